@@ -1,0 +1,76 @@
+// The parts of node:crypto that are used, typed here: the packages run where Node's types are not.
+
+export interface NodeHash {
+  update(data: Uint8Array): this
+  copy(): NodeHash
+  digest(): Uint8Array
+}
+
+export interface NodeHmac {
+  update(data: Uint8Array): this
+  digest(): Uint8Array
+}
+
+export interface NodeCipher {
+  setAutoPadding(padding: boolean): this
+  setAAD(aad: Uint8Array, options?: { plaintextLength: number }): this
+  setAuthTag(tag: Uint8Array): this
+  update(data: Uint8Array): Uint8Array
+  final(): Uint8Array
+  getAuthTag(): Uint8Array
+}
+
+export interface NodeKeyObject {
+  readonly asymmetricKeyType?: string
+  readonly asymmetricKeyDetails?: { readonly modulusLength?: number; readonly namedCurve?: string }
+  export(options: { type: 'spki' | 'pkcs8'; format: 'der' }): Uint8Array
+}
+
+export interface NodeEcdh {
+  setPrivateKey(key: Uint8Array): void
+  getPublicKey(): Uint8Array
+  computeSecret(peer: Uint8Array): Uint8Array
+}
+
+export interface NodeKeyInput {
+  readonly key: NodeKeyObject
+  readonly dsaEncoding?: 'der'
+  readonly padding?: number
+  readonly saltLength?: number
+}
+
+export interface NodeCrypto {
+  readonly constants: { readonly RSA_PKCS1_PADDING: number; readonly RSA_PKCS1_PSS_PADDING: number }
+  randomFillSync(bytes: Uint8Array): Uint8Array
+  hash?(algorithm: string, data: Uint8Array, encoding: 'buffer'): Uint8Array
+  hash?(algorithm: string, data: Uint8Array, encoding: 'latin1'): string
+  createHash(algorithm: string): NodeHash
+  createHmac(algorithm: string, key: NodeKeyObject): NodeHmac
+  createSecretKey(key: Uint8Array): NodeKeyObject
+  createCipheriv(
+    algorithm: string,
+    key: NodeKeyObject,
+    iv: Uint8Array | null,
+    options?: { authTagLength: number },
+  ): NodeCipher
+  createDecipheriv(
+    algorithm: string,
+    key: NodeKeyObject,
+    iv: Uint8Array | null,
+    options?: { authTagLength: number },
+  ): NodeCipher
+  createECDH(curve: string): NodeEcdh
+  createPrivateKey(input: { key: Uint8Array; format: 'der'; type: 'pkcs8' }): NodeKeyObject
+  createPublicKey(input: { key: Uint8Array; format: 'der'; type: 'spki' } | NodeKeyObject): NodeKeyObject
+  diffieHellman(options: { privateKey: NodeKeyObject; publicKey: NodeKeyObject }): Uint8Array
+  sign(algorithm: string, data: Uint8Array, key: NodeKeyInput): Uint8Array
+  verify(algorithm: string, data: Uint8Array, key: NodeKeyInput, signature: Uint8Array): boolean
+}
+
+declare const process: { getBuiltinModule?: (name: string) => unknown } | undefined
+
+/** `node:crypto`, found at run time; `undefined` where the runtime has none. */
+export function findNodeCrypto(): NodeCrypto | undefined {
+  if (typeof process === 'undefined') return undefined
+  return process?.getBuiltinModule?.('node:crypto') as NodeCrypto | undefined
+}

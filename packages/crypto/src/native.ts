@@ -1,0 +1,276 @@
+import { assert, UsageError } from '@str0m/sans-io'
+import { p256Pkcs8, p256Spki, x25519Pkcs8, x25519Spki } from './der.ts'
+import { checkKeyLength } from './key-length.ts'
+import { findNodeCrypto, type NodeCrypto, type NodeKeyInput, type NodeKeyObject } from './native-module.ts'
+import type {
+  Aead,
+  AeadAlgorithm,
+  AesBlocks,
+  CryptoOptions,
+  CryptoProvider,
+  Hash,
+  HashAlgorithm,
+  Hmac,
+  HmacAlgorithm,
+  KeyExchange,
+  KeyExchangeGroup,
+  SignatureAlgorithm,
+  SigningKey,
+  VerifyingKey,
+} from './provider.ts'
+import { CURVE_ORDERS, randomScalar } from './scalar.ts'
+import { signP256Deterministic } from './portable-signing.ts'
+
+const TAG_LENGTH = 16
+const HMAC_LENGTHS: Record<HmacAlgorithm, number> = { sha1: 20, sha256: 32, sha384: 48 }
+const CURVES = { secp256r1: 'prime256v1', secp384r1: 'secp384r1' } as const
+const VERIFIABLE_CURVES = new Set(['prime256v1', 'secp384r1', 'secp521r1'])
+const RSA_MODULUS_MIN = 1024
+const RSA_MODULUS_MAX = 8192
+
+/**
+ * The provider over `node:crypto`, wherever the runtime has one (Node, Deno, Bun). Throws a
+ * `UsageError` (`no-native-crypto`) where it has none; `defaultCrypto` chooses by itself.
+ */
+export function nativeCrypto(options: CryptoOptions = {}): CryptoProvider {
+  const node = findNodeCrypto()
+  if (node === undefined) {
+    throw new UsageError('no-native-crypto', 'This runtime has no node:crypto: use portableCrypto()')
+  }
+  return new NativeCrypto(node, options)
+}
+
+class NativeCrypto implements CryptoProvider {
+  readonly name = 'native'
+  readonly #node: NodeCrypto
+  readonly #options: CryptoOptions
+
+  constructor(node: NodeCrypto, options: CryptoOptions) {
+    this.#node = node
+    this.#options = options
+  }
+
+  randomBytes(length: number): Uint8Array {
+    const bytes = new Uint8Array(length)
+    if (this.#options.random) this.#options.random(bytes)
+    else this.#node.randomFillSync(bytes)
+    return bytes
+  }
+
+  hash(algorithm: HashAlgorithm, data: Uint8Array): Uint8Array {
+    return this.#node.createHash(algorithm).update(data).digest()
+  }
+
+  createHash(algorithm: HashAlgorithm): Hash {
+    const hash = this.#node.createHash(algorithm)
+    return {
+      update: (data) => void hash.update(data),
+      digest: () => hash.copy().digest(),
+    }
+  }
+
+  hmac(algorithm: HmacAlgorithm, key: Uint8Array): Hmac {
+    const node = this.#node
+    const keyObject = node.createSecretKey(key)
+    return {
+      length: HMAC_LENGTHS[algorithm],
+      sign: (first, second) => {
+        const hmac = node.createHmac(algorithm, keyObject).update(first)
+        if (second !== undefined) hmac.update(second)
+        return hmac.digest()
+      },
+    }
+  }
+
+  aead(algorithm: AeadAlgorithm, key: Uint8Array): Aead {
+    checkKeyLength(algorithm, key)
+    return new NativeAead(this.#node, algorithm, key)
+  }
+
+  aesBlocks(key: Uint8Array): AesBlocks {
+    checkKeyLength('aes', key)
+    const cipher = this.#node.createCipheriv(
+      `aes-${key.length * 8}-ecb`,
+      this.#node.createSecretKey(key),
+      null,
+    )
+    cipher.setAutoPadding(false)
+    return { encrypt: (blocks) => cipher.update(blocks) }
+  }
+
+  generateKeyExchange(group: KeyExchangeGroup): KeyExchange {
+    return group === 'x25519' ? this.#x25519() : this.#ecdh(group)
+  }
+
+  #x25519(): KeyExchange {
+    const node = this.#node
+    const privateKey = node.createPrivateKey({
+      key: x25519Pkcs8(this.randomBytes(32)),
+      format: 'der',
+      type: 'pkcs8',
+    })
+    const spki = node.createPublicKey(privateKey).export({ type: 'spki', format: 'der' })
+    return {
+      group: 'x25519',
+      publicKey: new Uint8Array(spki.subarray(spki.length - 32)),
+      deriveSecret: (peer) => {
+        if (peer.length !== 32) return undefined
+        try {
+          const publicKey = node.createPublicKey({ key: x25519Spki(peer), format: 'der', type: 'spki' })
+          return node.diffieHellman({ privateKey, publicKey })
+        } catch {
+          // OpenSSL refuses points of small order
+          return undefined
+        }
+      },
+    }
+  }
+
+  #ecdh(group: 'secp256r1' | 'secp384r1'): KeyExchange {
+    const ecdh = this.#node.createECDH(CURVES[group])
+    ecdh.setPrivateKey(randomScalar(CURVE_ORDERS[group], (length) => this.randomBytes(length)))
+    const publicKey = new Uint8Array(ecdh.getPublicKey())
+    return {
+      group,
+      publicKey,
+      deriveSecret: (peer) => {
+        if (peer.length !== publicKey.length || peer[0] !== 4) return undefined
+        try {
+          return ecdh.computeSecret(peer)
+        } catch {
+          // the point is not on the curve
+          return undefined
+        }
+      },
+    }
+  }
+
+  generateSigningKey(): SigningKey {
+    const scalar = randomScalar(CURVE_ORDERS.secp256r1, (length) => this.randomBytes(length))
+    const ecdh = this.#node.createECDH('prime256v1')
+    ecdh.setPrivateKey(scalar)
+    return this.importSigningKey(p256Pkcs8(scalar, ecdh.getPublicKey()))
+  }
+
+  importSigningKey(pkcs8: Uint8Array): SigningKey {
+    const node = this.#node
+    let key: NodeKeyObject | undefined
+    try {
+      key = node.createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' })
+    } catch {
+      // reported below
+    }
+    if (key === undefined || key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') {
+      throw new UsageError('invalid-key', 'A signing key is a P-256 private key in PKCS #8')
+    }
+    const privateKey = key
+    const spki = node.createPublicKey(privateKey).export({ type: 'spki', format: 'der' })
+    const exported = new Uint8Array(privateKey.export({ type: 'pkcs8', format: 'der' }))
+    const point = spki.subarray(spki.length - 65)
+    const deterministic = this.#options.random !== undefined
+    return {
+      publicKey: p256Spki(point),
+      sign: (data) =>
+        deterministic
+          ? signP256Deterministic(exported, data)
+          : node.sign('sha256', data, { key: privateKey, dsaEncoding: 'der' }),
+      exportPkcs8: () => exported.slice(),
+    }
+  }
+
+  importVerifyingKey(spki: Uint8Array): VerifyingKey | undefined {
+    let key: NodeKeyObject
+    try {
+      key = this.#node.createPublicKey({ key: spki, format: 'der', type: 'spki' })
+    } catch {
+      return undefined
+    }
+    const details = key.asymmetricKeyDetails
+    if (key.asymmetricKeyType === 'ec') {
+      if (!VERIFIABLE_CURVES.has(details?.namedCurve ?? '')) return undefined
+      return new NativeVerifyingKey(this.#node, 'ec', key)
+    }
+    if (key.asymmetricKeyType === 'rsa') {
+      const bits = details?.modulusLength ?? 0
+      if (bits < RSA_MODULUS_MIN || bits > RSA_MODULUS_MAX) return undefined
+      return new NativeVerifyingKey(this.#node, 'rsa', key)
+    }
+    return undefined
+  }
+}
+
+class NativeAead implements Aead {
+  readonly #node: NodeCrypto
+  readonly #algorithm: AeadAlgorithm
+  readonly #key: NodeKeyObject
+
+  constructor(node: NodeCrypto, algorithm: AeadAlgorithm, key: Uint8Array) {
+    this.#node = node
+    this.#algorithm = algorithm
+    this.#key = node.createSecretKey(key)
+  }
+
+  seal(nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array, out: Uint8Array, at: number): void {
+    assert(at + plaintext.length + TAG_LENGTH <= out.length, 'no room for the sealed bytes')
+    const cipher = this.#node.createCipheriv(this.#algorithm, this.#key, nonce, { authTagLength: TAG_LENGTH })
+    cipher.setAAD(aad, { plaintextLength: plaintext.length })
+    const ciphertext = cipher.update(plaintext)
+    out.set(ciphertext, at)
+    cipher.final()
+    out.set(cipher.getAuthTag(), at + ciphertext.length)
+  }
+
+  open(nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array, out: Uint8Array, at: number): boolean {
+    const length = sealed.length - TAG_LENGTH
+    if (length < 0) return false
+    assert(at + length <= out.length, 'no room for the opened bytes')
+    const decipher = this.#node.createDecipheriv(this.#algorithm, this.#key, nonce, {
+      authTagLength: TAG_LENGTH,
+    })
+    decipher.setAuthTag(sealed.subarray(length))
+    decipher.setAAD(aad, { plaintextLength: length })
+    const plaintext = decipher.update(sealed.subarray(0, length))
+    try {
+      decipher.final()
+    } catch {
+      // the tag does not match
+      return false
+    }
+    out.set(plaintext, at)
+    return true
+  }
+}
+
+class NativeVerifyingKey implements VerifyingKey {
+  readonly type: 'ec' | 'rsa'
+  readonly #node: NodeCrypto
+  readonly #key: NodeKeyObject
+
+  constructor(node: NodeCrypto, type: 'ec' | 'rsa', key: NodeKeyObject) {
+    this.type = type
+    this.#node = node
+    this.#key = key
+  }
+
+  verify(algorithm: SignatureAlgorithm, data: Uint8Array, signature: Uint8Array): boolean {
+    const hash = algorithm.slice(algorithm.lastIndexOf('-') + 1)
+    const input = this.#input(algorithm)
+    if (input === undefined) return false
+    try {
+      return this.#node.verify(hash, data, input, signature)
+    } catch {
+      return false
+    }
+  }
+
+  #input(algorithm: SignatureAlgorithm): NodeKeyInput | undefined {
+    const { constants } = this.#node
+    if (algorithm.startsWith('ecdsa')) {
+      return this.type === 'ec' ? { key: this.#key, dsaEncoding: 'der' } : undefined
+    }
+    if (this.type !== 'rsa') return undefined
+    if (algorithm.startsWith('rsa-pkcs1')) return { key: this.#key, padding: constants.RSA_PKCS1_PADDING }
+    // RFC 8446 section 4.2.3: the salt is as long as the digest (RSA_PSS_SALTLEN_DIGEST is -1)
+    return { key: this.#key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: -1 }
+  }
+}

@@ -1,0 +1,115 @@
+import type { RandomSource } from '@str0m/sans-io'
+
+export type HashAlgorithm = 'md5' | 'sha1' | 'sha256' | 'sha384' | 'sha512'
+export type HmacAlgorithm = 'sha1' | 'sha256' | 'sha384'
+export type AeadAlgorithm = 'aes-128-gcm' | 'aes-256-gcm' | 'chacha20-poly1305'
+export type KeyExchangeGroup = 'x25519' | 'secp256r1' | 'secp384r1'
+export type SignatureAlgorithm =
+  | 'ecdsa-sha256'
+  | 'ecdsa-sha384'
+  | 'ecdsa-sha512'
+  | 'rsa-pkcs1-sha1'
+  | 'rsa-pkcs1-sha256'
+  | 'rsa-pkcs1-sha384'
+  | 'rsa-pkcs1-sha512'
+  | 'rsa-pss-sha256'
+  | 'rsa-pss-sha384'
+  | 'rsa-pss-sha512'
+
+/** A hash being computed. */
+export interface Hash {
+  update(data: Uint8Array): void
+  /** The digest of what came so far. More may follow. */
+  digest(): Uint8Array
+}
+
+/** A keyed message authentication code. The key is set up once. */
+export interface Hmac {
+  /** Bytes of a whole code. */
+  readonly length: number
+  /** The code over `first`, then `second` where given. */
+  sign(first: Uint8Array, second?: Uint8Array): Uint8Array
+}
+
+/** An AEAD under one key. The tag of 16 bytes follows the ciphertext. */
+export interface Aead {
+  /**
+   * Encrypts `plaintext` into `out` at `at`, followed by the tag: `plaintext.length + 16` bytes in all.
+   * `plaintext` may be a view of `out` that starts at `at`.
+   */
+  seal(nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array, out: Uint8Array, at: number): void
+  /**
+   * Verifies and decrypts `sealed` (ciphertext and tag) into `out` at `at`: `sealed.length - 16` bytes.
+   * False, and `out` holds nothing of use, where the tag does not match or `sealed` is too short.
+   */
+  open(nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array, out: Uint8Array, at: number): boolean
+}
+
+/** AES under one key, block by block, without a mode: what SRTP's keystreams and key derivation are made of. */
+export interface AesBlocks {
+  /**
+   * Encrypts each block of 16 bytes of `blocks`, whose length is a multiple of 16, by itself. The answer
+   * is valid until the next call.
+   */
+  encrypt(blocks: Uint8Array): Uint8Array
+}
+
+/** An ephemeral key of a key exchange. */
+export interface KeyExchange {
+  readonly group: KeyExchangeGroup
+  /** The point in uncompressed form (SEC 1), or 32 bytes for X25519. */
+  readonly publicKey: Uint8Array
+  /**
+   * The shared secret (the x coordinate, or 32 bytes for X25519); `undefined` where `peer` is no valid
+   * point or the secret would be all zeros (RFC 7748 section 6.1).
+   */
+  deriveSecret(peer: Uint8Array): Uint8Array | undefined
+}
+
+/** A P-256 key that signs. */
+export interface SigningKey {
+  /** DER SubjectPublicKeyInfo (RFC 5480). */
+  readonly publicKey: Uint8Array
+  /** A DER ECDSA signature over the SHA-256 of `data`. */
+  sign(data: Uint8Array): Uint8Array
+  /** DER PKCS #8 (RFC 5958). A secret. */
+  exportPkcs8(): Uint8Array
+}
+
+/** A public key that verifies. */
+export interface VerifyingKey {
+  readonly type: 'ec' | 'rsa'
+  /** False too where the algorithm does not go with the key. ECDSA signatures are DER. */
+  verify(algorithm: SignatureAlgorithm, data: Uint8Array, signature: Uint8Array): boolean
+}
+
+/**
+ * The cryptography that the protocols need, synchronous. Two providers give the same bytes:
+ * `nativeCrypto` over `node:crypto`, and `portableCrypto` in plain JavaScript.
+ */
+export interface CryptoProvider {
+  readonly name: 'native' | 'portable'
+  /** `length` random bytes from the provider's source. */
+  randomBytes(length: number): Uint8Array
+  hash(algorithm: HashAlgorithm, data: Uint8Array): Uint8Array
+  createHash(algorithm: HashAlgorithm): Hash
+  hmac(algorithm: HmacAlgorithm, key: Uint8Array): Hmac
+  /** Throws a `UsageError` (`invalid-key`) where the key is not of the algorithm's length. */
+  aead(algorithm: AeadAlgorithm, key: Uint8Array): Aead
+  /** AES-128, AES-192 or AES-256, by the key's length of 16, 24 or 32 bytes. Throws a `UsageError` (`invalid-key`). */
+  aesBlocks(key: Uint8Array): AesBlocks
+  generateKeyExchange(group: KeyExchangeGroup): KeyExchange
+  generateSigningKey(): SigningKey
+  /** Throws a `UsageError` (`invalid-key`) where `pkcs8` is no P-256 private key. */
+  importSigningKey(pkcs8: Uint8Array): SigningKey
+  /** `undefined` where `spki` is no RSA key of 1024 to 8192 bits, nor a key on P-256, P-384 or P-521. */
+  importVerifyingKey(spki: Uint8Array): VerifyingKey | undefined
+}
+
+export interface CryptoOptions {
+  /**
+   * Where random bytes come from, instead of the platform's cryptographic source. Signatures are then
+   * deterministic too (RFC 6979). For tests that are to give the same bytes at every run.
+   */
+  readonly random?: RandomSource
+}

@@ -1,0 +1,19 @@
+import { SeededRandom } from '@str0m/sans-io'
+import { expect, it } from 'vitest'
+import { nativeCrypto } from '../src/index.ts'
+
+it('signs deterministically with a seeded source', () => {
+  const key = nativeCrypto({ random: new SeededRandom(1).fill }).generateSigningKey()
+  const again = nativeCrypto({ random: new SeededRandom(1).fill }).importSigningKey(key.exportPkcs8())
+  const data = new Uint8Array([1, 2, 3])
+  expect(again.sign(data)).toEqual(key.sign(data))
+  expect(nativeCrypto().importVerifyingKey(key.publicKey)!.verify('ecdsa-sha256', data, key.sign(data))).toBe(
+    true,
+  )
+})
+it.each(['x25519', 'secp256r1', 'secp384r1'] as const)('%s', (group) => {
+  const a = nativeCrypto().generateKeyExchange(group)
+  const b = nativeCrypto().generateKeyExchange(group)
+  expect(a.deriveSecret(b.publicKey)).toEqual(b.deriveSecret(a.publicKey))
+  expect(a.deriveSecret(new Uint8Array(32))).toBeUndefined()
+})

@@ -1,0 +1,28 @@
+export { ByteReader, readU16, readU32 } from './byte-reader.ts'
+export { ByteWriter, writeU16, writeU32 } from './byte-writer.ts'
+export { assert, InternalError, UsageError } from './errors.ts'
+export type { Mid, Pt, Rid, Ssrc } from './ids.ts'
+export type {
+  EventOutput,
+  Machine,
+  Output,
+  ReceiveInput,
+  TimeoutInput,
+  TimeoutOutput,
+  TransmitOutput,
+} from './machine.ts'
+export { OutputQueue } from './output-queue.ts'
+export { type RandomSource, SeededRandom } from './random.ts'
+export { serial16, serial24, serial32, type SerialArithmetic } from './serial.ts'
+export {
+  canonicalIpAddress,
+  formatIpAddress,
+  formatSocketAddress,
+  ipFamily,
+  parseIpAddress,
+  sameSocketAddress,
+  type SocketAddress,
+  socketAddress,
+} from './socket-address.ts'
+export { decodeUtf8, decodeUtf8Strict, encodeUtf8, toHex } from './text.ts'
+export { type Instant, NEVER, unixTimeAt, type WallClock } from './time.ts'
