@@ -1,1 +1,39 @@
-export {}
+export {
+  answerSection,
+  bundledSections,
+  type Capabilities,
+  type Rejection,
+  rejectedSection,
+  type SectionAnswer,
+} from './answer.ts'
+export { type CodecCapability, DEFAULT_CODECS, matchesCodec, parseParameters } from './codec.ts'
+export { MAX_LINE_LENGTH, MAX_MEDIA_SECTIONS, MAX_SDP_LENGTH } from './lines.ts'
+export {
+  type Direction,
+  directionOf,
+  type ExtensionMap,
+  type Fingerprint,
+  type Group,
+  intersectDirections,
+  type MediaSection,
+  mediaSection,
+  type Origin,
+  type PayloadFormat,
+  receives,
+  reverseDirection,
+  type RidDescription,
+  sends,
+  type SessionDescription,
+  sessionDescription,
+  type Setup,
+  type Simulcast,
+  type SimulcastStream,
+  type SsrcDescription,
+  type SsrcGroup,
+  type TransportAttributes,
+  transportOf,
+} from './model.ts'
+export { OfferNumbering, offerSection } from './offer.ts'
+export { parseSdp } from './parse.ts'
+export { SdpError } from './sdp-error.ts'
+export { writeSdp } from './write.ts'

@@ -1,0 +1,143 @@
+import { type CodecCapability, matchesCodec } from './codec.ts'
+import {
+  type Direction,
+  directionOf,
+  type ExtensionMap,
+  type MediaSection,
+  mediaSection,
+  type PayloadFormat,
+  receives,
+  reverseDirection,
+  type SessionDescription,
+} from './model.ts'
+
+/** What an endpoint brings to a negotiation. */
+export interface Capabilities {
+  readonly codecs: readonly CodecCapability[]
+  /** The URIs of the header extensions that are understood, by the media they go with. */
+  readonly extensions: Readonly<Record<'audio' | 'video', readonly string[]>>
+}
+
+/** Why a section of an offer is answered with port 0. */
+export type Rejection =
+  | 'rejected-by-offerer'
+  | 'unsupported-media'
+  | 'unsupported-protocol'
+  | 'not-bundled'
+  | 'no-rtcp-mux'
+  | 'no-common-codec'
+
+/** How one section of an offer is answered. */
+export type SectionAnswer =
+  | { readonly accepted: true; readonly section: MediaSection }
+  | { readonly accepted: false; readonly section: MediaSection; readonly reason: Rejection }
+
+/** The profiles of RTP over DTLS that peers write, RFC 5764 section 9 and RFC 8829 section 5.1.2. */
+const RTP_PROTOCOLS = new Set([
+  'UDP/TLS/RTP/SAVPF',
+  'UDP/TLS/RTP/SAVP',
+  'RTP/SAVPF',
+  'RTP/SAVP',
+  'TCP/TLS/RTP/SAVPF',
+])
+
+/**
+ * The sections that may share the one transport: those of the first `a=group:BUNDLE`, or, without
+ * such a group, the first section that is not rejected (RFC 9143 section 7.3, RFC 8829 section 5.3.1).
+ */
+export function bundledSections(description: SessionDescription): ReadonlySet<MediaSection> {
+  const bundle = description.groups.find((group) => group.semantics === 'BUNDLE')
+  if (bundle !== undefined) {
+    const mids = new Set(bundle.mids)
+    return new Set(description.media.filter(({ mid }) => mid !== undefined && mids.has(mid)))
+  }
+  const first = description.media.find(({ port }) => port !== 0)
+  return new Set(first === undefined ? [] : [first])
+}
+
+/**
+ * Answers one section of an offer, RFC 3264 section 6: payload types, extension ids and their order are the
+ * offerer's, the direction is the offered one seen from here. Transport attributes are the caller's to fill in.
+ */
+export function answerSection(
+  offer: SessionDescription,
+  offered: MediaSection,
+  bundled: ReadonlySet<MediaSection>,
+  capabilities: Capabilities,
+): SectionAnswer {
+  const { kind } = offered
+  if (offered.port === 0 && !offered.bundleOnly) return reject(offered, 'rejected-by-offerer')
+  if (kind !== 'audio' && kind !== 'video') return reject(offered, 'unsupported-media')
+  if (!RTP_PROTOCOLS.has(offered.protocol)) return reject(offered, 'unsupported-protocol')
+  if (!bundled.has(offered)) return reject(offered, 'not-bundled')
+  if (!offered.rtcpMux) return reject(offered, 'no-rtcp-mux')
+  const payloads = commonPayloads(
+    offered.payloads,
+    capabilities.codecs.filter((codec) => codec.kind === kind),
+  )
+  if (payloads.length === 0) return reject(offered, 'no-common-codec')
+
+  const direction = reverseDirection(directionOf(offer, offered))
+  const section = mediaSection(kind, offered.protocol)
+  if (offered.mid !== undefined) section.mid = offered.mid
+  section.formats = payloads.map(({ pt }) => String(pt))
+  section.payloads = payloads
+  section.direction = direction
+  section.extensions = commonExtensions(offered.extensions, capabilities.extensions[kind])
+  section.extmapAllowMixed = offered.extmapAllowMixed || offer.extmapAllowMixed
+  section.rtcpMux = true
+  section.rtcpReducedSize = offered.rtcpReducedSize
+  answerSimulcast(offered, section, direction)
+  return { accepted: true, section }
+}
+
+/** The section of an answer that says no: port 0, the offered formats (RFC 3264 section 6). */
+export function rejectedSection(offered: MediaSection): MediaSection {
+  const section = mediaSection(offered.kind, offered.protocol)
+  section.port = 0
+  section.formats = [...offered.formats]
+  if (offered.mid !== undefined) section.mid = offered.mid
+  section.direction = 'inactive'
+  return section
+}
+
+function reject(offered: MediaSection, reason: Rejection): SectionAnswer {
+  return { accepted: false, section: rejectedSection(offered), reason }
+}
+
+/** The offered payload types that are known here, in the offerer's order, with the feedback that both understand. */
+function commonPayloads(
+  offered: readonly PayloadFormat[],
+  codecs: readonly CodecCapability[],
+): PayloadFormat[] {
+  const common: PayloadFormat[] = []
+  for (const format of offered) {
+    const codec = codecs.find((candidate) => matchesCodec(format, candidate))
+    if (codec === undefined) continue
+    common.push({ ...format, feedback: format.feedback.filter((type) => codec.feedback.includes(type)) })
+  }
+  return common
+}
+
+function commonExtensions(offered: readonly ExtensionMap[], known: readonly string[]): ExtensionMap[] {
+  const common: ExtensionMap[] = []
+  for (const extension of offered) {
+    if (!known.includes(extension.uri)) continue
+    const { direction, ...rest } = extension
+    common.push(direction === undefined ? rest : { ...rest, direction: reverseDirection(direction) })
+  }
+  return common
+}
+
+/** RFC 8853 section 5.3.2: what is offered to be sent is answered as received. */
+function answerSimulcast(offered: MediaSection, section: MediaSection, direction: Direction): void {
+  if (offered.simulcast === undefined || !receives(direction)) return
+  const rids = offered.rids.filter((rid) => rid.direction === 'send')
+  const known = new Set(rids.map(({ id }) => id))
+  const recv = offered.simulcast.send
+    .map((alternatives) => alternatives.filter(({ rid }) => known.has(rid)))
+    .filter((alternatives) => alternatives.length > 0)
+  if (recv.length === 0) return
+  section.rids = rids.map((rid) => ({ ...rid, direction: 'recv' as const }))
+  section.simulcast = { send: [], recv }
+}

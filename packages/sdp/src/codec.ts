@@ -1,0 +1,141 @@
+import type { PayloadFormat } from './model.ts'
+
+/** The parts of an `a=fmtp` value: keys in lower case. A part without `=` has an empty value. */
+export function parseParameters(text: string | undefined): ReadonlyMap<string, string> {
+  const parameters = new Map<string, string>()
+  for (const part of (text ?? '').split(';')) {
+    const trimmed = part.trim()
+    if (trimmed === '') continue
+    const equals = trimmed.indexOf('=')
+    if (equals < 0) parameters.set(trimmed.toLowerCase(), '')
+    else parameters.set(trimmed.slice(0, equals).trim().toLowerCase(), trimmed.slice(equals + 1).trim())
+  }
+  return parameters
+}
+
+/** A codec that an endpoint can take and give, in the order of its preference. */
+export interface CodecCapability {
+  readonly kind: 'audio' | 'video'
+  readonly name: string
+  /** Hertz. */
+  readonly clockRate: number
+  readonly channels?: number
+  /** The value of `a=fmtp` in an offer. */
+  readonly parameters?: string
+  /** The feedback that is understood, such as `nack pli`. */
+  readonly feedback: readonly string[]
+  /** The payload type in an offer, where it is still free. */
+  readonly preferredPt: number
+}
+
+const VIDEO_FEEDBACK = ['ccm fir', 'nack pli']
+
+function h264(preferredPt: number, mode: 0 | 1, profile: string): CodecCapability {
+  return {
+    kind: 'video',
+    name: 'H264',
+    clockRate: 90_000,
+    parameters: `level-asymmetry-allowed=1;packetization-mode=${mode};profile-level-id=${profile}`,
+    feedback: VIDEO_FEEDBACK,
+    preferredPt,
+  }
+}
+
+/** Every codec that the depacketizers of `@str0m/rtp` know, by the payload types that browsers use. */
+export const DEFAULT_CODECS: readonly CodecCapability[] = [
+  {
+    kind: 'audio',
+    name: 'opus',
+    clockRate: 48_000,
+    channels: 2,
+    parameters: 'minptime=10;useinbandfec=1',
+    feedback: [],
+    preferredPt: 111,
+  },
+  { kind: 'audio', name: 'PCMU', clockRate: 8000, feedback: [], preferredPt: 0 },
+  { kind: 'audio', name: 'PCMA', clockRate: 8000, feedback: [], preferredPt: 8 },
+  { kind: 'video', name: 'VP8', clockRate: 90_000, feedback: VIDEO_FEEDBACK, preferredPt: 96 },
+  {
+    kind: 'video',
+    name: 'VP9',
+    clockRate: 90_000,
+    parameters: 'profile-id=0',
+    feedback: VIDEO_FEEDBACK,
+    preferredPt: 98,
+  },
+  {
+    kind: 'video',
+    name: 'VP9',
+    clockRate: 90_000,
+    parameters: 'profile-id=2',
+    feedback: VIDEO_FEEDBACK,
+    preferredPt: 100,
+  },
+  h264(102, 1, '42001f'),
+  h264(104, 0, '42001f'),
+  h264(108, 1, '42e01f'),
+  h264(114, 0, '42e01f'),
+  h264(116, 1, '4d001f'),
+  h264(39, 0, '4d001f'),
+  h264(112, 1, '64001f'),
+  {
+    kind: 'video',
+    name: 'AV1',
+    clockRate: 90_000,
+    parameters: 'level-idx=5;profile=0;tier=0',
+    feedback: VIDEO_FEEDBACK,
+    preferredPt: 45,
+  },
+]
+
+/** Whether what the peer describes and what is known here are the same codec in a compatible configuration. */
+export function matchesCodec(format: PayloadFormat, capability: CodecCapability): boolean {
+  if (format.name.toLowerCase() !== capability.name.toLowerCase()) return false
+  if (format.clockRate !== capability.clockRate) return false
+  if ((format.channels ?? 1) !== (capability.channels ?? 1)) return false
+  const theirs = parseParameters(format.parameters)
+  const ours = parseParameters(capability.parameters)
+  switch (capability.name.toLowerCase()) {
+    case 'h264':
+      return sameH264Configuration(theirs, ours)
+    case 'vp9':
+      // RFC 9628 section 6.1: profile 0 where not stated
+      return (theirs.get('profile-id') ?? '0') === (ours.get('profile-id') ?? '0')
+    case 'av1':
+      // AV1 RTP payload specification, section 7.2.1: profile 0 where not stated
+      return (theirs.get('profile') ?? '0') === (ours.get('profile') ?? '0')
+    default:
+      return true
+  }
+}
+
+/** RFC 6184 section 8.2.2: the profile and the packetization mode are symmetric, the level is not. */
+function sameH264Configuration(
+  theirs: ReadonlyMap<string, string>,
+  ours: ReadonlyMap<string, string>,
+): boolean {
+  if ((theirs.get('packetization-mode') ?? '0') !== (ours.get('packetization-mode') ?? '0')) return false
+  const profile = h264Profile(theirs.get('profile-level-id') ?? '420010')
+  return profile !== undefined && profile === h264Profile(ours.get('profile-level-id') ?? '420010')
+}
+
+/** The profile that a `profile-level-id` stands for, RFC 6184 table 5: one profile can be written in several ways. */
+function h264Profile(profileLevelId: string): string | undefined {
+  if (!/^[0-9a-f]{6}$/i.test(profileLevelId)) return undefined
+  const idc = Number.parseInt(profileLevelId.slice(0, 2), 16)
+  const iop = Number.parseInt(profileLevelId.slice(2, 4), 16)
+  const set = (mask: number): boolean => (iop & mask) === mask
+  switch (idc) {
+    case 0x42:
+      return set(0x40) ? 'constrained-baseline' : 'baseline'
+    case 0x4d:
+      return set(0x80) ? 'constrained-baseline' : 'main'
+    case 0x58:
+      if (set(0xc0)) return 'constrained-baseline'
+      return set(0x80) ? 'baseline' : 'extended'
+    case 0x64:
+      return set(0x0c) ? 'constrained-high' : 'high'
+    default:
+      return `other-${idc}-${iop & 0xf0}`
+  }
+}

@@ -1,0 +1,101 @@
+import type { Capabilities } from './answer.ts'
+import type { CodecCapability } from './codec.ts'
+import {
+  type Direction,
+  type ExtensionMap,
+  type MediaSection,
+  mediaSection,
+  type PayloadFormat,
+} from './model.ts'
+
+/** The payload types that are given out when a preferred one is taken: the dynamic range, RFC 3551 section 3. */
+const DYNAMIC_PAYLOAD_TYPES = { first: 96, last: 127 } as const
+/** RFC 8285 section 4.2: the ids of one-byte headers. */
+const MAX_ONE_BYTE_ID = 14
+
+/**
+ * The payload types and extension ids of one BUNDLE group: the same number means the same thing in all its
+ * sections (RFC 9143 sections 9.1 and 9.1.1, RFC 8285 section 5).
+ */
+export class OfferNumbering {
+  readonly #payloadTypes = new Map<number, CodecCapability>()
+  readonly #extensions = new Map<string, number>()
+
+  /** The payload type of a codec; `undefined` where none is free. */
+  payloadType(codec: CodecCapability): number | undefined {
+    for (const [pt, taken] of this.#payloadTypes) if (taken === codec) return pt
+    const pt = this.#freePayloadType(codec.preferredPt)
+    if (pt !== undefined) this.#payloadTypes.set(pt, codec)
+    return pt
+  }
+
+  #freePayloadType(preferred: number): number | undefined {
+    if (!this.#payloadTypes.has(preferred)) return preferred
+    for (let pt = DYNAMIC_PAYLOAD_TYPES.last; pt >= DYNAMIC_PAYLOAD_TYPES.first; pt--) {
+      if (!this.#payloadTypes.has(pt)) return pt
+    }
+    return undefined
+  }
+
+  /** The id of an extension; `undefined` where none is free. */
+  extensionId(uri: string): number | undefined {
+    const known = this.#extensions.get(uri)
+    if (known !== undefined) return known
+    const used = new Set(this.#extensions.values())
+    for (let id = 1; id <= MAX_ONE_BYTE_ID; id++) {
+      if (used.has(id)) continue
+      this.#extensions.set(uri, id)
+      return id
+    }
+    return undefined
+  }
+
+  /** Takes the numbers of a section that stands already, so that new ones do not clash with them. */
+  adopt(section: MediaSection, codecs: readonly CodecCapability[]): void {
+    for (const format of section.payloads) {
+      const codec = codecs.find(({ name }) => name.toLowerCase() === format.name.toLowerCase())
+      if (codec !== undefined && !this.#payloadTypes.has(format.pt)) this.#payloadTypes.set(format.pt, codec)
+    }
+    for (const { uri, id } of section.extensions) this.#extensions.set(uri, id)
+  }
+}
+
+/** A section of an offer. Transport attributes and streams are the caller's to fill in. */
+export function offerSection(
+  kind: 'audio' | 'video',
+  mid: string,
+  direction: Direction,
+  capabilities: Capabilities,
+  numbering: OfferNumbering,
+): MediaSection {
+  const section = mediaSection(kind, 'UDP/TLS/RTP/SAVPF')
+  section.mid = mid
+  section.direction = direction
+  for (const codec of capabilities.codecs) {
+    if (codec.kind !== kind) continue
+    const pt = numbering.payloadType(codec)
+    if (pt !== undefined) section.payloads.push(payloadFormat(pt, codec))
+  }
+  section.formats = section.payloads.map(({ pt }) => String(pt))
+  section.extensions = capabilities.extensions[kind]
+    .map((uri): ExtensionMap | undefined => {
+      const id = numbering.extensionId(uri)
+      return id === undefined ? undefined : { id, uri }
+    })
+    .filter((extension) => extension !== undefined)
+  section.extmapAllowMixed = true
+  section.rtcpMux = true
+  section.rtcpReducedSize = true
+  return section
+}
+
+function payloadFormat(pt: number, codec: CodecCapability): PayloadFormat {
+  return {
+    pt,
+    name: codec.name,
+    clockRate: codec.clockRate,
+    ...(codec.channels === undefined ? {} : { channels: codec.channels }),
+    ...(codec.parameters === undefined ? {} : { parameters: codec.parameters }),
+    feedback: codec.feedback,
+  }
+}
