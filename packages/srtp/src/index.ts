@@ -1,1 +1,3 @@
-export {}
+export { SrtpContext, type SrtpContextOptions } from './context.ts'
+export { type SrtpProfile, srtpKeyLengths } from './profile.ts'
+export type { DropReason, SrtpStatistics } from './statistics.ts'

@@ -1,0 +1,102 @@
+// AES-GCM: RFC 7714. The header is associated data, and so is SRTCP's trailer (E flag and index), which stands
+// after the tag.
+import type { Aead, CryptoProvider } from '@str0m/crypto'
+import { assert, writeU32 } from '@str0m/sans-io'
+import { CounterBlocks } from './counter-blocks.ts'
+import type { SessionKeys } from './key-derivation.ts'
+import { E_FLAG, RTCP_HEADER, RTCP_TRAILER } from './packet-format.ts'
+import type { ProfileParameters } from './profile.ts'
+import type { RtcpProtection, RtpProtection } from './protection.ts'
+
+const TAG_LENGTH = 16
+/** NIST SP 800-38D section 5.2.1.1: the counter of a nonce of 96 bits has 32. */
+const NONCE_LENGTH = 12
+
+class PacketAead {
+  readonly #aead: Aead
+  readonly #counters: CounterBlocks
+  readonly #block: Uint8Array = new Uint8Array(16)
+  readonly #blockView: DataView = new DataView(this.#block.buffer as ArrayBuffer)
+  readonly #nonce: Uint8Array = this.#block.subarray(0, NONCE_LENGTH)
+
+  constructor(crypto: CryptoProvider, parameters: ProfileParameters, keys: SessionKeys) {
+    assert(parameters.aead !== undefined, 'a profile without an AEAD')
+    this.#aead = crypto.aead(parameters.aead, keys.cipherKey)
+    this.#counters = new CounterBlocks('gcm', keys.salt)
+  }
+
+  /** Encrypts `buffer` from `start` up to `end` in place, and writes the tag after it. */
+  seal(buffer: Uint8Array, aad: Uint8Array, start: number, end: number, ssrc: number, index: number): void {
+    this.#counters.write(this.#blockView, 0, ssrc, index, 1)
+    this.#aead.seal(this.#nonce, aad, buffer.subarray(start, end), buffer, start)
+  }
+
+  /** Opens `buffer` from `start` up to `end`, the tag included, in place. */
+  open(
+    buffer: Uint8Array,
+    aad: Uint8Array,
+    start: number,
+    end: number,
+    ssrc: number,
+    index: number,
+  ): boolean {
+    this.#counters.write(this.#blockView, 0, ssrc, index, 1)
+    return this.#aead.open(this.#nonce, aad, buffer.subarray(start, end), buffer, start)
+  }
+}
+
+export class AeadRtp implements RtpProtection {
+  readonly #aead: PacketAead
+
+  constructor(crypto: CryptoProvider, parameters: ProfileParameters, keys: SessionKeys) {
+    this.#aead = new PacketAead(crypto, parameters, keys)
+  }
+
+  protect(buffer: Uint8Array, headerLength: number, length: number, ssrc: number, index: number): void {
+    this.#aead.seal(buffer, buffer.subarray(0, headerLength), headerLength, length, ssrc, index)
+  }
+
+  unprotect(packet: Uint8Array, headerLength: number, ssrc: number, index: number): boolean {
+    const aad = packet.subarray(0, headerLength)
+    return this.#aead.open(packet, aad, headerLength, packet.length, ssrc, index)
+  }
+
+  prepare(): void {
+    // nothing to make ahead: the AEAD makes its own keystream
+  }
+}
+
+export class AeadRtcp implements RtcpProtection {
+  readonly #aead: PacketAead
+
+  constructor(crypto: CryptoProvider, parameters: ProfileParameters, keys: SessionKeys) {
+    this.#aead = new PacketAead(crypto, parameters, keys)
+  }
+
+  protect(buffer: Uint8Array, length: number, ssrc: number, index: number): void {
+    const trailer = (E_FLAG | index) >>> 0
+    const aad = associatedData(buffer, RTCP_HEADER, trailer)
+    this.#aead.seal(buffer, aad, RTCP_HEADER, length, ssrc, index)
+    writeU32(buffer, length + TAG_LENGTH, trailer)
+  }
+
+  unprotect(packet: Uint8Array, ssrc: number, trailer: number): boolean {
+    const end = packet.length - RTCP_TRAILER
+    // RFC 7714 sections 9.2 and 9.3: without the flag there is no ciphertext, and all is associated data
+    const start = (trailer & E_FLAG) !== 0 ? RTCP_HEADER : end - TAG_LENGTH
+    const aad = associatedData(packet, start, trailer)
+    return this.#aead.open(packet, aad, start, end, ssrc, trailer & ~E_FLAG)
+  }
+
+  trailerAt(length: number): number {
+    return length - RTCP_TRAILER
+  }
+}
+
+/** The first `length` bytes of `packet`, then the trailer. */
+function associatedData(packet: Uint8Array, length: number, trailer: number): Uint8Array {
+  const aad = new Uint8Array(length + RTCP_TRAILER)
+  aad.set(packet.subarray(0, length))
+  writeU32(aad, length, trailer)
+  return aad
+}

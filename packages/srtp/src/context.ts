@@ -1,0 +1,266 @@
+import { type CryptoProvider, defaultCrypto } from '@str0m/crypto'
+import { readU16, readU32, UsageError } from '@str0m/sans-io'
+import { AeadRtcp, AeadRtp } from './aead.ts'
+import { CmHmacRtcp, CmHmacRtp } from './cm-hmac.ts'
+import { deriveSessionKeys } from './key-derivation.ts'
+import { isRtcp, RTCP_HEADER, RTCP_TRAILER, RTP_HEADER_MIN, rtpHeaderLength } from './packet-format.ts'
+import { PACKET_INDEX_END } from './packet-index.ts'
+import { type ProfileParameters, profileParameters, type SrtpProfile } from './profile.ts'
+import type { RtcpProtection, RtpProtection } from './protection.ts'
+import { type DropReason, emptyStatistics, type SrtpStatistics } from './statistics.ts'
+import { RtcpStream, RtpStream } from './stream.ts'
+
+/** The lengths of a replay window, in packets: a power of two between these. RFC 3711 section 3.3.2 asks for 64. */
+const REPLAY_WINDOW_MIN = 64
+const REPLAY_WINDOW_MAX = 32_768
+const REPLAY_WINDOW_DEFAULT = 128
+/** SSRCs that a context keeps state of, for SRTP and for SRTCP. A browser sends some ten, an SFU a few hundred. */
+const STREAMS_DEFAULT = 1024
+
+export interface SrtpContextOptions {
+  readonly profile: SrtpProfile
+  /** The master key: as many bytes as `srtpKeyLengths` says. */
+  readonly masterKey: Uint8Array
+  /** The master salt: as many bytes as `srtpKeyLengths` says. */
+  readonly masterSalt: Uint8Array
+  /** By default, `defaultCrypto()`. */
+  readonly crypto?: CryptoProvider
+  /** How many packets a replay window remembers: a power of two from 64 to 32768. By default, 128. */
+  readonly replayWindow?: number
+  /** How many SSRCs it keeps state of, for SRTP and SRTCP each. By default, 1024. */
+  readonly maxStreams?: number
+  /**
+   * Lets a sender protect a packet index again, for retransmission on the same SSRC. The packet has then to be
+   * the same byte by byte: with another plaintext the confidentiality of both is lost. By default, false.
+   */
+  readonly allowRepeats?: boolean
+}
+
+/**
+ * The SRTP and SRTCP cryptographic context of one direction (RFC 3711 section 3.2): a sender protects with
+ * one, a receiver unprotects with another. It works in place and keeps no packet.
+ */
+export class SrtpContext {
+  readonly profile: SrtpProfile
+  /** Bytes by which `protectRtp` lengthens a packet. */
+  readonly rtpOverhead: number
+  /** Bytes by which `protectRtcp` lengthens a packet. */
+  readonly rtcpOverhead: number
+  readonly #rtp: RtpProtection
+  readonly #rtcp: RtcpProtection
+  readonly #rtpStreams: Map<number, RtpStream> = new Map()
+  readonly #rtcpStreams: Map<number, RtcpStream> = new Map()
+  readonly #replayWindow: number
+  readonly #maxStreams: number
+  readonly #allowRepeats: boolean
+  readonly #statistics = emptyStatistics()
+  /** The stream of the last SRTP packet: most often the next one's too. */
+  #latest: RtpStream | undefined
+
+  /** Throws a `UsageError`: `unknown-profile`, `invalid-key` (a length that is not the profile's), `invalid-option`. */
+  constructor(options: SrtpContextOptions) {
+    const { profile, masterKey, masterSalt, crypto = defaultCrypto() } = options
+    const parameters = profileParameters(profile)
+    checkLength('master key', masterKey, parameters.keyLength)
+    checkLength('master salt', masterSalt, parameters.saltLength)
+    this.profile = profile
+    this.#replayWindow = checkReplayWindow(options.replayWindow ?? REPLAY_WINDOW_DEFAULT)
+    this.#maxStreams = options.maxStreams ?? STREAMS_DEFAULT
+    if (!Number.isInteger(this.#maxStreams) || this.#maxStreams < 1) {
+      throw new UsageError('invalid-option', 'maxStreams is to be a whole number, 1 or more')
+    }
+    this.#allowRepeats = options.allowRepeats ?? false
+    this.rtpOverhead = parameters.rtpTagLength
+    this.rtcpOverhead = parameters.rtcpTagLength + RTCP_TRAILER
+    this.#rtp = rtpProtection(crypto, parameters, masterKey, masterSalt)
+    this.#rtcp = rtcpProtection(crypto, parameters, masterKey, masterSalt)
+  }
+
+  get statistics(): SrtpStatistics {
+    return this.#statistics
+  }
+
+  /**
+   * Turns the RTP packet in the first `length` bytes of `buffer` into an SRTP packet, in place. `buffer` has room
+   * for `rtpOverhead` bytes more. Answers the new length. Throws a `UsageError`, with nothing changed:
+   * `no-room`, `invalid-packet` (no RTP packet), `index-used` (this packet index was protected before, or
+   * is too old to tell), `key-exhausted` (2^48 packets: RFC 3711 section 9.2), `too-many-streams`.
+   */
+  protectRtp(buffer: Uint8Array, length: number): number {
+    checkRoom(buffer, length, this.rtpOverhead)
+    const headerLength = rtpHeaderLength(buffer, length)
+    if (headerLength < 0) throw new UsageError('invalid-packet', 'The buffer does not hold an RTP packet')
+    const ssrc = readU32(buffer, 8)
+    const known = this.#findRtpStream(ssrc)
+    if (known === undefined) this.#checkSenderStreams(this.#rtpStreams.size)
+    const stream = known ?? new RtpStream(ssrc, this.#replayWindow)
+    const index = stream.guessIndex(readU16(buffer, 2))
+    if (index >= PACKET_INDEX_END) {
+      throw new UsageError('key-exhausted', 'All 2^48 packets of this SSRC are sent: set up a new master key')
+    }
+    const fresh = index >= 0 && stream.window.check(index) === 'fresh'
+    if (!fresh && (index < 0 || !this.#allowRepeats)) {
+      throw new UsageError('index-used', 'This sequence number was protected before, or is too old to tell')
+    }
+    this.#rtp.protect(buffer, headerLength, length, ssrc, index, stream.ahead)
+    if (fresh) stream.window.commit(index)
+    this.#rtp.prepare(ssrc, index, stream.ahead)
+    if (known === undefined) this.#rtpStreams.set(ssrc, stream)
+    this.#latest = stream
+    this.#statistics.protected++
+    return length + this.rtpOverhead
+  }
+
+  /**
+   * Turns the SRTP packet `packet` into an RTP packet, in place, and answers its length; or -1 where it is
+   * dropped, which `statistics` counts by reason.
+   */
+  unprotectRtp(packet: Uint8Array): number {
+    const end = packet.length - this.rtpOverhead
+    if (end < RTP_HEADER_MIN) return this.#drop('tooShort')
+    const headerLength = rtpHeaderLength(packet, end)
+    if (headerLength < 0) return this.#drop('malformed')
+    const ssrc = readU32(packet, 8)
+    const sequenceNumber = readU16(packet, 2)
+    const stream = this.#findRtpStream(ssrc)
+    if (stream === undefined) return this.#unprotectFirstRtp(packet, headerLength, ssrc, sequenceNumber)
+    const index = stream.guessIndex(sequenceNumber)
+    if (index < 0 || index >= PACKET_INDEX_END) return this.#drop('tooOld')
+    const freshness = stream.window.check(index)
+    if (freshness !== 'fresh') return this.#drop(freshness === 'replayed' ? 'replayed' : 'tooOld')
+    if (!this.#rtp.unprotect(packet, headerLength, ssrc, index, stream.ahead)) {
+      return this.#drop('authenticationFailed')
+    }
+    stream.window.commit(index)
+    this.#rtp.prepare(ssrc, index, stream.ahead)
+    this.#latest = stream
+    this.#statistics.unprotected++
+    return end
+  }
+
+  /** State of a new SSRC is made only once its packet is authenticated. */
+  #unprotectFirstRtp(packet: Uint8Array, headerLength: number, ssrc: number, index: number): number {
+    if (this.#rtpStreams.size >= this.#maxStreams) return this.#drop('tooManyStreams')
+    if (!this.#rtp.unprotect(packet, headerLength, ssrc, index, undefined)) {
+      return this.#drop('authenticationFailed')
+    }
+    const stream = new RtpStream(ssrc, this.#replayWindow)
+    stream.window.commit(index)
+    this.#rtpStreams.set(ssrc, stream)
+    this.#latest = stream
+    this.#statistics.unprotected++
+    return packet.length - this.rtpOverhead
+  }
+
+  /**
+   * Turns the RTCP packet (a compound one, or of reduced size) in the first `length` bytes of `buffer` into an
+   * SRTCP packet, in place. `buffer` has room for `rtcpOverhead` bytes more. Answers the new length.
+   * Throws a `UsageError`, with nothing changed: `no-room`, `invalid-packet` (no RTCP packet),
+   * `key-exhausted` (2^31 packets: RFC 3711 section 9.2), `too-many-streams`.
+   */
+  protectRtcp(buffer: Uint8Array, length: number): number {
+    checkRoom(buffer, length, this.rtcpOverhead)
+    if (!isRtcp(buffer, length))
+      throw new UsageError('invalid-packet', 'The buffer does not hold an RTCP packet')
+    const ssrc = readU32(buffer, 4)
+    let stream = this.#rtcpStreams.get(ssrc)
+    if (stream === undefined) {
+      this.#checkSenderStreams(this.#rtcpStreams.size)
+      stream = new RtcpStream(this.#replayWindow)
+      this.#rtcpStreams.set(ssrc, stream)
+    }
+    this.#rtcp.protect(buffer, length, ssrc, stream.takeIndex())
+    this.#statistics.protected++
+    return length + this.rtcpOverhead
+  }
+
+  /**
+   * Turns the SRTCP packet `packet` into an RTCP packet, in place, and answers its length; or -1 where it is
+   * dropped, which `statistics` counts by reason. A packet whose E flag is not set is authenticated only.
+   */
+  unprotectRtcp(packet: Uint8Array): number {
+    const end = packet.length - this.rtcpOverhead
+    if (end < RTCP_HEADER) return this.#drop('tooShort')
+    if (!isRtcp(packet, end)) return this.#drop('malformed')
+    const ssrc = readU32(packet, 4)
+    const trailer = readU32(packet, this.#rtcp.trailerAt(packet.length))
+    const index = trailer & 0x7fff_ffff
+    const known = this.#rtcpStreams.get(ssrc)
+    if (known === undefined) {
+      if (this.#rtcpStreams.size >= this.#maxStreams) return this.#drop('tooManyStreams')
+    } else {
+      const freshness = known.window.check(index)
+      if (freshness !== 'fresh') return this.#drop(freshness === 'replayed' ? 'replayed' : 'tooOld')
+    }
+    if (!this.#rtcp.unprotect(packet, ssrc, trailer)) return this.#drop('authenticationFailed')
+    const stream = known ?? new RtcpStream(this.#replayWindow)
+    if (known === undefined) this.#rtcpStreams.set(ssrc, stream)
+    stream.window.commit(index)
+    this.#statistics.unprotected++
+    return end
+  }
+
+  #findRtpStream(ssrc: number): RtpStream | undefined {
+    const latest = this.#latest
+    return latest !== undefined && latest.ssrc === ssrc ? latest : this.#rtpStreams.get(ssrc)
+  }
+
+  #checkSenderStreams(count: number): void {
+    if (count < this.#maxStreams) return
+    throw new UsageError('too-many-streams', `The context has ${count} SSRCs already: raise maxStreams`)
+  }
+
+  #drop(reason: DropReason): -1 {
+    this.#statistics.dropped[reason]++
+    return -1
+  }
+}
+
+function rtpProtection(
+  crypto: CryptoProvider,
+  parameters: ProfileParameters,
+  masterKey: Uint8Array,
+  masterSalt: Uint8Array,
+): RtpProtection {
+  const keys = deriveSessionKeys(crypto, parameters, masterKey, masterSalt, 'rtp')
+  return parameters.aead === undefined
+    ? new CmHmacRtp(crypto, keys, parameters.rtpTagLength)
+    : new AeadRtp(crypto, parameters, keys)
+}
+
+function rtcpProtection(
+  crypto: CryptoProvider,
+  parameters: ProfileParameters,
+  masterKey: Uint8Array,
+  masterSalt: Uint8Array,
+): RtcpProtection {
+  const keys = deriveSessionKeys(crypto, parameters, masterKey, masterSalt, 'rtcp')
+  return parameters.aead === undefined
+    ? new CmHmacRtcp(crypto, keys, parameters.rtcpTagLength)
+    : new AeadRtcp(crypto, parameters, keys)
+}
+
+function checkLength(what: string, bytes: Uint8Array, length: number): void {
+  if (bytes.length === length) return
+  throw new UsageError('invalid-key', `The ${what} of this profile has ${length} bytes, not ${bytes.length}`)
+}
+
+function checkReplayWindow(size: number): number {
+  if (
+    Number.isInteger(size) &&
+    size >= REPLAY_WINDOW_MIN &&
+    size <= REPLAY_WINDOW_MAX &&
+    (size & (size - 1)) === 0
+  ) {
+    return size
+  }
+  throw new UsageError(
+    'invalid-option',
+    `replayWindow is to be a power of two from ${REPLAY_WINDOW_MIN} to ${REPLAY_WINDOW_MAX}`,
+  )
+}
+
+function checkRoom(buffer: Uint8Array, length: number, overhead: number): void {
+  if (Number.isInteger(length) && length >= 0 && length + overhead <= buffer.length) return
+  throw new UsageError('no-room', `A buffer for ${length} bytes needs ${overhead} more, for the tag`)
+}

@@ -1,0 +1,45 @@
+import { UsageError } from '@str0m/sans-io'
+import { KeystreamAhead } from './keystream.ts'
+import { guessPacketIndex } from './packet-index.ts'
+import { ReplayWindow } from './replay-window.ts'
+
+/** One more than the highest SRTCP index, RFC 3711 section 3.4. */
+export const RTCP_INDEX_END: number = 2 ** 31
+
+/** What a context knows of one SSRC's RTP packets, in one direction. */
+export class RtpStream {
+  readonly ssrc: number
+  readonly window: ReplayWindow
+  readonly ahead: KeystreamAhead = new KeystreamAhead()
+
+  constructor(ssrc: number, replayWindow: number) {
+    this.ssrc = ssrc
+    this.window = new ReplayWindow(replayWindow)
+  }
+
+  /** The index of the packet with this sequence number; of the first one, the rollover counter is zero. */
+  guessIndex(sequenceNumber: number): number {
+    const { highest } = this.window
+    return highest < 0 ? sequenceNumber : guessPacketIndex(highest, sequenceNumber)
+  }
+}
+
+/** What a context knows of one SSRC's RTCP packets, in one direction. */
+export class RtcpStream {
+  /** Of a receiver. */
+  readonly window: ReplayWindow
+  /** Of a sender: the index of its next packet. */
+  nextIndex = 0
+
+  constructor(replayWindow: number) {
+    this.window = new ReplayWindow(replayWindow)
+  }
+
+  /** The index of a sender's next packet. Throws a `UsageError` (`key-exhausted`) where all are used. */
+  takeIndex(): number {
+    if (this.nextIndex >= RTCP_INDEX_END) {
+      throw new UsageError('key-exhausted', 'All 2^31 SRTCP packets are sent: set up a new master key')
+    }
+    return this.nextIndex++
+  }
+}
