@@ -1,1 +1,64 @@
-export {}
+export { wholePayloadDepacketizer } from './codecs/audio.ts'
+export { av1Depacketizer } from './codecs/av1.ts'
+export { depacketizerFor } from './codecs/depacketizer-for.ts'
+export type { DepacketizedFrame, Depacketizer } from './codecs/depacketizer.ts'
+export { h264Depacketizer } from './codecs/h264.ts'
+export { parseVp8Descriptor, vp8Depacketizer, type Vp8Descriptor, vp8KeyframeSize } from './codecs/vp8.ts'
+export {
+  parseVp9Descriptor,
+  vp9Depacketizer,
+  type Vp9Descriptor,
+  type Vp9ScalabilityStructure,
+} from './codecs/vp9.ts'
+export {
+  type Frame,
+  FrameAssembler,
+  type FrameAssemblerStatistics,
+  type FramePacket,
+  MAX_REORDERED_PACKETS,
+} from './frame-assembler.ts'
+export {
+  EXTENSION_URIS,
+  ExtensionIds,
+  type ExtensionName,
+  type HeaderExtensions,
+  readHeaderExtensions,
+  writeHeaderExtensions,
+  type WrittenExtensions,
+} from './header-extensions.ts'
+export { ntpFromUnix, ntpMiddle, unixFromNtp } from './ntp.ts'
+export { ReceptionStatistics } from './reception-statistics.ts'
+export { parseRtcp } from './rtcp/parse.ts'
+export {
+  type ExtendedReport,
+  type ExtendedReportBlock,
+  type FullIntraRequest,
+  type Goodbye,
+  type Nack,
+  type PictureLossIndication,
+  type ReceiverEstimatedMaximumBitrate,
+  type ReceiverReport,
+  type ReportBlock,
+  type Rtcp,
+  SDES_CNAME,
+  type SenderReport,
+  type SourceDescription,
+  type TransportFeedback,
+  type UnknownRtcp,
+} from './rtcp/rtcp.ts'
+export { MAX_COUNT, writeRtcp } from './rtcp/write.ts'
+export {
+  isRtcp,
+  parseRtpHeader,
+  RTP_FIXED_HEADER_LENGTH,
+  type RtpHeader,
+  type RtpHeaderFields,
+  writeRtpHeader,
+} from './rtp-header.ts'
+export {
+  type ReceivedFrame,
+  StreamRx,
+  type StreamCodec,
+  type StreamRxOptions,
+  type StreamRxStatistics,
+} from './stream-rx.ts'

@@ -1,0 +1,128 @@
+import { concatenate, type DepacketizedFrame, type Depacketizer } from './depacketizer.ts'
+
+// The AV1 RTP payload specification: an aggregation header (section 4.4), then OBU elements (section 4.5), each with its
+// length before it but for the last one where W says how many there are.
+
+/** OBU types, AV1 specification section 6.2.2. */
+const TEMPORAL_DELIMITER = 2
+const TILE_LIST = 8
+const HAS_SIZE = 0x02
+const HAS_EXTENSION = 0x04
+
+interface Aggregation {
+  /** Z: the first element continues an OBU of the packet before. */
+  readonly continuesFirst: boolean
+  /** Y: the last element goes on in the next packet. */
+  readonly lastContinues: boolean
+  /** N: the first packet of a coded video sequence. */
+  readonly startsSequence: boolean
+  readonly elements: readonly Uint8Array[]
+}
+
+function parseAggregation(payload: Uint8Array): Aggregation | undefined {
+  if (payload.length < 2) return undefined
+  const header = payload[0]!
+  const count = (header >> 4) & 0x03
+  const elements: Uint8Array[] = []
+  let at = 1
+  while (at < payload.length) {
+    let length = payload.length - at
+    if (count === 0 || elements.length < count - 1) {
+      const size = readLeb128(payload, at)
+      if (size === undefined) return undefined
+      at += size.bytes
+      length = size.value
+    }
+    if (at + length > payload.length) return undefined
+    elements.push(payload.subarray(at, at + length))
+    at += length
+    if (elements.length === count) break
+  }
+  if (at !== payload.length || elements.length === 0 || (count > 0 && elements.length !== count))
+    return undefined
+  const continuesFirst = (header & 0x80) !== 0
+  const startsSequence = (header & 0x08) !== 0
+  // section 4.4: a packet that starts a coded video sequence starts with a whole OBU
+  if (continuesFirst && startsSequence) return undefined
+  return { continuesFirst, lastContinues: (header & 0x40) !== 0, startsSequence, elements }
+}
+
+/** AV1 specification section 4.10.5; as far as 32 bits go. */
+function readLeb128(bytes: Uint8Array, at: number): { value: number; bytes: number } | undefined {
+  let value = 0
+  for (let i = 0; i < 5; i++) {
+    const byte = bytes[at + i]
+    if (byte === undefined) return undefined
+    value += (byte & 0x7f) * 2 ** (7 * i)
+    if ((byte & 0x80) === 0) return value > 0xffff_ffff ? undefined : { value, bytes: i + 1 }
+  }
+  return undefined
+}
+
+function leb128(value: number): Uint8Array {
+  const bytes: number[] = []
+  let rest = value
+  do {
+    bytes.push((rest & 0x7f) | (rest > 0x7f ? 0x80 : 0))
+    rest = Math.floor(rest / 128)
+  } while (rest > 0)
+  return Uint8Array.from(bytes)
+}
+
+/** Gives temporal units in the low-overhead format (AV1 specification section 5.2), without the temporal delimiter that senders leave out. */
+class Av1Depacketizer implements Depacketizer {
+  readonly onePacketPerFrame = false
+
+  startsFrame(payload: Uint8Array): boolean {
+    return this.startsKeyframe(payload)
+  }
+
+  startsKeyframe(payload: Uint8Array): boolean {
+    return parseAggregation(payload)?.startsSequence === true
+  }
+
+  assemble(payloads: readonly Uint8Array[]): DepacketizedFrame | undefined {
+    const units: Uint8Array[] = []
+    let keyframe = false
+    let open: Uint8Array[] | undefined
+    for (let p = 0; p < payloads.length; p++) {
+      const aggregation = parseAggregation(payloads[p]!)
+      if (aggregation === undefined || aggregation.continuesFirst !== (open !== undefined)) return undefined
+      if (p === 0) keyframe = aggregation.startsSequence
+      const { elements } = aggregation
+      for (let i = 0; i < elements.length; i++) {
+        open ??= []
+        open.push(elements[i]!)
+        if (i === elements.length - 1 && aggregation.lastContinues) break
+        if (!appendObu(units, concatenate(open))) return undefined
+        open = undefined
+      }
+    }
+    if (open !== undefined || units.length === 0) return undefined
+    return { data: concatenate(units), keyframe }
+  }
+}
+
+/** Appends an OBU with its size written; false where it is malformed. */
+function appendObu(units: Uint8Array[], obu: Uint8Array): boolean {
+  const header = obu[0]
+  if (header === undefined || (header & 0x80) !== 0) return false
+  const type = (header >> 3) & 0x0f
+  const headerLength = (header & HAS_EXTENSION) === 0 ? 1 : 2
+  if (obu.length < headerLength) return false
+  // section 5: these are not to be sent, and are ignored
+  if (type === TEMPORAL_DELIMITER || type === TILE_LIST) return true
+  if ((header & HAS_SIZE) !== 0) {
+    const size = readLeb128(obu, headerLength)
+    if (size === undefined || headerLength + size.bytes + size.value !== obu.length) return false
+    units.push(obu)
+    return true
+  }
+  const first = obu.slice(0, headerLength)
+  first[0] = header | HAS_SIZE
+  const body = obu.subarray(headerLength)
+  units.push(first, leb128(body.length), body)
+  return true
+}
+
+export const av1Depacketizer: Depacketizer = new Av1Depacketizer()

@@ -1,0 +1,35 @@
+/** A frame out of the payloads of its packets. */
+export interface DepacketizedFrame {
+  /** The encoded frame, as a decoder takes it. */
+  readonly data: Uint8Array
+  /** Whether decoding can start here. Audio frames are all keyframes. */
+  readonly keyframe: boolean
+}
+
+/** Puts the payloads of one codec together. Holds no state: a loss can not spoil what comes after it. */
+export interface Depacketizer {
+  /** Whether each packet is a frame of its own, whatever its marker says. */
+  readonly onePacketPerFrame: boolean
+  /**
+   * Whether this payload is for sure the first of a frame. False where the payload alone does not tell: then a frame's start
+   * is known only from the end of the frame before it.
+   */
+  startsFrame(payload: Uint8Array): boolean
+  /** Whether this payload is of a keyframe's first packet. */
+  startsKeyframe(payload: Uint8Array): boolean
+  /** The frame whose payloads, complete and in order, are given; `undefined` where they are malformed. */
+  assemble(payloads: readonly Uint8Array[]): DepacketizedFrame | undefined
+}
+
+/** One buffer of several. */
+export function concatenate(parts: readonly Uint8Array[]): Uint8Array {
+  let length = 0
+  for (const part of parts) length += part.length
+  const whole = new Uint8Array(length)
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
+}

@@ -1,0 +1,107 @@
+import { readU16 } from '@str0m/sans-io'
+import { concatenate, type DepacketizedFrame, type Depacketizer } from './depacketizer.ts'
+
+/** NAL unit types, ITU-T H.264 table 7-1, and the packet types of RFC 6184 section 5.2. */
+const NAL = { idr: 5, sps: 7, delimiter: 9, stapA: 24, fuA: 28 } as const
+const LAST_SINGLE_NAL = 23
+const START_CODE = Uint8Array.of(0, 0, 0, 1)
+
+/** Gives access units in the byte-stream format (ITU-T H.264 annex B), a start code of four bytes before each NAL unit. */
+class H264Depacketizer implements Depacketizer {
+  readonly onePacketPerFrame = false
+
+  /** An access unit delimiter, or a parameter set where there is none, is the first NAL unit (ITU-T H.264 section 7.4.1.2.3). */
+  startsFrame(payload: Uint8Array): boolean {
+    const type = firstNalType(payload)
+    return type === NAL.delimiter || type === NAL.sps
+  }
+
+  startsKeyframe(payload: Uint8Array): boolean {
+    const type = firstNalType(payload)
+    if (type === NAL.sps) return true
+    if (type !== NAL.delimiter) return false
+    return (
+      (payload[0]! & 0x1f) === NAL.stapA &&
+      (aggregated(payload) ?? []).some((nal) => nalType(nal) === NAL.sps)
+    )
+  }
+
+  assemble(payloads: readonly Uint8Array[]): DepacketizedFrame | undefined {
+    const parts: Uint8Array[] = []
+    let keyframe = false
+    let inFragment = false
+    for (const payload of payloads) {
+      if (payload.length < 1) return undefined
+      const type = payload[0]! & 0x1f
+      if (type === NAL.fuA) {
+        const fragment = readFragment(payload)
+        if (fragment === undefined || fragment.start === inFragment) return undefined
+        if (fragment.start) {
+          parts.push(START_CODE, Uint8Array.of(fragment.header))
+          keyframe ||= nalType(fragment.header) === NAL.idr
+        }
+        parts.push(fragment.data)
+        inFragment = !fragment.end
+        continue
+      }
+      if (inFragment) return undefined
+      const units = type === NAL.stapA ? aggregated(payload) : type <= LAST_SINGLE_NAL ? [payload] : undefined
+      if (units === undefined) return undefined
+      for (const unit of units) {
+        parts.push(START_CODE, unit)
+        keyframe ||= nalType(unit) === NAL.idr
+      }
+    }
+    if (inFragment || parts.length === 0) return undefined
+    return { data: concatenate(parts), keyframe }
+  }
+}
+
+function nalType(unit: Uint8Array | number): number {
+  return (typeof unit === 'number' ? unit : unit[0]!) & 0x1f
+}
+
+/** The units of a STAP-A, RFC 6184 section 5.7.1: a size of 16 bits before each. */
+function aggregated(payload: Uint8Array): Uint8Array[] | undefined {
+  const units: Uint8Array[] = []
+  let at = 1
+  while (at < payload.length) {
+    if (at + 2 > payload.length) return undefined
+    const size = readU16(payload, at)
+    at += 2
+    if (size === 0 || at + size > payload.length) return undefined
+    units.push(payload.subarray(at, at + size))
+    at += size
+  }
+  return units.length === 0 ? undefined : units
+}
+
+/** RFC 6184 section 5.8. */
+function readFragment(
+  payload: Uint8Array,
+): { start: boolean; end: boolean; header: number; data: Uint8Array } | undefined {
+  if (payload.length < 3) return undefined
+  const indicator = payload[0]!
+  const header = payload[1]!
+  const start = (header & 0x80) !== 0
+  const end = (header & 0x40) !== 0
+  // a unit in one fragment is not allowed
+  if (start && end) return undefined
+  return { start, end, header: (indicator & 0xe0) | (header & 0x1f), data: payload.subarray(2) }
+}
+
+/** The type of the first NAL unit that starts in this payload; -1 where none does. */
+function firstNalType(payload: Uint8Array): number {
+  if (payload.length < 1) return -1
+  const type = payload[0]! & 0x1f
+  if (type <= LAST_SINGLE_NAL) return type
+  if (type === NAL.stapA) {
+    const first = aggregated(payload)?.[0]
+    return first === undefined ? -1 : nalType(first)
+  }
+  if (type !== NAL.fuA) return -1
+  const fragment = readFragment(payload)
+  return fragment?.start === true ? nalType(fragment.header) : -1
+}
+
+export const h264Depacketizer: Depacketizer = new H264Depacketizer()

@@ -1,0 +1,247 @@
+import { ByteWriter, decodeUtf8, encodeUtf8 } from '@str0m/sans-io'
+import type { RtpHeader } from './rtp-header.ts'
+
+/** The header extensions that are understood, by their URIs. */
+export const EXTENSION_URIS = {
+  /** RFC 6464 */
+  audioLevel: 'urn:ietf:params:rtp-hdrext:ssrc-audio-level',
+  /** RFC 6465 */
+  csrcAudioLevel: 'urn:ietf:params:rtp-hdrext:csrc-audio-level',
+  absoluteSendTime: 'http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time',
+  transportSequenceNumber: 'http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01',
+  /** RFC 9143 section 15 */
+  mid: 'urn:ietf:params:rtp-hdrext:sdes:mid',
+  /** RFC 8852 section 3 */
+  rid: 'urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id',
+  repairedRid: 'urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id',
+  /** RFC 5450 */
+  transmissionOffset: 'urn:ietf:params:rtp-hdrext:toffset',
+  videoOrientation: 'urn:3gpp:video-orientation',
+  playoutDelay: 'http://www.webrtc.org/experiments/rtp-hdrext/playout-delay',
+  videoContentType: 'http://www.webrtc.org/experiments/rtp-hdrext/video-content-type',
+  videoTiming: 'http://www.webrtc.org/experiments/rtp-hdrext/video-timing',
+  colorSpace: 'http://www.webrtc.org/experiments/rtp-hdrext/color-space',
+} as const
+
+export type ExtensionName = keyof typeof EXTENSION_URIS
+
+const NAMES_BY_URI: ReadonlyMap<string, ExtensionName> = new Map(
+  Object.entries(EXTENSION_URIS).map(([name, uri]) => [uri, name as ExtensionName]),
+)
+
+/** RFC 8285 section 4.2. */
+const ONE_BYTE_PROFILE = 0xbede
+/** RFC 8285 section 4.3: 0x100 and four bits for the application. */
+const TWO_BYTE_PROFILE = 0x1000
+
+/** The values that one packet carries. */
+export interface HeaderExtensions {
+  /** Level in −dBov, 0 (loudest) to 127 (silence), RFC 6464. */
+  audioLevel?: number
+  voiceActivity?: boolean
+  /** Levels of the contributing sources in −dBov, in the order of the CSRCs, RFC 6465. */
+  csrcAudioLevels?: number[]
+  /** Seconds modulo 64, in units of 2⁻¹⁸ s: 24 bits. */
+  absoluteSendTime?: number
+  transportSequenceNumber?: number
+  mid?: string
+  rid?: string
+  repairedRid?: string
+  /** Clock ticks between the timestamp and the sending, signed, RFC 5450. */
+  transmissionOffset?: number
+  /** Degrees clockwise by which the receiver is to turn the picture: 0, 90, 180 or 270 (3GPP TS 26.114 section 7.4.5). */
+  videoRotation?: number
+  /** Milliseconds. */
+  playoutDelay?: { min: number; max: number }
+  /** 0 unspecified, 1 screenshare. */
+  videoContentType?: number
+  /** As on the wire: 13 bytes. */
+  videoTiming?: Uint8Array
+  /** As on the wire: 4 or 28 bytes. */
+  colorSpace?: Uint8Array
+}
+
+/** The negotiated ids of one media section or transport, `a=extmap` of RFC 8285 section 5. */
+export class ExtensionIds {
+  readonly #names: (ExtensionName | undefined)[] = []
+  readonly #ids = new Map<ExtensionName, number>()
+
+  constructor(mappings: Iterable<{ readonly id: number; readonly uri: string }> = []) {
+    for (const { id, uri } of mappings) this.add(id, uri)
+  }
+
+  /** Adds a mapping. A URI that is not understood, or an id out of 1 to 255, changes nothing. */
+  add(id: number, uri: string): void {
+    const name = NAMES_BY_URI.get(uri)
+    if (name === undefined || !(id >= 1 && id <= 255)) return
+    this.#names[id] = name
+    this.#ids.set(name, id)
+  }
+
+  /** What an id stands for. */
+  name(id: number): ExtensionName | undefined {
+    return this.#names[id]
+  }
+
+  /** The id of an extension. */
+  id(name: ExtensionName): number | undefined {
+    return this.#ids.get(name)
+  }
+}
+
+/** Reads the extensions of a packet whose header is `header`. Malformed ones, and what follows them, are left out. */
+export function readHeaderExtensions(
+  bytes: Uint8Array,
+  header: RtpHeader,
+  ids: ExtensionIds,
+): HeaderExtensions {
+  const extensions: HeaderExtensions = {}
+  const oneByte = header.extensionProfile === ONE_BYTE_PROFILE
+  if (!oneByte && header.extensionProfile >> 4 !== TWO_BYTE_PROFILE >> 4) return extensions
+  let at = header.extensionStart
+  const end = at + header.extensionLength
+  while (at < end) {
+    const first = bytes[at++]!
+    // padding, and in the one-byte form an id of 0 with a length (RFC 8285 section 4.2), is skipped byte by byte
+    if (first === 0) continue
+    let id = first
+    let length: number
+    if (oneByte) {
+      id = first >> 4
+      // RFC 8285 section 4.2: 15 ends the reading
+      if (id === 15) break
+      length = (first & 0x0f) + 1
+    } else {
+      if (at >= end) break
+      length = bytes[at++]!
+    }
+    if (at + length > end) break
+    const name = ids.name(id)
+    if (name !== undefined) readElement(extensions, name, bytes, at, length)
+    at += length
+  }
+  return extensions
+}
+
+function readElement(
+  into: HeaderExtensions,
+  name: ExtensionName,
+  bytes: Uint8Array,
+  at: number,
+  length: number,
+): void {
+  switch (name) {
+    case 'audioLevel':
+      if (length < 1) return
+      into.audioLevel = bytes[at]! & 0x7f
+      into.voiceActivity = (bytes[at]! & 0x80) !== 0
+      return
+    case 'csrcAudioLevel':
+      into.csrcAudioLevels = Array.from(bytes.subarray(at, at + length), (level) => level & 0x7f)
+      return
+    case 'absoluteSendTime':
+      if (length === 3) into.absoluteSendTime = readU24(bytes, at)
+      return
+    case 'transportSequenceNumber':
+      if (length >= 2) into.transportSequenceNumber = (bytes[at]! << 8) | bytes[at + 1]!
+      return
+    case 'mid':
+    case 'rid':
+    case 'repairedRid':
+      if (length > 0) into[name] = decodeUtf8(bytes.subarray(at, at + length))
+      return
+    case 'transmissionOffset':
+      if (length === 3) into.transmissionOffset = (readU24(bytes, at) << 8) >> 8
+      return
+    case 'videoOrientation':
+      if (length >= 1) into.videoRotation = (bytes[at]! & 0x03) * 90
+      return
+    case 'playoutDelay': {
+      if (length !== 3) return
+      const both = readU24(bytes, at)
+      // 12 bits each, in units of 10 ms
+      into.playoutDelay = { min: (both >> 12) * 10, max: (both & 0xfff) * 10 }
+      return
+    }
+    case 'videoContentType':
+      if (length >= 1) into.videoContentType = bytes[at]!
+      return
+    case 'videoTiming':
+      if (length === 13) into.videoTiming = bytes.slice(at, at + length)
+      return
+    case 'colorSpace':
+      if (length === 4 || length === 28) into.colorSpace = bytes.slice(at, at + length)
+  }
+}
+
+function readU24(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! << 16) | (bytes[at + 1]! << 8) | bytes[at + 2]!
+}
+
+/** The bytes of a header extension, and the profile that says which form they have. */
+export interface WrittenExtensions {
+  readonly profile: number
+  readonly bytes: Uint8Array
+}
+
+/**
+ * Writes extensions in the one-byte form, or in the two-byte form where an id or a length demands it (RFC 8285 section 4.1.2).
+ * Values without an id are left out; `undefined` where nothing is left.
+ */
+export function writeHeaderExtensions(
+  extensions: HeaderExtensions,
+  ids: ExtensionIds,
+): WrittenExtensions | undefined {
+  const elements: { id: number; value: Uint8Array }[] = []
+  const push = (name: ExtensionName, value: Uint8Array | undefined): void => {
+    const id = ids.id(name)
+    if (value !== undefined && id !== undefined) elements.push({ id, value })
+  }
+  const { playoutDelay } = extensions
+  push('mid', text(extensions.mid))
+  push('rid', text(extensions.rid))
+  push('repairedRid', text(extensions.repairedRid))
+  if (extensions.audioLevel !== undefined) {
+    push('audioLevel', Uint8Array.of((extensions.voiceActivity === true ? 0x80 : 0) | extensions.audioLevel))
+  }
+  if (extensions.csrcAudioLevels !== undefined) {
+    push('csrcAudioLevel', Uint8Array.from(extensions.csrcAudioLevels))
+  }
+  push('absoluteSendTime', u24(extensions.absoluteSendTime))
+  if (extensions.transportSequenceNumber !== undefined) {
+    push('transportSequenceNumber', new ByteWriter(2).u16(extensions.transportSequenceNumber).finish())
+  }
+  push('transmissionOffset', u24(extensions.transmissionOffset))
+  if (extensions.videoRotation !== undefined) {
+    push('videoOrientation', Uint8Array.of((extensions.videoRotation / 90) & 0x03))
+  }
+  if (playoutDelay !== undefined) {
+    const min = Math.min(0xfff, Math.round(playoutDelay.min / 10))
+    const max = Math.min(0xfff, Math.round(playoutDelay.max / 10))
+    push('playoutDelay', u24((min << 12) | max))
+  }
+  if (extensions.videoContentType !== undefined) {
+    push('videoContentType', Uint8Array.of(extensions.videoContentType))
+  }
+  push('videoTiming', extensions.videoTiming)
+  push('colorSpace', extensions.colorSpace)
+  if (elements.length === 0) return undefined
+
+  const oneByte = elements.every(({ id, value }) => id <= 14 && value.length >= 1 && value.length <= 16)
+  const writer = new ByteWriter(64)
+  for (const { id, value } of elements) {
+    if (oneByte) writer.u8((id << 4) | (value.length - 1))
+    else writer.u8(id).u8(value.length)
+    writer.bytes(value)
+  }
+  writer.zeros((4 - (writer.length % 4)) % 4)
+  return { profile: oneByte ? ONE_BYTE_PROFILE : TWO_BYTE_PROFILE, bytes: writer.finish() }
+}
+
+function text(value: string | undefined): Uint8Array | undefined {
+  return value === undefined ? undefined : encodeUtf8(value)
+}
+
+function u24(value: number | undefined): Uint8Array | undefined {
+  return value === undefined ? undefined : new ByteWriter(3).u24(value).finish()
+}
