@@ -21,8 +21,6 @@ export interface NodeCipher {
 }
 
 export interface NodeKeyObject {
-  readonly asymmetricKeyType?: string
-  readonly asymmetricKeyDetails?: { readonly modulusLength?: number; readonly namedCurve?: string }
   export(options: { type: 'spki' | 'pkcs8'; format: 'der' }): Uint8Array
 }
 

@@ -1,6 +1,10 @@
 import { assert, UsageError } from '@str0m/sans-io'
+import { equalConstantTime } from './constant-time.ts'
+import { AEAD_NONCE_LENGTH, AEAD_TAG_LENGTH } from './aead-lengths.ts'
 import { p256Pkcs8, p256Spki, x25519Pkcs8, x25519Spki } from './der.ts'
+import { invalidSigningKey, type PublicKeyInfo, readP256Pkcs8, readSpki } from './key-format.ts'
 import { checkKeyLength } from './key-length.ts'
+import { nativeHmac } from './native-hmac.ts'
 import { findNodeCrypto, type NodeCrypto, type NodeKeyInput, type NodeKeyObject } from './native-module.ts'
 import type {
   Aead,
@@ -21,12 +25,7 @@ import type {
 import { CURVE_ORDERS, randomScalar } from './scalar.ts'
 import { signP256Deterministic } from './portable-signing.ts'
 
-const TAG_LENGTH = 16
-const HMAC_LENGTHS: Record<HmacAlgorithm, number> = { sha1: 20, sha256: 32, sha384: 48 }
 const CURVES = { secp256r1: 'prime256v1', secp384r1: 'secp384r1' } as const
-const VERIFIABLE_CURVES = new Set(['prime256v1', 'secp384r1', 'secp521r1'])
-const RSA_MODULUS_MIN = 1024
-const RSA_MODULUS_MAX = 8192
 
 /**
  * The provider over `node:crypto`, wherever the runtime has one (Node, Deno, Bun). Throws a
@@ -58,28 +57,19 @@ class NativeCrypto implements CryptoProvider {
   }
 
   hash(algorithm: HashAlgorithm, data: Uint8Array): Uint8Array {
-    return this.#node.createHash(algorithm).update(data).digest()
+    return plain(this.#node.createHash(algorithm).update(data).digest())
   }
 
   createHash(algorithm: HashAlgorithm): Hash {
     const hash = this.#node.createHash(algorithm)
     return {
       update: (data) => void hash.update(data),
-      digest: () => hash.copy().digest(),
+      digest: () => plain(hash.copy().digest()),
     }
   }
 
   hmac(algorithm: HmacAlgorithm, key: Uint8Array): Hmac {
-    const node = this.#node
-    const keyObject = node.createSecretKey(key)
-    return {
-      length: HMAC_LENGTHS[algorithm],
-      sign: (first, second) => {
-        const hmac = node.createHmac(algorithm, keyObject).update(first)
-        if (second !== undefined) hmac.update(second)
-        return hmac.digest()
-      },
-    }
+    return nativeHmac(this.#node, algorithm, key)
   }
 
   aead(algorithm: AeadAlgorithm, key: Uint8Array): Aead {
@@ -95,7 +85,12 @@ class NativeCrypto implements CryptoProvider {
       null,
     )
     cipher.setAutoPadding(false)
-    return { encrypt: (blocks) => cipher.update(blocks) }
+    return {
+      encrypt: (blocks) => {
+        assert(blocks.length % 16 === 0, 'blocks have 16 bytes each')
+        return cipher.update(blocks)
+      },
+    }
   }
 
   generateKeyExchange(group: KeyExchangeGroup): KeyExchange {
@@ -117,7 +112,7 @@ class NativeCrypto implements CryptoProvider {
         if (peer.length !== 32) return undefined
         try {
           const publicKey = node.createPublicKey({ key: x25519Spki(peer), format: 'der', type: 'spki' })
-          return node.diffieHellman({ privateKey, publicKey })
+          return plain(node.diffieHellman({ privateKey, publicKey }))
         } catch {
           // OpenSSL refuses points of small order
           return undefined
@@ -136,7 +131,7 @@ class NativeCrypto implements CryptoProvider {
       deriveSecret: (peer) => {
         if (peer.length !== publicKey.length || peer[0] !== 4) return undefined
         try {
-          return ecdh.computeSecret(peer)
+          return plain(ecdh.computeSecret(peer))
         } catch {
           // the point is not on the curve
           return undefined
@@ -146,57 +141,54 @@ class NativeCrypto implements CryptoProvider {
   }
 
   generateSigningKey(): SigningKey {
-    const scalar = randomScalar(CURVE_ORDERS.secp256r1, (length) => this.randomBytes(length))
-    const ecdh = this.#node.createECDH('prime256v1')
-    ecdh.setPrivateKey(scalar)
-    return this.importSigningKey(p256Pkcs8(scalar, ecdh.getPublicKey()))
+    return this.#signingKey(randomScalar(CURVE_ORDERS.secp256r1, (length) => this.randomBytes(length)))
   }
 
   importSigningKey(pkcs8: Uint8Array): SigningKey {
+    const { scalar, point } = readP256Pkcs8(pkcs8)
+    return this.#signingKey(scalar.slice(), point)
+  }
+
+  #signingKey(scalar: Uint8Array, expectedPoint?: Uint8Array): SigningKey {
     const node = this.#node
-    let key: NodeKeyObject | undefined
+    const ecdh = node.createECDH('prime256v1')
     try {
-      key = node.createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' })
+      ecdh.setPrivateKey(scalar)
     } catch {
-      // reported below
+      // zero, or not below the order
+      throw invalidSigningKey()
     }
-    if (key === undefined || key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') {
-      throw new UsageError('invalid-key', 'A signing key is a P-256 private key in PKCS #8')
-    }
-    const privateKey = key
-    const spki = node.createPublicKey(privateKey).export({ type: 'spki', format: 'der' })
-    const exported = new Uint8Array(privateKey.export({ type: 'pkcs8', format: 'der' }))
-    const point = spki.subarray(spki.length - 65)
+    const point = plain(ecdh.getPublicKey())
+    if (expectedPoint !== undefined && !equalConstantTime(point, expectedPoint)) throw invalidSigningKey()
+    const pkcs8 = p256Pkcs8(scalar, point)
+    const key = node.createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' })
     const deterministic = this.#options.random !== undefined
     return {
       publicKey: p256Spki(point),
       sign: (data) =>
         deterministic
-          ? signP256Deterministic(exported, data)
-          : node.sign('sha256', data, { key: privateKey, dsaEncoding: 'der' }),
-      exportPkcs8: () => exported.slice(),
+          ? signP256Deterministic(scalar, data)
+          : plain(node.sign('sha256', data, { key, dsaEncoding: 'der' })),
+      exportPkcs8: () => pkcs8.slice(),
     }
   }
 
   importVerifyingKey(spki: Uint8Array): VerifyingKey | undefined {
-    let key: NodeKeyObject
+    const info = readSpki(spki)
+    if (info === undefined) return undefined
     try {
-      key = this.#node.createPublicKey({ key: spki, format: 'der', type: 'spki' })
+      const key = this.#node.createPublicKey({ key: spki, format: 'der', type: 'spki' })
+      return new NativeVerifyingKey(this.#node, info, key)
     } catch {
+      // the point is not on the curve
       return undefined
     }
-    const details = key.asymmetricKeyDetails
-    if (key.asymmetricKeyType === 'ec') {
-      if (!VERIFIABLE_CURVES.has(details?.namedCurve ?? '')) return undefined
-      return new NativeVerifyingKey(this.#node, 'ec', key)
-    }
-    if (key.asymmetricKeyType === 'rsa') {
-      const bits = details?.modulusLength ?? 0
-      if (bits < RSA_MODULUS_MIN || bits > RSA_MODULUS_MAX) return undefined
-      return new NativeVerifyingKey(this.#node, 'rsa', key)
-    }
-    return undefined
   }
+}
+
+/** Node's Buffer as what it extends: `slice` of a Buffer would share its memory. */
+function plain(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
 }
 
 class NativeAead implements Aead {
@@ -211,8 +203,11 @@ class NativeAead implements Aead {
   }
 
   seal(nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array, out: Uint8Array, at: number): void {
-    assert(at + plaintext.length + TAG_LENGTH <= out.length, 'no room for the sealed bytes')
-    const cipher = this.#node.createCipheriv(this.#algorithm, this.#key, nonce, { authTagLength: TAG_LENGTH })
+    assert(nonce.length === AEAD_NONCE_LENGTH, 'a nonce has 12 bytes')
+    assert(at + plaintext.length + AEAD_TAG_LENGTH <= out.length, 'no room for the sealed bytes')
+    const cipher = this.#node.createCipheriv(this.#algorithm, this.#key, nonce, {
+      authTagLength: AEAD_TAG_LENGTH,
+    })
     cipher.setAAD(aad, { plaintextLength: plaintext.length })
     const ciphertext = cipher.update(plaintext)
     out.set(ciphertext, at)
@@ -221,11 +216,12 @@ class NativeAead implements Aead {
   }
 
   open(nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array, out: Uint8Array, at: number): boolean {
-    const length = sealed.length - TAG_LENGTH
+    assert(nonce.length === AEAD_NONCE_LENGTH, 'a nonce has 12 bytes')
+    const length = sealed.length - AEAD_TAG_LENGTH
     if (length < 0) return false
     assert(at + length <= out.length, 'no room for the opened bytes')
     const decipher = this.#node.createDecipheriv(this.#algorithm, this.#key, nonce, {
-      authTagLength: TAG_LENGTH,
+      authTagLength: AEAD_TAG_LENGTH,
     })
     decipher.setAuthTag(sealed.subarray(length))
     decipher.setAAD(aad, { plaintextLength: length })
@@ -246,8 +242,12 @@ class NativeVerifyingKey implements VerifyingKey {
   readonly #node: NodeCrypto
   readonly #key: NodeKeyObject
 
-  constructor(node: NodeCrypto, type: 'ec' | 'rsa', key: NodeKeyObject) {
-    this.type = type
+  /** Bytes of an RSA modulus, and so of a signature. */
+  readonly #modulusLength: number
+
+  constructor(node: NodeCrypto, info: PublicKeyInfo, key: NodeKeyObject) {
+    this.type = info.type
+    this.#modulusLength = info.type === 'rsa' ? info.modulus.length : 0
     this.#node = node
     this.#key = key
   }
@@ -256,6 +256,8 @@ class NativeVerifyingKey implements VerifyingKey {
     const hash = algorithm.slice(algorithm.lastIndexOf('-') + 1)
     const input = this.#input(algorithm)
     if (input === undefined) return false
+    // RFC 8017 sections 8.1.2 and 8.2.2, step 1: OpenSSL takes one without its leading zeros too
+    if (this.type === 'rsa' && signature.length !== this.#modulusLength) return false
     try {
       return this.#node.verify(hash, data, input, signature)
     } catch {

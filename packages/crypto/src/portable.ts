@@ -1,6 +1,165 @@
-import { InternalError } from '@str0m/sans-io'
-import type { CryptoOptions, CryptoProvider } from './provider.ts'
+import { gcm, unsafe } from '@noble/ciphers/aes.js'
+import { chacha20poly1305 } from '@noble/ciphers/chacha.js'
+import { hmac } from '@noble/hashes/hmac.js'
+import { md5, sha1 } from '@noble/hashes/legacy.js'
+import { sha256, sha384, sha512 } from '@noble/hashes/sha2.js'
+import { assert, type RandomSource } from '@str0m/sans-io'
+import { AEAD_NONCE_LENGTH, AEAD_TAG_LENGTH } from './aead-lengths.ts'
+import { checkKeyLength } from './key-length.ts'
+import { platformRandom } from './platform-random.ts'
+import {
+  generatePortableSigningKey,
+  portableKeyExchange,
+  portableSigningKey,
+  portableVerifyingKey,
+} from './portable-keys.ts'
+import type {
+  Aead,
+  AeadAlgorithm,
+  AesBlocks,
+  CryptoOptions,
+  CryptoProvider,
+  Hash,
+  HashAlgorithm,
+  Hmac,
+  HmacAlgorithm,
+  KeyExchange,
+  KeyExchangeGroup,
+  SigningKey,
+  VerifyingKey,
+} from './provider.ts'
 
-export function portableCrypto(_options: CryptoOptions = {}): CryptoProvider {
-  throw new InternalError('being written')
+const HASHES = { md5, sha1, sha256, sha384, sha512 }
+
+/**
+ * The provider in plain JavaScript, over `@noble/*`: it runs anywhere. Random bytes come from
+ * `globalThis.crypto` unless `options.random` is given; where neither is there, what needs random bytes throws
+ * a `UsageError` (`no-random-source`). Signatures are deterministic (RFC 6979).
+ */
+export function portableCrypto(options: CryptoOptions = {}): CryptoProvider {
+  return new PortableCrypto(options)
+}
+
+class PortableCrypto implements CryptoProvider {
+  readonly name = 'portable'
+  readonly #random: RandomSource
+
+  constructor(options: CryptoOptions) {
+    this.#random = options.random ?? platformRandom
+  }
+
+  randomBytes(length: number): Uint8Array {
+    const bytes = new Uint8Array(length)
+    this.#random(bytes)
+    return bytes
+  }
+
+  hash(algorithm: HashAlgorithm, data: Uint8Array): Uint8Array {
+    return HASHES[algorithm](data)
+  }
+
+  createHash(algorithm: HashAlgorithm): Hash {
+    const hash = HASHES[algorithm].create()
+    return {
+      update: (data) => void hash.update(data),
+      digest: () => hash.clone().digest(),
+    }
+  }
+
+  hmac(algorithm: HmacAlgorithm, key: Uint8Array): Hmac {
+    const keyed = hmac.create(HASHES[algorithm], key)
+    return {
+      length: keyed.outputLen,
+      sign: (first, second) => {
+        const mac = keyed.clone().update(first)
+        if (second !== undefined) mac.update(second)
+        return mac.digest()
+      },
+    }
+  }
+
+  aead(algorithm: AeadAlgorithm, key: Uint8Array): Aead {
+    checkKeyLength(algorithm, key)
+    return new PortableAead(algorithm === 'chacha20-poly1305' ? chacha20poly1305 : gcm, key.slice())
+  }
+
+  aesBlocks(key: Uint8Array): AesBlocks {
+    checkKeyLength('aes', key)
+    return new PortableAesBlocks(key)
+  }
+
+  generateKeyExchange(group: KeyExchangeGroup): KeyExchange {
+    return portableKeyExchange(group, (length) => this.randomBytes(length))
+  }
+
+  generateSigningKey(): SigningKey {
+    return generatePortableSigningKey((length) => this.randomBytes(length))
+  }
+
+  importSigningKey(pkcs8: Uint8Array): SigningKey {
+    return portableSigningKey(pkcs8)
+  }
+
+  importVerifyingKey(spki: Uint8Array): VerifyingKey | undefined {
+    return portableVerifyingKey(spki)
+  }
+}
+
+class PortableAead implements Aead {
+  readonly #cipher: typeof gcm | typeof chacha20poly1305
+  readonly #key: Uint8Array
+
+  constructor(cipher: typeof gcm | typeof chacha20poly1305, key: Uint8Array) {
+    this.#cipher = cipher
+    this.#key = key
+  }
+
+  seal(nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array, out: Uint8Array, at: number): void {
+    assert(nonce.length === AEAD_NONCE_LENGTH, 'a nonce has 12 bytes')
+    assert(at + plaintext.length + AEAD_TAG_LENGTH <= out.length, 'no room for the sealed bytes')
+    out.set(this.#cipher(this.#key, nonce, aad).encrypt(plaintext), at)
+  }
+
+  open(nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array, out: Uint8Array, at: number): boolean {
+    assert(nonce.length === AEAD_NONCE_LENGTH, 'a nonce has 12 bytes')
+    const length = sealed.length - AEAD_TAG_LENGTH
+    if (length < 0) return false
+    assert(at + length <= out.length, 'no room for the opened bytes')
+    try {
+      out.set(this.#cipher(this.#key, nonce, aad).decrypt(sealed), at)
+    } catch {
+      // the tag does not match
+      return false
+    }
+    return true
+  }
+}
+
+/** AES over the library's own key schedule, which its modes set up at every call. */
+class PortableAesBlocks implements AesBlocks {
+  readonly #schedule: Uint32Array
+
+  constructor(key: Uint8Array) {
+    this.#schedule = unsafe.expandKeyLE(key)
+  }
+
+  encrypt(blocks: Uint8Array): Uint8Array {
+    assert(blocks.length % 16 === 0, 'blocks have 16 bytes each')
+    const out = new Uint8Array(blocks)
+    const view = new DataView(out.buffer)
+    for (let at = 0; at < out.length; at += 16) {
+      const { s0, s1, s2, s3 } = unsafe.encrypt(
+        this.#schedule,
+        view.getUint32(at, true),
+        view.getUint32(at + 4, true),
+        view.getUint32(at + 8, true),
+        view.getUint32(at + 12, true),
+      )
+      view.setUint32(at, s0, true)
+      view.setUint32(at + 4, s1, true)
+      view.setUint32(at + 8, s2, true)
+      view.setUint32(at + 12, s3, true)
+    }
+    return out
+  }
 }

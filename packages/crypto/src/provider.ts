@@ -31,7 +31,7 @@ export interface Hmac {
   sign(first: Uint8Array, second?: Uint8Array): Uint8Array
 }
 
-/** An AEAD under one key. The tag of 16 bytes follows the ciphertext. */
+/** An AEAD under one key. A nonce has 12 bytes; the tag of 16 bytes follows the ciphertext. */
 export interface Aead {
   /**
    * Encrypts `plaintext` into `out` at `at`, followed by the tag: `plaintext.length + 16` bytes in all.
@@ -49,7 +49,7 @@ export interface Aead {
 export interface AesBlocks {
   /**
    * Encrypts each block of 16 bytes of `blocks`, whose length is a multiple of 16, by itself. The answer
-   * is valid until the next call.
+   * belongs to the caller.
    */
   encrypt(blocks: Uint8Array): Uint8Array
 }
@@ -102,7 +102,10 @@ export interface CryptoProvider {
   generateSigningKey(): SigningKey
   /** Throws a `UsageError` (`invalid-key`) where `pkcs8` is no P-256 private key. */
   importSigningKey(pkcs8: Uint8Array): SigningKey
-  /** `undefined` where `spki` is no RSA key of 1024 to 8192 bits, nor a key on P-256, P-384 or P-521. */
+  /**
+   * `undefined` where `spki` is no RSA key (1024 to 8192 bits, an odd public exponent from 3 up to 32 bits), nor an
+   * uncompressed point on P-256, P-384 or P-521.
+   */
   importVerifyingKey(spki: Uint8Array): VerifyingKey | undefined
 }
 

@@ -1,0 +1,85 @@
+import type { NodeCrypto } from './native-module.ts'
+import type { Hmac, HmacAlgorithm } from './provider.ts'
+
+interface HmacParameters {
+  readonly blockLength: number
+  readonly length: number
+}
+
+/** RFC 2104 section 2: B and L of each hash. */
+const PARAMETERS: Readonly<Record<HmacAlgorithm, HmacParameters>> = {
+  sha1: { blockLength: 64, length: 20 },
+  sha256: { blockLength: 64, length: 32 },
+  sha384: { blockLength: 128, length: 48 },
+}
+
+/** Messages up to here are hashed in one call; a datagram fits. */
+const MESSAGE_MAX = 2048
+
+// RFC 2104 section 2: H(K XOR opad, H(K XOR ipad, text)). One-shot hashes into a string take less than half of
+// the time of a createHmac object; both texts are put together here. Nothing stays from one call to the next.
+const innerText = new Uint8Array(128 + MESSAGE_MAX)
+const outerText = new Uint8Array(128 + 48)
+
+/** HMAC with the padded keys made once. */
+export function nativeHmac(node: NodeCrypto, algorithm: HmacAlgorithm, key: Uint8Array): Hmac {
+  return node.hash === undefined ? objectHmac(node, algorithm, key) : new OneShotHmac(node, algorithm, key)
+}
+
+class OneShotHmac implements Hmac {
+  readonly length: number
+  readonly #node: NodeCrypto
+  readonly #algorithm: HmacAlgorithm
+  readonly #blockLength: number
+  readonly #innerKey: Uint8Array
+  readonly #outerKey: Uint8Array
+  /** For longer messages. */
+  readonly #long: Hmac
+
+  constructor(node: NodeCrypto, algorithm: HmacAlgorithm, key: Uint8Array) {
+    const { blockLength, length } = PARAMETERS[algorithm]
+    this.length = length
+    this.#node = node
+    this.#algorithm = algorithm
+    this.#blockLength = blockLength
+    this.#long = objectHmac(node, algorithm, key)
+    const padded = new Uint8Array(blockLength)
+    padded.set(key.length > blockLength ? node.createHash(algorithm).update(key).digest() : key)
+    this.#innerKey = padded.map((byte) => byte ^ 0x36)
+    this.#outerKey = padded.map((byte) => byte ^ 0x5c)
+  }
+
+  sign(first: Uint8Array, second?: Uint8Array): Uint8Array {
+    const secondAt = this.#blockLength + first.length
+    const end = second === undefined ? secondAt : secondAt + second.length
+    if (end - this.#blockLength > MESSAGE_MAX) return this.#long.sign(first, second)
+    innerText.set(this.#innerKey)
+    innerText.set(first, this.#blockLength)
+    if (second !== undefined) innerText.set(second, secondAt)
+    const inner = this.#hash(innerText, end)
+    outerText.set(this.#outerKey)
+    for (let i = 0; i < this.length; i++) outerText[this.#blockLength + i] = inner.charCodeAt(i)
+    const outer = this.#hash(outerText, this.#blockLength + this.length)
+    const code = new Uint8Array(this.length)
+    for (let i = 0; i < code.length; i++) code[i] = outer.charCodeAt(i)
+    return code
+  }
+
+  /** The digest as a string of one character a byte: it takes half of the time of a Buffer. */
+  #hash(text: Uint8Array, length: number): string {
+    return this.#node.hash!(this.#algorithm, text.subarray(0, length), 'latin1')
+  }
+}
+
+function objectHmac(node: NodeCrypto, algorithm: HmacAlgorithm, key: Uint8Array): Hmac {
+  const keyObject = node.createSecretKey(key)
+  return {
+    length: PARAMETERS[algorithm].length,
+    sign: (first, second) => {
+      const hmac = node.createHmac(algorithm, keyObject).update(first)
+      if (second !== undefined) hmac.update(second)
+      const code = hmac.digest()
+      return new Uint8Array(code.buffer, code.byteOffset, code.length)
+    },
+  }
+}
