@@ -79,7 +79,7 @@ export class StreamRx {
     return this.#codec
   }
 
-  /** Whether a video stream cannot be decoded until a keyframe comes: at its start, and after a loss. */
+  /** Whether a video stream cannot be decoded until a keyframe comes: it started without one, or lost something. */
   get needsKeyframe(): boolean {
     return this.#needsKeyframe
   }
@@ -132,6 +132,8 @@ export class StreamRx {
     if (frame.keyframe) {
       this.#keyFramesReceived++
       this.#needsKeyframe = false
+    } else if (this.#keyFramesReceived === 0) {
+      this.#needsKeyframe = true
     }
     return { ...frame, codec: this.#codec! }
   }
@@ -173,7 +175,7 @@ export class StreamRx {
     const wait = codec.kind === 'video' ? VIDEO_REORDER_WAIT : AUDIO_REORDER_WAIT
     this.#assembler =
       depacketizer === undefined ? undefined : new FrameAssembler(depacketizer, this.#maxReorderWait ?? wait)
-    this.#needsKeyframe = codec.kind === 'video' && depacketizer !== undefined
+    this.#needsKeyframe = false
     if (this.#reception === undefined || before?.clockRate !== codec.clockRate) {
       this.#reception = new ReceptionStatistics(this.ssrc, codec.clockRate)
     }

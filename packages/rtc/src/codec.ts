@@ -1,0 +1,31 @@
+import { type MediaSection, parseParameters } from '@str0m/sdp'
+import type { Pt } from '@str0m/sans-io'
+
+/** A negotiated codec: what a payload type means. */
+export interface Codec {
+  readonly pt: Pt
+  readonly kind: 'audio' | 'video'
+  /** The encoding name as the description writes it, such as `VP8` or `opus`. */
+  readonly name: string
+  /** Hertz. */
+  readonly clockRate: number
+  readonly channels?: number
+  /** The parameters of `a=fmtp`, keys in lower case. */
+  readonly parameters: ReadonlyMap<string, string>
+  /** The feedback that both sides understand, such as `nack pli`. */
+  readonly feedback: readonly string[]
+}
+
+/** The codecs of a section, in its order. */
+export function codecsOf(section: MediaSection): Codec[] {
+  const kind = section.kind === 'audio' ? 'audio' : 'video'
+  return section.payloads.map(({ pt, name, clockRate, channels, parameters, feedback }) => ({
+    pt,
+    kind,
+    name,
+    clockRate,
+    ...(channels === undefined ? {} : { channels }),
+    parameters: parseParameters(parameters),
+    feedback,
+  }))
+}

@@ -1,0 +1,89 @@
+import type {
+  EventOutput,
+  Instant,
+  Mid,
+  Pt,
+  Rid,
+  SocketAddress,
+  Ssrc,
+  TimeoutInput,
+  TimeoutOutput,
+} from '@str0m/sans-io'
+import type { Direction } from '@str0m/sdp'
+import type { IceState } from '@str0m/stun-ice'
+import type { Codec } from './codec.ts'
+
+/** A point in the time of a media stream. */
+export interface MediaTime {
+  /** In units of 1 / `clockRate` s, unwrapped: it goes on rising where the RTP timestamp starts again. */
+  readonly value: number
+  /** Hertz. */
+  readonly clockRate: number
+}
+
+/** Why a peer is closed. */
+export type CloseReason =
+  /** `close()` was called. */
+  | 'local'
+  /** The other side said so (DTLS close_notify). */
+  | 'remote'
+  /** The DTLS handshake failed or timed out, or the certificate is not the one that the description names. */
+  | 'dtls-failed'
+
+/** A whole encoded frame that came in. */
+export interface MediaData {
+  readonly type: 'mediaData'
+  readonly mid: Mid
+  readonly rid?: Rid
+  readonly ssrc: Ssrc
+  readonly pt: Pt
+  readonly codec: Codec
+  readonly time: MediaTime
+  /** The frame as a decoder takes it; H.264 in the byte-stream format. Yours. */
+  readonly data: Uint8Array
+  readonly keyframe: boolean
+  /** False where something before it was lost. */
+  readonly contiguous: boolean
+  /** When its first packet came. */
+  readonly receivedAt: Instant
+}
+
+export type RtcEvent =
+  | { readonly type: 'iceConnectionStateChange'; readonly state: IceState }
+  /** Both sides are authenticated and keys are set: media flows. */
+  | { readonly type: 'connected' }
+  | {
+      readonly type: 'mediaAdded'
+      readonly mid: Mid
+      readonly kind: 'audio' | 'video'
+      readonly direction: Direction
+    }
+  /** A renegotiation has changed the direction. `inactive`: the section was stopped. */
+  | { readonly type: 'mediaChanged'; readonly mid: Mid; readonly direction: Direction }
+  | MediaData
+  /** A remote candidate is an mDNS name: resolve it, and give the answer to `resolveMdns`. */
+  | { readonly type: 'resolveMdns'; readonly name: string }
+  /** The end: nothing comes after it. `detail` is for a log. */
+  | { readonly type: 'closed'; readonly reason: CloseReason; readonly detail?: string }
+
+/** A datagram to be sent from the local address `source`. */
+export interface Transmit {
+  readonly kind: 'transmit'
+  readonly proto: 'udp'
+  readonly source: SocketAddress
+  readonly destination: SocketAddress
+  readonly contents: Uint8Array
+}
+
+/** A datagram that came to the local address `destination`. */
+export interface Receive {
+  readonly kind: 'receive'
+  readonly now: Instant
+  readonly proto: 'udp'
+  readonly source: SocketAddress
+  readonly destination: SocketAddress
+  readonly contents: Uint8Array
+}
+
+export type RtcInput = TimeoutInput | Receive
+export type RtcOutput = Transmit | EventOutput<RtcEvent> | TimeoutOutput

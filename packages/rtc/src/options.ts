@@ -1,0 +1,30 @@
+import type { CryptoProvider } from '@str0m/crypto'
+import type { DtlsCertificate } from '@str0m/dtls'
+import type { WallClock } from '@str0m/sans-io'
+import type { CodecCapability } from '@str0m/sdp'
+import type { SrtpProfile } from '@str0m/srtp'
+
+/** All are optional. */
+export interface RtcOptions {
+  /** Default: `defaultCrypto()`. */
+  readonly crypto?: CryptoProvider
+  /** Who we are. Default: a new self-signed certificate. One may serve many peers. */
+  readonly certificate?: DtlsCertificate
+  /** Ties `now` to the calendar: certificates get dates from it. */
+  readonly wallClock?: WallClock
+  /** What to negotiate, in the order of preference. Default: `DEFAULT_CODECS` of `@str0m/sdp`. */
+  readonly codecs?: readonly CodecCapability[]
+  /** For a server on a public address: answers checks and makes none, RFC 8445 section 2.5. Default false. */
+  readonly iceLite?: boolean
+  /** In the order of preference. Default: GCM before HMAC-SHA1. */
+  readonly srtpProfiles?: readonly SrtpProfile[]
+  /** Who opens the DTLS connection where the offer leaves the choice (RFC 8842 section 5.3). Default `active`. */
+  readonly dtlsSetup?: 'active' | 'passive'
+  /** Largest datagram that is sent, in bytes without IP and UDP headers: 256 to 65507. Default 1200. */
+  readonly mtu?: number
+  /**
+   * Milliseconds that a frame waits for a packet that is missing, before it is given up. Default 200 for video, 100
+   * for audio.
+   */
+  readonly maxReorderWait?: number
+}

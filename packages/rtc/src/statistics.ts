@@ -1,0 +1,65 @@
+import type { StreamRxStatistics } from '@str0m/rtp'
+import type { DtlsStatistics } from '@str0m/dtls'
+import type { Mid, Rid } from '@str0m/sans-io'
+import type { SrtpStatistics } from '@str0m/srtp'
+import type { IceState, IceStatistics } from '@str0m/stun-ice'
+
+/** Why a datagram or a packet was dropped. */
+export type DropReason =
+  /** The first byte is of no protocol here, RFC 7983. */
+  | 'unknownProtocol'
+  /** DTLS or SRTP from an address that ICE has not validated. */
+  | 'unvalidatedPath'
+  /** SRTP before its keys, or DTLS before the description that names the peer's certificate. */
+  | 'tooEarly'
+  /** Decrypted, but no RTP packet. */
+  | 'malformedRtp'
+  /** Packets of an RTCP compound. */
+  | 'malformedRtcp'
+  /** No media section is to be found for it. */
+  | 'unknownStream'
+  /** A payload type that was not negotiated. */
+  | 'unknownPayloadType'
+  /** The table of streams is full. */
+  | 'tooManyStreams'
+  /** Came after the end. */
+  | 'closed'
+
+/** One stream that comes in. */
+export interface InboundStreamStatistics extends StreamRxStatistics {
+  readonly mid: Mid
+  readonly rid?: Rid
+  /** Picture loss indications sent. */
+  readonly pliCount: number
+  /** Full intra requests sent. */
+  readonly firCount: number
+}
+
+/** Counters since the start, in the W3C's names where it has them. */
+export interface RtcStatistics {
+  readonly iceState: IceState
+  /** Datagrams and bytes through the selected path, STUN without. */
+  readonly packetsSent: number
+  readonly packetsReceived: number
+  readonly bytesSent: number
+  readonly bytesReceived: number
+  readonly dropped: Readonly<Record<DropReason, number>>
+  readonly ice: IceStatistics
+  readonly dtls?: DtlsStatistics
+  readonly srtpReceived?: SrtpStatistics
+  readonly inbound: readonly InboundStreamStatistics[]
+}
+
+export function noDrops(): Record<DropReason, number> {
+  return {
+    unknownProtocol: 0,
+    unvalidatedPath: 0,
+    tooEarly: 0,
+    malformedRtp: 0,
+    malformedRtcp: 0,
+    unknownStream: 0,
+    unknownPayloadType: 0,
+    tooManyStreams: 0,
+    closed: 0,
+  }
+}
