@@ -1,1 +1,25 @@
-export {}
+export { Candidate, type CandidateOptions, type CandidateProtocol, type CandidateType } from './candidate.ts'
+export type { PairState } from './candidate-pair.ts'
+export { IceAgent, type IceAgentOptions } from './ice-agent.ts'
+export type { IceTiming } from './ice-timing.ts'
+export type {
+  IceCredentials,
+  IceDropReason,
+  IceEvent,
+  IcePair,
+  IcePairStatistics,
+  IceReceive,
+  IceState,
+  IceStatistics,
+  IceTransmit,
+} from './ice-types.ts'
+export { isStun, parseStun, stunUsername, verifyStunIntegrity } from './stun-parse.ts'
+export type {
+  ReceivedStun,
+  StunAttribute,
+  StunClass,
+  StunError,
+  StunFault,
+  StunMessage,
+} from './stun-types.ts'
+export { type StunWriteOptions, writeStun } from './stun-write.ts'

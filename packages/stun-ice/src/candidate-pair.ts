@@ -1,0 +1,118 @@
+import { type Instant, NEVER, sameSocketAddress, type SocketAddress } from '@str0m/sans-io'
+import type { Candidate } from './candidate.ts'
+import type { IcePair, IcePairStatistics } from './ice-types.ts'
+
+/** RFC 8445 section 6.1.2.6. */
+export type PairState = 'frozen' | 'waiting' | 'in-progress' | 'succeeded' | 'failed'
+
+/**
+ * A base of this agent and a peer's candidate. It stands for the pair that is checked and for the valid pair
+ * that the check gives (RFC 8445 section 7.2.5.3.2): they differ in the local candidate alone, which is `mapped`
+ * in the latter.
+ */
+export class CandidatePair {
+  local: Candidate
+  /** The local candidate as the peer sees it, once a check has told. */
+  mapped: Candidate | undefined
+  remote: Candidate
+  /** RFC 8445 section 6.1.2.3. */
+  priority: bigint
+  state: PairState = 'frozen'
+  /** Whether a check has succeeded and consent lasts. */
+  valid = false
+  nominated = false
+  /** The controlled agent's: nominated as soon as it is valid. RFC 8445 section 7.3.1.5. */
+  nominateOnSuccess = false
+  /** The controlling agent's: the next check, or one under way, has USE-CANDIDATE. */
+  nominating = false
+  /** In the triggered-check queue. */
+  triggered = false
+  /** Consent was lost. These credentials are not used on it again: RFC 7675 section 5.1. */
+  revoked = false
+  /** Whether consent is kept up: the selected pair and those to fall back on. */
+  maintained = false
+  consentExpiresAt: Instant = NEVER
+  nextConsentAt: Instant = NEVER
+  /** The last response of the peer's to a check of ours. */
+  answeredAt: Instant = Number.NEGATIVE_INFINITY
+  /** The last request or response of the peer's. */
+  heardAt: Instant = Number.NEGATIVE_INFINITY
+
+  requestsSent = 0
+  retransmissionsSent = 0
+  consentRequestsSent = 0
+  requestsReceived = 0
+  responsesSent = 0
+  responsesReceived = 0
+  currentRoundTripTime: number | undefined
+  totalRoundTripTime = 0
+
+  constructor(local: Candidate, remote: Candidate, controlling: boolean) {
+    this.local = local
+    this.remote = remote
+    this.priority = pairPriority(local, remote, controlling)
+  }
+
+  get source(): SocketAddress {
+    return this.local.base
+  }
+
+  get destination(): SocketAddress {
+    return this.remote.address
+  }
+
+  /** RFC 8445 section 6.1.2.6. */
+  get foundation(): string {
+    return `${this.local.foundation}:${this.remote.foundation}`
+  }
+
+  /** Whether a check is still to come or under way. */
+  get isOpen(): boolean {
+    return this.state === 'frozen' || this.state === 'waiting' || this.state === 'in-progress'
+  }
+
+  joins(source: SocketAddress, destination: SocketAddress): boolean {
+    return sameSocketAddress(this.destination, destination) && sameSocketAddress(this.source, source)
+  }
+
+  /** Data may no longer come or go on it. */
+  invalidate(): void {
+    this.valid = false
+    this.nominated = false
+    this.nominating = false
+    this.maintained = false
+    this.state = 'failed'
+    this.consentExpiresAt = NEVER
+    this.nextConsentAt = NEVER
+  }
+
+  describe(): IcePair {
+    const { remote, source, destination, nominated } = this
+    return { local: this.mapped ?? this.local, remote, source, destination, nominated }
+  }
+
+  statistics(): IcePairStatistics {
+    return {
+      pair: this.describe(),
+      state: this.state,
+      valid: this.valid,
+      requestsSent: this.requestsSent,
+      retransmissionsSent: this.retransmissionsSent,
+      consentRequestsSent: this.consentRequestsSent,
+      requestsReceived: this.requestsReceived,
+      responsesSent: this.responsesSent,
+      responsesReceived: this.responsesReceived,
+      currentRoundTripTime: this.currentRoundTripTime,
+      totalRoundTripTime: this.totalRoundTripTime,
+      heardAt: this.heardAt === Number.NEGATIVE_INFINITY ? undefined : this.heardAt,
+    }
+  }
+}
+
+/** RFC 8445 section 6.1.2.3: G is the controlling agent's candidate's priority, D the controlled one's. */
+export function pairPriority(local: Candidate, remote: Candidate, controlling: boolean): bigint {
+  const g = BigInt(controlling ? local.priority : remote.priority)
+  const d = BigInt(controlling ? remote.priority : local.priority)
+  const [min, max] = g < d ? [g, d] : [d, g]
+  return (min << 32n) + 2n * max + (g > d ? 1n : 0n)
+}

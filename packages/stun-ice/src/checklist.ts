@@ -1,0 +1,228 @@
+import { sameSocketAddress, type SocketAddress } from '@str0m/sans-io'
+import { CandidatePair, pairPriority } from './candidate-pair.ts'
+import { type Candidate, peerReflexive } from './candidate.ts'
+
+/** Local candidates of a generation, those learned from responses included. */
+export const MAX_LOCAL_CANDIDATES = 64
+/** A peer's candidates of a generation, told and learned. */
+export const MAX_REMOTE_CANDIDATES = 100
+/** RFC 8445 section 6.1.2.5. */
+export const MAX_PAIRS = 100
+
+/** The candidates of both sides, their pairs, and which one is checked next: RFC 8445 section 6.1. */
+export class Checklist {
+  readonly locals: Candidate[] = []
+  readonly remotes: Candidate[] = []
+  /** By priority, the highest first. */
+  readonly pairs: CandidatePair[] = []
+  /** The triggered-check queue, RFC 8445 section 6.1.4.1. */
+  readonly #triggered: CandidatePair[] = []
+  readonly #maxPairs: number
+  #controlling: boolean
+
+  constructor(controlling: boolean, maxPairs: number) {
+    this.#controlling = controlling
+    this.#maxPairs = maxPairs
+  }
+
+  /** Pairs it with the peer's candidates. False where it is there already, or there are too many. */
+  addLocal(local: Candidate): boolean {
+    const known = this.locals.some((other) => isSame(other, local))
+    if (known || this.locals.length >= MAX_LOCAL_CANDIDATES) return false
+    this.locals.push(local)
+    for (const remote of this.remotes) if (remote.type !== 'prflx') this.#form(local, remote)
+    return true
+  }
+
+  /** Pairs it with the local candidates. False where there are too many. */
+  addRemote(remote: Candidate): boolean {
+    const at = this.remotes.findIndex((other) => sameSocketAddress(other.address, remote.address))
+    if (at >= 0) {
+      this.#replaceLearned(at, remote)
+    } else {
+      if (this.remotes.length >= MAX_REMOTE_CANDIDATES) return false
+      this.remotes.push(remote)
+    }
+    if (this.remotes[at < 0 ? this.remotes.length - 1 : at] === remote) {
+      for (const local of this.locals) if (local.type !== 'prflx') this.#form(local, remote)
+    }
+    return true
+  }
+
+  /** What the peer tells of a candidate counts more than what was learned of it: RFC 8445 section 7.3.1.3. */
+  #replaceLearned(at: number, remote: Candidate): void {
+    const learned = this.remotes[at]!
+    if (learned.type !== 'prflx') return
+    this.remotes[at] = remote
+    for (const pair of this.pairs) if (pair.remote === learned) pair.remote = remote
+    this.reprioritise(this.#controlling)
+  }
+
+  /**
+   * The pair of a request that came: RFC 8445 sections 7.3.1.3 and 7.3.1.4. Learns a peer-reflexive candidate
+   * where the source is unknown. `undefined` where there are too many, or `destination` is no base.
+   */
+  pairOfRequest(
+    source: SocketAddress,
+    destination: SocketAddress,
+    priority: number,
+    ufrag: string,
+  ): CandidatePair | undefined {
+    const existing = this.find(destination, source)
+    if (existing !== undefined) return existing
+    const local = this.baseAt(destination)
+    if (local === undefined) return undefined
+    let remote = this.remotes.find((other) => sameSocketAddress(other.address, source))
+    if (remote === undefined) {
+      if (this.remotes.length >= MAX_REMOTE_CANDIDATES) return undefined
+      remote = peerReflexive(source, source, priority, ufrag)
+      this.remotes.push(remote)
+    }
+    return this.#insert(new CandidatePair(local, remote, this.#controlling), true)
+  }
+
+  /** The local candidate whose base is `address`, the one of the highest priority. */
+  baseAt(address: SocketAddress): Candidate | undefined {
+    let best: Candidate | undefined
+    for (const local of this.locals) {
+      if (local.type !== 'prflx' && sameSocketAddress(local.base, address)) {
+        if (best === undefined || local.priority > best.priority) best = local
+      }
+    }
+    return best
+  }
+
+  /** The pair that sends from `source` to `destination`. */
+  find(source: SocketAddress, destination: SocketAddress): CandidatePair | undefined {
+    return this.pairs.find((pair) => pair.joins(source, destination))
+  }
+
+  /** Forgets what was learned from requests of another peer than `ufrag`: forking, RFC 8445 section 7.3.1.4. */
+  keepRemotesOf(ufrag: string): void {
+    const keep = (remote: Candidate): boolean => remote.ufrag === undefined || remote.ufrag === ufrag
+    this.#retain((pair) => keep(pair.remote))
+    const kept = this.remotes.filter(keep)
+    this.remotes.splice(0, this.remotes.length, ...kept)
+  }
+
+  /** Leaves one pair alone, as after a restart. */
+  keepOnly(only: CandidatePair | undefined): void {
+    this.#retain((pair) => pair === only)
+  }
+
+  #retain(keep: (pair: CandidatePair) => boolean): void {
+    for (const pair of this.pairs) if (!keep(pair)) pair.invalidate()
+    for (const list of [this.pairs, this.#triggered]) {
+      const kept = list.filter(keep)
+      list.splice(0, list.length, ...kept)
+    }
+  }
+
+  /** After a change of role, or of a candidate: RFC 8445 section 7.2.5.1. */
+  reprioritise(controlling: boolean): void {
+    this.#controlling = controlling
+    for (const pair of this.pairs) pair.priority = pairPriority(pair.local, pair.remote, controlling)
+    this.pairs.sort(byPriority)
+  }
+
+  /** Puts a pair into the triggered-check queue, once. */
+  trigger(pair: CandidatePair): void {
+    if (pair.triggered) return
+    pair.triggered = true
+    if (!pair.valid) pair.state = 'waiting'
+    this.#triggered.push(pair)
+  }
+
+  get hasTriggered(): boolean {
+    return this.#triggered.length > 0
+  }
+
+  nextTriggered(): CandidatePair | undefined {
+    const pair = this.#triggered.shift()
+    if (pair !== undefined) pair.triggered = false
+    return pair
+  }
+
+  /** Whether an ordinary check is due when its time comes. */
+  get hasWaiting(): boolean {
+    return this.pairs.some((pair) => (pair.state === 'waiting' || pair.state === 'frozen') && !pair.triggered)
+  }
+
+  /** The next ordinary check: RFC 8445 section 6.1.4.2. */
+  nextOrdinary(): CandidatePair | undefined {
+    const next = this.pairs.find((pair) => pair.state === 'waiting' && !pair.triggered)
+    if (next !== undefined) return next
+    const frozen = this.pairs.find((pair) => pair.state === 'frozen' && !this.#isBusy(pair.foundation))
+    return frozen ?? this.pairs.find((pair) => pair.state === 'frozen')
+  }
+
+  /** A success thaws the pairs of the same foundation: RFC 8445 section 7.2.5.3.3. */
+  thaw(foundation: string): void {
+    for (const pair of this.pairs) {
+      if (pair.state === 'frozen' && pair.foundation === foundation) pair.state = 'waiting'
+    }
+  }
+
+  /** Whether a pair better than `than` may still succeed. */
+  mayImproveOn(than: CandidatePair): boolean {
+    return this.pairs.some((pair) => pair.priority > than.priority && pair.isOpen)
+  }
+
+  #isBusy(foundation: string): boolean {
+    return this.pairs.some(
+      (pair) => (pair.state === 'waiting' || pair.state === 'in-progress') && pair.foundation === foundation,
+    )
+  }
+
+  /** Forms a pair, RFC 8445 section 6.1.2.2, unless it is redundant, section 6.1.2.4. */
+  #form(local: Candidate, remote: Candidate): void {
+    if (!isPairable(local.base.address, remote.address.address)) return
+    const existing = this.find(local.base, remote.address)
+    if (existing === undefined) {
+      const pair = new CandidatePair(local, remote, this.#controlling)
+      pair.state = this.#isBusy(pair.foundation) ? 'frozen' : 'waiting'
+      this.#insert(pair, false)
+    } else if (local.priority > existing.local.priority) {
+      existing.local = local
+      this.reprioritise(this.#controlling)
+    }
+  }
+
+  /**
+   * Inserts by priority. At the bound the lowest one that nothing is known of makes room: for a better one, and
+   * for one that a peer's request has triggered. `undefined` where none does.
+   */
+  #insert(pair: CandidatePair, triggered: boolean): CandidatePair | undefined {
+    if (this.pairs.length >= this.#maxPairs) {
+      const at = this.pairs.findLastIndex(
+        (other) => !other.valid && !other.triggered && other.state !== 'in-progress',
+      )
+      const lowest = this.pairs[at]
+      if (lowest === undefined || (!triggered && lowest.priority >= pair.priority)) return undefined
+      this.pairs.splice(at, 1)
+    }
+    const at = this.pairs.findIndex((other) => other.priority < pair.priority)
+    this.pairs.splice(at < 0 ? this.pairs.length : at, 0, pair)
+    return pair
+  }
+}
+
+function byPriority(a: CandidatePair, b: CandidatePair): number {
+  return a.priority > b.priority ? -1 : a.priority < b.priority ? 1 : 0
+}
+
+/** Equal addresses with equal bases are one candidate: RFC 8445 section 5.1.3. */
+function isSame(a: Candidate, b: Candidate): boolean {
+  return sameSocketAddress(a.address, b.address) && sameSocketAddress(a.base, b.base)
+}
+
+/** RFC 8445 section 6.1.2.2: one family, and link-local IPv6 with link-local alone. */
+function isPairable(local: string, remote: string): boolean {
+  const isIpv6 = local.includes(':')
+  if (isIpv6 !== remote.includes(':')) return false
+  return !isIpv6 || isLinkLocal(local) === isLinkLocal(remote)
+}
+
+function isLinkLocal(address: string): boolean {
+  return /^fe[89ab]/.test(address)
+}

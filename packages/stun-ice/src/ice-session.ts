@@ -1,0 +1,507 @@
+import type { Hmac } from '@str0m/crypto'
+import { encodeUtf8, type Instant, NEVER, type SocketAddress } from '@str0m/sans-io'
+import type { AgentContext } from './agent-context.ts'
+import type { CandidatePair } from './candidate-pair.ts'
+import { type Candidate, peerReflexive, peerReflexivePriority } from './candidate.ts'
+import { Checklist, MAX_LOCAL_CANDIDATES } from './checklist.ts'
+import type { IceCredentials, IceDropReason } from './ice-types.ts'
+import {
+  markMaintained,
+  pairToNominate,
+  selectPair,
+  type SelectionRules,
+  UNANSWERED_INTERVALS,
+} from './pair-selection.ts'
+import { verifyStunIntegrity } from './stun-parse.ts'
+import { BINDING, type ReceivedStun, type StunError, type StunMessage } from './stun-types.ts'
+import { writeStun } from './stun-write.ts'
+import { type Transaction, Transactions } from './transactions.ts'
+
+/** The priority of a peer-reflexive candidate whose check had none: the least of its type. */
+const DEFAULT_PRIORITY = 110 * 2 ** 24
+const ROLE_CONFLICT: StunError = { code: 487, reason: 'Role Conflict' }
+const UNKNOWN_ATTRIBUTE: StunError = { code: 420, reason: 'Unknown Attribute' }
+
+/**
+ * One generation of ICE: the time from one pair of credentials to the next restart (RFC 8445 calls it a
+ * session). In the order of the protocol:
+ *
+ * 1. Candidates of both sides are paired (`Checklist`), RFC 8445 section 6.1.2.
+ * 2. Checks go out, triggered ones first, and are retransmitted: sections 6.1.4.2 and 7.2.
+ * 3. The peer's checks are answered, and trigger checks: section 7.3.
+ * 4. A success makes the pair valid: section 7.2.5.3. The best valid pair is the selected one.
+ * 5. The controlling side nominates: section 8.1.1.
+ * 6. Consent is kept up on the selected pair and on those to fall back on: RFC 7675.
+ */
+export class IceSession {
+  readonly local: IceCredentials
+  readonly checklist: Checklist
+  remote: IceCredentials | undefined
+  /** No more candidates of the peer's come. RFC 8838 section 13. */
+  endOfRemoteCandidates = false
+  selected: CandidatePair | undefined
+  /** No pair works, and none will. */
+  failed = false
+  readonly #context: AgentContext
+  readonly #localHmac: Hmac
+  #remoteHmac: Hmac | undefined
+  readonly #transactions = new Transactions()
+  /** A newer generation has begun: this one keeps its selected pair up, and nothing else. */
+  #retired = false
+  #now: Instant = Number.NEGATIVE_INFINITY
+  #lastCheckAt: Instant = Number.NEGATIVE_INFINITY
+  #firstValidAt: Instant = NEVER
+  /** When waiting for a better pair ends. */
+  #nominateAt: Instant = NEVER
+  /** The PAC timer, RFC 8863: no failure before it, where nothing has connected. */
+  #patientUntil: Instant = NEVER
+  #patienceStarts = false
+
+  constructor(context: AgentContext, local: IceCredentials) {
+    this.#context = context
+    this.local = local
+    this.#localHmac = context.crypto.hmac('sha1', encodeUtf8(local.pwd))
+    this.checklist = new Checklist(context.role.controlling, context.maxPairs)
+  }
+
+  setRemote(remote: IceCredentials): void {
+    this.remote = remote
+    this.#remoteHmac = this.#context.crypto.hmac('sha1', encodeUtf8(remote.pwd))
+    this.checklist.keepRemotesOf(remote.ufrag)
+    this.#patienceStarts = true
+  }
+
+  addRemoteCandidate(candidate: Candidate): boolean {
+    if (this.remote !== undefined) this.#patienceStarts = true
+    return this.checklist.addRemote(candidate)
+  }
+
+  /** Whether a pair was ever valid. */
+  get wasConnected(): boolean {
+    return this.#firstValidAt !== NEVER
+  }
+
+  /** Whether a check is still to come or under way. A lite agent makes none. */
+  get isChecking(): boolean {
+    return !this.#context.lite && this.checklist.pairs.some((pair) => pair.isOpen)
+  }
+
+  /** A newer generation begins. RFC 7675 section 5.1: consent goes on where data does. */
+  retire(): void {
+    this.#retired = true
+    this.checklist.keepOnly(this.selected)
+    this.#transactions.retain((pair) => pair === this.selected)
+  }
+
+  /** Ends it: no path of it is valid any more. */
+  dispose(): void {
+    this.checklist.keepOnly(undefined)
+    this.#transactions.retain(() => false)
+    this.selected = undefined
+    this.failed = true
+  }
+
+  /** After a change of role: RFC 8445 section 7.2.5.1. */
+  roleChanged(): void {
+    for (const pair of this.checklist.pairs) {
+      pair.nominating = false
+      // the new controlling side nominates anew: what the peer made of the old nominations is not known
+      if (this.#context.role.controlling) pair.nominated = false
+    }
+    this.checklist.reprioritise(this.#context.role.controlling)
+  }
+
+  // --- the peer's checks, RFC 8445 section 7.3
+
+  handleRequest(
+    now: Instant,
+    request: ReceivedStun,
+    source: SocketAddress,
+    destination: SocketAddress,
+  ): void {
+    this.#now = now
+    const { role, lite } = this.#context
+    if (!verifyStunIntegrity(request, this.#localHmac)) return this.#drop('integrity')
+    if (this.failed) return this.#drop('consent')
+    if (this.checklist.baseAt(destination) === undefined) return this.#drop('destination')
+    const known = this.checklist.find(destination, source)
+    if (known?.revoked === true) return this.#drop('consent')
+    const respond = (fields: Partial<StunMessage>): void =>
+      this.#respond(request, source, destination, fields, known)
+    if (request.notUnderstood.length > 0) {
+      return respond({
+        class: 'error',
+        errorCode: UNKNOWN_ATTRIBUTE,
+        unknownAttributes: request.notUnderstood,
+      })
+    }
+    // a lite agent is the controlled one, RFC 8445 section 6.1.1
+    const conflict = lite ? (request.iceControlled === undefined ? 'none' : 'reject') : role.conflict(request)
+    if (!this.#retired) {
+      if (conflict === 'reject') return respond({ class: 'error', errorCode: ROLE_CONFLICT })
+      if (conflict === 'switch') this.#context.switchRole()
+    }
+    respond({ class: 'success', xorMappedAddress: source })
+    const ufrag = request.username!.slice(this.local.ufrag.length + 1)
+    const pair =
+      known ??
+      (this.#retired
+        ? undefined
+        : this.checklist.pairOfRequest(source, destination, request.priority ?? DEFAULT_PRIORITY, ufrag))
+    if (pair === undefined) return this.#drop('limit')
+    if (pair !== known) pair.responsesSent++
+    pair.requestsReceived++
+    pair.heardAt = now
+    if (this.#retired && !lite) return
+    if (lite) this.#acceptLite(pair, request)
+    else if (this.remote === undefined || this.remote.ufrag === ufrag) this.#accept(pair, request)
+  }
+
+  /** RFC 8445 sections 7.3.1.4 and 7.3.1.5. */
+  #accept(pair: CandidatePair, request: ReceivedStun): void {
+    if (request.useCandidate === true && !this.#context.role.controlling) {
+      if (pair.valid) pair.nominated = true
+      else pair.nominateOnSuccess = true
+    }
+    if (pair.valid) return
+    this.#transactions.cancel(pair)
+    this.checklist.trigger(pair)
+  }
+
+  /**
+   * RFC 8445 section 7.3.2. A lite agent does not check: that the peer asks, with the password, is its consent
+   * for as long as a response would be.
+   */
+  #acceptLite(pair: CandidatePair, request: ReceivedStun): void {
+    pair.answeredAt = this.#now
+    pair.consentExpiresAt = this.#now + this.#context.timing.consentTimeout
+    this.#validate(pair)
+    if (request.useCandidate === true) pair.nominated = true
+  }
+
+  #respond(
+    request: ReceivedStun,
+    source: SocketAddress,
+    destination: SocketAddress,
+    fields: Partial<StunMessage>,
+    pair: CandidatePair | undefined,
+  ): void {
+    const { transactionId } = request
+    const contents = writeStun(
+      { class: 'success', method: BINDING, transactionId, ...fields },
+      { integrity: this.#localHmac },
+    )
+    if (pair !== undefined) pair.responsesSent++
+    this.#transmit(destination, source, contents)
+  }
+
+  // --- the answers to our checks, RFC 8445 section 7.2.5
+
+  /** False where the response is to nothing that this generation asked. */
+  handleResponse(
+    now: Instant,
+    response: ReceivedStun,
+    source: SocketAddress,
+    destination: SocketAddress,
+  ): boolean {
+    this.#now = now
+    const transaction = this.#transactions.find(response.transactionId)
+    if (transaction === undefined) return false
+    const { pair } = transaction
+    if (this.#remoteHmac === undefined || !verifyStunIntegrity(response, this.#remoteHmac)) {
+      this.#drop('integrity')
+      return true
+    }
+    this.#transactions.remove(transaction)
+    if (pair.revoked) {
+      this.#drop('consent')
+      return true
+    }
+    if (!pair.joins(destination, source)) {
+      this.#drop('asymmetric')
+      this.#fail(pair)
+      return true
+    }
+    pair.responsesReceived++
+    pair.heardAt = now
+    if (response.class === 'success') this.#succeed(transaction, response)
+    else this.#handleError(transaction, response.errorCode?.code)
+    return true
+  }
+
+  #handleError({ pair, controlling, useCandidate }: Transaction, code: number | undefined): void {
+    const { role } = this.#context
+    if (code === ROLE_CONFLICT.code) {
+      // RFC 8445 section 7.2.5.1; where the role has changed since the request, only the check is repeated
+      if (controlling === role.controlling && !this.#retired) {
+        role.renewTieBreaker()
+        this.#context.switchRole()
+      }
+      if (!pair.valid) this.checklist.trigger(pair)
+    } else if (code === 403 && pair.valid) {
+      // RFC 7675 section 5.2
+      this.#revoke(pair)
+    } else if (useCandidate && pair.valid && !pair.nominated) {
+      // the nomination is refused: RFC 8445 section 7.2.5.3.4
+      pair.invalidate()
+    } else {
+      this.#fail(pair)
+    }
+  }
+
+  #succeed(transaction: Transaction, response: ReceivedStun): void {
+    const { pair } = transaction
+    const { role, timing } = this.#context
+    pair.answeredAt = this.#now
+    pair.consentExpiresAt = this.#now + timing.consentTimeout
+    // Karn: the answer to a request sent twice does not say to which
+    if (transaction.transmissions === 1) {
+      pair.currentRoundTripTime = this.#now - transaction.sentAt
+      pair.totalRoundTripTime += pair.currentRoundTripTime
+    }
+    if (!pair.valid) {
+      this.#transactions.cancel(pair)
+      pair.mapped = this.#mappedCandidate(transaction, response.xorMappedAddress)
+      this.#validate(pair)
+      this.checklist.thaw(pair.foundation)
+    }
+    if (role.controlling) {
+      if (transaction.useCandidate && transaction.controlling) {
+        pair.nominated = true
+        pair.nominating = false
+      }
+    } else if (pair.nominateOnSuccess) {
+      pair.nominateOnSuccess = false
+      pair.nominated = true
+    }
+  }
+
+  #validate(pair: CandidatePair): void {
+    if (pair.valid) return
+    pair.valid = true
+    pair.state = 'succeeded'
+    pair.nextConsentAt = this.#now + this.#consentDelay()
+    if (this.#firstValidAt === NEVER) this.#firstValidAt = this.#now
+    this.#context.outputs.push({
+      kind: 'event',
+      event: { type: 'candidatePairValidated', pair: pair.describe() },
+    })
+  }
+
+  /** The local candidate as the peer sees it: RFC 8445 section 7.2.5.3.1. */
+  #mappedCandidate(
+    { pair, priority }: Transaction,
+    mapped: SocketAddress | undefined,
+  ): Candidate | undefined {
+    if (mapped === undefined) return undefined
+    const { locals } = this.checklist
+    const known = locals.find(
+      ({ address }) => address.address === mapped.address && address.port === mapped.port,
+    )
+    if (known !== undefined) return known
+    const learned = peerReflexive(mapped, pair.source, priority)
+    if (locals.length < MAX_LOCAL_CANDIDATES) this.checklist.addLocal(learned)
+    return learned
+  }
+
+  #fail(pair: CandidatePair): void {
+    // what is valid stays so for as long as its consent
+    if (!pair.valid) pair.state = 'failed'
+  }
+
+  /** Consent is gone: RFC 7675 section 5.1. */
+  #revoke(pair: CandidatePair): void {
+    pair.revoked = true
+    pair.invalidate()
+    this.#transactions.retain((other) => other !== pair)
+  }
+
+  // --- what time does
+
+  /** Does all that is due. */
+  advance(now: Instant): void {
+    this.#now = now
+    if (this.failed) return
+    if (this.#patienceStarts) {
+      this.#patienceStarts = false
+      this.#patientUntil = now + this.#context.timing.patience
+    }
+    this.#expireConsent()
+    this.#retransmit()
+    this.#select()
+    if (!this.#context.lite && this.#remoteHmac !== undefined) {
+      if (!this.#retired) {
+        this.#nominate()
+        this.#check()
+      }
+      this.#checkConsent()
+    }
+    if (this.#hasFailed()) this.dispose()
+  }
+
+  /** When something is due next. */
+  nextAt(): Instant {
+    if (this.failed) return NEVER
+    const { lite, timing } = this.#context
+    let at = Math.min(this.#transactions.nextAt(), this.#nominateAt)
+    if (!lite && !this.#retired && this.remote !== undefined) {
+      if (this.checklist.hasTriggered) at = Math.min(at, this.#lastCheckAt + timing.triggeredCheckInterval)
+      else if (this.checklist.hasWaiting) at = Math.min(at, this.#lastCheckAt + timing.checkInterval)
+    }
+    for (const pair of this.checklist.pairs) {
+      if (!pair.valid) continue
+      at = Math.min(at, pair.consentExpiresAt)
+      if (pair.maintained && !lite) at = Math.min(at, pair.nextConsentAt)
+    }
+    if (this.selected !== undefined) {
+      const { heardAt, answeredAt } = this.selected
+      at = Math.min(at, this.#later(heardAt + timing.disconnectedTimeout))
+      at = Math.min(at, this.#later(answeredAt + timing.consentInterval * UNANSWERED_INTERVALS))
+    } else if (!this.wasConnected) {
+      at = Math.min(at, this.#later(this.#patientUntil))
+    }
+    if (this.#patienceStarts) at = this.#now
+    return at
+  }
+
+  #later(at: Instant): Instant {
+    return at > this.#now ? at : NEVER
+  }
+
+  #expireConsent(): void {
+    for (const pair of this.checklist.pairs) {
+      if (!pair.valid || pair.consentExpiresAt > this.#now) continue
+      // RFC 7675 section 5.1: a pair that was not kept up may be asked again, one that was may not
+      if (pair.maintained) this.#revoke(pair)
+      else pair.invalidate()
+    }
+  }
+
+  #retransmit(): void {
+    const { again, failed } = this.#transactions.due(this.#now)
+    for (const { pair, bytes } of again) {
+      pair.requestsSent++
+      pair.retransmissionsSent++
+      // a copy: what was sent belongs to the caller
+      this.#transmit(pair.source, pair.destination, bytes.slice())
+    }
+    for (const { pair, useCandidate } of failed) {
+      // a nomination without an answer is repeated for as long as there is consent
+      if (useCandidate) pair.nominating = false
+      this.#fail(pair)
+    }
+  }
+
+  #rules(): SelectionRules {
+    const { timing, lite } = this.#context
+    const answeredAfter = this.#now - timing.consentInterval * UNANSWERED_INTERVALS
+    return { answeredAfter, nominatedOnly: lite }
+  }
+
+  #select(): void {
+    const { pairs } = this.checklist
+    this.selected = selectPair(pairs, this.#rules())
+    markMaintained(pairs, this.selected)
+  }
+
+  /** RFC 8445 section 8.1.1. Later, a better pair that has become valid is nominated too. */
+  #nominate(): void {
+    this.#nominateAt = NEVER
+    if (!this.#context.role.controlling) return
+    const pair = pairToNominate(this.checklist.pairs, this.#rules())
+    if (pair === undefined || pair.nominated || pair.nominating) return
+    const waitUntil = this.#firstValidAt + this.#context.timing.nominationDelay
+    const isBest = this.#context.remoteLite || !this.checklist.mayImproveOn(pair)
+    if (!isBest && this.#now < waitUntil) {
+      this.#nominateAt = waitUntil
+      return
+    }
+    pair.nominating = true
+    this.checklist.trigger(pair)
+  }
+
+  /** Sends one check, if one is due: RFC 8445 section 6.1.4.2. */
+  #check(): void {
+    const { timing } = this.#context
+    if (this.#now < this.#lastCheckAt + timing.triggeredCheckInterval) return
+    for (
+      let pair = this.checklist.nextTriggered();
+      pair !== undefined;
+      pair = this.checklist.nextTriggered()
+    ) {
+      // it may have become valid in the meantime
+      if (!pair.valid || pair.nominating) return this.#sendCheck(pair)
+    }
+    if (this.#now < this.#lastCheckAt + timing.checkInterval) return
+    const pair = this.checklist.nextOrdinary()
+    if (pair !== undefined) this.#sendCheck(pair)
+  }
+
+  #sendCheck(pair: CandidatePair): void {
+    const { role, timing } = this.#context
+    this.#lastCheckAt = this.#now
+    if (!pair.valid) pair.state = 'in-progress'
+    // RFC 8445 section 14.3, for the one checklist that there is
+    const open = this.checklist.pairs.filter(({ state }) => state === 'waiting' || state === 'in-progress')
+    const rto = Math.max(timing.retransmissionTimeout, timing.checkInterval * open.length)
+    this.#request(pair, role.controlling && pair.nominating, rto)
+  }
+
+  /** RFC 7675 section 5.1. */
+  #checkConsent(): void {
+    const { role, timing } = this.#context
+    for (const pair of this.checklist.pairs) {
+      if (!pair.maintained || pair.nextConsentAt > this.#now) continue
+      pair.nextConsentAt = this.#now + this.#consentDelay()
+      pair.consentRequestsSent++
+      // so that a peer that has missed or lost the nomination hears of it
+      const renominate = role.controlling && pair.nominated && pair === this.selected && !this.#retired
+      this.#request(pair, renominate, timing.consentInterval, timing.consentTimeout)
+    }
+  }
+
+  #request(pair: CandidatePair, useCandidate: boolean, rto: number, consentTimeout?: number): void {
+    const { crypto, role } = this.#context
+    const { controlling, tieBreaker } = role
+    const transactionId = crypto.randomBytes(12)
+    const priority = peerReflexivePriority(pair.local)
+    const message: StunMessage = {
+      class: 'request',
+      method: BINDING,
+      transactionId,
+      username: `${this.remote!.ufrag}:${this.local.ufrag}`,
+      priority,
+      useCandidate,
+      iceControlling: controlling ? tieBreaker : undefined,
+      iceControlled: controlling ? undefined : tieBreaker,
+    }
+    const bytes = writeStun(message, { integrity: this.#remoteHmac! })
+    pair.requestsSent++
+    this.#transactions.add(
+      { pair, bytes, sentAt: this.#now, controlling, useCandidate, priority },
+      transactionId,
+      rto,
+      consentTimeout,
+    )
+    this.#transmit(pair.source, pair.destination, bytes.slice())
+  }
+
+  #consentDelay(): number {
+    const [high, low] = this.#context.crypto.randomBytes(2)
+    return this.#context.timing.consentInterval * (0.8 + (0.4 * (high! * 256 + low!)) / 65_536)
+  }
+
+  /** RFC 8445 section 8.1.2, after the patience of RFC 8863. */
+  #hasFailed(): boolean {
+    if (this.checklist.pairs.some((pair) => pair.valid) || this.isChecking) return false
+    return this.wasConnected || this.#retired || this.#now >= this.#patientUntil
+  }
+
+  #transmit(source: SocketAddress, destination: SocketAddress, contents: Uint8Array): void {
+    this.#context.outputs.push({ kind: 'transmit', proto: 'udp', source, destination, contents })
+  }
+
+  #drop(reason: IceDropReason): void {
+    this.#context.dropped[reason]++
+  }
+}

@@ -1,0 +1,106 @@
+import type { Instant, ReceiveInput, SocketAddress, TransmitOutput } from '@str0m/sans-io'
+import type { Candidate } from './candidate.ts'
+import type { PairState } from './candidate-pair.ts'
+
+/** RFC 8445 section 5.3. */
+export interface IceCredentials {
+  /** 4 to 256 of the characters of RFC 8839's `ice-char`. */
+  readonly ufrag: string
+  /** 22 to 256 of them. A secret. */
+  readonly pwd: string
+}
+
+/**
+ * `new`: waits for the peer's credentials. `checking`: there is no pair to send on yet. `connected`: there is one.
+ * `completed`: it is nominated, the peer has no more candidates, and no check is left to do. `disconnected`: the
+ * selected pair has been silent for `disconnectedTimeout`. `failed`: no pair works, until `restart`. `closed`.
+ */
+export type IceState = 'new' | 'checking' | 'connected' | 'completed' | 'disconnected' | 'failed' | 'closed'
+
+/** A pair to send on, RFC 8445 section 12. */
+export interface IcePair {
+  /** As the peer sees it: may be peer-reflexive. */
+  readonly local: Candidate
+  readonly remote: Candidate
+  /** The local address to send from: the base. */
+  readonly source: SocketAddress
+  readonly destination: SocketAddress
+  readonly nominated: boolean
+}
+
+export type IceEvent =
+  | { readonly type: 'stateChange'; readonly state: IceState }
+  /** The pair to send on is another one, or there is none any more: then nothing may be sent. */
+  | { readonly type: 'selectedPair'; readonly pair: IcePair | undefined }
+  /** A check of the pair has succeeded: data may come on it. */
+  | { readonly type: 'candidatePairValidated'; readonly pair: IcePair }
+  /** The role was in conflict with the peer's, and this side has changed its own. */
+  | { readonly type: 'roleChange'; readonly controlling: boolean }
+  /** A peer's candidate is a name of multicast DNS: look it up and call `resolveMdns`. */
+  | { readonly type: 'resolveMdns'; readonly name: string }
+
+export interface IceTransmit extends TransmitOutput {
+  readonly proto: 'udp'
+  /** The base to send from. */
+  readonly source: SocketAddress
+  readonly destination: SocketAddress
+}
+
+export interface IceReceive extends ReceiveInput {
+  readonly proto: 'udp'
+  readonly source: SocketAddress
+  /** The local address that it came to, not the wildcard that a socket may be bound to. */
+  readonly destination: SocketAddress
+}
+
+/** Why a datagram was dropped. */
+export type IceDropReason =
+  /** No STUN message, or one with a fault. */
+  | 'malformed'
+  /** No Binding request or response. Binding indications are keepalives and no drop. */
+  | 'unsupported'
+  /** Without USERNAME, MESSAGE-INTEGRITY or what RFC 8445 has in a request besides. */
+  | 'incomplete'
+  /** USERNAME names no generation of this agent. */
+  | 'username'
+  /** MESSAGE-INTEGRITY is not that of the password. */
+  | 'integrity'
+  /** A response to nothing that was asked, or too late. */
+  | 'transaction'
+  /** A response from or to another address than the request. RFC 8445 section 7.2.5.2.1. */
+  | 'asymmetric'
+  /** Came to an address that is no local candidate's base. */
+  | 'destination'
+  /** Consent is lost on the path, or the agent has failed or is closed. */
+  | 'consent'
+  /** A candidate or a pair beyond the bound. */
+  | 'limit'
+
+export interface IcePairStatistics {
+  readonly pair: IcePair
+  readonly state: PairState
+  /** Whether data may come and go on it. */
+  readonly valid: boolean
+  readonly requestsSent: number
+  /** Retransmissions, of `requestsSent`. */
+  readonly retransmissionsSent: number
+  readonly consentRequestsSent: number
+  readonly requestsReceived: number
+  readonly responsesSent: number
+  readonly responsesReceived: number
+  /** The last round-trip time, ms, of a request sent once. */
+  readonly currentRoundTripTime: number | undefined
+  /** The sum of all, ms. */
+  readonly totalRoundTripTime: number
+  /** When a request or a response that is the peer's last came. */
+  readonly heardAt: Instant | undefined
+}
+
+export interface IceStatistics {
+  readonly pairs: readonly IcePairStatistics[]
+  readonly dropped: Readonly<Record<IceDropReason, number>>
+  /** Binding indications received. */
+  readonly indications: number
+  /** Peer's candidates that were not taken: TCP, another component, another generation, beyond the bound. */
+  readonly candidatesIgnored: number
+}

@@ -1,0 +1,199 @@
+import { equalConstantTime, type Hmac } from '@str0m/crypto'
+import { ByteReader, decodeUtf8, decodeUtf8Strict, readU16, readU32, writeU16 } from '@str0m/sans-io'
+import { crc32 } from './crc32.ts'
+import { readAddress, xorMask } from './stun-address.ts'
+import {
+  Attribute,
+  BINDING,
+  COMPREHENSION_OPTIONAL,
+  MAGIC_COOKIE,
+  type ReceivedStun,
+  STUN_HEADER_LENGTH,
+  type StunClass,
+  type StunError,
+  type StunFault,
+  type StunMessage,
+} from './stun-types.ts'
+
+/** How many types a message keeps that it does not understand: as many as a 420 lists. */
+const MAX_NOT_UNDERSTOOD = 16
+/** How many attributes a message may have. Those of ICE have about ten. */
+const MAX_ATTRIBUTES = 64
+const FINGERPRINT_XOR = 0x5354_554e
+const INTEGRITY_LENGTH = 20
+const CLASSES: readonly StunClass[] = ['request', 'indication', 'success', 'error']
+
+/**
+ * Whether a datagram may be STUN: RFC 8489 section 5, and the first byte of RFC 7983. Looks at the header
+ * alone.
+ */
+export function isStun(contents: Uint8Array): boolean {
+  return contents.length >= STUN_HEADER_LENGTH && contents[0]! < 4 && readU32(contents, 4) === MAGIC_COOKIE
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }
+type Fields = Mutable<Omit<StunMessage, 'others'>>
+
+/**
+ * Reads a datagram as one STUN message, or says why it is none. FINGERPRINT is checked where present;
+ * MESSAGE-INTEGRITY is not, see `verifyStunIntegrity`. Never throws.
+ */
+export function parseStun(bytes: Uint8Array): ReceivedStun | StunFault {
+  if (!isStun(bytes)) return 'not-stun'
+  const type = readU16(bytes, 0)
+  const length = readU16(bytes, 2)
+  if (length % 4 !== 0 || length + STUN_HEADER_LENGTH !== bytes.length) return 'length'
+  const transactionId = bytes.subarray(8, 20)
+  // RFC 8489 section 5: the class is in bits 4 and 8, the method in the others
+  const message: Fields = {
+    class: CLASSES[((type >>> 4) & 1) | ((type >>> 7) & 2)]!,
+    method: (type & 0xf) | ((type >>> 1) & 0x70) | ((type >>> 2) & 0xf80),
+    transactionId,
+  }
+  const others: { type: number; value: Uint8Array }[] = []
+  const notUnderstood: number[] = []
+  let integrityAt = -1
+  let fingerprint = false
+  const reader = new ByteReader(bytes, STUN_HEADER_LENGTH)
+  for (let count = 0; reader.remaining > 0; count++) {
+    // FINGERPRINT is the last one, RFC 8489 section 14.7
+    if (fingerprint || count === MAX_ATTRIBUTES) return 'attribute'
+    const at = reader.position
+    const type = reader.u16()
+    const length = reader.u16()
+    const value = reader.view(length)
+    reader.skip(-length & 3)
+    if (reader.failed) return 'length'
+    if (type === Attribute.fingerprint) {
+      if (length !== 4) return 'attribute'
+      if (readU32(value, 0) !== fingerprintOf(bytes, at)) return 'fingerprint'
+      fingerprint = true
+    } else if (integrityAt >= 0) {
+      // what follows MESSAGE-INTEGRITY is not covered by it and is ignored, RFC 8489 section 14.5
+    } else if (type === Attribute.messageIntegrity) {
+      if (length !== INTEGRITY_LENGTH) return 'attribute'
+      integrityAt = at
+    } else {
+      const outcome = readAttribute(message, type, value)
+      if (outcome === 'malformed') return 'attribute'
+      if (outcome === 'unknown') {
+        if (type >= COMPREHENSION_OPTIONAL) others.push({ type, value })
+        else if (notUnderstood.length < MAX_NOT_UNDERSTOOD) notUnderstood.push(type)
+      }
+    }
+  }
+  return { ...message, others, bytes, integrityAt, fingerprint, notUnderstood }
+}
+
+/** Whether MESSAGE-INTEGRITY is there and is that of `hmac` (HMAC-SHA1 under the password). In constant time. */
+export function verifyStunIntegrity(message: ReceivedStun, hmac: Hmac): boolean {
+  const { bytes, integrityAt } = message
+  if (integrityAt < 0) return false
+  const code = bytes.subarray(integrityAt + 4, integrityAt + 4 + INTEGRITY_LENGTH)
+  return equalConstantTime(code, integrityOf(bytes, integrityAt, hmac))
+}
+
+/** The code over a message whose MESSAGE-INTEGRITY starts at `at`, RFC 8489 section 14.5. */
+export function integrityOf(bytes: Uint8Array, at: number, hmac: Hmac): Uint8Array {
+  // the length in the header is as if the message ended with this attribute
+  const header = bytes.slice(0, STUN_HEADER_LENGTH)
+  writeU16(header, 2, at + 4 + INTEGRITY_LENGTH - STUN_HEADER_LENGTH)
+  return hmac.sign(header, bytes.subarray(STUN_HEADER_LENGTH, at))
+}
+
+/** The FINGERPRINT over the message up to `at`, RFC 8489 section 14.7. */
+export function fingerprintOf(bytes: Uint8Array, at: number): number {
+  return (crc32(bytes, at) ^ FINGERPRINT_XOR) >>> 0
+}
+
+/**
+ * The part of a Binding request's USERNAME before the colon, which names the agent that it is for: RFC 8445
+ * section 7.2.2. Nothing is verified. `undefined` for anything else.
+ */
+export function stunUsername(contents: Uint8Array): string | undefined {
+  if (!isStun(contents) || readU16(contents, 0) !== BINDING) return undefined
+  const reader = new ByteReader(contents, STUN_HEADER_LENGTH)
+  for (let count = 0; reader.remaining > 0 && count < MAX_ATTRIBUTES; count++) {
+    const type = reader.u16()
+    const length = reader.u16()
+    const value = reader.view(length)
+    reader.skip(-length & 3)
+    if (type === Attribute.username && !reader.failed) {
+      const colon = value.indexOf(0x3a)
+      return colon < 0 ? undefined : decodeUtf8Strict(value.subarray(0, colon))
+    }
+  }
+  return undefined
+}
+
+/** Reads one attribute into `message`. Of several of one type the first counts, RFC 8489 section 14. */
+function readAttribute(message: Fields, type: number, value: Uint8Array): 'known' | 'unknown' | 'malformed' {
+  switch (type) {
+    case Attribute.username: {
+      const username = decodeUtf8Strict(value)
+      if (username === undefined) return 'malformed'
+      message.username ??= username
+      return 'known'
+    }
+    case Attribute.software:
+      message.software ??= decodeUtf8(value)
+      return 'known'
+    case Attribute.realm:
+      message.realm ??= decodeUtf8(value)
+      return 'known'
+    case Attribute.nonce:
+      message.nonce ??= decodeUtf8(value)
+      return 'known'
+    case Attribute.mappedAddress:
+      message.mappedAddress ??= readAddress(value)
+      return message.mappedAddress === undefined ? 'malformed' : 'known'
+    case Attribute.alternateServer:
+      message.alternateServer ??= readAddress(value)
+      return message.alternateServer === undefined ? 'malformed' : 'known'
+    case Attribute.xorMappedAddress:
+      message.xorMappedAddress ??= readAddress(value, xorMask(message.transactionId))
+      return message.xorMappedAddress === undefined ? 'malformed' : 'known'
+    case Attribute.errorCode:
+      message.errorCode ??= readError(value)
+      return message.errorCode === undefined ? 'malformed' : 'known'
+    case Attribute.unknownAttributes:
+      if (value.length % 2 !== 0) return 'malformed'
+      message.unknownAttributes ??= readTypes(value)
+      return 'known'
+    case Attribute.priority:
+      if (value.length !== 4) return 'malformed'
+      message.priority ??= readU32(value, 0)
+      return 'known'
+    case Attribute.useCandidate:
+      message.useCandidate = true
+      return 'known'
+    case Attribute.iceControlled:
+      if (value.length !== 8) return 'malformed'
+      message.iceControlled ??= new ByteReader(value).u64()
+      return 'known'
+    case Attribute.iceControlling:
+      if (value.length !== 8) return 'malformed'
+      message.iceControlling ??= new ByteReader(value).u64()
+      return 'known'
+    case Attribute.messageIntegritySha256:
+      // ICE's short-term credentials are of HMAC-SHA1 (RFC 8445 section 7): known, not used
+      return 'known'
+    default:
+      return 'unknown'
+  }
+}
+
+function readError(value: Uint8Array): StunError | undefined {
+  const reader = new ByteReader(value)
+  reader.skip(2)
+  const hundreds = reader.u8() & 7
+  const number = reader.u8()
+  if (reader.failed || hundreds < 3 || hundreds > 6 || number > 99) return undefined
+  return { code: hundreds * 100 + number, reason: decodeUtf8(reader.rest()) }
+}
+
+function readTypes(value: Uint8Array): number[] {
+  const types: number[] = []
+  for (let i = 0; i < value.length && types.length < MAX_NOT_UNDERSTOOD; i += 2) types.push(readU16(value, i))
+  return types
+}

@@ -1,0 +1,132 @@
+import { type Instant, NEVER, toHex } from '@str0m/sans-io'
+import type { CandidatePair } from './candidate-pair.ts'
+
+/** Rc: how often a request is sent. RFC 8489 section 6.2.1. */
+const TRANSMISSIONS = 7
+/** Rm: how many RTO the last one is waited for. RFC 8489 section 6.2.1. */
+const FINAL_WAIT = 16
+/** Requests that may be answered. The oldest makes room; it is then too late for its answer. */
+export const MAX_TRANSACTIONS = 256
+
+/** A Binding request that may be answered. */
+export interface Transaction {
+  readonly pair: CandidatePair
+  readonly id: string
+  /** As it was sent. */
+  readonly bytes: Uint8Array
+  readonly sentAt: Instant
+  /** The role that it spoke of. */
+  readonly controlling: boolean
+  readonly useCandidate: boolean
+  /** The value of PRIORITY. */
+  readonly priority: number
+  /** 1 for a consent check, which is never retransmitted: RFC 7675 section 5.1. */
+  readonly maxTransmissions: number
+  /** Doubles at each. */
+  rto: number
+  transmissions: number
+  /** Not retransmitted any more, and no failure where it is not answered: RFC 8445 section 7.3.1.4. */
+  cancelled: boolean
+  /** When it is sent again or given up. */
+  at: Instant
+}
+
+/** Requests under way, by transaction id, and when each is sent again: RFC 8489 section 6.2.1. */
+export class Transactions {
+  readonly #byId = new Map<string, Transaction>()
+
+  get size(): number {
+    return this.#byId.size
+  }
+
+  /** Adds a request that has just been sent. */
+  add(
+    fields: Pick<Transaction, 'pair' | 'bytes' | 'sentAt' | 'controlling' | 'useCandidate' | 'priority'>,
+    transactionId: Uint8Array,
+    rto: number,
+    consentTimeout?: number,
+  ): void {
+    const isConsent = consentTimeout !== undefined
+    const transaction: Transaction = {
+      ...fields,
+      id: toHex(transactionId),
+      maxTransmissions: isConsent ? 1 : TRANSMISSIONS,
+      rto,
+      transmissions: 1,
+      cancelled: isConsent,
+      at: fields.sentAt + (consentTimeout ?? rto),
+    }
+    if (this.#byId.size >= MAX_TRANSACTIONS) {
+      for (const oldest of this.#byId.keys()) {
+        this.#byId.delete(oldest)
+        break
+      }
+    }
+    this.#byId.set(transaction.id, transaction)
+  }
+
+  find(transactionId: Uint8Array): Transaction | undefined {
+    return this.#byId.get(toHex(transactionId))
+  }
+
+  remove(transaction: Transaction): void {
+    this.#byId.delete(transaction.id)
+  }
+
+  /** Stops retransmitting what is under way for a pair; a late answer still counts. */
+  cancel(pair: CandidatePair): void {
+    for (const transaction of this.#byId.values()) {
+      if (transaction.pair !== pair || transaction.cancelled) continue
+      transaction.cancelled = true
+      transaction.at += remainingWait(transaction)
+    }
+  }
+
+  /** Forgets those of pairs that are not kept. */
+  retain(keep: (pair: CandidatePair) => boolean): void {
+    for (const [id, transaction] of this.#byId) if (!keep(transaction.pair)) this.#byId.delete(id)
+  }
+
+  nextAt(): Instant {
+    let at = NEVER
+    for (const transaction of this.#byId.values()) if (transaction.at < at) at = transaction.at
+    return at
+  }
+
+  /** What is due at `now`: each is to be sent again, or has been given up and is no longer here. */
+  due(now: Instant): { readonly again: Transaction[]; readonly failed: Transaction[] } {
+    const again: Transaction[] = []
+    const failed: Transaction[] = []
+    for (const transaction of this.#byId.values()) {
+      if (transaction.at > now) continue
+      if (transaction.cancelled) {
+        this.#byId.delete(transaction.id)
+      } else if (transaction.transmissions >= transaction.maxTransmissions) {
+        this.#byId.delete(transaction.id)
+        failed.push(transaction)
+      } else {
+        transaction.transmissions++
+        transaction.rto *= 2
+        const isLast = transaction.transmissions === transaction.maxTransmissions
+        transaction.at = now + (isLast ? FINAL_WAIT * firstRto(transaction) : transaction.rto)
+        again.push(transaction)
+      }
+    }
+    return { again, failed }
+  }
+}
+
+function firstRto(transaction: Transaction): number {
+  return transaction.rto / 2 ** (transaction.transmissions - 1)
+}
+
+/** How long the transaction would go on after its next deadline: all retransmissions and the last wait. */
+function remainingWait(transaction: Transaction): number {
+  let wait = 0
+  for (let i = transaction.transmissions; i < transaction.maxTransmissions - 1; i++) {
+    wait += firstRto(transaction) * 2 ** i
+  }
+  return transaction.transmissions < transaction.maxTransmissions
+    ? wait + FINAL_WAIT * firstRto(transaction)
+    : 0
+}

@@ -1,0 +1,120 @@
+import { describe, expect, test } from 'vitest'
+import { agents, areJoined, joined, seededCrypto, signal, signalBoth } from './support.ts'
+
+describe('two agents on a good network', () => {
+  test('connect in one round trip, are nominated in two, and complete', () => {
+    const pair = agents({ link: { latency: 10 } })
+    signalBoth(pair.a.machine, pair.b.machine)
+    pair.runUntil(() => pair.a.machine.selectedPair !== undefined)
+    expect(pair.now).toBe(20)
+    pair.runUntil(() => areJoined(pair.a.machine, pair.b.machine))
+    expect(pair.now).toBeLessThanOrEqual(45)
+    pair.runFor(1000)
+    expect(pair.a.machine.state).toBe('completed')
+    expect(pair.b.machine.state).toBe('completed')
+    expect(pair.a.events.map(({ event }) => event.type)).toEqual([
+      'stateChange',
+      'candidatePairValidated',
+      'selectedPair',
+      'stateChange',
+      'stateChange',
+    ])
+  })
+
+  test('the first check leaves at once', () => {
+    const pair = agents({ link: { latency: 0 } })
+    signalBoth(pair.a.machine, pair.b.machine)
+    pair.runUntil(() => areJoined(pair.a.machine, pair.b.machine))
+    expect(pair.now).toBeLessThanOrEqual(5)
+  })
+
+  test('an idle pair wakes for consent alone', () => {
+    const pair = joined()
+    pair.runFor(60_000)
+    const [wakeUps, sent] = [pair.a.wakeUps, pair.aToB.statistics.sent]
+    pair.runFor(60_000)
+    // 12 checks of each side, and the answers
+    expect(pair.aToB.statistics.sent - sent).toBeGreaterThanOrEqual(20)
+    expect(pair.aToB.statistics.sent - sent).toBeLessThanOrEqual(30)
+    expect(pair.a.wakeUps - wakeUps).toBeLessThanOrEqual(15)
+  })
+})
+
+describe('loss, reorder, duplicate', () => {
+  test('200 seeds at 30 % loss both ways', () => {
+    const times: number[] = []
+    for (let seed = 1; seed <= 200; seed++) {
+      const link = { latency: 30, jitter: 10, loss: 0.3, duplicate: 0.1, reorder: 0.2, reorderDelay: 60 }
+      const pair = joined({ seed, link })
+      times.push(pair.now)
+      expect(
+        pair.a.machine.isValidatedPath(
+          pair.a.machine.selectedPair!.destination,
+          pair.a.machine.selectedPair!.source,
+        ),
+      ).toBe(true)
+    }
+    times.sort((a, b) => a - b)
+    expect(times[100]).toBeLessThan(2000)
+    expect(times.at(-1)).toBeLessThan(60_000)
+  })
+
+  test('bursts of loss', () => {
+    for (let seed = 1; seed <= 50; seed++) {
+      joined({ seed, link: { latency: 20, loss: { degrade: 0.1, recover: 0.2 } } })
+    }
+  })
+})
+
+describe('role conflict', () => {
+  test.each([true, false])('both controlling: %s', (controlling) => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const pair = joined({ seed, a: { crypto: seededCrypto(seed), controlling }, b: { controlling } })
+      const { a, b } = pair
+      expect([a.machine.controlling, b.machine.controlling].filter(Boolean).length, `seed ${seed}`).toBe(1)
+      const changes = [...a.events, ...b.events].filter(({ event }) => event.type === 'roleChange')
+      expect(changes.length, `seed ${seed}`).toBe(1)
+    }
+  })
+
+  test('on a lossy network', () => {
+    for (let seed = 1; seed <= 50; seed++) {
+      const both = { controlling: seed % 2 === 0 }
+      const pair = joined({
+        seed,
+        link: { latency: 40, loss: 0.3, reorder: 0.3 },
+        a: { crypto: seededCrypto(seed), ...both },
+        b: { crypto: seededCrypto(seed + 1000), ...both },
+      })
+      pair.runFor(20_000)
+      expect(pair.a.machine.controlling, `seed ${seed}`).toBe(!pair.b.machine.controlling)
+      expect(areJoined(pair.a.machine, pair.b.machine), `seed ${seed}`).toBe(true)
+    }
+  })
+})
+
+describe('trickle', () => {
+  const orders: [string, ('a' | 'b' | 'aLate' | 'bLate')[]][] = [
+    ['the offerer hears first', ['b', 'a']],
+    ['the answerer hears first', ['a', 'b']],
+  ]
+  test.each(orders)('%s, and checks come before the answer', (_name, order) => {
+    const pair = agents()
+    const { a, b } = pair
+    for (const side of order) {
+      if (side === 'a') signal(a.machine, b.machine)
+      else signal(b.machine, a.machine)
+      pair.runFor(300)
+    }
+    pair.runUntil(() => areJoined(a.machine, b.machine), 2000)
+  })
+})
+
+describe('lite', () => {
+  test('a lite agent answers, and is nominated on', () => {
+    const pair = joined({ b: { lite: true } })
+    pair.runFor(60_000)
+    expect(pair.b.machine.state).toBe('connected')
+    expect(pair.b.machine.statistics.pairs[0]).toMatchObject({ requestsSent: 0 })
+  })
+})
