@@ -1,5 +1,6 @@
 export { equalConstantTime } from './constant-time.ts'
 export { defaultCrypto } from './default.ts'
+export { keystreamGcm, type KeystreamGcm, xorKeystream } from './keystream-modes.ts'
 export { nativeCrypto } from './native.ts'
 export { portableCrypto } from './portable.ts'
 export type {

@@ -137,7 +137,7 @@ describe.each(PROVIDERS)('$name', (crypto) => {
       'raw r and s': new Uint8Array([...hex(r), ...hex(s)]),
     }
     for (const [name, signature] of Object.entries(bad)) {
-      expect(key.verify('ecdsa-sha256', SAMPLE, signature), name).toBe(false)
+      expect(key.verify('ecdsa-sha256', SAMPLE, signature), `case: ${name}`).toBe(false)
     }
     // n - s is a signature too: ECDSA says so, and no protocol here forbids it
     const low = (BigInt(`0x${P256_ORDER}`) - BigInt(`0x${s}`)).toString(16).padStart(64, '0')
@@ -149,21 +149,17 @@ describe.each(PROVIDERS)('$name', (crypto) => {
     ['1025', rsa1025],
   ] as const)('RSA of %s bits', (_, pair) => {
     const key = crypto.importVerifyingKey(spkiOf(pair.publicKey))!
+    // 1025 bits are too few for a PSS encoding of two SHA-512 digests
+    const fitting = pair === rsa1025 ? rsaAlgorithms.slice(0, -1) : rsaAlgorithms
 
-    it.each(rsaAlgorithms)('%s', (algorithm, hash) => {
-      // 1025 bits are too few for a PSS encoding of two SHA-512 digests, so that OpenSSL cannot sign
-      if (algorithm === 'rsa-pss-sha512' && pair === rsa1025) {
-        expect(key.verify(algorithm, SAMPLE, repeated(1, 129))).toBe(false)
-        return
-      }
+    it.each(fitting)('%s', (algorithm, hash) => {
       const signature = signRsa(algorithm, hash, pair.privateKey)
       expect(key.type).toBe('rsa')
       expect(key.verify(algorithm, SAMPLE, signature)).toBe(true)
       expect(key.verify(algorithm, ascii('simple'), signature)).toBe(false)
       expect(key.verify('ecdsa-sha256', SAMPLE, signature)).toBe(false)
-      for (const other of rsaAlgorithms) {
-        if (other[0] !== algorithm) expect(key.verify(other[0], SAMPLE, signature)).toBe(false)
-      }
+      const verified = rsaAlgorithms.filter(([other]) => key.verify(other, SAMPLE, signature))
+      expect(verified.map(([name]) => name)).toEqual([algorithm])
       const wrong = new Uint8Array(signature)
       wrong[wrong.length - 1]! ^= 1
       expect(key.verify(algorithm, SAMPLE, wrong)).toBe(false)

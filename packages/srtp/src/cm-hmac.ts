@@ -1,13 +1,12 @@
 // AES in counter mode with HMAC-SHA1: RFC 3711 sections 4.1.1 and 4.2.1. The tag of SRTP covers packet and
 // rollover counter, that of SRTCP packet and trailer (E flag and index), which stands before the tag.
-import type { CryptoProvider, Hmac } from '@str0m/crypto'
+import { type CryptoProvider, type Hmac, xorKeystream } from '@str0m/crypto'
 import { writeU32 } from '@str0m/sans-io'
 import { CounterBlocks } from './counter-blocks.ts'
 import type { SessionKeys } from './key-derivation.ts'
 import { Keystream, type KeystreamAhead } from './keystream.ts'
 import { E_FLAG, RTCP_HEADER, RTCP_TRAILER } from './packet-format.ts'
 import type { RtcpProtection, RtpProtection } from './protection.ts'
-import { xorKeystream } from './xor.ts'
 
 class CmHmac {
   readonly tagLength: number
@@ -81,8 +80,8 @@ export class CmHmacRtp implements RtpProtection {
     return true
   }
 
-  prepare(ssrc: number, index: number, ahead: KeystreamAhead): void {
-    this.#cm.keystream.prepare(ssrc, index, ahead)
+  prepare(ssrc: number, index: number, payload: number, ahead: KeystreamAhead): void {
+    this.#cm.keystream.prepare(ssrc, index, (payload + 15) >>> 4, ahead)
   }
 }
 

@@ -1,6 +1,6 @@
 import { type CryptoProvider, defaultCrypto } from '@str0m/crypto'
 import { readU16, readU32, UsageError } from '@str0m/sans-io'
-import { AeadRtcp, AeadRtp } from './aead.ts'
+import { AeadRtcp, aeadRtp } from './aead.ts'
 import { CmHmacRtcp, CmHmacRtp } from './cm-hmac.ts'
 import { deriveSessionKeys } from './key-derivation.ts'
 import { isRtcp, RTCP_HEADER, RTCP_TRAILER, RTP_HEADER_MIN, rtpHeaderLength } from './packet-format.ts'
@@ -104,7 +104,7 @@ export class SrtpContext {
     }
     this.#rtp.protect(buffer, headerLength, length, ssrc, index, stream.ahead)
     if (fresh) stream.window.commit(index)
-    this.#rtp.prepare(ssrc, index, stream.ahead)
+    this.#rtp.prepare(ssrc, index, length - headerLength, stream.ahead)
     if (known === undefined) this.#rtpStreams.set(ssrc, stream)
     this.#latest = stream
     this.#statistics.protected++
@@ -132,7 +132,7 @@ export class SrtpContext {
       return this.#drop('authenticationFailed')
     }
     stream.window.commit(index)
-    this.#rtp.prepare(ssrc, index, stream.ahead)
+    this.#rtp.prepare(ssrc, index, end - headerLength, stream.ahead)
     this.#latest = stream
     this.#statistics.unprotected++
     return end
@@ -225,7 +225,7 @@ function rtpProtection(
   const keys = deriveSessionKeys(crypto, parameters, masterKey, masterSalt, 'rtp')
   return parameters.aead === undefined
     ? new CmHmacRtp(crypto, keys, parameters.rtpTagLength)
-    : new AeadRtp(crypto, parameters, keys)
+      : aeadRtp(crypto, parameters, keys)
 }
 
 function rtcpProtection(

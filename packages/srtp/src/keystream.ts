@@ -45,7 +45,6 @@ export class Keystream {
   of(ssrc: number, index: number, blocks: number, ahead: KeystreamAhead | undefined): Uint8Array {
     assert(blocks <= PACKET_BLOCKS_MAX, 'a packet longer than its keystream')
     if (ahead !== undefined) {
-      if (blocks > ahead.blocksWanted) ahead.blocksWanted = blocks
       const position = index - ahead.firstIndex
       if (position >= 0 && position < ahead.packetCount && blocks <= ahead.blocksPerPacket) {
         this.offset = position * ahead.blocksPerPacket * 16
@@ -58,8 +57,12 @@ export class Keystream {
     return this.#cipher.encrypt(counters.bytes.subarray(0, 16 * blocks))
   }
 
-  /** After the packet `index`: makes keystream for those that follow, unless there still is some or the stream is not busy. */
-  prepare(ssrc: number, index: number, ahead: KeystreamAhead): void {
+  /**
+   * After the packet `index`, which took `blocks` and is authenticated or our own: makes keystream for those
+   * that follow, unless there still is some or the stream is not busy.
+   */
+  prepare(ssrc: number, index: number, blocks: number, ahead: KeystreamAhead): void {
+    if (blocks > ahead.blocksWanted) ahead.blocksWanted = blocks
     if (ahead.packets < BUSY_AFTER) {
       ahead.packets++
       return

@@ -25,8 +25,11 @@ export interface RtpProtection {
     index: number,
     ahead: KeystreamAhead | undefined,
   ): boolean
-  /** Makes keystream for the packets after `index`, which is authenticated or our own, where the stream is busy. */
-  prepare(ssrc: number, index: number, ahead: KeystreamAhead): void
+  /**
+   * After the packet `index`, which is authenticated or our own and had `payload` bytes of payload: makes keystream
+   * for the packets that follow, where the stream is busy.
+   */
+  prepare(ssrc: number, index: number, payload: number, ahead: KeystreamAhead): void
 }
 
 /** The same for SRTCP, where the packet carries E flag and index. */

@@ -7,12 +7,12 @@ function pair(
   profile: SrtpProfile,
   options: Partial<SrtpContextOptions> = {},
 ): { sender: SrtpContext; receiver: SrtpContext } {
-  const random = new SeededRandom(7)
+  const { fill } = new SeededRandom(7)
   const lengths = srtpKeyLengths(profile)
   const masterKey = new Uint8Array(lengths.key)
   const masterSalt = new Uint8Array(lengths.salt)
-  random.fill(masterKey)
-  random.fill(masterSalt)
+  fill(masterKey)
+  fill(masterSalt)
   const all = { profile, masterKey, masterSalt, ...options }
   return { sender: new SrtpContext(all), receiver: new SrtpContext(all) }
 }

@@ -1,10 +1,10 @@
-import { nativeCrypto } from '@str0m/crypto'
+import { keystreamGcm, nativeCrypto, portableCrypto } from '@str0m/crypto'
 import { describe, expect, it } from 'vitest'
-import { AeadRtcp, AeadRtp } from '../src/aead.ts'
+import { AeadRtcp, AeadRtp, KeystreamRtp } from '../src/aead.ts'
 import { profileParameters } from '../src/profile.ts'
 import { hex, toHex } from './support.ts'
 
-const PROVIDERS = [nativeCrypto()]
+const PROVIDERS = [nativeCrypto(), portableCrypto()]
 
 /** RFC 7714 section 16: "Gallia est omnis divisa in partes tres" behind a header of 12 bytes. */
 const RTP = hex(`8040f17b 8041f8d3 5501a0b2 47616c6c 69612065 7374206f 6d6e6973 20646976
@@ -26,6 +26,7 @@ const CASES = [
       51c7d19b 36de3adf 8833899d 7f27beb1 6a9152cf 765ee439 0cce`,
     rtcp: `81c8000d 4d617273 63e94885 dcdab67c a727d766 2f6b7e99 7ff5c0f7 6c06f32d c676a5f1 730d6fda
       4ce09b46 86303ded 0bb9275b c84aa458 96cf4d2f c5abf872 45d9eade 800005d4`,
+    taggedRtp: '22493f82 d2bce397 e9d79e3b 19aa4216',
     taggedRtcp: '841dd968 3dd78ec9 2ae58790 125f62b3 000005d4',
   },
   {
@@ -34,6 +35,7 @@ const CASES = [
       76ffae0f 1ba63799 b87b7aa3 db36dfff d6b0f9bb 7878d7a7 6c13`,
     rtcp: `81c8000d 4d617273 d50ae4d1 f5ce5d30 4ba297e4 7d470c28 2c3ece5d bffe0a50 a2eaa5c1 110555be
       8415f658 c61de047 6f1b6fad 1d1eb30c 4446839f 57ff6f6c b26ac3be 800005d4`,
+    taggedRtp: 'a866d591 0f887463 067ceefe c45215d4',
     taggedRtcp: '91db4afb feee5a97 8fab4393 ed2615fe 000005d4',
   },
 ] as const
@@ -43,14 +45,26 @@ describe.each(PROVIDERS)('RFC 7714, $name', (crypto) => {
     const parameters = profileParameters(vector.profile)
     const keys = { cipherKey: KEY.slice(0, parameters.keyLength), salt: SALT, authKey: new Uint8Array(0) }
 
-    it('section 16: SRTP', () => {
-      const aead = new AeadRtp(crypto, parameters, keys)
+    const gcm = keystreamGcm(crypto.aesBlocks(keys.cipherKey).encrypt(new Uint8Array(16)))!
+
+    it.each([
+      ['one call a packet', new AeadRtp(crypto, parameters, keys)],
+      ['over keystream', new KeystreamRtp(crypto, parameters, keys, gcm)],
+    ])('section 16: SRTP, %s', (_, aead) => {
       const buffer = new Uint8Array(RTP.length + 16)
       buffer.set(RTP)
       aead.protect(buffer, 12, RTP.length, RTP_SSRC, RTP_INDEX, undefined)
       expect(toHex(buffer)).toBe(toHex(hex(vector.rtp)))
       expect(aead.unprotect(buffer, 12, RTP_SSRC, RTP_INDEX, undefined)).toBe(true)
       expect(buffer.subarray(0, RTP.length)).toEqual(RTP)
+    })
+
+    it('sections 16.1.3 and 16.2.3: all is header', () => {
+      const aead = new KeystreamRtp(crypto, parameters, keys, gcm)
+      const buffer = new Uint8Array(RTP.length + 16)
+      buffer.set(RTP)
+      aead.protect(buffer, RTP.length, RTP.length, RTP_SSRC, RTP_INDEX, undefined)
+      expect(toHex(buffer.subarray(RTP.length))).toBe(toHex(hex(vector.taggedRtp)))
     })
 
     it('section 17: SRTCP', () => {

@@ -1,4 +1,4 @@
-import { nativeCrypto } from '@str0m/crypto'
+import { nativeCrypto, portableCrypto } from '@str0m/crypto'
 import { describe, expect, it } from 'vitest'
 import { CounterBlocks } from '../src/counter-blocks.ts'
 import { deriveKey, deriveSessionKeys } from '../src/key-derivation.ts'
@@ -7,7 +7,7 @@ import { profileParameters } from '../src/profile.ts'
 
 import { hex, toHex } from './support.ts'
 
-const PROVIDERS = [nativeCrypto()]
+const PROVIDERS = [nativeCrypto(), portableCrypto()]
 
 describe.each(PROVIDERS)('$name', (crypto) => {
   it('RFC 3711 appendix B.3: key derivation', () => {
@@ -44,5 +44,27 @@ describe.each(PROVIDERS)('$name', (crypto) => {
     expect(toHex(bytes.subarray(16 * 0xfeff, 16 * 0xff02))).toBe(
       'ec8cdf7398607cb0f2d21675ea9ea1e4362b7c3c6773516318a077d7fc5073ae6a2cc3787889374fbeb4c81b17ba6c44',
     )
+  })
+
+  it('RFC 6188 section 7.1: keystream of AES-256', () => {
+    const cipher = crypto.aesBlocks(hex('57f82fe3613fd170a85ec93c40b1f0922ec4cb0dc025b58272147cc438944a98'))
+    const keystream = new Keystream(cipher, new CounterBlocks('cm', hex('f0f1f2f3f4f5f6f7f8f9fafbfcfd')))
+    const bytes = keystream.of(0, 0, 65_282, undefined)
+    expect(toHex(bytes.subarray(0, 48))).toBe(
+      '92bdd28a93c3f52511c677d08b5515a49da71b2378a854f67050756ded165bac63c4868b7096d88421b563b8c94c9a31',
+    )
+    expect(toHex(bytes.subarray(16 * 0xfeff, 16 * 0xff02))).toBe(
+      'cea518c90fd91ced9cbb18c078a547113dbc4814f4da5f00a08772b63c6a046d6eb246913062a16891433e97dd01a57f',
+    )
+  })
+
+  it('RFC 6188 section 7.2: key derivation with AES-256, as AEAD_AES_256_GCM has it (RFC 7714 section 11)', () => {
+    const prf = crypto.aesBlocks(hex('f0f04914b513f2763a1b1fa130f10e2998f6f6e43e4309d1e622a0e332b9f1b6'))
+    const salt = hex('3b04803de51ee7c96423ab5b78d2')
+    expect(toHex(deriveKey(prf, salt, 0, 32))).toBe(
+      '5ba1064e30ec51613cad926c5a28ef731ec7fb397f70a960653caf06554cd8c4',
+    )
+    expect(toHex(deriveKey(prf, salt, 2, 14))).toBe('fa31791685ca444a9e07c6c64e93')
+    expect(toHex(deriveKey(prf, salt, 1, 20))).toBe('fd9c32d39ed5fbb5a9dc96b30818454d1313dc05')
   })
 })

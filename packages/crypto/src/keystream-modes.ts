@@ -1,0 +1,119 @@
+// What a protocol does with a keystream that it made itself, ahead of its packets, out of `AesBlocks`.
+import { assert } from '@str0m/sans-io'
+import { ghashTables } from './ghash-tables.ts'
+import {
+  KERNEL_HEADER_MAX,
+  KERNEL_KEYSTREAM_AT,
+  KERNEL_PACKET_MAX,
+  KERNEL_PAYLOAD_AT,
+  packetKernel,
+  type PacketKernel,
+} from './packet-kernel.ts'
+
+const TAG_LENGTH = 16
+/** Below, the copies in and out cost more than they save. */
+const KERNEL_XOR_MIN = 96
+
+/** XORs the bytes from `start` up to `end` with `keystream`, from `at` on. */
+export function xorKeystream(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  keystream: Uint8Array,
+  at: number,
+): void {
+  const length = end - start
+  const kernel = length >= KERNEL_XOR_MIN && length <= KERNEL_PACKET_MAX ? packetKernel() : undefined
+  if (kernel === undefined) {
+    for (let i = start, j = at; i < end; i++, j++) bytes[i]! ^= keystream[j]!
+    return
+  }
+  kernel.bytes.set(bytes.subarray(start, end), KERNEL_PAYLOAD_AT)
+  kernel.bytes.set(keystream.subarray(at, at + length), KERNEL_KEYSTREAM_AT)
+  kernel.xor(length, 0)
+  bytes.set(kernel.bytes.subarray(KERNEL_PAYLOAD_AT, KERNEL_PAYLOAD_AT + length), start)
+}
+
+/**
+ * AES-GCM (NIST SP 800-38D) in place, over a keystream that the caller made: the encrypted counter blocks of
+ * the packet's nonce of 96 bits, from the counter 1 on. The first masks the tag. In constant time.
+ */
+export interface KeystreamGcm {
+  /** Whether a packet of `length` bytes, tag apart, with this header fits: use an `Aead` for those that do not. */
+  fits(header: number, length: number): boolean
+  /**
+   * Encrypts `packet` from `header` up to `length`, with what is before as associated data, and writes the tag of
+   * 16 bytes behind. The keystream of `ceil((length - header) / 16) + 1` blocks starts at `at`.
+   */
+  seal(packet: Uint8Array, header: number, length: number, keystream: Uint8Array, at: number): void
+  /** The reverse, where the tag at `length` matches. Else false, and `packet` is as it was. */
+  open(packet: Uint8Array, header: number, length: number, keystream: Uint8Array, at: number): boolean
+}
+
+/**
+ * Sets up GCM under the hash key `hashKey`: sixteen zeros, encrypted (section 6.4). `undefined` where the runtime has no
+ * WebAssembly with vectors, or forbids it.
+ */
+export function keystreamGcm(hashKey: Uint8Array): KeystreamGcm | undefined {
+  const kernel = packetKernel()
+  return kernel === undefined ? undefined : new KernelGcm(kernel, hashKey)
+}
+
+/** The tables that the kernel holds: packets of one key mostly follow each other. */
+let loaded: Uint8Array | undefined
+
+class KernelGcm implements KeystreamGcm {
+  readonly #kernel: PacketKernel
+  readonly #tables: Uint8Array
+
+  constructor(kernel: PacketKernel, hashKey: Uint8Array) {
+    assert(hashKey.length === 16, 'a hash key has 16 bytes')
+    this.#kernel = kernel
+    this.#tables = ghashTables(hashKey)
+  }
+
+  fits(header: number, length: number): boolean {
+    return header <= KERNEL_HEADER_MAX && length <= KERNEL_PACKET_MAX - TAG_LENGTH
+  }
+
+  seal(packet: Uint8Array, header: number, length: number, keystream: Uint8Array, at: number): void {
+    assert(length + TAG_LENGTH <= packet.length, 'no room for the tag')
+    this.#load(packet, header, length, length, keystream, at)
+    this.#kernel.seal(header, length - header)
+    this.#store(packet, header, length + TAG_LENGTH)
+  }
+
+  open(packet: Uint8Array, header: number, length: number, keystream: Uint8Array, at: number): boolean {
+    assert(length + TAG_LENGTH <= packet.length, 'no tag')
+    this.#load(packet, header, length, length + TAG_LENGTH, keystream, at)
+    if (this.#kernel.open(header, length - header) === 0) return false
+    this.#store(packet, header, length)
+    return true
+  }
+
+  /** Copies the packet's first `end` bytes in, and the keystream of the payload, which ends at `length`. */
+  #load(
+    packet: Uint8Array,
+    header: number,
+    length: number,
+    end: number,
+    keystream: Uint8Array,
+    at: number,
+  ): void {
+    assert(header <= length && this.fits(header, length), 'a packet that does not fit')
+    const { bytes } = this.#kernel
+    if (loaded !== this.#tables) {
+      bytes.set(this.#tables)
+      loaded = this.#tables
+    }
+    bytes.set(packet.length === end ? packet : packet.subarray(0, end), KERNEL_PAYLOAD_AT - header)
+    const keystreamEnd = at + 16 + length - header
+    bytes.set(keystream.subarray(at, keystreamEnd), KERNEL_KEYSTREAM_AT)
+  }
+
+  /** Copies payload, and tag where there is one, out. */
+  #store(packet: Uint8Array, header: number, end: number): void {
+    const { bytes } = this.#kernel
+    packet.set(bytes.subarray(KERNEL_PAYLOAD_AT, KERNEL_PAYLOAD_AT + end - header), header)
+  }
+}

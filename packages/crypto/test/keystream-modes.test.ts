@@ -1,0 +1,138 @@
+import { execFileSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { SeededRandom } from '@str0m/sans-io'
+import * as fc from 'fast-check'
+import { describe, expect, it, vi } from 'vitest'
+import { keystreamGcm, nativeCrypto, xorKeystream } from '../src/index.ts'
+import { KERNEL_PACKET_MAX } from '../src/packet-kernel.ts'
+
+const crypto = nativeCrypto()
+
+function random(seed: number, length: number): Uint8Array {
+  const bytes = new Uint8Array(length)
+  const { fill } = new SeededRandom(seed)
+  fill(bytes)
+  return bytes
+}
+
+/** Encrypted counter blocks, from the counter 1 on. */
+function gcmKeystream(key: Uint8Array, nonce: Uint8Array, blocks: number): Uint8Array {
+  const counters = new Uint8Array(16 * blocks)
+  for (let i = 0; i < blocks; i++) {
+    counters.set(nonce, 16 * i)
+    new DataView(counters.buffer).setUint32(16 * i + 12, i + 1)
+  }
+  return crypto.aesBlocks(key).encrypt(counters)
+}
+
+it('src/packet-wasm.ts is what wasm/packet.wat assembles to', () => {
+  const script = fileURLToPath(new URL('../wasm/assemble.mjs', import.meta.url))
+  expect(() => execFileSync(process.execPath, [script, '--check'])).not.toThrow()
+})
+
+describe('xorKeystream', () => {
+  it('changes the range, and nothing else', () => {
+    fc.assert(
+      fc.property(fc.nat(40), fc.nat(1400), fc.nat(40), fc.nat(40), (before, length, after, at) => {
+        const bytes = random(length, before + length + after)
+        const keystream = random(at, at + length)
+        const expected = bytes.map((byte, i) =>
+          i >= before && i < before + length ? byte ^ keystream[at + i - before]! : byte,
+        )
+        xorKeystream(bytes, before, before + length, keystream, at)
+        expect(bytes).toEqual(expected)
+      }),
+    )
+  })
+
+  it.each([KERNEL_PACKET_MAX, KERNEL_PACKET_MAX + 1])('%i bytes', (length) => {
+    const bytes = random(1, length)
+    xorKeystream(bytes, 0, length, bytes.slice(), 0)
+    expect(bytes.every((byte) => byte === 0)).toBe(true)
+  })
+})
+
+describe('keystreamGcm', () => {
+  it('is AES-GCM, for every length of header and payload', () => {
+    for (let i = 0; i < 600; i++) {
+      const header = i % 90
+      const length = header + ((i * 7) % 331)
+      const [key, nonce, packet] = [
+        random(i, i % 2 === 0 ? 16 : 32),
+        random(i + 1, 12),
+        random(i + 2, length + 16 + 3),
+      ]
+      const before = packet.slice()
+      const expected = packet.slice()
+      const aead = crypto.aead(key.length === 16 ? 'aes-128-gcm' : 'aes-256-gcm', key)
+      aead.seal(nonce, packet.subarray(0, header), packet.subarray(header, length), expected, header)
+
+      const gcm = keystreamGcm(crypto.aesBlocks(key).encrypt(new Uint8Array(16)))!
+      const keystream = gcmKeystream(key, nonce, 2 + ((length - header + 15) >>> 4))
+      gcm.seal(packet, header, length, keystream, 0)
+      expect(packet, `packet ${i}`).toEqual(expected)
+
+      const bit = i % (8 * (length + 16))
+      packet[bit >>> 3]! ^= 1 << (bit & 7)
+      const damaged = packet.slice()
+      expect(gcm.open(packet, header, length, keystream, 0), `packet ${i}`).toBe(false)
+      expect(packet).toEqual(damaged)
+      packet[bit >>> 3]! ^= 1 << (bit & 7)
+      expect(gcm.open(packet, header, length, keystream, 0), `packet ${i}`).toBe(true)
+      expect(packet.subarray(0, length)).toEqual(before.subarray(0, length))
+    }
+  })
+
+  it('keeps keys apart, call by call', () => {
+    const keys = [random(1, 16), random(2, 16)]
+    const gcms = keys.map((key) => keystreamGcm(crypto.aesBlocks(key).encrypt(new Uint8Array(16)))!)
+    const seal = (i: number): Uint8Array => {
+      const packet = random(9, 116)
+      gcms[i]!.seal(packet, 12, 100, gcmKeystream(keys[i]!, random(3, 12), 7), 0)
+      return packet
+    }
+    const [a, b] = [seal(0), seal(1)]
+    expect(seal(0)).toEqual(a)
+    expect(seal(1)).toEqual(b)
+    expect(a).not.toEqual(b)
+  })
+
+  it('throws on misuse', () => {
+    const gcm = keystreamGcm(new Uint8Array(16))!
+    expect(() => keystreamGcm(new Uint8Array(15))).toThrow('16 bytes')
+    expect(() => gcm.seal(new Uint8Array(20), 12, 12, new Uint8Array(16), 0)).toThrow('no room')
+    expect(() => gcm.open(new Uint8Array(20), 12, 12, new Uint8Array(16), 0)).toThrow('no tag')
+    expect(gcm.fits(12, KERNEL_PACKET_MAX)).toBe(false)
+    expect(gcm.fits(2000, 3000)).toBe(false)
+    expect(() => gcm.seal(new Uint8Array(30_000), 12, KERNEL_PACKET_MAX, new Uint8Array(32_000), 0)).toThrow(
+      'does not fit',
+    )
+  })
+})
+
+describe.each([
+  ['absent', undefined],
+  [
+    'forbidden',
+    {
+      Module: () => {
+        throw new Error('by policy')
+      },
+    },
+  ],
+])('WebAssembly %s', (_, stub) => {
+  it('XOR works, and GCM says that it is not there', async () => {
+    vi.resetModules()
+    vi.stubGlobal('WebAssembly', stub)
+    try {
+      const modes = await import('../src/keystream-modes.ts')
+      expect(modes.keystreamGcm(new Uint8Array(16))).toBeUndefined()
+      const bytes = random(1, 500)
+      modes.xorKeystream(bytes, 0, 500, bytes.slice(), 0)
+      expect(bytes).toEqual(new Uint8Array(500))
+    } finally {
+      vi.unstubAllGlobals()
+      vi.resetModules()
+    }
+  })
+})
