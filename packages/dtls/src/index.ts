@@ -1,1 +1,15 @@
-export {}
+export {
+  DtlsCertificate,
+  type GenerateCertificateOptions,
+  type ImportCertificateOptions,
+} from './certificate.ts'
+export type { CipherSuiteName } from './cipher-suites.ts'
+export { CookieExchange, type CookieExchangeOptions, type CookieVerdict } from './cookie.ts'
+export { Dtls, type DtlsInput, type DtlsOutput, type DtlsState } from './dtls.ts'
+export type { ClosedEvent, ClosedReason, ConnectedEvent, DataEvent, DtlsEvent } from './events.ts'
+export type { Fingerprint, FingerprintAlgorithm } from './fingerprint.ts'
+export type { DtlsOptions } from './options.ts'
+export type { PeerCertificate } from './peer-certificate.ts'
+export type { SrtpKeys, SrtpProfile } from './srtp-profiles.ts'
+export type { DropReason, DtlsStatistics } from './statistics.ts'
+export type { WebCryptoKey, WebCryptoKeyPair } from './web-crypto.ts'

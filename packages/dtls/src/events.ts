@@ -1,0 +1,45 @@
+import type { CipherSuiteName } from './cipher-suites.ts'
+import type { PeerCertificate } from './peer-certificate.ts'
+import type { SrtpKeys } from './srtp-profiles.ts'
+import type { DropReason } from './statistics.ts'
+
+/** Both sides have proven who they are and agree on every byte of the handshake. */
+export interface ConnectedEvent {
+  readonly type: 'connected'
+  readonly cipherSuite: CipherSuiteName
+  /** Absent only from a server that requests none. */
+  readonly peerCertificate?: PeerCertificate
+  /** Absent where the two have no SRTP profile in common, or either wants none. */
+  readonly srtp?: SrtpKeys
+}
+
+/** One record of application data. */
+export interface DataEvent {
+  readonly type: 'data'
+  readonly data: Uint8Array
+}
+
+export type ClosedReason =
+  /** `close()` was called. */
+  | 'local-close'
+  /** The peer closed. */
+  | 'close-notify'
+  /** The peer gave up, and says so under its keys. */
+  | 'fatal-alert'
+  /** The handshake was not complete in time. */
+  | 'handshake-timeout'
+
+/** The end of a connection. Comes once, and nothing comes after. */
+export interface ClosedEvent {
+  readonly type: 'closed'
+  readonly reason: ClosedReason
+  /**
+   * The RFC's name of an alert: the peer's fatal one; or with `handshake-timeout` the last that came in plaintext,
+   * which anyone may have sent.
+   */
+  readonly alert?: string
+  /** With `handshake-timeout`: why something of the peer was last refused, if anything was. */
+  readonly refusal?: DropReason
+}
+
+export type DtlsEvent = ConnectedEvent | DataEvent | ClosedEvent

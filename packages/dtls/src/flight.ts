@@ -1,0 +1,130 @@
+import { type Instant, NEVER } from '@str0m/sans-io'
+import { concatBytes } from './bytes.ts'
+import type { WriteEpoch } from './record-protection.ts'
+import { HANDSHAKE_HEADER_LENGTH, handshakeFragment, type HandshakeMessage } from './wire/handshake.ts'
+import { ContentType, DTLS_1_2 } from './wire/protocol.ts'
+
+/** One part of a flight: a handshake message, or the ChangeCipherSpec before a Finished. */
+export interface FlightItem {
+  readonly epoch: WriteEpoch
+  readonly message: HandshakeMessage | 'change-cipher-spec'
+}
+
+export interface RetransmissionTimes {
+  /** Milliseconds until a flight that stays unanswered is sent again. Doubles each time. */
+  readonly initial: number
+  /** The most that it doubles to, in milliseconds. */
+  readonly max: number
+}
+
+const CHANGE_CIPHER_SPEC = new Uint8Array([1])
+/** A fragment of fewer bytes is not worth its headers: the message starts in the next datagram. */
+const FRAGMENT_LENGTH_MIN = 32
+
+/**
+ * The flight that was sent last, and its retransmission timer: RFC 4347 section 4.2.4. Knows nothing of
+ * what is in it.
+ */
+export class Flight {
+  readonly #mtu: number
+  readonly #times: RetransmissionTimes
+  readonly #output: (datagram: Uint8Array) => void
+  #items: readonly FlightItem[] = []
+  #deadline: Instant = NEVER
+  #interval: number
+  #sentAt: Instant = Number.NEGATIVE_INFINITY
+  #repeats = false
+
+  constructor(mtu: number, times: RetransmissionTimes, output: (datagram: Uint8Array) => void) {
+    this.#mtu = mtu
+    this.#times = times
+    this.#output = output
+    this.#interval = times.initial
+  }
+
+  /** When the timer runs out. */
+  get deadline(): Instant {
+    return this.#deadline
+  }
+
+  /**
+   * Sends `items` now. With `repeats` they are sent again whenever the timer runs out; a last flight is sent
+   * again only when the peer repeats its own.
+   */
+  send(items: readonly FlightItem[], now: Instant, repeats: boolean): void {
+    this.#items = items
+    this.#repeats = repeats
+    this.#interval = this.#times.initial
+    this.#transmit(now)
+  }
+
+  /** The timer ran out. */
+  handleTimeout(now: Instant): void {
+    this.#interval = Math.min(this.#interval * 2, this.#times.max)
+    this.#transmit(now)
+  }
+
+  /**
+   * The peer sent its flight again: so do we, unless what was sent last may still be on its way. The limit also
+   * keeps anyone who repeats the peer's datagrams from drawing more than a flight in half the first timer.
+   */
+  handleRepeated(now: Instant): boolean {
+    if (this.#items.length === 0 || now - this.#sentAt < this.#times.initial / 2) return false
+    this.#transmit(now)
+    return true
+  }
+
+  /** Whether `message` is part of what was sent last. */
+  holds(message: HandshakeMessage | undefined): boolean {
+    return this.#items.some((item) => item.message === message)
+  }
+
+  /** Nothing is to be sent again. */
+  clear(): void {
+    this.#items = []
+    this.#deadline = NEVER
+  }
+
+  #transmit(now: Instant): void {
+    this.#sentAt = now
+    this.#deadline = this.#repeats ? now + this.#interval : NEVER
+    for (const datagram of packFlight(this.#items, this.#mtu)) this.#output(datagram)
+  }
+}
+
+/** Packs a flight into as few datagrams of `mtu` bytes as the order allows, fragmenting what does not fit. */
+export function packFlight(items: readonly FlightItem[], mtu: number): Uint8Array[] {
+  const datagrams: Uint8Array[] = []
+  let records: Uint8Array[] = []
+  let room = mtu
+  const flush = (): void => {
+    if (records.length > 0) datagrams.push(concatBytes(records))
+    records = []
+    room = mtu
+  }
+  const push = (epoch: WriteEpoch, type: number, plaintext: Uint8Array): void => {
+    const record = new Uint8Array(epoch.overhead + plaintext.length)
+    epoch.seal(type, DTLS_1_2, plaintext, record, 0)
+    records.push(record)
+    room -= record.length
+  }
+  for (const { epoch, message } of items) {
+    if (message === 'change-cipher-spec') {
+      if (room < epoch.overhead + 1) flush()
+      push(epoch, ContentType.changeCipherSpec, CHANGE_CIPHER_SPEC)
+      continue
+    }
+    const headers = epoch.overhead + HANDSHAKE_HEADER_LENGTH
+    const { length } = message.body
+    let offset = 0
+    do {
+      const left = length - offset
+      if (room - headers < Math.min(left, FRAGMENT_LENGTH_MIN)) flush()
+      const size = Math.min(left, room - headers)
+      push(epoch, ContentType.handshake, handshakeFragment(message, offset, size))
+      offset += size
+    } while (offset < length)
+  }
+  flush()
+  return datagrams
+}

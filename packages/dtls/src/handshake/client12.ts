@@ -1,0 +1,222 @@
+// The client's handshake of DTLS 1.2, RFC 6347 section 4.2.4:
+//
+//   flight 1   ClientHello                                          -->
+//   flight 2                                                        <--   HelloVerifyRequest
+//   flight 3   ClientHello (cookie)                                 -->
+//   flight 4                   <--   ServerHello, Certificate, ServerKeyExchange, [CertificateRequest],
+//                                    ServerHelloDone
+//   flight 5   [Certificate], ClientKeyExchange, [CertificateVerify], ChangeCipherSpec, Finished   -->
+//   flight 6                                                        <--   ChangeCipherSpec, Finished
+//
+// Flight 4 is taken as a whole or not at all. All of it but the server's random and key share is unsigned, so that a
+// forged one may be taken; then a genuine one that comes later is answered too, and the Finished, which
+// nobody can forge, decides between the sessions.
+
+import { assert, type Instant } from '@str0m/sans-io'
+import { concatBytes, NO_BYTES, sameBytes } from '../bytes.ts'
+import { CIPHER_SUITES, NAMED_GROUPS } from '../cipher-suites.ts'
+import type { FlightItem } from '../flight.ts'
+import { extendedMasterSecret, type MasterSecret } from '../key-schedule.ts'
+import { OWN_SIGNATURE_SCHEME, SIGNATURE_SCHEMES } from '../signature-schemes.ts'
+import { srtpProfileId } from '../srtp-profiles.ts'
+import { encodeCertificate } from '../wire/certificates.ts'
+import type { HelloExtensions } from '../wire/extensions.ts'
+import { handshakeMessage, type HandshakeMessage } from '../wire/handshake.ts'
+import { encodeClientHello, parseHelloVerifyRequest } from '../wire/hello.ts'
+import { encodeClientKeyExchange, encodeSigned } from '../wire/key-exchange.ts'
+import { HandshakeType, POINT_FORMAT_UNCOMPRESSED, RANDOM_LENGTH } from '../wire/protocol.ts'
+import type { RecordHeader } from '../wire/record.ts'
+import { Refusal } from './authentication.ts'
+import type { Handshake, HandshakeContext } from './context.ts'
+import { acceptServerFlight, collectServerFlight, type ServerParameters } from './server-flight.ts'
+import {
+  confirmFinished,
+  finishedMessage,
+  keepSession,
+  type OpenResult,
+  openWithAny,
+  type PendingSession,
+  sessionEpochs,
+} from './session.ts'
+
+/** The `message_seq` of our last ClientHello: each HelloVerifyRequest takes one. */
+const CLIENT_HELLO_SEQUENCE_MAX = 3
+
+type ClientState =
+  | { readonly name: 'start' }
+  | { readonly name: 'wait-server-hello' }
+  | { readonly name: 'wait-finished'; readonly sessions: PendingSession[] }
+  | { readonly name: 'established'; readonly session: PendingSession }
+
+interface SentHello {
+  readonly message: HandshakeMessage
+  readonly cookie: Uint8Array
+  /** Of the newest message in the flight that was last tried with this hello. */
+  triedVersion: number
+}
+
+export class ClientHandshake12 implements Handshake {
+  readonly #context: HandshakeContext
+  readonly #random: Uint8Array
+  /** By `message_seq`. */
+  readonly #hellos: (SentHello | undefined)[] = []
+  #state: ClientState = { name: 'start' }
+
+  constructor(context: HandshakeContext) {
+    this.#context = context
+    this.#random = context.config.crypto.randomBytes(RANDOM_LENGTH)
+  }
+
+  get established(): PendingSession | undefined {
+    return this.#state.name === 'established' ? this.#state.session : undefined
+  }
+
+  get begun(): boolean {
+    return this.#state.name !== 'start'
+  }
+
+  start(now: Instant): void {
+    this.#state = { name: 'wait-server-hello' }
+    this.#sendHello(0, NO_BYTES, now)
+  }
+
+  handleMessage(messageSequence: number, _recordSequence: number, now: Instant): void {
+    const { reassembly } = this.#context
+    if (this.#state.name === 'established') return
+    const message = reassembly.message(messageSequence)
+    if (message?.type === HandshakeType.helloVerifyRequest) this.#handleHelloVerifyRequest(message, now)
+    for (let sequence = 0; sequence < this.#hellos.length; sequence++) this.#tryFlight(sequence, now)
+  }
+
+  handleRepeated(_messageSequence: number, now: Instant): void {
+    const { flight, counters } = this.#context
+    if (this.#state.name !== 'established' && flight.handleRepeated(now)) counters.flightsRetransmitted++
+  }
+
+  openRecord(datagram: Uint8Array, header: RecordHeader): OpenResult {
+    const sessions = this.#state.name === 'wait-finished' ? this.#state.sessions : []
+    return openWithAny(sessions, datagram, header)
+  }
+
+  handleProtected(session: PendingSession, plaintext: Uint8Array, _now: Instant): void {
+    const { config, counters, flight } = this.#context
+    if (confirmFinished(config.crypto, session, 'server', plaintext) === undefined) {
+      counters.refuse('bad-finished')
+      return
+    }
+    flight.clear()
+    this.#state = { name: 'established', session }
+  }
+
+  #extensions(): Omit<HelloExtensions, 'types'> {
+    const profiles = this.#context.config.srtpProfiles
+    return {
+      renegotiationInfo: NO_BYTES,
+      extendedMasterSecret: true,
+      supportedGroups: NAMED_GROUPS.map(({ id }) => id),
+      ecPointFormats: new Uint8Array([POINT_FORMAT_UNCOMPRESSED]),
+      signatureAlgorithms: SIGNATURE_SCHEMES,
+      ...(profiles.length > 0 && { useSrtp: { profiles: profiles.map(srtpProfileId), mki: NO_BYTES } }),
+    }
+  }
+
+  #sendHello(messageSequence: number, cookie: Uint8Array, now: Instant): void {
+    const { flight, plaintext } = this.#context
+    const body = encodeClientHello({
+      random: this.#random,
+      cookie,
+      cipherSuites: CIPHER_SUITES.map(({ id }) => id),
+      extensions: this.#extensions(),
+    })
+    const message = handshakeMessage(HandshakeType.clientHello, messageSequence, body)
+    this.#hellos[messageSequence] = { message, cookie, triedVersion: 0 }
+    flight.send([{ epoch: plaintext, message }], now, true)
+  }
+
+  #handleHelloVerifyRequest(message: HandshakeMessage, now: Instant): void {
+    const { counters } = this.#context
+    const cookie = parseHelloVerifyRequest(message.body)
+    const sequence = message.messageSequence + 1
+    if (cookie === undefined || sequence > CLIENT_HELLO_SEQUENCE_MAX) {
+      counters.refuse(cookie === undefined ? 'malformed-handshake' : 'unexpected-message')
+      return
+    }
+    const sent = this.#hellos[sequence]
+    if (sent !== undefined && sameBytes(sent.cookie, cookie)) return
+    // a forged cookie replaces the genuine one, and the server's next HelloVerifyRequest puts it back
+    this.#sendHello(sequence, cookie.slice(), now)
+  }
+
+  /** Answers the flight that starts at `base`, if it is whole, answers a hello of ours and was not tried before. */
+  #tryFlight(base: number, now: Instant): void {
+    const { reassembly, counters, config } = this.#context
+    const hello = this.#hellos[base]
+    if (hello === undefined) return
+    const collected = collectServerFlight(reassembly, base)
+    if (collected === undefined || collected.version <= hello.triedVersion) return
+    hello.triedVersion = collected.version
+    const parameters = acceptServerFlight(config, this.#random, collected)
+    if (parameters instanceof Refusal) {
+      counters.refuse(parameters.reason)
+      return
+    }
+    this.#answer(hello.message, collected.messages, parameters, now)
+  }
+
+  /** Sends flight 5. */
+  #answer(
+    hello: HandshakeMessage,
+    serverFlight: readonly HandshakeMessage[],
+    parameters: ServerParameters,
+    now: Instant,
+  ): void {
+    const { config, counters, flight, plaintext } = this.#context
+    const { crypto, certificate } = config
+    const keyExchange = crypto.generateKeyExchange(parameters.group)
+    const preMasterSecret = keyExchange.deriveSecret(parameters.publicKey)
+    if (preMasterSecret === undefined) {
+      counters.refuse('bad-key-share')
+      return
+    }
+    const messages: HandshakeMessage[] = []
+    let transcript = concatBytes([hello.bytes, ...serverFlight.map(({ bytes }) => bytes)])
+    const append = (type: number, body: Uint8Array): void => {
+      const message = handshakeMessage(type, hello.messageSequence + 1 + messages.length, body)
+      messages.push(message)
+      transcript = concatBytes([transcript, message.bytes])
+    }
+    if (parameters.certificateRequested) {
+      append(HandshakeType.certificate, encodeCertificate([certificate.der]))
+    }
+    append(HandshakeType.clientKeyExchange, encodeClientKeyExchange(keyExchange.publicKey))
+    const master: MasterSecret = {
+      suite: parameters.suite,
+      secret: extendedMasterSecret(crypto, parameters.suite.hash, preMasterSecret, transcript),
+      clientRandom: this.#random,
+      serverRandom: parameters.serverRandom,
+    }
+    if (parameters.certificateRequested) {
+      const signature = certificate.sign(transcript)
+      append(HandshakeType.certificateVerify, encodeSigned(NO_BYTES, OWN_SIGNATURE_SCHEME, signature))
+    }
+    const { read, write } = sessionEpochs(crypto, master, 'client')
+    const sequence = hello.messageSequence + 1 + messages.length
+    const finished = finishedMessage(crypto, master, 'client', sequence, transcript)
+    const last = serverFlight.at(-1)
+    assert(last !== undefined, 'an empty flight was accepted')
+    const session: PendingSession = {
+      master,
+      read,
+      write,
+      peerCertificate: parameters.certificate,
+      srtpProfile: parameters.srtpProfile,
+      transcript: concatBytes([transcript, finished.bytes]),
+      finishedSequence: last.messageSequence + 1,
+    }
+    if (this.#state.name === 'wait-finished') keepSession(this.#state.sessions, session)
+    else this.#state = { name: 'wait-finished', sessions: [session] }
+    const items: FlightItem[] = messages.map((message) => ({ epoch: plaintext, message }))
+    items.push({ epoch: plaintext, message: 'change-cipher-spec' }, { epoch: write, message: finished })
+    flight.send(items, now, true)
+  }
+}

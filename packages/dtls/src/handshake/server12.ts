@@ -1,0 +1,331 @@
+// The server's handshake of DTLS 1.2, RFC 6347 section 4.2.4:
+//
+//   flight 1   ClientHello                                          -->
+//   flight 2                                                        <--   HelloVerifyRequest
+//   flight 3   ClientHello (cookie)                                 -->
+//   flight 4                   <--   ServerHello, Certificate, ServerKeyExchange, [CertificateRequest],
+//                                    ServerHelloDone
+//   flight 5   [Certificate], ClientKeyExchange, [CertificateVerify], ChangeCipherSpec, Finished   -->
+//   flight 6                                                        <--   ChangeCipherSpec, Finished
+//
+// A ClientHello is not authenticated, so that a forged one must not shut out the genuine one: each is answered with
+// a flight 4 of its own, and the client's CertificateVerify and Finished tell which of them it took.
+
+import type { KeyExchange } from '@str0m/crypto'
+import type { Instant } from '@str0m/sans-io'
+import { concatBytes, NO_BYTES, sameBytes } from '../bytes.ts'
+import { helloVerifyRequest } from '../cookie.ts'
+import { extendedMasterSecret, type MasterSecret } from '../key-schedule.ts'
+import type { PeerCertificate } from '../peer-certificate.ts'
+import { OWN_SIGNATURE_SCHEME, SIGNATURE_SCHEMES, verifySignature } from '../signature-schemes.ts'
+import { srtpProfileId } from '../srtp-profiles.ts'
+import { encodeCertificate, encodeCertificateRequest, parseCertificateVerify } from '../wire/certificates.ts'
+import { handshakeMessage, type HandshakeMessage } from '../wire/handshake.ts'
+import { encodeServerHello, parseClientHello } from '../wire/hello.ts'
+import { encodeServerEcdhParams, encodeSigned, parseClientKeyExchange } from '../wire/key-exchange.ts'
+import {
+  CERTIFICATE_TYPE_ECDSA_SIGN,
+  CERTIFICATE_TYPE_RSA_SIGN,
+  HandshakeType,
+  POINT_FORMAT_UNCOMPRESSED,
+  RANDOM_LENGTH,
+} from '../wire/protocol.ts'
+import type { RecordHeader } from '../wire/record.ts'
+import { claimCertificate, Refusal } from './authentication.ts'
+import type { Handshake, HandshakeContext } from './context.ts'
+import { negotiate, type Negotiated } from './negotiation.ts'
+import {
+  confirmFinished,
+  finishedMessage,
+  keepSession,
+  type OpenResult,
+  openWithAny,
+  type PendingSession,
+  sessionEpochs,
+} from './session.ts'
+
+/** ClientHellos that are answered side by side. At the bound the oldest goes. */
+export const OFFERS_MAX = 4
+/** The highest `message_seq` of a ClientHello: each HelloVerifyRequest takes one. */
+const CLIENT_HELLO_SEQUENCE_MAX = 3
+/** Record numbers up to here are taken over from a ClientHello; no honest client has used so many. */
+const RECORD_SEQUENCE_TAKEN_MAX = 0xffff_ffff
+
+/** A ClientHello and what was answered. */
+interface Offer {
+  readonly hello: HandshakeMessage
+  readonly negotiated: Negotiated
+  readonly serverRandom: Uint8Array
+  readonly keyExchange: KeyExchange
+  readonly flight: readonly HandshakeMessage[]
+  /** The hello and the flight. */
+  readonly transcript: Uint8Array
+  /** Of the newest message in the client's flight that was last tried. */
+  triedVersion: number
+}
+
+type ServerState =
+  | { readonly name: 'wait-client-hello' }
+  | { readonly name: 'wait-client-key-exchange' }
+  | { readonly name: 'wait-finished'; readonly sessions: PendingSession[] }
+  | { readonly name: 'established'; readonly session: PendingSession }
+
+export class ServerHandshake12 implements Handshake {
+  readonly #context: HandshakeContext
+  /** The one whose flight was sent last is at the end. */
+  readonly #offers: Offer[] = []
+  #state: ServerState = { name: 'wait-client-hello' }
+
+  constructor(context: HandshakeContext) {
+    this.#context = context
+  }
+
+  get established(): PendingSession | undefined {
+    return this.#state.name === 'established' ? this.#state.session : undefined
+  }
+
+  get begun(): boolean {
+    return this.#state.name !== 'wait-client-hello'
+  }
+
+  start(_now: Instant): void {
+    // the client speaks first
+  }
+
+  handleMessage(messageSequence: number, recordSequence: number, now: Instant): void {
+    const { reassembly, counters } = this.#context
+    const message = reassembly.message(messageSequence)
+    if (this.#state.name === 'established' || message === undefined) return
+    if (message.type === HandshakeType.clientHello) {
+      if (messageSequence > CLIENT_HELLO_SEQUENCE_MAX) counters.refuse('unexpected-message')
+      else this.#handleClientHello(message, recordSequence, now)
+      return
+    }
+    this.#tryClientFlight(now)
+  }
+
+  handleRepeated(messageSequence: number, now: Instant): void {
+    const { reassembly, counters, flight } = this.#context
+    if (this.#state.name === 'established') return
+    if (reassembly.message(messageSequence)?.type === HandshakeType.clientHello) {
+      this.handleMessage(messageSequence, 0, now)
+    } else if (flight.handleRepeated(now)) {
+      counters.flightsRetransmitted++
+    }
+  }
+
+  openRecord(datagram: Uint8Array, header: RecordHeader): OpenResult {
+    const sessions = this.#state.name === 'wait-finished' ? this.#state.sessions : []
+    return openWithAny(sessions, datagram, header)
+  }
+
+  handleProtected(session: PendingSession, plaintext: Uint8Array, now: Instant): void {
+    const { config, counters, flight, plaintext: epoch0 } = this.#context
+    const finished = confirmFinished(config.crypto, session, 'client', plaintext)
+    const offer = this.#offers.find(({ serverRandom }) => serverRandom === session.master.serverRandom)
+    if (finished === undefined || offer === undefined) {
+      counters.refuse('bad-finished')
+      return
+    }
+    const transcript = concatBytes([session.transcript, finished.bytes])
+    const sequence = offer.hello.messageSequence + offer.flight.length
+    const message = finishedMessage(config.crypto, session.master, 'server', sequence, transcript)
+    flight.send(
+      [
+        { epoch: epoch0, message: 'change-cipher-spec' },
+        { epoch: session.write, message },
+      ],
+      now,
+      false,
+    )
+    this.#state = { name: 'established', session }
+  }
+
+  #handleClientHello(message: HandshakeMessage, recordSequence: number, now: Instant): void {
+    const { config, counters } = this.#context
+    const known = this.#offers.findIndex(({ hello }) => sameBytes(hello.bytes, message.bytes))
+    if (known >= 0) {
+      this.#sendOffer(known, now)
+      return
+    }
+    const hello = parseClientHello(message.body)
+    if (hello === undefined) {
+      counters.refuse('malformed-handshake')
+      return
+    }
+    if (config.cookie !== undefined && !config.cookie.exchange.verifies(hello, config.cookie.address)) {
+      const cookie = config.cookie.exchange.cookie(hello, config.cookie.address)
+      this.#requestCookie(cookie, message.messageSequence)
+      return
+    }
+    const negotiated = negotiate(config, hello)
+    if (negotiated instanceof Refusal) {
+      counters.refuse(negotiated.reason)
+      return
+    }
+    // RFC 6347 section 4.2.1: a client that answered a stateless HelloVerifyRequest has seen our numbers up to its own
+    if (recordSequence <= RECORD_SEQUENCE_TAKEN_MAX) this.#context.plaintext.advanceTo(recordSequence)
+    if (this.#offers.length === OFFERS_MAX) this.#offers.shift()
+    this.#offers.push(this.#makeOffer(message, negotiated))
+    if (this.#state.name === 'wait-client-hello') this.#state = { name: 'wait-client-key-exchange' }
+    this.#sendOffer(this.#offers.length - 1, now)
+  }
+
+  /** Answers with less than what came, over the whole time that the address is not proven. */
+  #requestCookie(cookie: Uint8Array, messageSequence: number): void {
+    const { counters, plaintext } = this.#context
+    const datagram = helloVerifyRequest(cookie, messageSequence, plaintext)
+    if (counters.bytesSent + datagram.length <= counters.bytesReceived) this.#context.transmit(datagram)
+  }
+
+  #makeOffer(hello: HandshakeMessage, negotiated: Negotiated): Offer {
+    const { crypto, certificate, requestClientCertificate } = this.#context.config
+    const serverRandom = crypto.randomBytes(RANDOM_LENGTH)
+    const keyExchange = crypto.generateKeyExchange(negotiated.group.group)
+    const flight: HandshakeMessage[] = []
+    const append = (type: number, body: Uint8Array): void => {
+      flight.push(handshakeMessage(type, hello.messageSequence + flight.length, body))
+    }
+    append(
+      HandshakeType.serverHello,
+      encodeServerHello({
+        random: serverRandom,
+        cipherSuite: negotiated.suite.id,
+        extensions: {
+          extendedMasterSecret: true,
+          ...(negotiated.secureRenegotiation && { renegotiationInfo: NO_BYTES }),
+          ...(negotiated.pointFormats && { ecPointFormats: new Uint8Array([POINT_FORMAT_UNCOMPRESSED]) }),
+          ...(negotiated.srtpProfile && {
+            useSrtp: { profiles: [srtpProfileId(negotiated.srtpProfile)], mki: NO_BYTES },
+          }),
+        },
+      }),
+    )
+    append(HandshakeType.certificate, encodeCertificate([certificate.der]))
+    const params = encodeServerEcdhParams(negotiated.group.id, keyExchange.publicKey)
+    const signature = certificate.sign(concatBytes([negotiated.clientRandom, serverRandom, params]))
+    append(HandshakeType.serverKeyExchange, encodeSigned(params, OWN_SIGNATURE_SCHEME, signature))
+    if (requestClientCertificate) {
+      const types = [CERTIFICATE_TYPE_ECDSA_SIGN, CERTIFICATE_TYPE_RSA_SIGN]
+      append(HandshakeType.certificateRequest, encodeCertificateRequest(types, SIGNATURE_SCHEMES))
+    }
+    append(HandshakeType.serverHelloDone, NO_BYTES)
+    return {
+      hello,
+      negotiated,
+      serverRandom,
+      keyExchange,
+      flight,
+      transcript: concatBytes([hello.bytes, ...flight.map(({ bytes }) => bytes)]),
+      triedVersion: 0,
+    }
+  }
+
+  /** Sends the flight of the offer at `index`, which goes to the end. */
+  #sendOffer(index: number, now: Instant): void {
+    const { flight, plaintext, counters } = this.#context
+    const latest = index === this.#offers.length - 1
+    const [offer] = this.#offers.splice(index, 1)
+    if (offer === undefined) return
+    this.#offers.push(offer)
+    if (latest && flight.holds(offer.flight[0])) {
+      if (flight.handleRepeated(now)) counters.flightsRetransmitted++
+      return
+    }
+    const items = offer.flight.map((message) => ({ epoch: plaintext, message }))
+    flight.send(items, now, true)
+  }
+
+  #tryClientFlight(now: Instant): void {
+    const { counters } = this.#context
+    let refusal: Refusal | undefined
+    for (const offer of this.#offers) {
+      const result = this.#tryOffer(offer)
+      if (result === undefined) continue
+      if (result instanceof Refusal) {
+        refusal = result
+        continue
+      }
+      if (this.#state.name === 'wait-finished') keepSession(this.#state.sessions, result)
+      else this.#state = { name: 'wait-finished', sessions: [result] }
+      return
+    }
+    if (refusal === undefined) return
+    counters.refuse(refusal.reason)
+    // the client may have taken another flight 4 than one of ours, or none as it is: offer them in turn
+    this.#sendOffer(0, now)
+  }
+
+  /** Takes the client's flight as the answer to `offer`; `undefined` where it is not whole or was tried before. */
+  #tryOffer(offer: Offer): PendingSession | Refusal | undefined {
+    const { reassembly, config } = this.#context
+    const base = offer.hello.messageSequence + 1
+    const types = config.requestClientCertificate ? FLIGHT_5 : FLIGHT_5_ANONYMOUS
+    const messages: HandshakeMessage[] = []
+    let version = 0
+    for (const type of types) {
+      const sequence = base + messages.length
+      const message = reassembly.message(sequence)
+      if (message?.type !== type) return undefined
+      messages.push(message)
+      version = Math.max(version, reassembly.version(sequence))
+    }
+    if (version <= offer.triedVersion) return undefined
+    offer.triedVersion = version
+    return this.#acceptClientFlight(offer, messages)
+  }
+
+  #acceptClientFlight(offer: Offer, messages: readonly HandshakeMessage[]): PendingSession | Refusal {
+    const { crypto } = this.#context.config
+    const clientKeyExchange = messages.find(({ type }) => type === HandshakeType.clientKeyExchange)
+    const publicKey = clientKeyExchange && parseClientKeyExchange(clientKeyExchange.body)
+    if (publicKey === undefined) return new Refusal('malformed-handshake')
+    const signed = messages.filter(({ type }) => type !== HandshakeType.certificateVerify)
+    const transcript = concatBytes([offer.transcript, ...signed.map(({ bytes }) => bytes)])
+    const peerCertificate = this.#authenticateClient(messages, transcript)
+    if (peerCertificate instanceof Refusal) return peerCertificate
+    const preMasterSecret = offer.keyExchange.deriveSecret(publicKey)
+    if (preMasterSecret === undefined) return new Refusal('bad-key-share')
+    const { suite, clientRandom, srtpProfile } = offer.negotiated
+    const master: MasterSecret = {
+      suite,
+      secret: extendedMasterSecret(crypto, suite.hash, preMasterSecret, transcript),
+      clientRandom,
+      serverRandom: offer.serverRandom,
+    }
+    return {
+      master,
+      ...sessionEpochs(crypto, master, 'server'),
+      peerCertificate,
+      srtpProfile,
+      transcript: concatBytes([offer.transcript, ...messages.map(({ bytes }) => bytes)]),
+      finishedSequence: offer.hello.messageSequence + 1 + messages.length,
+    }
+  }
+
+  /** The client's proof that it holds its certificate's key, RFC 5246 section 7.4.8. */
+  #authenticateClient(
+    messages: readonly HandshakeMessage[],
+    transcript: Uint8Array,
+  ): PeerCertificate | Refusal | undefined {
+    const { config } = this.#context
+    if (!config.requestClientCertificate) return undefined
+    const certificate = messages.find(({ type }) => type === HandshakeType.certificate)
+    const certificateVerify = messages.find(({ type }) => type === HandshakeType.certificateVerify)
+    const verify = certificateVerify && parseCertificateVerify(certificateVerify.body)
+    if (certificate === undefined || verify === undefined) return new Refusal('malformed-handshake')
+    const claimed = claimCertificate(config, certificate.body)
+    if (claimed instanceof Refusal) return claimed
+    if (!verifySignature(claimed.key, verify.signatureAlgorithm, transcript, verify.signature)) {
+      return new Refusal('bad-signature')
+    }
+    return claimed.certificate
+  }
+}
+
+const FLIGHT_5: readonly number[] = [
+  HandshakeType.certificate,
+  HandshakeType.clientKeyExchange,
+  HandshakeType.certificateVerify,
+]
+const FLIGHT_5_ANONYMOUS: readonly number[] = [HandshakeType.clientKeyExchange]

@@ -1,0 +1,156 @@
+// Reassembly of the plaintext handshake, RFC 4347 section 4.2.3. Nothing here is authenticated, so all of it may be
+// forged, and what is forged must not stand in the way of what is genuine. Therefore the newest bytes win, at every
+// place, for as long as the handshake lasts: whatever was injected, the peer's next retransmission
+// mends it. Messages are not consumed; a flight whose bytes changed is looked at again.
+
+import { NO_BYTES, sameBytes } from './bytes.ts'
+import { type HandshakeFragment, handshakeMessage, type HandshakeMessage } from './wire/handshake.ts'
+
+/** Messages from 0 that a peer may send in plaintext; a full handshake with two cookies has eight. */
+export const MESSAGE_SEQUENCE_LIMIT = 12
+/** Bytes of one message: a chain of certificates is the longest. */
+export const MESSAGE_LENGTH_MAX = 16_384
+/**
+ * Bytes of fragments held in all, and as many again for the messages that they made. At the bound everything is
+ * dropped, and the peer's next retransmission starts it again.
+ */
+export const REASSEMBLY_BYTES_MAX = 40_960
+/** Rivals for one place: fragments that differ in type or in length. At the bound the oldest goes. */
+export const RIVALS_MAX = 3
+/** Runs of bytes, with gaps between, of one message. At the bound the message is dropped. */
+export const RUNS_MAX = 64
+
+/** A run of bytes that is there. */
+interface Run {
+  offset: number
+  bytes: Uint8Array
+}
+
+/** What came of one message, keyed by type and length. */
+interface Assembly {
+  readonly type: number
+  readonly length: number
+  /** In order, apart from each other. */
+  runs: Run[]
+  message: HandshakeMessage | undefined
+}
+
+interface Place {
+  /** The newest is last. */
+  readonly rivals: Assembly[]
+  /** The newest of the rivals that is whole. */
+  current: Assembly | undefined
+  version: number
+}
+
+export type AddResult =
+  /** Kept, but the message is not whole. */
+  | 'incomplete'
+  /** A message became whole, or other than it was. */
+  | 'changed'
+  /** Nothing new: the peer retransmits. */
+  | 'repeated'
+  /** Contradicts itself. */
+  | 'malformed'
+  /** Out of bounds. */
+  | 'limit'
+
+export class HandshakeReassembly {
+  readonly #places: (Place | undefined)[] = []
+  #bytes = 0
+  #version = 0
+
+  /** Bytes held now. */
+  get byteLength(): number {
+    return this.#bytes
+  }
+
+  add(fragment: HandshakeFragment): AddResult {
+    const { type, length, messageSequence, body } = fragment
+    if (messageSequence >= MESSAGE_SEQUENCE_LIMIT || length > MESSAGE_LENGTH_MAX) return 'limit'
+    // a fragment without bytes is a message without bytes, or no progress
+    if (body.length === 0 && length > 0) return 'malformed'
+    if (this.#bytes + body.length > REASSEMBLY_BYTES_MAX) {
+      this.clear()
+    }
+    const place = (this.#places[messageSequence] ??= { rivals: [], current: undefined, version: 0 })
+    const assembly = this.#rival(place, type, length)
+    const before = this.#size(assembly)
+    const changed = insert(assembly, fragment)
+    this.#bytes += this.#size(assembly) - before
+    if (assembly.runs.length > RUNS_MAX) {
+      this.#remove(place, assembly)
+      return 'limit'
+    }
+    const whole = length === 0 || (assembly.runs.length === 1 && assembly.runs[0]!.bytes.length === length)
+    if (!whole) return 'incomplete'
+    if (!changed && assembly.message !== undefined && place.current === assembly) return 'repeated'
+    if (changed || assembly.message === undefined) {
+      assembly.message = handshakeMessage(type, messageSequence, assembly.runs[0]?.bytes ?? NO_BYTES)
+    }
+    place.current = assembly
+    place.version = ++this.#version
+    return 'changed'
+  }
+
+  /** The newest whole message at `messageSequence`. */
+  message(messageSequence: number): HandshakeMessage | undefined {
+    return this.#places[messageSequence]?.current?.message
+  }
+
+  /** Counts up whenever the message at `messageSequence` changes. 0: there is none. */
+  version(messageSequence: number): number {
+    return this.#places[messageSequence]?.version ?? 0
+  }
+
+  clear(): void {
+    this.#places.length = 0
+    this.#bytes = 0
+  }
+
+  #size(assembly: Assembly): number {
+    let size = 0
+    for (const run of assembly.runs) size += run.bytes.length
+    return size
+  }
+
+  #rival(place: Place, type: number, length: number): Assembly {
+    const found = place.rivals.find((rival) => rival.type === type && rival.length === length)
+    if (found !== undefined) return found
+    if (place.rivals.length === RIVALS_MAX) this.#remove(place, place.rivals[0]!)
+    const assembly: Assembly = { type, length, runs: [], message: undefined }
+    place.rivals.push(assembly)
+    return assembly
+  }
+
+  #remove(place: Place, assembly: Assembly): void {
+    place.rivals.splice(place.rivals.indexOf(assembly), 1)
+    if (place.current === assembly) place.current = undefined
+    this.#bytes -= this.#size(assembly)
+  }
+}
+
+/** Lays a fragment over what is there. Whether any byte is new or other than it was. */
+function insert(assembly: Assembly, { offset, body }: HandshakeFragment): boolean {
+  if (body.length === 0) return false
+  const end = offset + body.length
+  const { runs } = assembly
+  let first = 0
+  while (first < runs.length && runs[first]!.offset + runs[first]!.bytes.length < offset) first++
+  let last = first
+  while (last < runs.length && runs[last]!.offset <= end) last++
+  const touched = runs.slice(first, last)
+  const only = touched[0]
+  if (touched.length === 1 && only!.offset <= offset && only!.offset + only!.bytes.length >= end) {
+    const at = offset - only!.offset
+    if (sameBytes(only!.bytes.subarray(at, at + body.length), body)) return false
+  }
+  const tail = touched.at(-1)
+  const from = only === undefined ? offset : Math.min(offset, only.offset)
+  const to = tail === undefined ? end : Math.max(end, tail.offset + tail.bytes.length)
+  const bytes = new Uint8Array(to - from)
+  for (const run of touched) bytes.set(run.bytes, run.offset - from)
+  bytes.set(body, offset - from)
+  runs.splice(first, last - first, { offset: from, bytes })
+  return true
+}

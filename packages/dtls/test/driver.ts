@@ -1,0 +1,152 @@
+import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process'
+import { createSocket, type Socket } from 'node:dgram'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Dtls, DtlsEvent } from '@str0m/dtls'
+
+/** What `openssl version` says, or `undefined` where there is none. */
+export function opensslVersion(): string | undefined {
+  try {
+    return execFileSync('openssl', ['version'], { encoding: 'utf8' }).trim()
+  } catch {
+    return undefined
+  }
+}
+
+/** A folder with `key.pem` and `cert.pem`, made by openssl. */
+export class Identity {
+  readonly folder: string = mkdtempSync(join(tmpdir(), 'dtls-'))
+  readonly key: string = join(this.folder, 'key.pem')
+  readonly certificate: string = join(this.folder, 'cert.pem')
+
+  constructor(newKey: readonly string[]) {
+    const subject = ['-nodes', '-days', '2', '-subj', '/CN=openssl']
+    const files = ['-keyout', this.key, '-out', this.certificate]
+    execFileSync('openssl', ['req', '-x509', ...newKey, ...subject, ...files], { stdio: 'ignore' })
+  }
+
+  der(): Uint8Array {
+    return execFileSync('openssl', ['x509', '-in', this.certificate, '-outform', 'DER'])
+  }
+
+  fingerprint(): { algorithm: string; value: string } {
+    const text = execFileSync(
+      'openssl',
+      ['x509', '-in', this.certificate, '-noout', '-fingerprint', '-sha256'],
+      {
+        encoding: 'utf8',
+      },
+    )
+    return { algorithm: 'sha-256', value: text.split('=')[1]!.trim() }
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true })
+  }
+}
+
+/** Runs openssl and gathers what it prints. */
+export class Openssl {
+  readonly child: ChildProcessWithoutNullStreams
+  output = ''
+
+  constructor(args: readonly string[]) {
+    this.child = spawn('openssl', args)
+    for (const stream of [this.child.stdout, this.child.stderr]) {
+      stream.on('data', (chunk: Buffer) => {
+        this.output += chunk.toString()
+      })
+    }
+  }
+
+  async stop(): Promise<void> {
+    if (this.child.exitCode !== null) return
+    const exit = once(this.child, 'exit')
+    this.child.kill('SIGKILL')
+    await exit
+  }
+}
+
+/** Drives one machine on a real socket. */
+export class SocketDriver {
+  readonly events: DtlsEvent[] = []
+  readonly sizes: number[] = []
+  readonly #socket: Socket
+  readonly #machine: Dtls
+  #peer: { port: number; address: string } | undefined
+  #timer: ReturnType<typeof setTimeout> | undefined
+
+  private constructor(machine: Dtls, socket: Socket) {
+    this.#machine = machine
+    this.#socket = socket
+  }
+
+  static async open(machine: Dtls, peerPort?: number): Promise<SocketDriver> {
+    const socket = createSocket('udp4')
+    const driver = new SocketDriver(machine, socket)
+    if (peerPort !== undefined) driver.#peer = { port: peerPort, address: '127.0.0.1' }
+    socket.bind(0, '127.0.0.1')
+    await once(socket, 'listening')
+    socket.on('message', (contents, from) => {
+      driver.#peer = { port: from.port, address: from.address }
+      machine.handleInput({ kind: 'receive', now: performance.now(), contents: new Uint8Array(contents) })
+      driver.drain()
+    })
+    return driver
+  }
+
+  get port(): number {
+    return this.#socket.address().port
+  }
+
+  drain(): void {
+    for (;;) {
+      const output = this.#machine.pollOutput()
+      if (output.kind === 'timeout') {
+        clearTimeout(this.#timer)
+        if (output.at === Infinity) return
+        this.#timer = setTimeout(
+          () => {
+            this.#machine.handleInput({ kind: 'timeout', now: performance.now() })
+            this.drain()
+          },
+          Math.max(0, output.at - performance.now()),
+        )
+        return
+      }
+      if (output.kind === 'event') this.events.push(output.event)
+      else {
+        this.sizes.push(output.contents.length)
+        if (this.#peer) this.#socket.send(output.contents, this.#peer.port, this.#peer.address)
+      }
+    }
+  }
+
+  close(): void {
+    clearTimeout(this.#timer)
+    this.#socket.close()
+  }
+}
+
+/** Resolves once `condition` holds; rejects with `what` after five seconds. */
+export async function until(what: () => string, condition: () => boolean): Promise<void> {
+  const deadline = performance.now() + 5000
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error(`did not come: ${what()}`)
+    await new Promise((resolve) => {
+      setTimeout(resolve, 5)
+    })
+  }
+}
+
+/** A UDP port that is free now. */
+export async function freePort(): Promise<number> {
+  const socket = createSocket('udp4')
+  socket.bind(0, '127.0.0.1')
+  await once(socket, 'listening')
+  const { port } = socket.address()
+  socket.close()
+  return port
+}
