@@ -1,3 +1,4 @@
+export { viewOf } from './bytes.ts'
 export { equalConstantTime } from './constant-time.ts'
 export { defaultCrypto } from './default.ts'
 export { keystreamGcm, type KeystreamGcm, xorKeystream } from './keystream-modes.ts'

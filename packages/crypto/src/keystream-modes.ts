@@ -1,5 +1,6 @@
 // What a protocol does with a keystream that it made itself, ahead of its packets, out of `AesBlocks`.
 import { assert } from '@str0m/sans-io'
+import { viewOf } from './bytes.ts'
 import { ghashTables } from './ghash-tables.ts'
 import {
   KERNEL_HEADER_MAX,
@@ -28,8 +29,8 @@ export function xorKeystream(
     for (let i = start, j = at; i < end; i++, j++) bytes[i]! ^= keystream[j]!
     return
   }
-  kernel.bytes.set(bytes.subarray(start, end), KERNEL_PAYLOAD_AT)
-  kernel.bytes.set(keystream.subarray(at, at + length), KERNEL_KEYSTREAM_AT)
+  kernel.bytes.set(viewOf(bytes, start, end), KERNEL_PAYLOAD_AT)
+  kernel.bytes.set(viewOf(keystream, at, at + length), KERNEL_KEYSTREAM_AT)
   kernel.xor(length, 0)
   bytes.set(kernel.bytes.subarray(KERNEL_PAYLOAD_AT, KERNEL_PAYLOAD_AT + length), start)
 }
@@ -106,9 +107,9 @@ class KernelGcm implements KeystreamGcm {
       bytes.set(this.#tables)
       loaded = this.#tables
     }
-    bytes.set(packet.length === end ? packet : packet.subarray(0, end), KERNEL_PAYLOAD_AT - header)
+    bytes.set(viewOf(packet, 0, end), KERNEL_PAYLOAD_AT - header)
     const keystreamEnd = at + 16 + length - header
-    bytes.set(keystream.subarray(at, keystreamEnd), KERNEL_KEYSTREAM_AT)
+    bytes.set(viewOf(keystream, at, keystreamEnd), KERNEL_KEYSTREAM_AT)
   }
 
   /** Copies payload, and tag where there is one, out. */

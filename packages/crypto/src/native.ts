@@ -1,4 +1,5 @@
 import { assert, UsageError } from '@str0m/sans-io'
+import { plain } from './bytes.ts'
 import { equalConstantTime } from './constant-time.ts'
 import { AEAD_NONCE_LENGTH, AEAD_TAG_LENGTH } from './aead-lengths.ts'
 import { p256Pkcs8, p256Spki, x25519Pkcs8, x25519Spki } from './der.ts'
@@ -88,7 +89,7 @@ class NativeCrypto implements CryptoProvider {
     return {
       encrypt: (blocks) => {
         assert(blocks.length % 16 === 0, 'blocks have 16 bytes each')
-        return cipher.update(blocks)
+        return plain(cipher.update(blocks))
       },
     }
   }
@@ -184,11 +185,6 @@ class NativeCrypto implements CryptoProvider {
       return undefined
     }
   }
-}
-
-/** Node's Buffer as what it extends: `slice` of a Buffer would share its memory. */
-function plain(bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
 }
 
 class NativeAead implements Aead {

