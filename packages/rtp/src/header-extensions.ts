@@ -70,10 +70,15 @@ export class ExtensionIds {
     for (const { id, uri } of mappings) this.add(id, uri)
   }
 
-  /** Adds a mapping. A URI that is not understood, or an id out of 1 to 255, changes nothing. */
+  /** Adds a mapping. A URI that is not understood changes nothing. */
   add(id: number, uri: string): void {
     const name = NAMES_BY_URI.get(uri)
-    if (name === undefined || !(id >= 1 && id <= 255)) return
+    if (name !== undefined) this.map(id, name)
+  }
+
+  /** Adds a mapping. An id out of 1 to 255 changes nothing. */
+  map(id: number, name: ExtensionName): void {
+    if (!(id >= 1 && id <= 255)) return
     this.#names[id] = name
     this.#ids.set(name, id)
   }

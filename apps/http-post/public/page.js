@@ -1,0 +1,125 @@
+// The page's side of a call: one peer connection, one offer that is posted, one answer.
+
+const element = (id) => document.getElementById(id)
+const buttons = { video: element('cam'), audio: element('mic') }
+const tracks = { video: undefined, audio: undefined }
+const local = new MediaStream()
+/** Bytes and time at the last look, by the id of the statistics. */
+const seen = new Map()
+let connection
+
+element('local').srcObject = local
+
+function say(message) {
+  element('message').textContent = message
+}
+
+async function toggle(kind) {
+  if (tracks[kind] === undefined) {
+    const stream = await navigator.mediaDevices.getUserMedia({ [kind]: true })
+    ;[tracks[kind]] = stream.getTracks()
+    local.addTrack(tracks[kind])
+  } else {
+    tracks[kind].stop()
+    local.removeTrack(tracks[kind])
+    tracks[kind] = undefined
+  }
+  buttons[kind].setAttribute('aria-pressed', String(tracks[kind] !== undefined))
+  element('connect').disabled = local.getTracks().length === 0
+}
+
+/** All candidates stand in the offer: it is posted once. */
+function gathered(peer) {
+  if (peer.iceGatheringState === 'complete') return Promise.resolve()
+  return new Promise((resolve) => {
+    peer.addEventListener('icegatheringstatechange', () => {
+      if (peer.iceGatheringState === 'complete') resolve()
+    })
+  })
+}
+
+/** `?codec=VP9` prefers that codec. */
+function preferCodec(transceiver) {
+  const wanted = new URLSearchParams(location.search).get('codec')?.toLowerCase()
+  if (wanted === undefined || transceiver.sender.track.kind !== 'video') return
+  const { codecs } = RTCRtpSender.getCapabilities('video')
+  const matches = (codec) => codec.mimeType.toLowerCase() === `video/${wanted}`
+  if (!codecs.some(matches)) throw new Error(`This browser does not send ${wanted}`)
+  transceiver.setCodecPreferences([...codecs.filter(matches), ...codecs.filter((codec) => !matches(codec))])
+}
+
+async function connect() {
+  say('')
+  element('connect').disabled = true
+  const peer = new RTCPeerConnection()
+  connection = peer
+  peer.addEventListener('connectionstatechange', () => {
+    element('state').textContent = peer.connectionState
+  })
+  for (const track of local.getTracks()) {
+    preferCodec(peer.addTransceiver(track, { direction: 'sendonly', streams: [local] }))
+  }
+  await peer.setLocalDescription()
+  await gathered(peer)
+  const response = await fetch(location.pathname + location.search, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify(peer.localDescription),
+  })
+  const answer = await response.json()
+  if (!response.ok) throw new Error(answer.error)
+  await peer.setRemoteDescription(answer)
+}
+
+function row(cells) {
+  const line = document.createElement('tr')
+  for (const cell of cells) line.insertCell().textContent = cell
+  return line
+}
+
+async function showFigures() {
+  if (connection === undefined) return
+  const report = await connection.getStats()
+  const rows = []
+  for (const entry of report.values()) {
+    if (entry.type !== 'outbound-rtp') continue
+    const before = seen.get(entry.id)
+    seen.set(entry.id, entry)
+    const bits = before === undefined ? 0 : (entry.bytesSent - before.bytesSent) * 8
+    const rate = before === undefined ? 0 : bits / (entry.timestamp - before.timestamp)
+    const remote = report.get(entry.remoteId)
+    rows.push(
+      row([
+        entry.kind,
+        report.get(entry.codecId)?.mimeType.split('/')[1] ?? '',
+        entry.frameWidth === undefined ? '' : `${entry.frameWidth}×${entry.frameHeight}`,
+        entry.framesSent ?? '',
+        entry.packetsSent,
+        rate.toFixed(0),
+        remote?.packetsLost ?? '',
+        remote?.roundTripTime === undefined ? '' : `${(remote.roundTripTime * 1000).toFixed(1)} ms`,
+      ]),
+    )
+  }
+  element('tracks').replaceChildren(...rows)
+}
+
+function guarded(action) {
+  return () => {
+    action().catch((error) => {
+      say(error.message)
+      element('connect').disabled = local.getTracks().length === 0
+    })
+  }
+}
+
+buttons.video.addEventListener(
+  'click',
+  guarded(() => toggle('video')),
+)
+buttons.audio.addEventListener(
+  'click',
+  guarded(() => toggle('audio')),
+)
+element('connect').addEventListener('click', guarded(connect))
+setInterval(guarded(showFigures), 1000)

@@ -1,0 +1,183 @@
+import type { RemoteInfo, Socket } from 'node:dgram'
+import { lookup } from 'node:dns/promises'
+import {
+  type Answer,
+  Candidate,
+  DtlsCertificate,
+  type MediaData,
+  type Offer,
+  Rtc,
+  type RtcEvent,
+  RtcRouter,
+} from '@str0m/rtc'
+import { destinationFor } from './addresses.ts'
+
+export interface CallsOptions {
+  readonly socket: Socket
+  /** The addresses that browsers are told. */
+  readonly addresses: readonly string[]
+  readonly log: (line: string) => void
+}
+
+/**
+ * All calls on one UDP socket. This is what a program does with the library: it gives datagrams and the time to the machine, polls it, sends
+ * what it hands out, and waits.
+ */
+export class Calls {
+  readonly #socket: Socket
+  readonly #addresses: readonly string[]
+  readonly #port: number
+  readonly #mapped: boolean
+  readonly #log: (line: string) => void
+  readonly #router = new RtcRouter()
+  readonly #certificate = DtlsCertificate.generate()
+  readonly #names = new Map<Rtc, number>()
+  #count = 0
+  #timer: NodeJS.Timeout | undefined
+
+  constructor({ socket, addresses, log }: CallsOptions) {
+    this.#socket = socket
+    this.#addresses = addresses
+    this.#port = socket.address().port
+    this.#mapped = socket.address().family === 'IPv6'
+    this.#log = log
+    socket.on('message', (contents, from) => this.#receive(contents, from))
+    // an address that cannot be reached is ICE's matter: it tries others
+    socket.on('error', (error) => console.error(`UDP: ${error.message}`))
+  }
+
+  /** How many calls there are. */
+  get size(): number {
+    return this.#router.size
+  }
+
+  /** Answers an offer: a new call. Throws a `UsageError` for an offer that cannot be taken. */
+  accept(offer: Offer): Answer {
+    // 1. A peer.
+    const rtc = new Rtc({ certificate: this.#certificate })
+    // 2. Where it can be reached.
+    for (const address of this.#addresses)
+      rtc.addLocalCandidate(Candidate.host({ address, port: this.#port }, 'udp'))
+    // 3. The answer. It goes back over HTTP.
+    const answer = rtc.acceptOffer(offer)
+    // 4. From here on, the run loop drives it.
+    this.#names.set(rtc, ++this.#count)
+    this.#router.add(rtc)
+    this.#run()
+    return answer
+  }
+
+  /** Says goodbye to all. */
+  close(): void {
+    for (const rtc of this.#router.peers) {
+      rtc.close()
+      this.#router.changed(rtc)
+    }
+    this.#run()
+    clearTimeout(this.#timer)
+  }
+
+  /** Input: a datagram. */
+  #receive(contents: Uint8Array, from: RemoteInfo): void {
+    const source = { address: from.address.replace(/^::ffff:/, ''), port: from.port }
+    const address = destinationFor(source.address, this.#addresses)
+    if (address === undefined) return
+    this.#router.handleInput({
+      kind: 'receive',
+      now: performance.now(),
+      proto: 'udp',
+      source,
+      destination: { address, port: this.#port },
+      contents,
+    })
+    this.#run()
+  }
+
+  /** Polls until nothing is left to do, then sleeps until the next thing is. */
+  #run(): void {
+    for (;;) {
+      const output = this.#router.pollOutput()
+      switch (output.kind) {
+        case 'transmit': {
+          const { address, port } = output.destination
+          const target = this.#mapped && !address.includes(':') ? `::ffff:${address}` : address
+          this.#socket.send(output.contents, port, target)
+          break
+        }
+        case 'event':
+          this.#handleEvent(output.rtc, output.event)
+          break
+        case 'timeout':
+          this.#wakeAt(output.at)
+          return
+      }
+    }
+  }
+
+  /** Input: the time. */
+  #wakeAt(at: number): void {
+    clearTimeout(this.#timer)
+    if (at === Infinity) return
+    this.#timer = setTimeout(
+      () => {
+        this.#router.handleInput({ kind: 'timeout', now: performance.now() })
+        this.#run()
+      },
+      Math.max(0, at - performance.now()),
+    )
+  }
+
+  #handleEvent(rtc: Rtc, event: RtcEvent): void {
+    switch (event.type) {
+      case 'mediaData':
+        this.#print(rtc, mediaDataLine(event))
+        break
+      case 'iceConnectionStateChange':
+        this.#print(rtc, `IceConnectionStateChange(${event.state})`)
+        // consent is lost, or there never was a way: the page is gone
+        if (event.state === 'failed') {
+          rtc.close()
+          this.#router.changed(rtc)
+        }
+        break
+      case 'connected':
+        this.#print(rtc, 'Connected')
+        break
+      case 'mediaAdded':
+        this.#print(
+          rtc,
+          `MediaAdded { mid: Mid(${event.mid}), kind: ${event.kind}, direction: ${event.direction} }`,
+        )
+        break
+      case 'mediaChanged':
+        this.#print(rtc, `MediaChanged { mid: Mid(${event.mid}), direction: ${event.direction} }`)
+        break
+      case 'resolveMdns':
+        void this.#resolve(rtc, event.name)
+        break
+      case 'closed':
+        this.#print(rtc, `Closed(${event.reason}${event.detail === undefined ? '' : `: ${event.detail}`})`)
+        this.#names.delete(rtc)
+        break
+    }
+  }
+
+  /** The name of a host in the local network, where the system can look it up; else the browser's own checks make it known. */
+  async #resolve(rtc: Rtc, name: string): Promise<void> {
+    const address = await lookup(name).then(
+      (found) => found.address,
+      () => undefined,
+    )
+    rtc.resolveMdns(name, address)
+    this.#router.changed(rtc)
+    this.#run()
+  }
+
+  #print(rtc: Rtc, text: string): void {
+    this.#log(`${new Date().toISOString()} INFO peer ${this.#names.get(rtc)}: ${text}`)
+  }
+}
+
+function mediaDataLine({ mid, pt, time, data }: MediaData): string {
+  return `MediaData { mid: Mid(${mid}), pt: Pt(${pt}), time: MediaTime(${time.value}, ${time.clockRate}), len: ${data.length} }`
+}

@@ -1,0 +1,76 @@
+import { type Mid, UsageError } from '@str0m/sans-io'
+import type { Direction, MediaSection } from '@str0m/sdp'
+import type { AddedMedia, Answer, Offer } from './session.ts'
+
+/** What a `ChangeSet` does when it is applied. Implemented by `Rtc`. */
+export interface ChangeTarget {
+  freeMid(taken: ReadonlySet<string>): Mid
+  applyChanges(added: readonly AddedMedia[]): Offer
+}
+
+/** Changes to be offered to the peer together. Nothing happens before `apply`. */
+export class ChangeSet {
+  readonly #target: ChangeTarget
+  readonly #added: AddedMedia[] = []
+  #applied = false
+
+  constructor(target: ChangeTarget) {
+    this.#target = target
+  }
+
+  /** Adds a media section. Answers its mid. */
+  addMedia(kind: 'audio' | 'video', direction: Direction = 'sendrecv'): Mid {
+    const mid = this.#target.freeMid(new Set(this.#added.map((media) => media.mid)))
+    this.#added.push({ mid, kind, direction })
+    return mid
+  }
+
+  /**
+   * Makes the offer. Its answer goes to `rtc.pendingChanges()`. Throws a `UsageError`: `no-changes` where the offer would have no media
+   * section, `already-applied`, `wrong-state` where another offer waits for its answer.
+   */
+  apply(): Offer {
+    if (this.#applied) throw new UsageError('already-applied', 'A change set is applied once: make another')
+    const offer = this.#target.applyChanges(this.#added)
+    this.#applied = true
+    return offer
+  }
+}
+
+/** An offer that waits for its answer. */
+export interface PendingOffer {
+  readonly sections: readonly MediaSection[]
+  readonly offer: Offer
+}
+
+/** What `PendingChanges` hands back. Implemented by `Rtc`. */
+export interface PendingTarget {
+  acceptAnswer(pending: PendingOffer, answer: Answer): void
+  rollback(pending: PendingOffer): void
+}
+
+/** The changes that were offered and not yet answered. */
+export class PendingChanges {
+  readonly #target: PendingTarget
+  readonly #pending: PendingOffer
+
+  constructor(target: PendingTarget, pending: PendingOffer) {
+    this.#target = target
+    this.#pending = pending
+  }
+
+  /** The offer, for sending it again. */
+  get offer(): Offer {
+    return this.#pending.offer
+  }
+
+  /** Takes the peer's answer. Throws a `UsageError`: `invalid-sdp`, `invalid-answer`, or `wrong-state` where it was answered before. */
+  acceptAnswer(answer: Answer): void {
+    this.#target.acceptAnswer(this.#pending, answer)
+  }
+
+  /** Takes the offer back (RFC 8829 section 4.1.10.2). Throws a `UsageError` (`wrong-state`) where it was answered before. */
+  rollback(): void {
+    this.#target.rollback(this.#pending)
+  }
+}

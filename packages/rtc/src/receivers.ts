@@ -1,0 +1,206 @@
+import {
+  ExtensionIds,
+  parseRtpHeader,
+  readHeaderExtensions,
+  type RtpHeader,
+  type SenderReport,
+  StreamRx,
+} from '@str0m/rtp'
+import { type Instant, type Mid, NEVER, type Rid, type Ssrc } from '@str0m/sans-io'
+import type { Media } from './media.ts'
+import type { DropReason, InboundStreamStatistics } from './statistics.ts'
+
+/** Streams that are received at once: a browser sends two or three a section, an SFU some hundred. */
+export const MAX_RECEIVE_STREAMS = 512
+/** Milliseconds between two requests for a keyframe of one stream. */
+const KEYFRAME_REQUEST_INTERVAL = 500
+
+/** One stream and the section that it belongs to. */
+export interface Receiver {
+  readonly media: Media
+  readonly rid: Rid | undefined
+  readonly stream: StreamRx
+  /** Whether packets came since the last report. */
+  active: boolean
+  pliCount: number
+  firCount: number
+  /** The sequence number of the next full intra request, RFC 5104 section 4.3.1.2. */
+  firSequence: number
+  keyframeRequestAt: Instant
+}
+
+/** The streams that come in: finds or makes the one of each packet, and keeps what is due for them. */
+export class Receivers {
+  readonly #bySsrc = new Map<Ssrc, Receiver>()
+  readonly #maxReorderWait: number | undefined
+  /** Those that wait for a missing packet. */
+  readonly #waiting = new Set<Receiver>()
+  /** Those with packets since the last report. */
+  readonly #active: Receiver[] = []
+  #medias: readonly Media[] = []
+  #mediaByMid: ReadonlyMap<Mid, Media> = new Map()
+  /** Ids are the same in all sections of a BUNDLE group, so that the mid can be read before the section is known. */
+  #extensionIds = new ExtensionIds()
+  #latest: Receiver | undefined
+
+  constructor(maxReorderWait: number | undefined) {
+    this.#maxReorderWait = maxReorderWait
+  }
+
+  /** When `handleTimeout` is next needed. */
+  get deadline(): Instant {
+    let at = NEVER
+    for (const { stream } of this.#waiting) at = Math.min(at, stream.deadline)
+    return at
+  }
+
+  /** The streams that are to be reported on; they are as if unheard after. */
+  takeActive(): Receiver[] {
+    const active = this.#active.splice(0)
+    for (const receiver of active) receiver.active = false
+    return active
+  }
+
+  get hasActive(): boolean {
+    return this.#active.length > 0
+  }
+
+  /** Takes the sections as they now stand. Streams of those that were stopped are forgotten. */
+  setMedias(medias: readonly Media[]): void {
+    this.#medias = medias.filter((media) => !media.stopped)
+    this.#mediaByMid = new Map(this.#medias.map((media) => [media.mid, media]))
+    this.#extensionIds = new ExtensionIds()
+    for (const media of this.#medias) {
+      for (const name of ['mid', 'rid', 'repairedRid'] as const) {
+        const id = media.extensionIds.id(name)
+        if (id !== undefined) this.#extensionIds.map(id, name)
+      }
+    }
+    for (const [ssrc, receiver] of this.#bySsrc) if (receiver.media.stopped) this.#forget(ssrc, receiver)
+  }
+
+  /**
+   * Takes a decrypted packet: the first `length` bytes of `packet`. Answers the receiver that it went to, whose frames are
+   * to be polled, or why it was dropped.
+   */
+  handleRtp(now: Instant, packet: Uint8Array, length: number): Receiver | DropReason {
+    const header = parseRtpHeader(packet, length)
+    if (header === undefined) return 'malformedRtp'
+    const found = this.#find(packet, header)
+    if (typeof found === 'string') return found
+    const codec = found.media.codec(header.payloadType)
+    if (codec === undefined) return 'unknownPayloadType'
+    const payload = packet.subarray(header.payloadStart, header.payloadStart + header.payloadLength)
+    found.stream.handlePacket(now, header, payload, codec)
+    if (!found.active) {
+      found.active = true
+      this.#active.push(found)
+    }
+    this.#noteDeadline(found)
+    return found
+  }
+
+  handleSenderReport(now: Instant, report: SenderReport): void {
+    this.#bySsrc.get(report.ssrc)?.stream.handleSenderReport(now, report)
+  }
+
+  handleGoodbye(ssrc: Ssrc): void {
+    const receiver = this.#bySsrc.get(ssrc)
+    if (receiver !== undefined) this.#forget(ssrc, receiver)
+  }
+
+  /** Gives up what was waited for too long. Answers the receivers whose frames are to be polled. */
+  handleTimeout(now: Instant): Receiver[] {
+    const due: Receiver[] = []
+    for (const receiver of this.#waiting) {
+      if (receiver.stream.deadline > now) continue
+      receiver.stream.handleTimeout(now)
+      due.push(receiver)
+    }
+    for (const receiver of due) this.#noteDeadline(receiver)
+    return due
+  }
+
+  /** The streams of a section; of one source alone where `ssrc` is given. */
+  of(media: Media, ssrc?: Ssrc): Receiver[] {
+    return [...this.#bySsrc.values()].filter(
+      (receiver) => receiver.media === media && (ssrc === undefined || receiver.stream.ssrc === ssrc),
+    )
+  }
+
+  /** Whether a keyframe is to be asked for now: the stream needs one, and none was asked for lately. */
+  takeKeyframeRequest(now: Instant, receiver: Receiver): boolean {
+    if (!receiver.stream.needsKeyframe || !receiver.media.canRequestKeyframe) return false
+    if (now < receiver.keyframeRequestAt) return false
+    receiver.keyframeRequestAt = now + KEYFRAME_REQUEST_INTERVAL
+    return true
+  }
+
+  get statistics(): InboundStreamStatistics[] {
+    return Array.from(this.#bySsrc.values(), ({ media, rid, stream, pliCount, firCount }) => ({
+      ...stream.statistics,
+      mid: media.mid,
+      ...(rid === undefined ? {} : { rid }),
+      pliCount,
+      firCount,
+    }))
+  }
+
+  #find(packet: Uint8Array, header: RtpHeader): Receiver | DropReason {
+    const latest = this.#latest
+    if (latest !== undefined && latest.stream.ssrc === header.ssrc) return latest
+    const known = this.#bySsrc.get(header.ssrc)
+    if (known !== undefined) {
+      this.#latest = known
+      return known
+    }
+    return this.#create(packet, header)
+  }
+
+  /** RFC 9143 section 9.2: by the mid in the packet, by the SSRCs of the description, by a payload type that one section alone has. */
+  #create(packet: Uint8Array, header: RtpHeader): Receiver | DropReason {
+    const { mid, rid } = readHeaderExtensions(packet, header, this.#extensionIds)
+    const media =
+      mid === undefined
+        ? (this.#medias.find(({ remoteSsrcs }) => remoteSsrcs.has(header.ssrc)) ??
+          this.#onlyMediaWith(header.payloadType))
+        : this.#mediaByMid.get(mid)
+    if (media === undefined) return 'unknownStream'
+    if (media.codec(header.payloadType) === undefined) return 'unknownPayloadType'
+    if (this.#bySsrc.size >= MAX_RECEIVE_STREAMS) return 'tooManyStreams'
+    const receiver: Receiver = {
+      media,
+      rid,
+      stream: new StreamRx({
+        ssrc: header.ssrc,
+        ...(this.#maxReorderWait === undefined ? {} : { maxReorderWait: this.#maxReorderWait }),
+      }),
+      active: false,
+      pliCount: 0,
+      firCount: 0,
+      firSequence: 0,
+      keyframeRequestAt: Number.NEGATIVE_INFINITY,
+    }
+    this.#bySsrc.set(header.ssrc, receiver)
+    this.#latest = receiver
+    return receiver
+  }
+
+  #onlyMediaWith(payloadType: number): Media | undefined {
+    const medias = this.#medias.filter((media) => media.codec(payloadType) !== undefined)
+    return medias.length === 1 ? medias[0] : undefined
+  }
+
+  #noteDeadline(receiver: Receiver): void {
+    if (receiver.stream.deadline === NEVER) this.#waiting.delete(receiver)
+    else this.#waiting.add(receiver)
+  }
+
+  #forget(ssrc: Ssrc, receiver: Receiver): void {
+    this.#bySsrc.delete(ssrc)
+    this.#waiting.delete(receiver)
+    const index = this.#active.indexOf(receiver)
+    if (index >= 0) this.#active.splice(index, 1)
+    if (this.#latest === receiver) this.#latest = undefined
+  }
+}

@@ -1,0 +1,220 @@
+import {
+  type EventOutput,
+  type Instant,
+  NEVER,
+  readU16,
+  readU32,
+  type SocketAddress,
+  type TimeoutOutput,
+  UsageError,
+} from '@str0m/sans-io'
+import { stunUsername } from '@str0m/stun-ice'
+import { DeadlineHeap, type Scheduled } from './deadline-heap.ts'
+import { demultiplex } from './demultiplex.ts'
+import type { Receive, RtcEvent, RtcInput, Transmit } from './events.ts'
+import type { Rtc } from './rtc.ts'
+
+/** Addresses that one peer is known by at once: a NAT may give it several ports, a phone changes its network. */
+export const MAX_ADDRESSES_PER_PEER = 16
+/** Checks of one peer whose answers are waited for. */
+export const MAX_TRANSACTIONS_PER_PEER = 128
+/** User names of one peer: the newest, and the one before an ICE restart. */
+const MAX_UFRAGS_PER_PEER = 2
+
+const BINDING_REQUEST = 0x0001
+const STUN_HEADER_LENGTH = 20
+
+/** What a router answers: what its peers do, and which of them it was. */
+export type RtcRouterOutput =
+  | (Transmit & { readonly rtc: Rtc })
+  | (EventOutput<RtcEvent> & { readonly rtc: Rtc })
+  | TimeoutOutput
+
+interface Peer extends Scheduled {
+  readonly rtc: Rtc
+  readonly ufrags: string[]
+  readonly addresses: SocketAddress[]
+  readonly transactions: number[]
+  /** Whether it is among those that are to be polled. */
+  dirty: boolean
+}
+
+/**
+ * Many peers on one socket, driven as one machine: finds the peer that a datagram is for, and the one whose time has come, in a time that
+ * does not grow with their number.
+ *
+ * A datagram's peer is known by the address that it comes from, once ICE has validated that; a check is known by the user name in it, and
+ * the answer to a check by its transaction. So nobody can draw another's datagrams to himself.
+ */
+export class RtcRouter {
+  readonly #peers = new Map<Rtc, Peer>()
+  readonly #byUfrag = new Map<string, Peer>()
+  readonly #byTransaction = new Map<number, Peer>()
+  /** By port, then by address: no key is put together for a datagram. */
+  readonly #byAddress = new Map<number, Map<string, Peer>>()
+  readonly #deadlines = new DeadlineHeap<Peer>()
+  readonly #dirty: Peer[] = []
+  /** Datagrams that were for no peer. */
+  unrouted = 0
+
+  /** How many peers there are. */
+  get size(): number {
+    return this.#peers.size
+  }
+
+  /** The peers, in the order in which they were added. */
+  get peers(): Iterable<Rtc> {
+    return this.#peers.keys()
+  }
+
+  /** Adds a peer. It is forgotten by itself once it has said `closed`. Throws a `UsageError` (`ufrag-in-use`). */
+  add(rtc: Rtc): void {
+    if (this.#peers.has(rtc)) return
+    if (this.#byUfrag.has(rtc.iceUfrag)) {
+      throw new UsageError(
+        'ufrag-in-use',
+        `Another peer has the ICE user name "${rtc.iceUfrag}": make this one anew`,
+      )
+    }
+    const peer: Peer = {
+      rtc,
+      ufrags: [],
+      addresses: [],
+      transactions: [],
+      dirty: false,
+      at: NEVER,
+      heapIndex: -1,
+    }
+    this.#peers.set(rtc, peer)
+    this.changed(rtc)
+  }
+
+  /** Says that a method of this peer was called, so that it is polled. */
+  changed(rtc: Rtc): void {
+    const peer = this.#peers.get(rtc)
+    if (peer === undefined) return
+    if (peer.ufrags.at(-1) !== rtc.iceUfrag) this.#addUfrag(peer)
+    this.#markDirty(peer)
+  }
+
+  /** Forgets a peer at once, without a goodbye. */
+  remove(rtc: Rtc): void {
+    const peer = this.#peers.get(rtc)
+    if (peer === undefined) return
+    this.#peers.delete(rtc)
+    this.#deadlines.remove(peer)
+    for (const ufrag of peer.ufrags) this.#byUfrag.delete(ufrag)
+    for (const transaction of peer.transactions) this.#byTransaction.delete(transaction)
+    for (const address of peer.addresses.slice()) this.#forgetAddress(address)
+  }
+
+  /** Gives a datagram to the peer that it is for, or the time to those that wait for it. */
+  handleInput(input: RtcInput): void {
+    if (input.kind === 'receive') this.#handleReceive(input)
+    else this.#handleTimeout(input.now)
+  }
+
+  /** What to do next. Poll until it answers `timeout`. */
+  pollOutput(): RtcRouterOutput {
+    for (;;) {
+      const peer = this.#dirty.at(-1)
+      if (peer === undefined) return { kind: 'timeout', at: this.#deadlines.earliest }
+      const output = peer.rtc.pollOutput()
+      if (output.kind === 'timeout') {
+        this.#dirty.pop()
+        peer.dirty = false
+        if (this.#peers.get(peer.rtc) === peer) this.#deadlines.schedule(peer, output.at)
+        continue
+      }
+      const { rtc } = peer
+      if (output.kind === 'transmit') {
+        this.#noteTransaction(peer, output.contents)
+        const { proto, source, destination, contents } = output
+        return { kind: 'transmit', proto, source, destination, contents, rtc }
+      }
+      if (output.event.type === 'closed') this.remove(rtc)
+      return { kind: 'event', event: output.event, rtc }
+    }
+  }
+
+  #handleReceive(input: Receive): void {
+    const known = this.#byAddress.get(input.source.port)?.get(input.source.address)
+    const stun = demultiplex(input.contents) === 'stun'
+    const peer = stun ? (this.#byStun(input.contents) ?? known) : known
+    if (peer === undefined) {
+      this.unrouted++
+      return
+    }
+    peer.rtc.handleInput(input)
+    this.#markDirty(peer)
+    if (stun && peer !== known && peer.rtc.isValidatedPath(input)) this.#learnAddress(peer, input.source)
+  }
+
+  #handleTimeout(now: Instant): void {
+    for (let peer = this.#deadlines.takeDue(now); peer !== undefined; peer = this.#deadlines.takeDue(now)) {
+      peer.rtc.handleInput({ kind: 'timeout', now })
+      this.#markDirty(peer)
+    }
+  }
+
+  #markDirty(peer: Peer): void {
+    if (peer.dirty) return
+    peer.dirty = true
+    this.#dirty.push(peer)
+  }
+
+  #byStun(contents: Uint8Array): Peer | undefined {
+    if (contents.length < STUN_HEADER_LENGTH) return undefined
+    if (readU16(contents, 0) !== BINDING_REQUEST) return this.#byTransaction.get(transactionKey(contents))
+    const username = stunUsername(contents)
+    return username === undefined ? undefined : this.#byUfrag.get(username)
+  }
+
+  #noteTransaction(peer: Peer, contents: Uint8Array): void {
+    if (contents.length < STUN_HEADER_LENGTH || readU16(contents, 0) !== BINDING_REQUEST) return
+    const key = transactionKey(contents)
+    if (this.#byTransaction.has(key)) return
+    this.#byTransaction.set(key, peer)
+    peer.transactions.push(key)
+    if (peer.transactions.length > MAX_TRANSACTIONS_PER_PEER) {
+      this.#byTransaction.delete(peer.transactions.shift()!)
+    }
+  }
+
+  #addUfrag(peer: Peer): void {
+    const { iceUfrag } = peer.rtc
+    if (this.#byUfrag.has(iceUfrag)) return
+    peer.ufrags.push(iceUfrag)
+    this.#byUfrag.set(iceUfrag, peer)
+    if (peer.ufrags.length > MAX_UFRAGS_PER_PEER) this.#byUfrag.delete(peer.ufrags.shift()!)
+  }
+
+  #learnAddress(peer: Peer, address: SocketAddress): void {
+    this.#forgetAddress(address)
+    let addresses = this.#byAddress.get(address.port)
+    if (addresses === undefined) {
+      addresses = new Map()
+      this.#byAddress.set(address.port, addresses)
+    }
+    addresses.set(address.address, peer)
+    peer.addresses.push(address)
+    if (peer.addresses.length > MAX_ADDRESSES_PER_PEER) this.#forgetAddress(peer.addresses[0]!)
+  }
+
+  #forgetAddress(address: SocketAddress): void {
+    const addresses = this.#byAddress.get(address.port)
+    const peer = addresses?.get(address.address)
+    if (addresses === undefined || peer === undefined) return
+    addresses.delete(address.address)
+    if (addresses.size === 0) this.#byAddress.delete(address.port)
+    const index = peer.addresses.findIndex(
+      (known) => known.port === address.port && known.address === address.address,
+    )
+    peer.addresses.splice(index, 1)
+  }
+}
+
+/** 48 of a transaction's 96 bits: as a number they are exact, and the agent compares them all. */
+function transactionKey(contents: Uint8Array): number {
+  return readU32(contents, 8) * 0x1_0000 + readU16(contents, 12)
+}

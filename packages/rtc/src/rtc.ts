@@ -1,0 +1,455 @@
+import { defaultCrypto } from '@str0m/crypto'
+import { DtlsCertificate } from '@str0m/dtls'
+import { parseRtcp, type Rtcp } from '@str0m/rtp'
+import { type Instant, type Mid, OutputQueue, UsageError } from '@str0m/sans-io'
+import { DEFAULT_CODECS } from '@str0m/sdp'
+import { Candidate, type IceState } from '@str0m/stun-ice'
+import { ChangeSet, PendingChanges, type PendingOffer } from './change-set.ts'
+import { demultiplex } from './demultiplex.ts'
+import type { Receive, RtcEvent, RtcInput, RtcOutput } from './events.ts'
+import type { KeyframeRequest, Media } from './media.ts'
+import type { RtcOptions } from './options.ts'
+import { type Receiver, Receivers } from './receivers.ts'
+import { Reporter } from './reporter.ts'
+import {
+  type AddedMedia,
+  type Answer,
+  type LocalTransport,
+  type MediaUpdate,
+  type Negotiated,
+  type Offer,
+  randomSsrc,
+  Session,
+} from './session.ts'
+import type { DropReason, RtcStatistics } from './statistics.ts'
+import { Transport, type TransportOutput } from './transport.ts'
+
+const MTU = { min: 256, max: 65_507, default: 1200 } as const
+
+/**
+ * A WebRTC peer without I/O. It is driven: give it datagrams and time by `handleInput`, then poll until it answers `timeout`, and
+ * send what it hands out.
+ *
+ * Passive: `addLocalCandidate`, `acceptOffer`. Active: `addLocalCandidate`, `createOffer`, `apply`, `pendingChanges().acceptAnswer`.
+ */
+export class Rtc {
+  readonly #certificate: DtlsCertificate
+  readonly #transport: Transport
+  readonly #session: Session
+  readonly #receivers: Receivers
+  readonly #reporter: Reporter
+  readonly #outputs = new OutputQueue<RtcOutput>()
+  readonly #localCandidates: Candidate[] = []
+  readonly #keyframeRequests: KeyframeRequest[] = []
+  readonly #iceLite: boolean
+  #fingerprint: string | undefined
+  #pending: PendingOffer | undefined
+  #now: Instant = 0
+  #closed = false
+
+  /** Throws a `UsageError` (`invalid-option`). */
+  constructor(options: RtcOptions = {}) {
+    const mtu = options.mtu ?? MTU.default
+    if (!Number.isInteger(mtu) || mtu < MTU.min || mtu > MTU.max) {
+      throw new UsageError(
+        'invalid-option',
+        `mtu is a whole number from ${MTU.min} to ${MTU.max}, not ${mtu}`,
+      )
+    }
+    const crypto = options.crypto ?? defaultCrypto()
+    this.#iceLite = options.iceLite ?? false
+    this.#certificate =
+      options.certificate ??
+      DtlsCertificate.generate({
+        crypto,
+        ...(options.wallClock === undefined ? {} : { wallClock: options.wallClock }),
+      })
+    this.#transport = new Transport({
+      crypto,
+      certificate: this.#certificate,
+      iceLite: this.#iceLite,
+      mtu,
+      srtpProfiles: options.srtpProfiles ?? ['AEAD_AES_128_GCM', 'AES_CM_128_HMAC_SHA1_80'],
+    })
+    this.#session = new Session(
+      crypto,
+      options.codecs ?? DEFAULT_CODECS,
+      options.dtlsSetup ?? 'active',
+      this.#keyframeRequests,
+    )
+    this.#receivers = new Receivers(options.maxReorderWait)
+    this.#reporter = new Reporter(randomSsrc(crypto), this.#session.cname, (bytes) =>
+      bytes.set(crypto.randomBytes(bytes.length)),
+    )
+  }
+
+  // --- candidates
+
+  /** The user name of our ICE credentials: what a check for this peer starts with. Changes when ICE is restarted. */
+  get iceUfrag(): string {
+    return this.#transport.ice.localCredentials.ufrag
+  }
+
+  get iceState(): IceState {
+    return this.#transport.ice.state
+  }
+
+  /**
+   * Adds an address that this peer can be reached at. Those added before `acceptOffer` or `apply` stand in the description, later ones are to be
+   * sent to the peer by other means (trickle ICE). Throws a `UsageError` (`closed`).
+   */
+  addLocalCandidate(candidate: Candidate): void {
+    this.#checkOpen()
+    this.#localCandidates.push(candidate)
+    this.#transport.ice.addLocalCandidate(candidate)
+    this.#transport.touch()
+  }
+
+  /**
+   * Takes a candidate of the peer's: a `Candidate`, or the text of RFC 8839 as `RTCIceCandidate.candidate` has it. An empty text says that there are
+   * no more. What cannot be used is ignored. Throws a `UsageError` (`closed`).
+   */
+  addRemoteCandidate(candidate: Candidate | string): void {
+    this.#checkOpen()
+    const { ice } = this.#transport
+    if (candidate === '') {
+      ice.endOfRemoteCandidates()
+    } else {
+      const parsed = typeof candidate === 'string' ? Candidate.parse(candidate) : candidate
+      if (parsed !== undefined) ice.addRemoteCandidate(parsed)
+    }
+    this.#transport.touch()
+  }
+
+  /** Answers a `resolveMdns` event: the address of the name, or `undefined` if there is none. */
+  resolveMdns(name: string, address: string | undefined): void {
+    if (this.#closed) return
+    this.#transport.ice.resolveMdns(name, address)
+    this.#transport.touch()
+  }
+
+  // --- negotiation
+
+  /**
+   * Takes the peer's offer and answers it. Throws a `UsageError`, and nothing has changed: `invalid-sdp` (an `SdpError`, which names the line),
+   * `invalid-offer`, `wrong-state` where an offer of ours waits for its answer, `closed`.
+   */
+  acceptOffer(offer: Offer): Answer {
+    this.#checkOpen()
+    if (this.#pending !== undefined) {
+      throw new UsageError('wrong-state', 'An offer of ours waits for its answer: roll it back first')
+    }
+    const negotiated = this.#session.negotiateOffer(checkDescription(offer, 'offer'))
+    if (negotiated.iceRestart) this.#transport.ice.restart()
+    else if (this.#transport.remote === undefined) {
+      // RFC 8445 section 6.1.1: the offerer controls, unless it is lite and we are not
+      this.#transport.ice.setControlling(negotiated.transport?.iceLite === true && !this.#iceLite)
+    }
+    const { updates, answer } = negotiated.commit(this.#localTransport())
+    this.#apply(negotiated, updates)
+    return answer
+  }
+
+  /** Starts a set of changes to be offered. */
+  createOffer(): ChangeSet {
+    this.#checkOpen()
+    return new ChangeSet({
+      freeMid: (taken) => this.#session.freeMid(taken),
+      applyChanges: (added) => this.#applyChanges(added),
+    })
+  }
+
+  /** The offer that waits for its answer; `undefined` where there is none. */
+  pendingChanges(): PendingChanges | undefined {
+    const pending = this.#pending
+    if (pending === undefined) return undefined
+    return new PendingChanges(
+      {
+        acceptAnswer: (of, answer) => this.#acceptAnswer(of, answer),
+        rollback: (of) => {
+          this.#checkPending(of)
+          this.#pending = undefined
+        },
+      },
+      pending,
+    )
+  }
+
+  /** The media section with this mid. */
+  media(mid: Mid): Media | undefined {
+    return this.#session.media(mid)
+  }
+
+  /** All media sections, in the order of the descriptions. */
+  get medias(): readonly Media[] {
+    return this.#session.medias
+  }
+
+  // --- the run loop
+
+  /** Whether both sides are authenticated and media may flow. */
+  get connected(): boolean {
+    return this.#transport.connected
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  /** Gives a datagram, or the time. Never throws for what a datagram holds. */
+  handleInput(input: RtcInput): void {
+    this.#now = Math.max(input.now, this.#now)
+    if (input.kind === 'timeout') this.#handleTimeout(this.#now)
+    else this.#handleReceive({ ...input, now: this.#now })
+  }
+
+  /** What to do next. Poll until it answers `timeout`. */
+  pollOutput(): RtcOutput {
+    for (;;) {
+      const output = this.#outputs.shift()
+      if (output !== undefined) return output
+      if (this.#keyframeRequests.length > 0) this.#sendKeyframeRequests()
+      const from = this.#transport.poll()
+      if (from === undefined) return { kind: 'timeout', at: this.#deadline() }
+      this.#handleTransport(from)
+    }
+  }
+
+  /** Ends the call: says goodbye to the peer and, once polled, says `closed`. Does nothing where it is closed. */
+  close(): void {
+    if (!this.#closed) this.#transport.close()
+  }
+
+  /**
+   * Whether a datagram that came by this path is ours: ICE has validated it. A datagram by another path may be too, if it is a check with our
+   * `iceUfrag`.
+   */
+  isValidatedPath(path: Pick<Receive, 'source' | 'destination'>): boolean {
+    return this.#transport.ice.isValidatedPath(path.source, path.destination)
+  }
+
+  get statistics(): RtcStatistics {
+    const { ice, dtls, inbound } = this.#transport
+    return {
+      iceState: ice.state,
+      packetsSent: this.#transport.packetsSent,
+      packetsReceived: this.#transport.packetsReceived,
+      bytesSent: this.#transport.bytesSent,
+      bytesReceived: this.#transport.bytesReceived,
+      dropped: { ...this.#transport.dropped },
+      ice: ice.statistics,
+      ...(dtls === undefined ? {} : { dtls: dtls.statistics }),
+      ...(inbound === undefined ? {} : { srtpReceived: inbound.statistics }),
+      inbound: this.#receivers.statistics,
+    }
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new UsageError('closed', 'The peer is closed: make another')
+  }
+
+  #localTransport(): LocalTransport {
+    this.#fingerprint ??= this.#certificate.fingerprint('sha-256')
+    return {
+      credentials: this.#transport.ice.localCredentials,
+      candidates: this.#localCandidates,
+      iceLite: this.#iceLite,
+      fingerprint: this.#fingerprint,
+    }
+  }
+
+  #applyChanges(added: readonly AddedMedia[]): Offer {
+    this.#checkOpen()
+    if (this.#pending !== undefined) {
+      throw new UsageError(
+        'wrong-state',
+        'Another offer waits for its answer: take or roll back that one first',
+      )
+    }
+    if (added.length === 0 && this.#session.medias.length === 0) {
+      throw new UsageError('no-changes', 'An offer has at least one media section: call addMedia first')
+    }
+    if (this.#transport.remote === undefined) this.#transport.ice.setControlling(!this.#iceLite)
+    const { offer, sections } = this.#session.offer(added, this.#localTransport())
+    this.#pending = { offer, sections }
+    return offer
+  }
+
+  #checkPending(pending: PendingOffer): void {
+    this.#checkOpen()
+    if (this.#pending !== pending)
+      throw new UsageError('wrong-state', 'This offer waits for no answer any more')
+  }
+
+  #acceptAnswer(pending: PendingOffer, answer: Answer): void {
+    this.#checkPending(pending)
+    const negotiated = this.#session.negotiateAnswer(checkDescription(answer, 'answer'), pending.sections)
+    this.#pending = undefined
+    const { updates } = negotiated.commit(this.#localTransport())
+    this.#apply(negotiated, updates)
+  }
+
+  /** Puts to work what was agreed on. */
+  #apply(negotiated: Negotiated, updates: readonly MediaUpdate[]): void {
+    const { transport } = negotiated
+    if (transport !== undefined) {
+      this.#reporter.reducedSize = negotiated.reducedSize
+      this.#transport.setRemote(transport)
+      for (const candidate of negotiated.candidates) this.addRemoteCandidate(candidate)
+      if (negotiated.endOfCandidates) this.addRemoteCandidate('')
+    }
+    for (const { media, added, direction } of updates) {
+      const { mid, kind } = media
+      this.#event(
+        added ? { type: 'mediaAdded', mid, kind, direction } : { type: 'mediaChanged', mid, direction },
+      )
+    }
+    this.#receivers.setMedias(this.#session.medias)
+  }
+
+  #event(event: RtcEvent): void {
+    this.#outputs.push({ kind: 'event', event })
+  }
+
+  #drop(reason: DropReason): void {
+    this.#transport.dropped[reason]++
+  }
+
+  #deadline(): Instant {
+    return Math.min(this.#transport.deadline, this.#receivers.deadline, this.#reporter.deadline)
+  }
+
+  #handleTimeout(now: Instant): void {
+    this.#transport.handleTimeout(now)
+    if (this.#closed) return
+    for (const receiver of this.#receivers.handleTimeout(now)) this.#takeFrames(receiver)
+    const { outbound } = this.#transport
+    if (now >= this.#reporter.deadline && outbound !== undefined) {
+      const datagrams = this.#reporter.reports(now, this.#receivers.takeActive(), outbound)
+      for (const datagram of datagrams) this.#transport.transmit(datagram)
+    }
+  }
+
+  #handleReceive(input: Receive): void {
+    if (this.#closed) {
+      this.#drop('closed')
+      return
+    }
+    switch (demultiplex(input.contents)) {
+      case 'stun':
+        this.#transport.handleStun(input)
+        return
+      case 'dtls':
+        this.#transport.handleDtls(input)
+        return
+      case 'rtp':
+        this.#handleRtp(input)
+        return
+      case 'rtcp':
+        this.#handleRtcp(input)
+        return
+      case undefined:
+        this.#drop('unknownProtocol')
+    }
+  }
+
+  #handleRtp(input: Receive): void {
+    const length = this.#transport.unprotect(input, false)
+    if (length < 0) return
+    const receiver = this.#receivers.handleRtp(this.#now, input.contents, length)
+    if (typeof receiver === 'string') {
+      this.#drop(receiver)
+      return
+    }
+    this.#reporter.noteReceived(this.#now)
+    this.#takeFrames(receiver)
+  }
+
+  #takeFrames(receiver: Receiver): void {
+    const { media, rid, stream } = receiver
+    for (let frame = stream.pollFrame(); frame !== undefined; frame = stream.pollFrame()) {
+      const codec = media.codec(frame.codec.pt)
+      if (codec === undefined) continue
+      this.#event({
+        type: 'mediaData',
+        mid: media.mid,
+        ...(rid === undefined ? {} : { rid }),
+        ssrc: stream.ssrc,
+        pt: codec.pt,
+        codec,
+        time: { value: frame.timestamp, clockRate: codec.clockRate },
+        data: frame.data,
+        keyframe: frame.keyframe,
+        contiguous: frame.contiguous,
+        receivedAt: frame.receivedAt,
+      })
+    }
+    if (this.#receivers.takeKeyframeRequest(this.#now, receiver)) this.#requestKeyframe(receiver, 'pli')
+  }
+
+  #handleRtcp(input: Receive): void {
+    const length = this.#transport.unprotect(input, true)
+    if (length < 0) return
+    const { packets, malformed } = parseRtcp(input.contents, length)
+    for (let i = 0; i < malformed; i++) this.#drop('malformedRtcp')
+    for (const packet of packets) {
+      if (packet.type === 'senderReport') this.#receivers.handleSenderReport(this.#now, packet)
+      else if (packet.type === 'goodbye') for (const ssrc of packet.ssrcs) this.#receivers.handleGoodbye(ssrc)
+    }
+  }
+
+  #sendKeyframeRequests(): void {
+    for (const { media, kind, ssrc } of this.#keyframeRequests.splice(0)) {
+      for (const receiver of this.#receivers.of(media, ssrc)) this.#requestKeyframe(receiver, kind)
+    }
+  }
+
+  #requestKeyframe(receiver: Receiver, kind: 'pli' | 'fir'): void {
+    const { outbound } = this.#transport
+    if (outbound === undefined) return
+    const senderSsrc = this.#reporter.ssrc
+    const { ssrc } = receiver.stream
+    let request: Rtcp
+    if (kind === 'pli') {
+      receiver.pliCount++
+      request = { type: 'pli', senderSsrc, mediaSsrc: ssrc }
+    } else {
+      receiver.firCount++
+      request = { type: 'fir', senderSsrc, entries: [{ ssrc, sequenceNumber: receiver.firSequence }] }
+      receiver.firSequence = (receiver.firSequence + 1) & 0xff
+    }
+    this.#transport.transmit(this.#reporter.feedback([request], outbound))
+  }
+
+  #handleTransport(output: TransportOutput): void {
+    switch (output.kind) {
+      case 'transmit':
+        this.#outputs.push(output)
+        return
+      case 'iceState':
+        this.#event({ type: 'iceConnectionStateChange', state: output.state })
+        return
+      case 'resolveMdns':
+        this.#event({ type: 'resolveMdns', name: output.name })
+        return
+      case 'connected':
+        this.#event({ type: 'connected' })
+        return
+      case 'released':
+        this.#handleReceive(output.input)
+        return
+      case 'closed': {
+        this.#closed = true
+        const { reason, detail } = output
+        this.#event({ type: 'closed', reason, ...(detail === undefined ? {} : { detail }) })
+      }
+    }
+  }
+}
+
+function checkDescription(description: Offer | Answer, type: 'offer' | 'answer'): string {
+  if (typeof description?.sdp !== 'string' || description.type !== type) {
+    throw new UsageError(`invalid-${type}`, `An ${type} is { type: '${type}', sdp: '…' }`)
+  }
+  return description.sdp
+}

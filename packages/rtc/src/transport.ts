@@ -1,0 +1,333 @@
+import type { CryptoProvider } from '@str0m/crypto'
+import { type ClosedEvent, Dtls, type DtlsCertificate, type SrtpKeys } from '@str0m/dtls'
+import { type Instant, NEVER, OutputQueue, sameSocketAddress } from '@str0m/sans-io'
+import type { Fingerprint } from '@str0m/sdp'
+import { SrtpContext, type SrtpProfile } from '@str0m/srtp'
+import { IceAgent, type IcePair, type IceState } from '@str0m/stun-ice'
+import type { CloseReason, Receive, Transmit } from './events.ts'
+import { HoldBack } from './hold-back.ts'
+import { type DropReason, noDrops } from './statistics.ts'
+
+export interface TransportOptions {
+  readonly crypto: CryptoProvider
+  readonly certificate: DtlsCertificate
+  readonly iceLite: boolean
+  readonly mtu: number
+  readonly srtpProfiles: readonly SrtpProfile[]
+}
+
+/** What the peer's description says of its end of the transport. */
+export interface RemoteTransport {
+  readonly iceUfrag: string
+  readonly icePwd: string
+  readonly iceLite: boolean
+  readonly fingerprints: readonly Fingerprint[]
+  /** Our part in the DTLS handshake. */
+  readonly dtlsRole: 'client' | 'server'
+}
+
+export type TransportOutput =
+  | Transmit
+  | { readonly kind: 'iceState'; readonly state: IceState }
+  | { readonly kind: 'resolveMdns'; readonly name: string }
+  | { readonly kind: 'connected' }
+  /** Media that was held back until the keys were set: give it to `receive` again. */
+  | { readonly kind: 'released'; readonly input: Receive }
+  | { readonly kind: 'closed'; readonly reason: CloseReason; readonly detail?: string }
+
+/**
+ * The one way to the peer: ICE finds the path, DTLS on that path authenticates and gives keys, SRTP protects with them. The
+ * order is RFC 8842's and RFC 5764's: nothing of DTLS or SRTP is looked at that did not come by a path which ICE has validated.
+ */
+export class Transport {
+  readonly ice: IceAgent
+  readonly dropped: Record<DropReason, number> = noDrops()
+  readonly #options: TransportOptions
+  readonly #outputs = new OutputQueue<TransportOutput>()
+  readonly #early = new HoldBack<Receive>()
+  #remote: RemoteTransport | undefined
+  #dtls: Dtls | undefined
+  #pair: IcePair | undefined
+  #inbound: SrtpContext | undefined
+  #outbound: SrtpContext | undefined
+  #connected = false
+  #closed = false
+  #now: Instant = 0
+  /** When the parts next need the time; `-Infinity`: they changed and were not polled since. */
+  #iceAt: Instant = Number.NEGATIVE_INFINITY
+  #dtlsAt: Instant = NEVER
+  packetsSent = 0
+  packetsReceived = 0
+  bytesSent = 0
+  bytesReceived = 0
+
+  constructor(options: TransportOptions) {
+    this.#options = options
+    this.ice = new IceAgent({ crypto: options.crypto, lite: options.iceLite })
+  }
+
+  get connected(): boolean {
+    return this.#connected && !this.#closed
+  }
+
+  get remote(): RemoteTransport | undefined {
+    return this.#remote
+  }
+
+  get dtls(): Dtls | undefined {
+    return this.#dtls
+  }
+
+  /** What comes in is unprotected with it; `undefined` before the handshake is done. */
+  get inbound(): SrtpContext | undefined {
+    return this.#inbound
+  }
+
+  /** What goes out is protected with it. */
+  get outbound(): SrtpContext | undefined {
+    return this.#outbound
+  }
+
+  /** When `handleTimeout` is next needed. */
+  get deadline(): Instant {
+    return Math.min(this.#iceAt, this.#dtlsAt)
+  }
+
+  /** Says that `ice` was changed from outside, so that it is polled. */
+  touch(): void {
+    this.#iceAt = Number.NEGATIVE_INFINITY
+  }
+
+  /** Takes the peer's end, at first or after an ICE restart. */
+  setRemote(remote: RemoteTransport): void {
+    this.#remote = remote
+    this.ice.setRemoteLite(remote.iceLite)
+    this.ice.setRemoteCredentials({ ufrag: remote.iceUfrag, pwd: remote.icePwd })
+    this.touch()
+    // a server listens from now on: the ClientHello may come before a pair is selected
+    if (remote.dtlsRole === 'server') this.#startDtls()
+    else if (this.#pair !== undefined) this.#startDtls()
+  }
+
+  handleTimeout(now: Instant): void {
+    this.#now = Math.max(now, this.#now)
+    if (this.#iceAt <= now) {
+      this.ice.handleInput({ kind: 'timeout', now })
+      this.touch()
+    }
+    if (this.#dtls !== undefined && this.#dtlsAt <= now) {
+      this.#dtls.handleInput({ kind: 'timeout', now })
+      this.#dtlsAt = Number.NEGATIVE_INFINITY
+    }
+  }
+
+  handleStun(input: Receive): void {
+    this.#now = Math.max(input.now, this.#now)
+    this.ice.handleInput(input)
+    this.touch()
+  }
+
+  handleDtls(input: Receive): void {
+    this.#now = Math.max(input.now, this.#now)
+    if (!this.ice.isValidatedPath(input.source, input.destination)) {
+      this.#holdBack(input, 'unvalidatedPath')
+    } else if (this.#dtls === undefined) {
+      this.#holdBack(input, 'tooEarly')
+    } else {
+      this.#giveToDtls(input)
+    }
+  }
+
+  /**
+   * Decrypts an SRTP or SRTCP packet in place and answers its length; -1 where it was dropped or held back. What is dropped
+   * is counted.
+   */
+  unprotect(input: Receive, rtcp: boolean): number {
+    if (!this.ice.isValidatedPath(input.source, input.destination)) {
+      this.dropped.unvalidatedPath++
+      return -1
+    }
+    const inbound = this.#inbound
+    if (inbound === undefined) {
+      this.#holdBack(input, 'tooEarly')
+      return -1
+    }
+    this.packetsReceived++
+    this.bytesReceived += input.contents.length
+    return rtcp ? inbound.unprotectRtcp(input.contents) : inbound.unprotectRtp(input.contents)
+  }
+
+  /** Sends what is protected already. Dropped where there is no path. */
+  transmit(contents: Uint8Array): void {
+    const pair = this.#pair
+    if (pair === undefined) return
+    this.packetsSent++
+    this.bytesSent += contents.length
+    const { source, destination } = pair
+    this.#outputs.push({ kind: 'transmit', proto: 'udp', source, destination, contents })
+  }
+
+  /** Says goodbye and stops. */
+  close(): void {
+    this.#end('local')
+  }
+
+  /** The next output; `undefined`: drained. */
+  poll(): TransportOutput | undefined {
+    for (;;) {
+      const output = this.#outputs.shift()
+      if (output !== undefined) return output
+      const polled = this.#pollIce() || this.#pollDtls()
+      if (!polled) return undefined
+    }
+  }
+
+  /** Takes what ICE has; false: drained. */
+  #pollIce(): boolean {
+    if (this.#iceAt !== Number.NEGATIVE_INFINITY) return false
+    const output = this.ice.pollOutput()
+    if (output.kind === 'timeout') {
+      this.#iceAt = this.#closed ? NEVER : output.at
+      return false
+    }
+    if (output.kind === 'transmit') {
+      this.#outputs.push(output)
+      return true
+    }
+    const { event } = output
+    switch (event.type) {
+      case 'stateChange':
+        if (!this.#closed) this.#outputs.push({ kind: 'iceState', state: event.state })
+        break
+      case 'selectedPair':
+        this.#pair = event.pair
+        if (event.pair !== undefined && this.#remote !== undefined) this.#startDtls()
+        break
+      case 'candidatePairValidated':
+        this.#releaseValidated(event.pair)
+        break
+      case 'resolveMdns':
+        this.#outputs.push({ kind: 'resolveMdns', name: event.name })
+        break
+      case 'roleChange':
+        break
+    }
+    return true
+  }
+
+  #pollDtls(): boolean {
+    const dtls = this.#dtls
+    if (dtls === undefined || this.#dtlsAt !== Number.NEGATIVE_INFINITY) return false
+    const output = dtls.pollOutput()
+    if (output.kind === 'timeout') {
+      this.#dtlsAt = this.#closed ? NEVER : output.at
+      return false
+    }
+    if (output.kind === 'transmit') {
+      this.transmit(output.contents)
+      return true
+    }
+    const { event } = output
+    switch (event.type) {
+      case 'connected':
+        if (event.srtp === undefined) {
+          this.#end('dtls-failed', 'the peer has no SRTP profile in common')
+          break
+        }
+        this.#setKeys(event.srtp)
+        break
+      case 'closed':
+        this.#dtlsClosed(event)
+        break
+      case 'data':
+        // SCTP is not offered, so there is nothing that it could be
+        break
+    }
+    return true
+  }
+
+  #dtlsClosed({ reason, alert, refusal }: ClosedEvent): void {
+    if (reason === 'close-notify') this.#end('remote')
+    else this.#end('dtls-failed', [reason, alert, refusal].filter((part) => part !== undefined).join(', '))
+  }
+
+  #setKeys(keys: SrtpKeys): void {
+    const { crypto } = this.#options
+    const { profile } = keys
+    this.#inbound = new SrtpContext({
+      crypto,
+      profile,
+      masterKey: keys.remoteKey,
+      masterSalt: keys.remoteSalt,
+    })
+    this.#outbound = new SrtpContext({
+      crypto,
+      profile,
+      masterKey: keys.localKey,
+      masterSalt: keys.localSalt,
+    })
+    this.#connected = true
+    this.#outputs.push({ kind: 'connected' })
+    for (const input of this.#early.release()) this.#outputs.push({ kind: 'released', input })
+  }
+
+  /** Once, as soon as the peer's certificate is announced and there is a path, or a server waits for one. */
+  #startDtls(): void {
+    const remote = this.#remote
+    if (this.#dtls !== undefined || remote === undefined || this.#closed) return
+    const { crypto, certificate, mtu, srtpProfiles } = this.#options
+    this.#dtls = new Dtls({
+      role: remote.dtlsRole,
+      crypto,
+      certificate,
+      mtu,
+      srtpProfiles,
+      remoteFingerprints: remote.fingerprints,
+      // the path is proven by ICE: RFC 5763 section 6.7.1
+      cookie: 'off',
+    })
+    this.#dtls.handleInput({ kind: 'timeout', now: this.#now })
+    this.#dtlsAt = Number.NEGATIVE_INFINITY
+  }
+
+  #giveToDtls(input: Receive): void {
+    this.packetsReceived++
+    this.bytesReceived += input.contents.length
+    this.#dtls?.handleInput({ kind: 'receive', now: input.now, contents: input.contents })
+    this.#dtlsAt = Number.NEGATIVE_INFINITY
+  }
+
+  #holdBack(input: Receive, reason: 'unvalidatedPath' | 'tooEarly'): void {
+    if (this.#closed || this.#connected || !this.#early.keep(input)) this.dropped[reason]++
+  }
+
+  /** A flight that came before its path was validated: the peer's timer would cost a second. */
+  #releaseValidated(pair: IcePair): void {
+    for (const input of this.#early.release()) {
+      const valid =
+        sameSocketAddress(input.source, pair.destination) && sameSocketAddress(input.destination, pair.source)
+      if (valid || this.ice.isValidatedPath(input.source, input.destination)) {
+        this.#outputs.push({ kind: 'released', input })
+      } else {
+        this.#holdBack(input, 'unvalidatedPath')
+      }
+    }
+  }
+
+  #end(reason: CloseReason, detail?: string): void {
+    if (this.#closed) return
+    // what DTLS has to say goodbye with goes before the path is given up
+    this.#dtls?.close()
+    this.#closed = true
+    for (;;) {
+      const output = this.#dtls?.pollOutput()
+      if (output === undefined || output.kind === 'timeout') break
+      if (output.kind === 'transmit') this.transmit(output.contents)
+    }
+    this.ice.close()
+    this.touch()
+    this.#dtlsAt = NEVER
+    this.#early.release()
+    this.#outputs.push({ kind: 'closed', reason, ...(detail === undefined ? {} : { detail }) })
+  }
+}
