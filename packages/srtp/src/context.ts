@@ -92,7 +92,7 @@ export class SrtpContext {
     if (headerLength < 0) throw new UsageError('invalid-packet', 'The buffer does not hold an RTP packet')
     const ssrc = readU32(buffer, 8)
     const known = this.#findRtpStream(ssrc)
-    if (known === undefined) this.#checkSenderStreams(this.#rtpStreams.size)
+    if (known === undefined) this.#checkCallersStreams(this.#rtpStreams.size)
     const stream = known ?? new RtpStream(ssrc, this.#replayWindow)
     const index = stream.guessIndex(readU16(buffer, 2))
     if (index >= PACKET_INDEX_END) {
@@ -165,7 +165,7 @@ export class SrtpContext {
     const ssrc = readU32(buffer, 4)
     let stream = this.#rtcpStreams.get(ssrc)
     if (stream === undefined) {
-      this.#checkSenderStreams(this.#rtcpStreams.size)
+      this.#checkCallersStreams(this.#rtcpStreams.size)
       stream = new RtcpStream(this.#replayWindow)
       this.#rtcpStreams.set(ssrc, stream)
     }
@@ -200,12 +200,34 @@ export class SrtpContext {
     return end
   }
 
+  /**
+   * The rollover counter that the first packet of `ssrc` has, where it is not zero: for one who joins a session under way,
+   * and is told (RFC 3711 section 3.3.1). Throws a `UsageError`: `invalid-option` (no number of 32 bits),
+   * `stream-started` (a packet of `ssrc` was there already), `too-many-streams`.
+   */
+  setRolloverCounter(ssrc: number, rolloverCounter: number): void {
+    if (ssrc >>> 0 !== ssrc || rolloverCounter >>> 0 !== rolloverCounter) {
+      throw new UsageError('invalid-option', 'An SSRC and a rollover counter are whole numbers below 2^32')
+    }
+    const known = this.#rtpStreams.get(ssrc)
+    if (known !== undefined && known.window.highest >= 0) {
+      throw new UsageError(
+        'stream-started',
+        'The rollover counter is set before the first packet of its SSRC',
+      )
+    }
+    if (known === undefined) this.#checkCallersStreams(this.#rtpStreams.size)
+    const stream = known ?? new RtpStream(ssrc, this.#replayWindow)
+    stream.initialRollover = rolloverCounter
+    this.#rtpStreams.set(ssrc, stream)
+  }
+
   #findRtpStream(ssrc: number): RtpStream | undefined {
     const latest = this.#latest
     return latest !== undefined && latest.ssrc === ssrc ? latest : this.#rtpStreams.get(ssrc)
   }
 
-  #checkSenderStreams(count: number): void {
+  #checkCallersStreams(count: number): void {
     if (count < this.#maxStreams) return
     throw new UsageError('too-many-streams', `The context has ${count} SSRCs already: raise maxStreams`)
   }

@@ -11,16 +11,19 @@ export class RtpStream {
   readonly ssrc: number
   readonly window: ReplayWindow
   readonly ahead: KeystreamAhead = new KeystreamAhead()
+  /** The rollover counter of the first packet. */
+  initialRollover = 0
 
   constructor(ssrc: number, replayWindow: number) {
     this.ssrc = ssrc
     this.window = new ReplayWindow(replayWindow)
   }
 
-  /** The index of the packet with this sequence number; of the first one, the rollover counter is zero. */
+  /** The index of the packet with this sequence number. */
   guessIndex(sequenceNumber: number): number {
     const { highest } = this.window
-    return highest < 0 ? sequenceNumber : guessPacketIndex(highest, sequenceNumber)
+    if (highest < 0) return this.initialRollover * 0x1_0000 + sequenceNumber
+    return guessPacketIndex(highest, sequenceNumber)
   }
 }
 
