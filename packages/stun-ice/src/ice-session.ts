@@ -95,7 +95,7 @@ export class IceSession {
 
   /** Ends it: no path of it is valid any more. */
   dispose(): void {
-    this.checklist.keepOnly(undefined)
+    for (const pair of this.checklist.pairs) pair.invalidate()
     this.#transactions.retain(() => false)
     this.selected = undefined
     this.failed = true

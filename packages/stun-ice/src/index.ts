@@ -23,3 +23,4 @@ export type {
   StunMessage,
 } from './stun-types.ts'
 export { type StunWriteOptions, writeStun } from './stun-write.ts'
+export { StunBinding, type StunBindingEvent, type StunBindingOptions } from './stun-binding.ts'

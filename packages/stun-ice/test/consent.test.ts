@@ -1,0 +1,168 @@
+import { describe, expect, test } from 'vitest'
+import { Candidate, writeStun } from '../src/index.ts'
+import { encodeUtf8 } from '@str0m/sans-io'
+import {
+  A,
+  agents,
+  areJoined,
+  at,
+  B,
+  joined,
+  nextAt,
+  receive,
+  sent,
+  seededCrypto,
+  signalBoth,
+} from './support.ts'
+
+describe('S16: consent', () => {
+  test('withdrawn: silence by 30 s after the last answer, and failed', () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const pair = joined({ seed, link: { latency: 20 } })
+      const { machine } = pair.a
+      pair.runFor(7000)
+      const from = pair.now
+      pair.bToA.addOutage(from, Number.POSITIVE_INFINITY)
+      pair.runFor(30_100)
+      const before = pair.aToB.statistics.sent
+      expect(machine.state).toBe('failed')
+      expect(machine.selectedPair).toBeUndefined()
+      expect(machine.isValidatedPath(B, A)).toBe(false)
+      // the peer goes on for a while, and is not answered
+      pair.bToA.configure(pair.now, {})
+      pair.runFor(120_000)
+      expect(pair.aToB.statistics.sent, `seed ${seed}`).toBe(before)
+      expect(pair.b.machine.state).toBe('failed')
+      expect([nextAt(machine), nextAt(pair.b.machine)]).toEqual([Infinity, Infinity])
+    }
+  })
+
+  test('after it is lost, not even a genuine request is answered', () => {
+    const pair = joined()
+    const { machine } = pair.a
+    const peer = pair.b.machine.localCredentials
+    pair.bToA.addOutage(pair.now, Number.POSITIVE_INFINITY)
+    pair.runUntil(() => machine.state === 'failed')
+    const request = writeStun(
+      {
+        class: 'request',
+        method: 1,
+        transactionId: new Uint8Array(12),
+        username: `${machine.localCredentials.ufrag}:${peer.ufrag}`,
+        priority: 1,
+        iceControlled: 1n,
+      },
+      { integrity: seededCrypto(0).hmac('sha1', encodeUtf8(machine.localCredentials.pwd)) },
+    )
+    machine.handleInput(receive(pair.now, { source: B, destination: A, contents: request }))
+    expect(sent(machine)).toEqual([])
+    expect(machine.statistics.dropped.consent).toBe(1)
+  })
+
+  test('checks come every 4 to 6 s, spread over the range', () => {
+    const pair = joined({ link: {} })
+    const gaps: number[] = []
+    let last: number | undefined
+    let count = pair.a.machine.statistics.pairs[0]!.consentRequestsSent
+    for (let i = 0; i < 3000; i++) {
+      pair.runFor(100)
+      const now = pair.a.machine.statistics.pairs[0]!.consentRequestsSent
+      if (now === count) continue
+      if (last !== undefined) gaps.push(pair.now - last)
+      last = pair.now
+      count = now
+    }
+    expect(gaps.length).toBeGreaterThan(45)
+    expect(Math.min(...gaps)).toBeGreaterThanOrEqual(3900)
+    expect(Math.max(...gaps)).toBeLessThanOrEqual(6100)
+    expect(Math.max(...gaps) - Math.min(...gaps)).toBeGreaterThan(1000)
+  })
+
+  test('a short outage: disconnected, then connected again', () => {
+    const pair = joined()
+    pair.runFor(100)
+    for (const link of [pair.aToB, pair.bToA]) link.addOutage(pair.now, pair.now + 15_000)
+    pair.runFor(14_000)
+    expect(pair.a.machine.state).toBe('disconnected')
+    pair.runFor(10_000)
+    expect(pair.a.machine.state).toBe('completed')
+    expect(areJoined(pair.a.machine, pair.b.machine)).toBe(true)
+  })
+
+  test('a 403 that is authenticated ends it at once, one that is not does nothing', () => {
+    const pair = agents({ link: {} })
+    const { machine } = pair.a
+    signalBoth(machine, pair.b.machine)
+    pair.runUntil(() => areJoined(machine, pair.b.machine))
+    pair.bToA.addOutage(pair.now, Number.POSITIVE_INFINITY)
+    let request
+    for (let now = pair.now; request === undefined; now += 100) {
+      machine.handleInput({ kind: 'timeout', now })
+      request = sent(machine)[0]
+    }
+    const transactionId = request.contents.slice(8, 20)
+    const respond = (pwd: string): void => {
+      const errorCode = { code: 403, reason: 'Forbidden' }
+      const integrity = seededCrypto(0).hmac('sha1', encodeUtf8(pwd))
+      const contents = writeStun({ class: 'error', method: 1, transactionId, errorCode }, { integrity })
+      machine.handleInput(receive(pair.now + 6100, { source: B, destination: A, contents }))
+    }
+    respond('not the password of the peer')
+    expect(machine.isValidatedPath(B, A)).toBe(true)
+    respond(pair.b.machine.localCredentials.pwd)
+    expect(machine.isValidatedPath(B, A)).toBe(false)
+    expect(machine.state).toBe('failed')
+  })
+
+  test('a lite agent sends nothing 30 s after the last request', () => {
+    const pair = joined({ b: { lite: true } })
+    pair.runFor(1000)
+    const lite = pair.b.machine
+    pair.aToB.addOutage(pair.now, Number.POSITIVE_INFINITY)
+    pair.runFor(30_001)
+    expect(lite.selectedPair).toBeUndefined()
+    expect(lite.isValidatedPath(A, B)).toBe(false)
+    expect(lite.state).toBe('failed')
+  })
+})
+
+describe('falling back', () => {
+  const SECOND = at('203.0.113.9', 7000)
+
+  test('to another pair when the selected one falls silent, and back to a better one', () => {
+    const pair = agents({ link: { latency: 5 } })
+    const { a, b } = pair
+    a.machine.addLocalCandidate(Candidate.host(SECOND))
+    signalBoth(a.machine, b.machine)
+    pair.runUntil(() => areJoined(a.machine, b.machine))
+    pair.runFor(3000)
+    const first = a.machine.selectedPair!.source
+    expect(a.machine.statistics.pairs.filter(({ valid }) => valid).length).toBe(2)
+    // whatever goes over the first pair is lost
+    const through = { until: pair.now + 25_000 }
+    const original = pair.aToB.send.bind(pair.aToB)
+    pair.aToB.send = (now, item) => {
+      if (now < through.until && item.source.port === first.port) return
+      original(now, item)
+    }
+    pair.runUntil(() => a.machine.selectedPair!.source.port !== first.port, 20_000)
+    pair.runUntil(() => areJoined(a.machine, b.machine), 10_000)
+    expect(a.machine.isValidatedPath(B, a.machine.selectedPair!.source)).toBe(true)
+    // consent of the first still lasted when it came back, and it is the better one
+    pair.runUntil(() => a.machine.selectedPair!.source.port === first.port, 20_000)
+    pair.runUntil(() => areJoined(a.machine, b.machine), 20_000)
+  })
+
+  test('a better pair that comes late is nominated too', () => {
+    const pair = agents({ link: { latency: 5 } })
+    const { a, b } = pair
+    signalBoth(a.machine, b.machine)
+    pair.runUntil(() => areJoined(a.machine, b.machine))
+    const better = Candidate.host(SECOND, 'udp', { localPreference: 65_535 })
+    a.machine.addLocalCandidate(better)
+    b.machine.addRemoteCandidate(better)
+    pair.runUntil(() => a.machine.selectedPair!.source.port === SECOND.port)
+    pair.runUntil(() => areJoined(a.machine, b.machine), 1000)
+    expect(b.machine.selectedPair!.remote.address).toEqual(SECOND)
+  })
+})
