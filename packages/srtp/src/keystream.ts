@@ -12,11 +12,15 @@ const FIRST_BATCH = 4
 export const AHEAD_BLOCKS_MAX = 2432
 /** However small a stream's packets are. */
 const AHEAD_PACKETS_MAX = 64
+/** Streams of one context with keystream ahead, the first to be busy: 2.4 MiB in all. */
+export const AHEAD_STREAMS_MAX = 64
 
 /** Keystream made ahead for the next packets of one stream. Empty until the stream is busy. */
 export class KeystreamAhead {
   /** Packets so far, counted up to `BUSY_AFTER`. */
   packets = 0
+  /** Whether it is one of the streams that get keystream ahead. */
+  admitted = false
   /** The most blocks that a packet took since the last batch. */
   blocksWanted = 1
   blocks: Uint8Array | undefined = undefined
@@ -35,6 +39,8 @@ export class Keystream {
   offset = 0
   readonly #cipher: AesBlocks
   readonly #counters: CounterBlocks
+  /** Streams that get keystream ahead. */
+  #admitted = 0
 
   constructor(cipher: AesBlocks, counters: CounterBlocks) {
     this.#cipher = cipher
@@ -66,6 +72,11 @@ export class Keystream {
     if (ahead.packets < BUSY_AFTER) {
       ahead.packets++
       return
+    }
+    if (!ahead.admitted) {
+      if (this.#admitted === AHEAD_STREAMS_MAX) return
+      this.#admitted++
+      ahead.admitted = true
     }
     const position = index + 1 - ahead.firstIndex
     if (position < ahead.packetCount) return
