@@ -48,17 +48,28 @@ export class CounterBlocks {
     word0 = bigEndian(word0)
     word1 = bigEndian(word1)
     word2 = bigEndian(word2)
-    const end = 4 * (at + count)
-    for (let i = 4 * at; i < end; i += 4) {
-      out[i] = word0
-      out[i + 1] = word1
-      out[i + 2] = word2
-      out[i + 3] = bigEndian(word3 ^ counter++)
+    let i = 4 * at
+    const end = i + 4 * count
+    while (i < end) {
+      // the last byte alone counts up to its end; the words are in the host's order
+      let low = bigEndian(counter & 0xff)
+      const high = bigEndian(word3 ^ (counter & ~0xff))
+      const run = Math.min(end, i + 4 * (256 - (counter & 0xff)))
+      counter += (run - i) >>> 2
+      for (; i < run; i += 4) {
+        out[i] = word0
+        out[i + 1] = word1
+        out[i + 2] = word2
+        out[i + 3] = high ^ low
+        low = (low + LAST_BYTE) | 0
+      }
     }
   }
 }
 
 const HOST_IS_LITTLE_ENDIAN = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1
+/** One in the last of a word's four bytes in memory. */
+const LAST_BYTE = HOST_IS_LITTLE_ENDIAN ? 0x0100_0000 : 1
 
 /** The word whose bytes lie in memory as those of `word` do on the wire. Words are four times as fast to write as bytes. */
 function bigEndian(word: number): number {
