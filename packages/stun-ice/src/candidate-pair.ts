@@ -25,6 +25,8 @@ export class CandidatePair {
   nominateOnSuccess = false
   /** The controlling agent's: the next check, or one under way, has USE-CANDIDATE. */
   nominating = false
+  /** Valid, and to be checked again, since the peer has come back to it after a silence. */
+  rechecking = false
   /** In the triggered-check queue. */
   triggered = false
   /** Consent was lost. These credentials are not used on it again: RFC 7675 section 5.1. */

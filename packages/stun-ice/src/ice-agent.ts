@@ -184,13 +184,12 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
   }
 
   #findPath(source: SocketAddress, destination: SocketAddress): boolean {
-    for (const session of [this.#session, this.#previous]) {
-      const pair = session?.checklist.pairs.find((pair) => pair.valid && pair.joins(destination, source))
-      if (pair === undefined) continue
-      this.#lastPath = pair
-      return true
-    }
-    return false
+    const pair =
+      this.#session.checklist.findValid(destination, source) ??
+      this.#previous?.checklist.findValid(destination, source)
+    if (pair === undefined) return false
+    this.#lastPath = pair
+    return true
   }
 
   /**
@@ -256,13 +255,18 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
 
   /**
    * Adds a candidate of the peer's. False where it is not taken: TCP, a component other than 1, the username
-   * fragment of another generation, port 0, or beyond the bound of 100. Throws a `UsageError` (`closed`).
+   * fragment of another generation, port 0, an unspecified, multicast or broadcast address, or beyond the bound
+   * of 100. Throws a `UsageError` (`closed`).
    */
   addRemoteCandidate(candidate: Candidate): boolean {
     this.#assertOpen()
     const { remote } = this.#session
     const isOther = candidate.ufrag !== undefined && remote !== undefined && candidate.ufrag !== remote.ufrag
-    const usable = candidate.protocol === 'udp' && candidate.component === 1 && candidate.address.port !== 0
+    const usable =
+      candidate.protocol === 'udp' &&
+      candidate.component === 1 &&
+      candidate.address.port !== 0 &&
+      isUnicast(candidate.address.address)
     const taken =
       usable &&
       !isOther &&
@@ -453,6 +457,11 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
   #drop(reason: IceDropReason): void {
     this.#dropped[reason]++
   }
+}
+
+/** Not unspecified, multicast or broadcast: those a peer must not make an agent send to. */
+function isUnicast(address: string): boolean {
+  return !/^(0\.|::$|22[4-9]\.|23\d\.|255\.255\.255\.255$|ff)/i.test(address) || address.endsWith('.local')
 }
 
 /** As parsers and sockets give it, in the form that all addresses are compared in. */

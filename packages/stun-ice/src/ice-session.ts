@@ -19,6 +19,11 @@ import { type Transaction, Transactions } from './transactions.ts'
 
 /** The priority of a peer-reflexive candidate whose check had none: the least of its type. */
 const DEFAULT_PRIORITY = 110 * 2 ** 24
+/**
+ * A nomination without an answer is repeated by a new check after this, ms, for as long as there is consent: the
+ * retransmissions of one check are soon so far apart that a few losses hold the whole up.
+ */
+const NOMINATION_REPEAT = 1000
 const ROLE_CONFLICT: StunError = { code: 487, reason: 'Role Conflict' }
 const UNKNOWN_ATTRIBUTE: StunError = { code: 420, reason: 'Unknown Attribute' }
 
@@ -53,6 +58,7 @@ export class IceSession {
   #firstValidAt: Instant = NEVER
   /** When waiting for a better pair ends. */
   #nominateAt: Instant = NEVER
+  #nominationRepeatsAt: Instant = NEVER
   /** The PAC timer, RFC 8863: no failure before it, where nothing has connected. */
   #patientUntil: Instant = NEVER
   #patienceStarts = false
@@ -89,6 +95,7 @@ export class IceSession {
   /** A newer generation begins. RFC 7675 section 5.1: consent goes on where data does. */
   retire(): void {
     this.#retired = true
+    this.#nominateAt = NEVER
     this.checklist.keepOnly(this.selected)
     this.#transactions.retain((pair) => pair === this.selected)
   }
@@ -163,8 +170,9 @@ export class IceSession {
       if (pair.valid) pair.nominated = true
       else pair.nominateOnSuccess = true
     }
-    if (pair.valid) return
-    this.#transactions.cancel(pair)
+    if (pair.valid && pair.answeredAt > this.#rules().answeredAfter) return
+    if (pair.valid) pair.rechecking = true
+    else this.#transactions.cancel(pair)
     this.checklist.trigger(pair)
   }
 
@@ -213,8 +221,9 @@ export class IceSession {
       return true
     }
     this.#transactions.remove(transaction)
-    if (pair.revoked) {
-      this.#drop('consent')
+    // a pair that has made room for a better one is no longer anything
+    if (!this.checklist.pairs.includes(pair)) {
+      this.#drop('limit')
       return true
     }
     if (!pair.joins(destination, source)) {
@@ -409,15 +418,23 @@ export class IceSession {
     this.#nominateAt = NEVER
     if (!this.#context.role.controlling) return
     const pair = pairToNominate(this.checklist.pairs, this.#rules())
-    if (pair === undefined || pair.nominated || pair.nominating) return
+    if (pair === undefined || pair.nominated) return
+    if (pair.nominating && this.#now < this.#nominationRepeatsAt) {
+      this.#nominateAt = this.#nominationRepeatsAt
+      return
+    }
     const waitUntil = this.#firstValidAt + this.#context.timing.nominationDelay
     const isBest = this.#context.remoteLite || !this.checklist.mayImproveOn(pair)
     if (!isBest && this.#now < waitUntil) {
       this.#nominateAt = waitUntil
       return
     }
+    // a nomination under way is begun anew: an answer to the old request still counts
+    this.#transactions.cancel(pair)
     pair.nominating = true
     this.checklist.trigger(pair)
+    this.#nominationRepeatsAt = this.#now + NOMINATION_REPEAT
+    this.#nominateAt = this.#nominationRepeatsAt
   }
 
   /** Sends one check, if one is due: RFC 8445 section 6.1.4.2. */
@@ -429,8 +446,8 @@ export class IceSession {
       pair !== undefined;
       pair = this.checklist.nextTriggered()
     ) {
-      // it may have become valid in the meantime
-      if (!pair.valid || pair.nominating) return this.#sendCheck(pair)
+      // it may have become valid in the meantime, or lost its consent
+      if (!pair.revoked && (!pair.valid || pair.nominating || pair.rechecking)) return this.#sendCheck(pair)
     }
     if (this.#now < this.#lastCheckAt + timing.checkInterval) return
     const pair = this.checklist.nextOrdinary()
@@ -440,6 +457,7 @@ export class IceSession {
   #sendCheck(pair: CandidatePair): void {
     const { role, timing } = this.#context
     this.#lastCheckAt = this.#now
+    pair.rechecking = false
     if (!pair.valid) pair.state = 'in-progress'
     // RFC 8445 section 14.3, for the one checklist that there is
     const open = this.checklist.pairs.filter(({ state }) => state === 'waiting' || state === 'in-progress')

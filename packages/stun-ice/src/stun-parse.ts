@@ -19,6 +19,7 @@ import {
 const MAX_NOT_UNDERSTOOD = 16
 /** How many attributes a message may have. Those of ICE have about ten. */
 const MAX_ATTRIBUTES = 64
+const MAX_SHORT_USERNAME = 64
 const FINGERPRINT_XOR = 0x5354_554e
 const INTEGRITY_LENGTH = 20
 const CLASSES: readonly StunClass[] = ['request', 'indication', 'success', 'error']
@@ -120,7 +121,7 @@ export function stunUsername(contents: Uint8Array): string | undefined {
     reader.skip(-length & 3)
     if (type === Attribute.username && !reader.failed) {
       const colon = value.indexOf(0x3a)
-      return colon < 0 ? undefined : decodeUtf8Strict(value.subarray(0, colon))
+      return colon < 0 ? undefined : decodeUsername(value.subarray(0, colon))
     }
   }
   return undefined
@@ -130,7 +131,7 @@ export function stunUsername(contents: Uint8Array): string | undefined {
 function readAttribute(message: Fields, type: number, value: Uint8Array): 'known' | 'unknown' | 'malformed' {
   switch (type) {
     case Attribute.username: {
-      const username = decodeUtf8Strict(value)
+      const username = decodeUsername(value)
       if (username === undefined) return 'malformed'
       message.username ??= username
       return 'known'
@@ -181,6 +182,12 @@ function readAttribute(message: Fields, type: number, value: Uint8Array): 'known
     default:
       return 'unknown'
   }
+}
+
+/** Those of ICE are ASCII, for which the decoder of the platform is slow. */
+function decodeUsername(value: Uint8Array): string | undefined {
+  if (value.length > MAX_SHORT_USERNAME || value.some((byte) => byte >= 0x80)) return decodeUtf8Strict(value)
+  return String.fromCharCode(...value)
 }
 
 function readError(value: Uint8Array): StunError | undefined {

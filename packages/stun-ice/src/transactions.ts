@@ -5,7 +5,7 @@ import type { CandidatePair } from './candidate-pair.ts'
 const TRANSMISSIONS = 7
 /** Rm: how many RTO the last one is waited for. RFC 8489 section 6.2.1. */
 const FINAL_WAIT = 16
-/** Requests that may be answered. The oldest makes room; it is then too late for its answer. */
+/** Requests that may be answered. The oldest cancelled one makes room: it is then too late for its answer. */
 export const MAX_TRANSACTIONS = 256
 
 /** A Binding request that may be answered. */
@@ -35,10 +35,6 @@ export interface Transaction {
 export class Transactions {
   readonly #byId = new Map<string, Transaction>()
 
-  get size(): number {
-    return this.#byId.size
-  }
-
   /** Adds a request that has just been sent. */
   add(
     fields: Pick<Transaction, 'pair' | 'bytes' | 'sentAt' | 'controlling' | 'useCandidate' | 'priority'>,
@@ -56,13 +52,15 @@ export class Transactions {
       cancelled: isConsent,
       at: fields.sentAt + (consentTimeout ?? rto),
     }
-    if (this.#byId.size >= MAX_TRANSACTIONS) {
-      for (const oldest of this.#byId.keys()) {
-        this.#byId.delete(oldest)
-        break
-      }
-    }
+    if (this.#byId.size >= MAX_TRANSACTIONS) this.#evict()
     this.#byId.set(transaction.id, transaction)
+  }
+
+  /** Forgets the oldest cancelled one. There are some: each of at most 100 pairs has at most one that is not. */
+  #evict(): void {
+    for (const transaction of this.#byId.values()) {
+      if (transaction.cancelled) return this.remove(transaction)
+    }
   }
 
   find(transactionId: Uint8Array): Transaction | undefined {

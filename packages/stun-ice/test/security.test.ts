@@ -166,7 +166,7 @@ describe('S15: forged', () => {
     const random = new SeededRandom(7)
     for (let i = 0; i < 10_000; i++) {
       const contents = new Uint8Array(20 + 4 * random.integer(30))
-      random.fill(contents)
+      for (let j = 0; j < contents.length; j++) contents[j] = random.integer(256)
       contents.set([random.integer(2), random.integer(0x12), 0, contents.length - 20, 0x21, 0x12, 0xa4, 0x42])
       machine.handleInput(receive(pair.now, { source: B, destination: A, contents }))
     }
@@ -203,6 +203,38 @@ describe('S16: no amplifier', () => {
     machine.setRemoteCredentials({ ufrag: 'peer', pwd: 'p'.repeat(24) })
     for (let i = 0; i < 1000; i++) give(machine, check(machine), at('198.51.100.7', 3000 + i))
     expect(machine.statistics.pairs.length).toBe(100)
+  })
+
+  test('a peer that repeats its requests makes 256 transactions at most, and each pair still ends', () => {
+    const machine = agent({ controlling: true })
+    machine.setRemoteCredentials({ ufrag: 'peer', pwd: 'p'.repeat(24) })
+    let requests = 0
+    for (let now = 1; now <= 4000; now++) {
+      requests += give(machine, check(machine), B, A, now).length - 1
+    }
+    // one triggered check every 5 ms at most, and never more than what came
+    expect(requests).toBeLessThanOrEqual(801)
+    const { requestsReceived, responsesSent } = machine.statistics.pairs[0]!
+    expect([requestsReceived, responsesSent]).toEqual([4000, 4000])
+    for (let now = nextAt(machine); now < Infinity; now = nextAt(machine)) {
+      machine.handleInput({ kind: 'timeout', now })
+      sent(machine)
+    }
+    expect(machine.state).toBe('failed')
+  })
+
+  test('a nomination that was queued when consent was lost is not sent', () => {
+    for (let seed = 1; seed <= 40; seed++) {
+      const pair = agents({ seed, link: { latency: 10 } })
+      signalBoth(pair.a.machine, pair.b.machine)
+      pair.runUntil(() => pair.a.machine.selectedPair !== undefined)
+      // validated, its nomination never answered
+      pair.bToA.addOutage(0, Infinity)
+      pair.runFor(30_000)
+      const before = pair.aToB.statistics.sent
+      pair.runFor(60_000)
+      expect(pair.aToB.statistics.sent, `seed ${seed}`).toBe(before)
+    }
   })
 
   test('100 remote candidates at most, 64 local ones, 32 names', () => {
@@ -272,7 +304,7 @@ describe('S22: timers advance', () => {
         pair.runFor(60_000)
         expect(pair.now).toBeGreaterThanOrEqual(60_000)
       }),
-      { numRuns: 60 },
+      { numRuns: 100 },
     )
   })
 })
