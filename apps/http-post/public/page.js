@@ -8,8 +8,6 @@ const local = new MediaStream()
 const seen = new Map()
 let connection
 
-element('local').srcObject = local
-
 function say(message) {
   element('message').textContent = message
 }
@@ -24,6 +22,8 @@ async function toggle(kind) {
     local.removeTrack(tracks[kind])
     tracks[kind] = undefined
   }
+  // a video element with an empty stream would keep the page loading
+  element('local').srcObject = local.getTracks().length === 0 ? null : local
   buttons[kind].setAttribute('aria-pressed', String(tracks[kind] !== undefined))
   element('connect').disabled = local.getTracks().length === 0
 }

@@ -46,6 +46,10 @@ export class Calls {
     socket.on('error', (error) => console.error(`UDP: ${error.message}`))
   }
 
+  debug(): void {
+    for (const rtc of this.#router.peers) console.log(JSON.stringify(rtc.statistics, undefined, 1), this.#router.unrouted)
+  }
+
   /** How many calls there are. */
   get size(): number {
     return this.#router.size

@@ -22,6 +22,7 @@ try {
     console.log('Open one of these in a browser on this machine, and accept its certificate:')
     for (const name of addressesOf(settings.host)) console.log(`  https://${name}:${port}/`)
 
+    process.on('SIGUSR2', () => calls.debug())
     const stop = (): void => {
       calls.close()
       server.close()

@@ -1,7 +1,7 @@
 import { defaultCrypto } from '@str0m/crypto'
 import { DtlsCertificate } from '@str0m/dtls'
 import { parseRtcp, type Rtcp } from '@str0m/rtp'
-import { type Instant, type Mid, OutputQueue, UsageError } from '@str0m/sans-io'
+import { type Instant, type Mid, OutputQueue, plainBytes, UsageError } from '@str0m/sans-io'
 import { DEFAULT_CODECS } from '@str0m/sdp'
 import { Candidate, type IceState } from '@str0m/stun-ice'
 import { ChangeSet, PendingChanges, type PendingOffer } from './change-set.ts'
@@ -200,7 +200,7 @@ export class Rtc {
   handleInput(input: RtcInput): void {
     this.#now = Math.max(input.now, this.#now)
     if (input.kind === 'timeout') this.#handleTimeout(this.#now)
-    else this.#handleReceive({ ...input, now: this.#now })
+    else this.#handleReceive({ ...input, now: this.#now, contents: plainBytes(input.contents) })
   }
 
   /** What to do next. Poll until it answers `timeout`. */

@@ -172,10 +172,10 @@ function readElement(
       if (length >= 1) into.videoContentType = bytes[at]!
       return
     case 'videoTiming':
-      if (length === 13) into.videoTiming = bytes.slice(at, at + length)
+      if (length === 13) into.videoTiming = new Uint8Array(bytes.subarray(at, at + length))
       return
     case 'colorSpace':
-      if (length === 4 || length === 28) into.colorSpace = bytes.slice(at, at + length)
+      if (length === 4 || length === 28) into.colorSpace = new Uint8Array(bytes.subarray(at, at + length))
   }
 }
 

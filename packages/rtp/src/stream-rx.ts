@@ -1,4 +1,4 @@
-import { type Instant, NEVER, type Pt, type Ssrc } from '@str0m/sans-io'
+import { type Instant, NEVER, plainBytes, type Pt, type Ssrc } from '@str0m/sans-io'
 import { depacketizerFor } from './codecs/depacketizer-for.ts'
 import { type Frame, FrameAssembler } from './frame-assembler.ts'
 import { ReceptionStatistics } from './reception-statistics.ts'
@@ -108,7 +108,7 @@ export class StreamRx {
     if (assembler === undefined) return
     const { sequenceNumber, timestamp, marker } = header
     const droppedBefore = assembler.statistics.framesDropped + assembler.statistics.packetsGivenUp
-    assembler.handlePacket(now, { sequenceNumber, timestamp, marker, payload })
+    assembler.handlePacket(now, { sequenceNumber, timestamp, marker, payload: plainBytes(payload) })
     this.#noteLoss(droppedBefore)
   }
 

@@ -1,3 +1,5 @@
+import { plainBytes } from './plain-bytes.ts'
+
 const EMPTY = new Uint8Array(0)
 
 /**
@@ -14,7 +16,7 @@ export class ByteReader {
   failed = false
 
   constructor(bytes: Uint8Array, start = 0, end: number = bytes.length) {
-    this.bytes = bytes
+    this.bytes = plainBytes(bytes)
     this.position = start
     this.end = Math.min(end, bytes.length)
     if (start > this.end) this.failed = true

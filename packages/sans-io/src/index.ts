@@ -12,6 +12,7 @@ export type {
   TransmitOutput,
 } from './machine.ts'
 export { OutputQueue } from './output-queue.ts'
+export { plainBytes } from './plain-bytes.ts'
 export { type RandomSource, SeededRandom } from './random.ts'
 export { serial16, serial24, serial32, type SerialArithmetic } from './serial.ts'
 export {
