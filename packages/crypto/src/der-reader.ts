@@ -1,11 +1,11 @@
 // Reads DER (X.690 sections 8 to 10): definite lengths in the fewest bytes, nothing else.
 
-export const DER_INTEGER = 0x02
-export const DER_BIT_STRING = 0x03
+const DER_INTEGER = 0x02
+const DER_BIT_STRING = 0x03
 export const DER_OCTET_STRING = 0x04
 export const DER_NULL = 0x05
 export const DER_OBJECT_IDENTIFIER = 0x06
-export const DER_SEQUENCE = 0x30
+const DER_SEQUENCE = 0x30
 /** [0] and [1], constructed. */
 export const DER_CONTEXT_0 = 0xa0
 export const DER_CONTEXT_1 = 0xa1

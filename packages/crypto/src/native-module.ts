@@ -1,17 +1,17 @@
 // The parts of node:crypto that are used, typed here: the packages run where Node's types are not.
 
-export interface NodeHash {
+interface NodeHash {
   update(data: Uint8Array): this
   copy(): NodeHash
   digest(): Uint8Array
 }
 
-export interface NodeHmac {
+interface NodeHmac {
   update(data: Uint8Array): this
   digest(): Uint8Array
 }
 
-export interface NodeCipher {
+interface NodeCipher {
   setAutoPadding(padding: boolean): this
   setAAD(aad: Uint8Array, options?: { plaintextLength: number }): this
   setAuthTag(tag: Uint8Array): this
@@ -24,7 +24,7 @@ export interface NodeKeyObject {
   export(options: { type: 'spki' | 'pkcs8'; format: 'der' }): Uint8Array
 }
 
-export interface NodeEcdh {
+interface NodeEcdh {
   setPrivateKey(key: Uint8Array): void
   getPublicKey(): Uint8Array
   computeSecret(peer: Uint8Array): Uint8Array

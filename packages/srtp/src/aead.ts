@@ -1,6 +1,13 @@
 // AES-GCM: RFC 7714. The header is associated data, and so is SRTCP's trailer (E flag and index), which stands
 // after the tag.
-import { type Aead, type CryptoProvider, keystreamGcm, type KeystreamGcm, viewOf } from '@str0m/crypto'
+import {
+  type Aead,
+  type AesBlocks,
+  type CryptoProvider,
+  keystreamGcm,
+  type KeystreamGcm,
+  viewOf,
+} from '@str0m/crypto'
 import { assert, writeU32 } from '@str0m/sans-io'
 import { CounterBlocks } from './counter-blocks.ts'
 import type { SessionKeys } from './key-derivation.ts'
@@ -84,14 +91,21 @@ export class AeadRtp implements RtpProtection {
 export class KeystreamRtp implements RtpProtection {
   readonly #gcm: KeystreamGcm
   readonly #keystream: Keystream
-  /** For packets too long for `#gcm`. */
-  readonly #whole: AeadRtp
+  readonly #makeWhole: () => AeadRtp
+  /** For packets too long for `#gcm`: made for the first. */
+  #whole: AeadRtp | undefined
 
-  /** `gcm` is set up under the hash key that belongs to `keys`. */
-  constructor(crypto: CryptoProvider, parameters: ProfileParameters, keys: SessionKeys, gcm: KeystreamGcm) {
+  /** `cipher` has the key of `keys`, and `gcm` the hash key that belongs to it. */
+  constructor(
+    crypto: CryptoProvider,
+    parameters: ProfileParameters,
+    keys: SessionKeys,
+    cipher: AesBlocks,
+    gcm: KeystreamGcm,
+  ) {
     this.#gcm = gcm
-    this.#keystream = new Keystream(crypto.aesBlocks(keys.cipherKey), new CounterBlocks('gcm', keys.salt))
-    this.#whole = new AeadRtp(crypto, parameters, keys)
+    this.#keystream = new Keystream(cipher, new CounterBlocks('gcm', keys.salt))
+    this.#makeWhole = () => new AeadRtp(crypto, parameters, keys)
   }
 
   protect(
@@ -103,7 +117,7 @@ export class KeystreamRtp implements RtpProtection {
     ahead: KeystreamAhead | undefined,
   ): void {
     if (!this.#gcm.fits(headerLength, length)) {
-      this.#whole.protect(buffer, headerLength, length, ssrc, index, undefined)
+      this.#useWhole().protect(buffer, headerLength, length, ssrc, index, undefined)
       return
     }
     const keystream = this.#keystream.of(ssrc, index, blocksOf(length - headerLength), ahead)
@@ -119,7 +133,7 @@ export class KeystreamRtp implements RtpProtection {
   ): boolean {
     const length = packet.length - TAG_LENGTH
     if (!this.#gcm.fits(headerLength, length)) {
-      return this.#whole.unprotect(packet, headerLength, ssrc, index, undefined)
+      return this.#useWhole().unprotect(packet, headerLength, ssrc, index, undefined)
     }
     const keystream = this.#keystream.of(ssrc, index, blocksOf(length - headerLength), ahead)
     return this.#gcm.open(packet, headerLength, length, keystream, this.#keystream.offset)
@@ -127,6 +141,11 @@ export class KeystreamRtp implements RtpProtection {
 
   prepare(ssrc: number, index: number, payload: number, ahead: KeystreamAhead): void {
     this.#keystream.prepare(ssrc, index, blocksOf(payload), ahead)
+  }
+
+  #useWhole(): AeadRtp {
+    this.#whole ??= this.#makeWhole()
+    return this.#whole
   }
 }
 
@@ -141,11 +160,11 @@ export function aeadRtp(
   parameters: ProfileParameters,
   keys: SessionKeys,
 ): RtpProtection {
-  const hashKey = crypto.aesBlocks(keys.cipherKey).encrypt(new Uint8Array(16))
-  const gcm = keystreamGcm(hashKey)
+  const cipher = crypto.aesBlocks(keys.cipherKey)
+  const gcm = keystreamGcm(cipher.encrypt(new Uint8Array(16)))
   return gcm === undefined
     ? new AeadRtp(crypto, parameters, keys)
-    : new KeystreamRtp(crypto, parameters, keys, gcm)
+    : new KeystreamRtp(crypto, parameters, keys, cipher, gcm)
 }
 
 export class AeadRtcp implements RtcpProtection {

@@ -45,11 +45,12 @@ describe.each(PROVIDERS)('RFC 7714, $name', (crypto) => {
     const parameters = profileParameters(vector.profile)
     const keys = { cipherKey: KEY.slice(0, parameters.keyLength), salt: SALT, authKey: new Uint8Array(0) }
 
-    const gcm = keystreamGcm(crypto.aesBlocks(keys.cipherKey).encrypt(new Uint8Array(16)))!
+    const cipher = crypto.aesBlocks(keys.cipherKey)
+    const gcm = keystreamGcm(cipher.encrypt(new Uint8Array(16)))!
 
     it.each([
       ['one call a packet', new AeadRtp(crypto, parameters, keys)],
-      ['over keystream', new KeystreamRtp(crypto, parameters, keys, gcm)],
+      ['over keystream', new KeystreamRtp(crypto, parameters, keys, cipher, gcm)],
     ])('section 16: SRTP, %s', (_, aead) => {
       const buffer = new Uint8Array(RTP.length + 16)
       buffer.set(RTP)
@@ -60,7 +61,7 @@ describe.each(PROVIDERS)('RFC 7714, $name', (crypto) => {
     })
 
     it('sections 16.1.3 and 16.2.3: all is header', () => {
-      const aead = new KeystreamRtp(crypto, parameters, keys, gcm)
+      const aead = new KeystreamRtp(crypto, parameters, keys, cipher, gcm)
       const buffer = new Uint8Array(RTP.length + 16)
       buffer.set(RTP)
       aead.protect(buffer, RTP.length, RTP.length, RTP_SSRC, RTP_INDEX, undefined)
