@@ -142,6 +142,11 @@ export class IceSession {
         unknownAttributes: request.notUnderstood,
       })
     }
+    const ufrag = request.username!.slice(this.local.ufrag.length + 1)
+    if (this.remote !== undefined && this.remote.ufrag !== ufrag) {
+      // of another generation of the peer, or of another peer where the offer has forked: answered, and no more
+      return respond({ class: 'success', xorMappedAddress: source })
+    }
     // a lite agent is the controlled one, RFC 8445 section 6.1.1
     const conflict = lite ? (request.iceControlled === undefined ? 'none' : 'reject') : role.conflict(request)
     if (!this.#retired) {
@@ -149,7 +154,6 @@ export class IceSession {
       if (conflict === 'switch') this.#context.switchRole()
     }
     respond({ class: 'success', xorMappedAddress: source })
-    const ufrag = request.username!.slice(this.local.ufrag.length + 1)
     const pair =
       known ??
       (this.#retired
@@ -161,7 +165,7 @@ export class IceSession {
     pair.heardAt = now
     if (this.#retired && !lite) return
     if (lite) this.#acceptLite(pair, request)
-    else if (this.remote === undefined || this.remote.ufrag === ufrag) this.#accept(pair, request)
+    else this.#accept(pair, request)
   }
 
   /** RFC 8445 sections 7.3.1.4 and 7.3.1.5. */

@@ -6,7 +6,7 @@ const TRANSMISSIONS = 7
 /** Rm: how many RTO the last one is waited for. RFC 8489 section 6.2.1. */
 const FINAL_WAIT = 16
 /** Requests that may be answered. The oldest cancelled one makes room: it is then too late for its answer. */
-export const MAX_TRANSACTIONS = 256
+const MAX_TRANSACTIONS = 256
 
 /** A Binding request that may be answered. */
 export interface Transaction {

@@ -1,0 +1,325 @@
+import { encodeUtf8 } from '@str0m/sans-io'
+import { describe, expect, test } from 'vitest'
+import {
+  Candidate,
+  IceAgent,
+  type IceTransmit,
+  parseStun,
+  type ReceivedStun,
+  type StunMessage,
+  writeStun,
+} from '../src/index.ts'
+import { A, agents, areJoined, at, B, nextAt, receive, seededCrypto, sent, signalBoth } from './support.ts'
+
+const PEER = { ufrag: 'peer', pwd: 'p'.repeat(24) }
+const crypto = seededCrypto(5)
+
+/** An agent whose peer is played by the test. */
+class Script {
+  readonly agent: IceAgent
+  now = 0
+
+  constructor(options: ConstructorParameters<typeof IceAgent>[0] = {}) {
+    this.agent = new IceAgent({ crypto: seededCrypto(4), controlling: true, ...options })
+    this.agent.addLocalCandidate(Candidate.host(A))
+    this.agent.setRemoteCredentials(PEER)
+  }
+
+  /** What is sent by `now`. */
+  until(now: number): IceTransmit[] {
+    const datagrams = sent(this.agent)
+    for (let at = nextAt(this.agent); at <= now; at = nextAt(this.agent)) {
+      this.now = Math.max(this.now, at)
+      this.agent.handleInput({ kind: 'timeout', now: this.now })
+      datagrams.push(...sent(this.agent))
+    }
+    this.now = now
+    return datagrams
+  }
+
+  requests(now: number): ReceivedStun[] {
+    return this.until(now).map(({ contents }) => read(contents))
+  }
+
+  answer(request: IceTransmit, fields: Partial<StunMessage> = {}): void {
+    const transactionId = request.contents.slice(8, 20)
+    const { source, destination } = request
+    const message = {
+      class: 'success',
+      method: 1,
+      transactionId,
+      xorMappedAddress: source,
+      ...fields,
+    } as const
+    const contents = writeStun(message, { integrity: crypto.hmac('sha1', encodeUtf8(PEER.pwd)) })
+    this.agent.handleInput(receive(this.now, { source: destination, destination: source, contents }))
+  }
+
+  ask(fields: Partial<StunMessage> = {}, source = B): void {
+    const { ufrag, pwd } = this.agent.localCredentials
+    const message: StunMessage = {
+      class: 'request',
+      method: 1,
+      transactionId: crypto.randomBytes(12),
+      username: `${ufrag}:${PEER.ufrag}`,
+      priority: 1_862_270_975,
+      [this.agent.controlling ? 'iceControlled' : 'iceControlling']: 7n,
+      ...fields,
+    }
+    const contents = writeStun(message, { integrity: crypto.hmac('sha1', encodeUtf8(pwd)) })
+    this.agent.handleInput(receive(this.now, { source, destination: A, contents }))
+  }
+}
+
+function read(contents: Uint8Array): ReceivedStun {
+  const message = parseStun(contents)
+  if (typeof message === 'string') throw new Error(message)
+  return message
+}
+
+describe('a check', () => {
+  test('is what RFC 8445 section 7.2.4 has, and is retransmitted after RFC 8489 section 6.2.1', () => {
+    const script = new Script()
+    script.agent.addRemoteCandidate(Candidate.host(B))
+    const [first] = script.requests(0)
+    expect(first).toMatchObject({
+      class: 'request',
+      username: `peer:${script.agent.localCredentials.ufrag}`,
+      fingerprint: true,
+    })
+    expect(Math.floor(first!.priority! / 2 ** 24)).toBe(110)
+    expect(first!.iceControlling).toBeTypeOf('bigint')
+    expect(first!.useCandidate).toBeUndefined()
+    const times: number[] = []
+    for (let now = 0; now <= 40_000; now += 100) {
+      for (const request of script.requests(now)) {
+        times.push(now)
+        expect(request.transactionId).toEqual(first!.transactionId)
+      }
+    }
+    expect(times).toEqual([500, 1500, 3500, 7500, 15_500, 31_500])
+    expect(script.agent.state).toBe('failed')
+  })
+
+  test('what was sent is the caller’s: changing it does not change the retransmission', () => {
+    const script = new Script()
+    script.agent.addRemoteCandidate(Candidate.host(B))
+    const [first] = script.until(0)
+    const copy = first!.contents.slice()
+    first!.contents.fill(0)
+    expect(script.until(500)[0]!.contents).toEqual(copy)
+  })
+
+  test('a request of the peer triggers one at once, and the answer to the old one still counts', () => {
+    const script = new Script()
+    script.agent.addRemoteCandidate(Candidate.host(B))
+    const [first] = script.until(0)
+    script.now = 100
+    script.ask()
+    const [response, triggered] = script.until(100)
+    expect(read(response!.contents)).toMatchObject({ class: 'success', xorMappedAddress: B })
+    expect(read(triggered!.contents).class).toBe('request')
+    expect(read(triggered!.contents).transactionId).not.toEqual(read(first!.contents).transactionId)
+    script.now = 120
+    script.answer(first!)
+    expect(script.agent.selectedPair?.destination).toEqual(B)
+    expect(script.agent.statistics.pairs[0]).toMatchObject({
+      currentRoundTripTime: 120,
+      totalRoundTripTime: 120,
+    })
+  })
+
+  test('the mapped address tells the local candidate as the peer sees it', () => {
+    const script = new Script()
+    script.agent.addRemoteCandidate(Candidate.host(B))
+    script.answer(script.until(0)[0]!, { xorMappedAddress: at('203.0.113.5', 999) })
+    expect(script.agent.selectedPair).toMatchObject({
+      source: A,
+      local: { type: 'prflx', address: { address: '203.0.113.5', port: 999 }, base: A },
+    })
+  })
+
+  test('that is refused fails the pair, one with 487 changes the role and is repeated', () => {
+    const script = new Script()
+    script.agent.addRemoteCandidate(Candidate.host(B))
+    script.answer(script.until(0)[0]!, { class: 'error', errorCode: { code: 487, reason: '' } })
+    expect(script.agent.controlling).toBe(false)
+    const [again] = script.until(10)
+    expect(read(again!.contents).iceControlled).toBeTypeOf('bigint')
+    script.answer(again!, { class: 'error', errorCode: { code: 400, reason: '' } })
+    expect(script.agent.statistics.pairs[0]?.state).toBe('failed')
+    // a request of the peer brings it back: RFC 8445 section 7.3.1.4
+    script.ask()
+    expect(script.agent.statistics.pairs[0]?.state).toBe('in-progress')
+  })
+
+  test('of another generation of the peer is answered, and triggers none', () => {
+    const script = new Script()
+    script.ask({ username: `${script.agent.localCredentials.ufrag}:other` })
+    expect(script.until(0).map(({ contents }) => read(contents).class)).toEqual(['success'])
+  })
+
+  test('without PRIORITY is taken as the least of its type', () => {
+    const script = new Script()
+    script.ask({ priority: undefined })
+    expect(script.agent.statistics.pairs[0]?.pair.remote.priority).toBe(110 * 2 ** 24)
+  })
+})
+
+describe('nomination by the controlling agent', () => {
+  test('of the first that works after 50 ms, where a better one is still open', () => {
+    const script = new Script()
+    const better = Candidate.host('203.0.113.9:9', 'udp', { localPreference: 65_535 })
+    const worse = Candidate.host(B, 'udp', { localPreference: 1 })
+    script.agent.addRemoteCandidate(better)
+    script.agent.addRemoteCandidate(worse)
+    const [toBetter, toWorse] = script.until(50)
+    script.answer(toWorse!)
+    expect(script.agent.selectedPair).toMatchObject({ destination: B, nominated: false })
+    expect(script.until(99)).toEqual([])
+    const [nomination] = script.until(100)
+    expect(read(nomination!.contents).useCandidate).toBe(true)
+    script.answer(nomination!)
+    expect(script.agent.selectedPair).toMatchObject({ destination: B, nominated: true })
+    // the better one works after all
+    script.answer(toBetter!)
+    const [second] = script.until(110)
+    expect(second!.destination).toEqual(better.address)
+    expect(read(second!.contents).useCandidate).toBe(true)
+    script.answer(second!)
+    expect(script.agent.selectedPair).toMatchObject({ destination: better.address, nominated: true })
+  })
+
+  test('is repeated every second until it is answered, or there is no consent', () => {
+    const script = new Script()
+    script.agent.addRemoteCandidate(Candidate.host(B))
+    script.answer(script.until(0)[0]!)
+    const ids = new Set(
+      script
+        .requests(9000)
+        .filter(({ useCandidate }) => useCandidate)
+        .map((m) => m.transactionId.join()),
+    )
+    expect(ids.size).toBe(10)
+    script.until(30_000)
+    expect(script.agent.state).toBe('failed')
+    expect(script.until(100_000)).toEqual([])
+  })
+
+  test('that is refused ends the pair', () => {
+    const script = new Script()
+    script.agent.addRemoteCandidate(Candidate.host(B))
+    script.answer(script.until(0)[0]!)
+    script.answer(script.until(5)[0]!, { class: 'error', errorCode: { code: 400, reason: '' } })
+    expect(script.agent.selectedPair).toBeUndefined()
+  })
+})
+
+describe('nomination by the peer', () => {
+  const controlled = (): Script => new Script({ controlling: false })
+
+  test('before the check has succeeded: nominated with its success', () => {
+    const script = controlled()
+    script.ask({ useCandidate: true })
+    const [, check] = script.until(0)
+    expect(script.agent.selectedPair).toBeUndefined()
+    script.answer(check!)
+    expect(script.agent.selectedPair).toMatchObject({ nominated: true })
+  })
+
+  test('aggressive, of several: the highest priority is used', () => {
+    const script = controlled()
+    const [low, high] = [at(B.address, 1), at(B.address, 2)]
+    script.ask({ useCandidate: true, priority: 1000 }, low)
+    script.answer(script.until(0)[1]!)
+    expect(script.agent.selectedPair?.destination).toEqual(low)
+    script.ask({ useCandidate: true, priority: 2000 }, high)
+    const check = script
+      .until(10)
+      .find(({ destination, contents }) => destination.port === 2 && read(contents).class === 'request')
+    script.answer(check!)
+    expect(script.agent.selectedPair?.destination).toEqual(high)
+    script.ask({ useCandidate: true, priority: 1000 }, low)
+    expect(script.agent.selectedPair?.destination).toEqual(high)
+  })
+
+  test('data may go on a valid pair before any nomination: RFC 8445 section 12.1', () => {
+    const script = controlled()
+    script.ask()
+    script.answer(script.until(0)[1]!)
+    expect(script.agent.selectedPair).toMatchObject({ nominated: false })
+    expect(script.agent.state).toBe('connected')
+  })
+
+  test('of a valid pair that has been silent: it is checked again', () => {
+    const script = controlled()
+    script.ask()
+    script.answer(script.until(0)[1]!)
+    script.until(20_000)
+    const before = script.agent.statistics.pairs[0]!.requestsSent
+    script.ask({ useCandidate: true })
+    expect(script.agent.statistics.pairs[0]!.requestsSent).toBe(before + 1)
+  })
+})
+
+describe('both families', () => {
+  test('IPv6 is preferred where both work, IPv4 is used where it does not', () => {
+    for (const works of [true, false]) {
+      const pair = agents({ link: { latency: 10 } })
+      const [a, b] = [pair.a.machine, pair.b.machine]
+      a.addLocalCandidate(Candidate.host('[2001:db8::1]:5000'))
+      b.addLocalCandidate(Candidate.host('[2001:db8::2]:6000'))
+      const send = pair.aToB.send.bind(pair.aToB)
+      pair.aToB.send = (now, item) => {
+        if (works || !item.destination.address.includes(':')) send(now, item)
+      }
+      signalBoth(a, b)
+      pair.runUntil(() => areJoined(a, b), 1000)
+      pair.runFor(500)
+      expect(a.selectedPair?.source.address.includes(':')).toBe(works)
+      expect(areJoined(a, b)).toBe(true)
+    }
+  })
+})
+
+describe('bounds', () => {
+  test('the answer to a check of a pair that made room for a better one is dropped', () => {
+    const script = new Script({ maxPairs: 1 })
+    script.agent.addRemoteCandidate(Candidate.host(B, 'udp', { localPreference: 1 }))
+    const [check] = script.until(0)
+    // all retransmissions are over: the pair has failed, and a better one takes its place
+    script.answer(check!, { class: 'error', errorCode: { code: 500, reason: '' } })
+    script.ask()
+    const [, again] = script.until(0)
+    expect(again).toBeUndefined()
+    const [late] = script.until(5)
+    script.answer(late!, { class: 'error', errorCode: { code: 500, reason: '' } })
+    script.agent.addRemoteCandidate(Candidate.host('203.0.113.9:9', 'udp', { localPreference: 9 }))
+    expect(script.agent.statistics.pairs.map(({ pair }) => pair.destination.port)).toEqual([9])
+    script.answer(check!)
+    expect(script.agent.selectedPair).toBeUndefined()
+  })
+
+  test('a pair of the lowest priority is not taken at the bound', () => {
+    const script = new Script({ maxPairs: 2 })
+    for (const localPreference of [30, 20, 10]) {
+      script.agent.addRemoteCandidate(
+        Candidate.host(at(B.address, localPreference), 'udp', { localPreference }),
+      )
+    }
+    expect(script.agent.statistics.pairs.map(({ pair }) => pair.destination.port)).toEqual([30, 20])
+  })
+})
+
+describe('a request of another peer that has the offer', () => {
+  test('changes neither role nor pairs', () => {
+    const script = new Script()
+    script.ask({
+      username: `${script.agent.localCredentials.ufrag}:other`,
+      iceControlled: undefined,
+      iceControlling: 2n ** 64n - 1n,
+    })
+    expect(script.agent.controlling).toBe(true)
+    expect(script.agent.statistics.pairs).toEqual([])
+  })
+})
