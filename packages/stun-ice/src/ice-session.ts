@@ -5,13 +5,8 @@ import type { CandidatePair } from './candidate-pair.ts'
 import { type Candidate, peerReflexive, peerReflexivePriority } from './candidate.ts'
 import { Checklist, MAX_LOCAL_CANDIDATES } from './checklist.ts'
 import type { IceCredentials, IceDropReason } from './ice-types.ts'
-import {
-  markMaintained,
-  pairToNominate,
-  selectPair,
-  type SelectionRules,
-  UNANSWERED_INTERVALS,
-} from './pair-selection.ts'
+import { Nomination } from './nomination.ts'
+import { markMaintained, selectPair, type SelectionRules, UNANSWERED_INTERVALS } from './pair-selection.ts'
 import { verifyStunIntegrity } from './stun-parse.ts'
 import { BINDING, type ReceivedStun, type StunError, type StunMessage } from './stun-types.ts'
 import { writeStun } from './stun-write.ts'
@@ -19,11 +14,6 @@ import { type Transaction, Transactions } from './transactions.ts'
 
 /** The priority of a peer-reflexive candidate whose check had none: the least of its type. */
 const DEFAULT_PRIORITY = 110 * 2 ** 24
-/**
- * A nomination without an answer is repeated by a new check after this, ms, for as long as there is consent: the
- * retransmissions of one check are soon so far apart that a few losses hold the whole up.
- */
-const NOMINATION_REPEAT = 1000
 const ROLE_CONFLICT: StunError = { code: 487, reason: 'Role Conflict' }
 const UNKNOWN_ATTRIBUTE: StunError = { code: 420, reason: 'Unknown Attribute' }
 
@@ -56,9 +46,7 @@ export class IceSession {
   #now: Instant = Number.NEGATIVE_INFINITY
   #lastCheckAt: Instant = Number.NEGATIVE_INFINITY
   #firstValidAt: Instant = NEVER
-  /** When waiting for a better pair ends. */
-  #nominateAt: Instant = NEVER
-  #nominationRepeatsAt: Instant = NEVER
+  readonly #nomination = new Nomination()
   /** The PAC timer, RFC 8863: no failure before it, where nothing has connected. */
   #patientUntil: Instant = NEVER
   #patienceStarts = false
@@ -95,7 +83,7 @@ export class IceSession {
   /** A newer generation begins. RFC 7675 section 5.1: consent goes on where data does. */
   retire(): void {
     this.#retired = true
-    this.#nominateAt = NEVER
+    this.#nomination.stop()
     this.checklist.keepOnly(this.selected)
     this.#transactions.retain((pair) => pair === this.selected)
   }
@@ -356,7 +344,7 @@ export class IceSession {
   nextAt(): Instant {
     if (this.failed) return NEVER
     const { lite, timing } = this.#context
-    let at = Math.min(this.#transactions.nextAt(), this.#nominateAt)
+    let at = Math.min(this.#transactions.nextAt(), this.#nomination.at)
     if (!lite && !this.#retired && this.remote !== undefined) {
       if (this.checklist.hasTriggered) at = Math.min(at, this.#lastCheckAt + timing.triggeredCheckInterval)
       else if (this.checklist.hasWaiting) at = Math.min(at, this.#lastCheckAt + timing.checkInterval)
@@ -417,28 +405,17 @@ export class IceSession {
     markMaintained(pairs, this.selected)
   }
 
-  /** RFC 8445 section 8.1.1. Later, a better pair that has become valid is nominated too. */
   #nominate(): void {
-    this.#nominateAt = NEVER
-    if (!this.#context.role.controlling) return
-    const pair = pairToNominate(this.checklist.pairs, this.#rules())
-    if (pair === undefined || pair.nominated) return
-    if (pair.nominating && this.#now < this.#nominationRepeatsAt) {
-      this.#nominateAt = this.#nominationRepeatsAt
-      return
-    }
-    const waitUntil = this.#firstValidAt + this.#context.timing.nominationDelay
-    const isBest = this.#context.remoteLite || !this.checklist.mayImproveOn(pair)
-    if (!isBest && this.#now < waitUntil) {
-      this.#nominateAt = waitUntil
-      return
-    }
-    // a nomination under way is begun anew: an answer to the old request still counts
+    const { role, remoteLite, timing } = this.#context
+    if (!role.controlling) return this.#nomination.stop()
+    // a lite peer cannot send before: there is nothing to wait for
+    const waitUntil = this.#firstValidAt + (remoteLite ? 0 : timing.nominationDelay)
+    const pair = this.#nomination.decide(this.#now, this.checklist, this.#rules(), waitUntil)
+    if (pair === undefined) return
+    // where one is under way it is begun anew: an answer to the old request still counts
     this.#transactions.cancel(pair)
     pair.nominating = true
     this.checklist.trigger(pair)
-    this.#nominationRepeatsAt = this.#now + NOMINATION_REPEAT
-    this.#nominateAt = this.#nominationRepeatsAt
   }
 
   /** Sends one check, if one is due: RFC 8445 section 6.1.4.2. */
