@@ -17,6 +17,8 @@ export interface RetransmissionTimes {
   readonly max: number
 }
 
+/** Flights that are sent in turn. At the bound the oldest goes. */
+const RIVAL_FLIGHTS_MAX = 4
 const CHANGE_CIPHER_SPEC = new Uint8Array([1])
 /** A fragment of fewer bytes is not worth its headers: the message starts in the next datagram. */
 const FRAGMENT_LENGTH_MIN = 32
@@ -29,7 +31,8 @@ export class Flight {
   readonly #mtu: number
   readonly #times: RetransmissionTimes
   readonly #output: (datagram: Uint8Array) => void
-  #items: readonly FlightItem[] = []
+  /** What was sent last is at the end. Without an attacker there is one. */
+  readonly #rivals: (readonly FlightItem[])[] = []
   #deadline: Instant = NEVER
   #interval: number
   #sentAt: Instant = Number.NEGATIVE_INFINITY
@@ -52,7 +55,17 @@ export class Flight {
    * again only when the peer repeats its own.
    */
   send(items: readonly FlightItem[], now: Instant, repeats: boolean): void {
-    this.#items = items
+    this.#rivals.length = 0
+    this.sendRival(items, now, repeats)
+  }
+
+  /**
+   * Sends `items` now, and from then on in turn with what was sent before: where a forgery may have made us choose
+   * wrong, and only the peer's answer can tell.
+   */
+  sendRival(items: readonly FlightItem[], now: Instant, repeats: boolean): void {
+    if (this.#rivals.length === RIVAL_FLIGHTS_MAX) this.#rivals.shift()
+    this.#rivals.push(items)
     this.#repeats = repeats
     this.#interval = this.#times.initial
     this.#transmit(now)
@@ -60,6 +73,8 @@ export class Flight {
 
   /** The timer ran out. */
   handleTimeout(now: Instant): void {
+    const next = this.#rivals.shift()
+    if (next !== undefined) this.#rivals.push(next)
     this.#interval = Math.min(this.#interval * 2, this.#times.max)
     this.#transmit(now)
   }
@@ -69,26 +84,26 @@ export class Flight {
    * keeps anyone who repeats the peer's datagrams from drawing more than a flight in half the first timer.
    */
   handleRepeated(now: Instant): boolean {
-    if (this.#items.length === 0 || now - this.#sentAt < this.#times.initial / 2) return false
+    if (this.#rivals.length === 0 || !this.mayRepeat(now)) return false
     this.#transmit(now)
     return true
   }
 
-  /** Whether `message` is part of what was sent last. */
-  holds(message: HandshakeMessage | undefined): boolean {
-    return this.#items.some((item) => item.message === message)
+  /** Whether so long ago that whoever makes us send again by what it sends gains nothing. */
+  mayRepeat(now: Instant): boolean {
+    return now - this.#sentAt >= this.#times.initial / 2
   }
 
   /** Nothing is to be sent again. */
   clear(): void {
-    this.#items = []
+    this.#rivals.length = 0
     this.#deadline = NEVER
   }
 
   #transmit(now: Instant): void {
     this.#sentAt = now
     this.#deadline = this.#repeats ? now + this.#interval : NEVER
-    for (const datagram of packFlight(this.#items, this.#mtu)) this.#output(datagram)
+    for (const datagram of packFlight(this.#rivals.at(-1) ?? [], this.#mtu)) this.#output(datagram)
   }
 }
 

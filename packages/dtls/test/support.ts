@@ -92,7 +92,7 @@ export class Wire {
 
   /** Runs until `until`, nothing is left to happen, or `done`. */
   run(until: number, done: () => boolean = () => false): void {
-    for (let steps = 0; steps < 100_000; steps++) {
+    for (let steps = 0; steps < 4000; steps++) {
       const at = Math.min(this.#collect('client'), this.#collect('server'))
       if (done()) return
       const next = this.#inFlight.toSorted((a, b) => a.at - b.at || a.order - b.order)[0]

@@ -42,6 +42,9 @@ import {
 /** The `message_seq` of our last ClientHello: each HelloVerifyRequest takes one. */
 const CLIENT_HELLO_SEQUENCE_MAX = 3
 
+/** Hellos with different cookies in one place. At the bound the oldest goes. */
+const COOKIES_MAX = 3
+
 type ClientState =
   | { readonly name: 'start' }
   | { readonly name: 'wait-server-hello' }
@@ -58,8 +61,8 @@ interface SentHello {
 export class ClientHandshake12 implements Handshake {
   readonly #context: HandshakeContext
   readonly #random: Uint8Array
-  /** By `message_seq`. */
-  readonly #hellos: (SentHello | undefined)[] = []
+  /** By `message_seq`; several where the cookies that came for one differ, the newest last. */
+  readonly #hellos: (SentHello[] | undefined)[] = []
   #state: ClientState = { name: 'start' }
 
   constructor(context: HandshakeContext) {
@@ -129,7 +132,9 @@ export class ClientHandshake12 implements Handshake {
       extensions: this.#extensions(),
     })
     const message = handshakeMessage(HandshakeType.clientHello, messageSequence, body)
-    this.#hellos[messageSequence] = { message, cookie, triedVersion: 0 }
+    const hellos = (this.#hellos[messageSequence] ??= [])
+    if (hellos.length === COOKIES_MAX) hellos.shift()
+    hellos.push({ message, cookie, triedVersion: 0 })
     flight.send([{ epoch: plaintext, message }], now, true)
   }
 
@@ -141,26 +146,32 @@ export class ClientHandshake12 implements Handshake {
       counters.refuse(cookie === undefined ? 'malformed-handshake' : 'unexpected-message')
       return
     }
-    const sent = this.#hellos[sequence]
-    if (sent !== undefined && sameBytes(sent.cookie, cookie)) return
-    // a forged cookie replaces the genuine one, and the server's next HelloVerifyRequest puts it back
+    if (this.#state.name !== 'wait-server-hello') {
+      // the server has taken a hello and signed its answer: whatever asks for another is late or forged
+      counters.drop('unexpected-message')
+      return
+    }
+    const newest = this.#hellos[sequence]?.at(-1)
+    if (newest !== undefined && sameBytes(newest.cookie, cookie)) return
+    // a forged cookie takes the genuine one's turn, and the server's next HelloVerifyRequest gives it back
     this.#sendHello(sequence, cookie.slice(), now)
   }
 
-  /** Answers the flight that starts at `base`, if it is whole, answers a hello of ours and was not tried before. */
+  /** Answers the flight that starts at `base`, if it is whole and was not tried before; once for each hello that it may answer. */
   #tryFlight(base: number, now: Instant): void {
     const { reassembly, counters, config } = this.#context
-    const hello = this.#hellos[base]
-    if (hello === undefined) return
-    const collected = collectServerFlight(reassembly, base)
-    if (collected === undefined || collected.version <= hello.triedVersion) return
-    hello.triedVersion = collected.version
+    const hellos = this.#hellos[base]
+    const collected = hellos && collectServerFlight(reassembly, base)
+    if (hellos === undefined || collected === undefined) return
+    const untried = hellos.filter(({ triedVersion }) => triedVersion < collected.version)
+    if (untried.length === 0) return
+    for (const hello of untried) hello.triedVersion = collected.version
     const parameters = acceptServerFlight(config, this.#random, collected)
     if (parameters instanceof Refusal) {
       counters.refuse(parameters.reason)
       return
     }
-    this.#answer(hello.message, collected.messages, parameters, now)
+    for (const hello of untried) this.#answer(hello.message, collected.messages, parameters, now)
   }
 
   /** Sends flight 5. */
@@ -213,10 +224,14 @@ export class ClientHandshake12 implements Handshake {
       transcript: concatBytes([transcript, finished.bytes]),
       finishedSequence: last.messageSequence + 1,
     }
-    if (this.#state.name === 'wait-finished') keepSession(this.#state.sessions, session)
-    else this.#state = { name: 'wait-finished', sessions: [session] }
     const items: FlightItem[] = messages.map((message) => ({ epoch: plaintext, message }))
     items.push({ epoch: plaintext, message: 'change-cipher-spec' }, { epoch: write, message: finished })
-    flight.send(items, now, true)
+    if (this.#state.name === 'wait-finished') {
+      keepSession(this.#state.sessions, session)
+      flight.sendRival(items, now, true)
+    } else {
+      this.#state = { name: 'wait-finished', sessions: [session] }
+      flight.send(items, now, true)
+    }
   }
 }

@@ -62,6 +62,7 @@ interface Offer {
   readonly transcript: Uint8Array
   /** Of the newest message in the client's flight that was last tried. */
   triedVersion: number
+  sent: boolean
 }
 
 type ServerState =
@@ -218,20 +219,21 @@ export class ServerHandshake12 implements Handshake {
       flight,
       transcript: concatBytes([hello.bytes, ...flight.map(({ bytes }) => bytes)]),
       triedVersion: 0,
+      sent: false,
     }
   }
 
   /** Sends the flight of the offer at `index`, which goes to the end. */
   #sendOffer(index: number, now: Instant): void {
     const { flight, plaintext, counters } = this.#context
-    const latest = index === this.#offers.length - 1
+    const isNew = !this.#offers[index]?.sent
+    // two rivals that provoke each other's answers would else go round as fast as the network lets them
+    if (!isNew && !flight.mayRepeat(now)) return
     const [offer] = this.#offers.splice(index, 1)
     if (offer === undefined) return
     this.#offers.push(offer)
-    if (latest && flight.holds(offer.flight[0])) {
-      if (flight.handleRepeated(now)) counters.flightsRetransmitted++
-      return
-    }
+    if (offer.sent) counters.flightsRetransmitted++
+    offer.sent = true
     const items = offer.flight.map((message) => ({ epoch: plaintext, message }))
     flight.send(items, now, true)
   }
