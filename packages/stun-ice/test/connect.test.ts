@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { agents, areJoined, joined, seededCrypto, signal, signalBoth } from './support.ts'
+import { Candidate } from '../src/index.ts'
+import { A, agents, areJoined, at, B, joined, seededCrypto, signal, signalBoth } from './support.ts'
 
 describe('two agents on a good network', () => {
   test('connect in one round trip, are nominated in two, and complete', () => {
@@ -63,6 +64,27 @@ describe('loss, reorder, duplicate', () => {
     for (let seed = 1; seed <= 50; seed++) {
       const pair = joined({ seed, link: { latency: 20, loss: { degrade: 0.1, recover: 0.5 } } })
       expect(pair.now, `seed ${seed}`).toBeLessThan(30_000)
+    }
+  })
+})
+
+describe('several pairs on a bad network', () => {
+  test('connect, and agree on one pair once the network is good again', () => {
+    for (let seed = 1; seed <= 100; seed++) {
+      const pair = agents({ seed, link: { latency: 5 + seed, jitter: 10, loss: 0.3, reorder: 0.2 } })
+      const [a, b] = [pair.a.machine, pair.b.machine]
+      a.addLocalCandidate(Candidate.host(at(A.address, 5001)))
+      b.addLocalCandidate(Candidate.host(at(B.address, 6001)))
+      signalBoth(a, b)
+      pair.runUntil(() => a.selectedPair !== undefined && b.selectedPair !== undefined)
+      // each may fall back on its own for a while: all of these pairs are valid
+      pair.runFor(20_000)
+      for (const link of [pair.aToB, pair.bToA]) link.configure(pair.now, { loss: 0 })
+      pair.runFor(15_000)
+      expect(areJoined(a, b), `seed ${seed}`).toBe(true)
+      expect(a.isValidatedPath(a.selectedPair!.destination, a.selectedPair!.source), `seed ${seed}`).toBe(
+        true,
+      )
     }
   })
 })
