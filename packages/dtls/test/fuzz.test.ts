@@ -36,7 +36,7 @@ describe('S8: mutated datagrams in mid-handshake', () => {
     for (const mtu of [1200, 300]) {
       it(`neither throw nor keep the genuine ones from connecting (cookie ${cookie}, mtu ${mtu})`, () => {
         const failed: string[] = []
-        for (let seed = 1; seed <= 100; seed++) {
+        for (let seed = 1; seed <= 25; seed++) {
           const wire = new Wire(
             makeClient({ mtu }, seed),
             makeServer({ mtu, cookie }, seed + 1000),

@@ -43,7 +43,7 @@ import {
 const CLIENT_HELLO_SEQUENCE_MAX = 3
 
 /** Hellos with different cookies in one place. At the bound the oldest goes. */
-const COOKIES_MAX = 3
+const COOKIES_MAX = 2
 
 type ClientState =
   | { readonly name: 'start' }

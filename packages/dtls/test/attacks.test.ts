@@ -1,0 +1,291 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { NEVER, SeededRandom } from '@str0m/sans-io'
+import { CookieExchange, Dtls, DtlsCertificate } from '@str0m/dtls'
+import { HandshakeReassembly, MESSAGE_LENGTH_MAX, REASSEMBLY_BYTES_MAX } from '../src/reassembly.ts'
+import {
+  CLIENT_CERTIFICATE,
+  drain,
+  fingerprintsOf,
+  makeClient,
+  makeServer,
+  seededCrypto,
+  Wire,
+} from './support.ts'
+
+function fixture(browser: string): Uint8Array[] {
+  const text = readFileSync(new URL(`fixtures/${browser}-dtls-clienthello.hex`, import.meta.url), 'utf8')
+  return text
+    .split(/\s+/)
+    .filter((line) => line !== '')
+    .map((line) => new Uint8Array(Buffer.from(line, 'hex')))
+}
+
+function connected(): Wire {
+  const wire = new Wire()
+  wire.connect()
+  return wire
+}
+
+describe("browsers' first flights", () => {
+  for (const browser of ['chromium', 'firefox']) {
+    for (const order of ['in order', 'reversed']) {
+      it(`answers ${browser}, fragments ${order}, with DTLS 1.2`, () => {
+        const server = makeServer()
+        const datagrams = fixture(browser)
+        if (order === 'reversed') datagrams.reverse()
+        for (const contents of datagrams) server.handleInput({ kind: 'receive', now: 0, contents })
+        const [first] = drain(server).datagrams
+        expect(first?.[0]).toBe(22)
+        expect(first?.[13]).toBe(2)
+        expect([first?.[25], first?.[26]]).toEqual([0xfe, 0xfd])
+        expect(server.state).toBe('handshaking')
+      })
+    }
+  }
+})
+
+describe('S1: a ClientHello from elsewhere', () => {
+  it('without a usable cipher suite does not deny the call, at any step', () => {
+    const [genuine] = drainedHello()
+    const forged = genuine!.slice()
+    // after version, random, session id and cookie: every suite becomes NULL
+    const suitesAt = 25 + 2 + 32 + 1 + 1
+    forged.fill(0, suitesAt + 2, suitesAt + 2 + forged[suitesAt + 1]!)
+    const wire = new Wire(undefined, undefined, (contents, to) =>
+      to === 'server'
+        ? [
+            { contents: forged.slice(), delay: 0.5 },
+            { contents, delay: 1 },
+            { contents: forged.slice(), delay: 1.5 },
+          ]
+        : [{ contents, delay: 1 }],
+    )
+    wire.connect()
+    expect([wire.client.state, wire.server.state]).toEqual(['connected', 'connected'])
+    expect(wire.server.statistics.dropped['no-common-cipher-suite']).toBeGreaterThan(0)
+  })
+})
+
+function drainedHello(): Uint8Array[] {
+  const client = makeClient({}, 99)
+  client.start(0)
+  return drain(client).datagrams
+}
+
+describe('S2: fragments that declare much and never come', () => {
+  it('take less than 64 KiB', () => {
+    const reassembly = new HandshakeReassembly()
+    for (let i = 0; i < 100; i++) {
+      const fragment = { type: 1, messageSequence: i % 12, offset: 0, body: new Uint8Array(1000) }
+      expect(reassembly.add({ ...fragment, length: 0xff_ffff })).toBe('limit')
+      reassembly.add({ ...fragment, length: MESSAGE_LENGTH_MAX - i })
+      expect(reassembly.byteLength).toBeLessThanOrEqual(REASSEMBLY_BYTES_MAX)
+    }
+  })
+})
+
+describe('S3: fragments', () => {
+  it('of any size, order, overlap and repetition make the message', () => {
+    for (let seed = 1; seed <= 100; seed++) {
+      const random = new SeededRandom(seed)
+      const body = new Uint8Array(1 + random.integer(1500))
+      random.fill(body)
+      const reassembly = new HandshakeReassembly()
+      const base = { type: 11, length: body.length, messageSequence: 1 }
+      for (let i = 0; i < 60; i++) {
+        const offset = random.integer(body.length)
+        reassembly.add({ ...base, offset, body: body.subarray(offset, offset + random.integer(200)) })
+      }
+      for (let offset = 0; offset < body.length; offset += 100) {
+        reassembly.add({ ...base, offset, body: body.subarray(offset, offset + 100) })
+      }
+      expect(reassembly.message(1)?.body, `seed ${seed}`).toEqual(body)
+    }
+  })
+
+  it('without bytes are no progress, and rivals are kept apart', () => {
+    const reassembly = new HandshakeReassembly()
+    const half = { type: 1, length: 4, messageSequence: 0, offset: 0, body: new Uint8Array([1, 2]) }
+    expect(reassembly.add({ ...half, body: new Uint8Array(0) })).toBe('malformed')
+    expect(reassembly.add(half)).toBe('incomplete')
+    expect(reassembly.add({ ...half, type: 2, offset: 2 })).toBe('incomplete')
+    expect(reassembly.add({ ...half, offset: 2 })).toBe('changed')
+    expect(reassembly.add({ ...half, offset: 2 })).toBe('repeated')
+  })
+})
+
+describe('S4 and S7: what is not authentic, after the handshake', () => {
+  it('does not move the replay window', () => {
+    const wire = connected()
+    wire.client.send(new Uint8Array([1]))
+    const [genuine] = drain(wire.client).datagrams
+    const forged = genuine!.slice()
+    forged[6] = 0x7f
+    wire.server.handleInput({ kind: 'receive', now: wire.now, contents: forged })
+    wire.server.handleInput({ kind: 'receive', now: wire.now, contents: genuine!.slice() })
+    wire.server.handleInput({ kind: 'receive', now: wire.now, contents: genuine!.slice() })
+    expect(drain(wire.server).events).toEqual([{ type: 'data', data: new Uint8Array([1]) }])
+    expect(wire.server.statistics.dropped).toMatchObject({ 'bad-record-mac': 1, replayed: 1 })
+  })
+
+  it('does not close: alerts in plaintext, before and after', () => {
+    const alert = new Uint8Array([21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 2, 40])
+    const wire = new Wire(undefined, undefined, (contents) => [
+      { contents: alert.slice(), delay: 0.5 },
+      { contents, delay: 1 },
+    ])
+    wire.connect()
+    wire.client.handleInput({ kind: 'receive', now: wire.now, contents: alert.slice() })
+    expect([wire.client.state, wire.server.state]).toEqual(['connected', 'connected'])
+    expect(wire.client.statistics.dropped['plaintext-after-handshake']).toBeGreaterThan(0)
+    expect(wire.server.statistics.dropped['unauthenticated-alert']).toBeGreaterThan(0)
+  })
+})
+
+describe('S5: nonces', () => {
+  it('are the epoch and the sequence number', () => {
+    const wire = connected()
+    for (let i = 0; i < 50; i++) wire.client.send(new Uint8Array(3))
+    for (const datagram of drain(wire.client).datagrams) {
+      expect(datagram.subarray(13, 21)).toEqual(datagram.subarray(3, 11))
+    }
+  })
+})
+
+describe('S6: authentication of the peer', () => {
+  it('a certificate that was not announced never connects, and the reason is told', () => {
+    const other = fingerprintsOf(DtlsCertificate.generate({ crypto: seededCrypto(77) }))
+    for (const wire of [
+      new Wire(makeClient({ remoteFingerprints: other })),
+      new Wire(makeClient(), makeServer({ remoteFingerprints: other })),
+    ]) {
+      wire.run(40_000)
+      const events = [...wire.events.client, ...wire.events.server]
+      expect(events.some(({ type }) => type === 'connected')).toBe(false)
+      expect(events).toContainEqual(
+        expect.objectContaining({
+          type: 'closed',
+          reason: 'handshake-timeout',
+          refusal: 'fingerprint-mismatch',
+        }),
+      )
+    }
+  })
+})
+
+describe('S9: an address that is not proven', () => {
+  it('gets less than it sent', () => {
+    const server = makeServer({ cookie: 'required' })
+    const [hello] = drainedHello()
+    server.handleInput({ kind: 'receive', now: 0, contents: hello!.slice() })
+    const { datagrams, at } = drain(server)
+    expect(datagrams.length).toBe(1)
+    expect(datagrams[0]!.length).toBeLessThan(hello!.length)
+    expect(at).toBe(NEVER)
+  })
+
+  it('is proven before a machine is made, and the machine goes on', () => {
+    const exchange = new CookieExchange({ crypto: seededCrypto(5) })
+    const client = makeClient()
+    client.start(0)
+    const verdict = exchange.handleDatagram(drain(client).datagrams[0]!, '192.0.2.1:5000')
+    if (verdict.kind !== 'reply') throw new Error(verdict.kind)
+    client.handleInput({ kind: 'receive', now: 1, contents: verdict.contents })
+    const [second] = drain(client).datagrams
+    expect(exchange.handleDatagram(second!, '192.0.2.2:5000').kind).toBe('reply')
+    expect(exchange.handleDatagram(second!, '192.0.2.1:5000').kind).toBe('verified')
+    const server = makeServer({ cookie: exchange, peerAddress: '192.0.2.1:5000' })
+    server.handleInput({ kind: 'receive', now: 1, contents: second! })
+    const wire = new Wire(client, server)
+    wire.connect()
+    expect(server.state).toBe('connected')
+  })
+})
+
+describe('S11: short datagrams', () => {
+  it('of every length and type are dropped by either role, in any state', () => {
+    const wire = connected()
+    for (const machine of [makeServer(), makeClient(), wire.client, wire.server]) {
+      for (let length = 0; length <= 64; length++) {
+        for (const type of [20, 21, 22, 23]) {
+          const contents = new Uint8Array(length).fill(1)
+          contents.set(
+            [type, 0xfe, 0xfd, 0, length % 3, 0, 0, 0, 0, 9, 9, 0, Math.max(0, length - 13)].slice(0, length),
+          )
+          machine.handleInput({ kind: 'receive', now: wire.now, contents })
+        }
+      }
+      expect(machine.state).not.toBe('closed')
+    }
+  })
+})
+
+describe('S23 and determinism', () => {
+  it('all bytes come from the provider', () => {
+    const [one, two] = [new Wire(), new Wire()]
+    one.connect()
+    two.connect()
+    expect(one.sent).toEqual(two.sent)
+    const other = new Wire(makeClient({}, 11))
+    other.connect()
+    expect(other.sent.client).not.toEqual(one.sent.client)
+  })
+})
+
+describe('closing', () => {
+  it('is told by close_notify, and nothing flows after', () => {
+    const wire = connected()
+    wire.client.close()
+    wire.run(wire.now + 10)
+    expect(wire.events.server.at(-1)).toEqual({ type: 'closed', reason: 'close-notify' })
+    expect(wire.events.client.at(-1)).toEqual({ type: 'closed', reason: 'local-close' })
+    expect(() => wire.client.send(new Uint8Array(1))).toThrow(
+      expect.objectContaining({ code: 'not-connected' }),
+    )
+  })
+})
+
+describe('certificates and options', () => {
+  it('are stored and read again', () => {
+    const again = DtlsCertificate.fromPkcs8(CLIENT_CERTIFICATE.exportPkcs8(), CLIENT_CERTIFICATE.der)
+    expect(again.fingerprint('sha-512')).toBe(CLIENT_CERTIFICATE.fingerprint('sha-512'))
+    const pem = (label: string, der: Uint8Array) =>
+      `-----BEGIN ${label}-----\n${Buffer.from(der).toString('base64')}\n-----END ${label}-----\n`
+    const text = pem('CERTIFICATE', again.der) + pem('PRIVATE KEY', again.exportPkcs8())
+    expect(DtlsCertificate.fromPem(text).der).toEqual(again.der)
+    expect(() => DtlsCertificate.fromPem('')).toThrow(expect.objectContaining({ code: 'invalid-pem' }))
+    const other = DtlsCertificate.generate()
+    expect(() => DtlsCertificate.fromPkcs8(other.exportPkcs8(), again.der)).toThrow(
+      expect.objectContaining({ code: 'certificate-key-mismatch' }),
+    )
+  })
+
+  it('come from WebCrypto', async () => {
+    const keys = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, [
+      'sign',
+      'verify',
+    ])
+    await expect(DtlsCertificate.fromWebCrypto(keys, CLIENT_CERTIFICATE.der)).rejects.toThrow(
+      expect.objectContaining({ code: 'certificate-key-mismatch' }),
+    )
+  })
+
+  it('are refused where they make no sense', () => {
+    const codes: [() => Dtls, string][] = [
+      [() => makeClient({ mtu: 10 }), 'invalid-mtu'],
+      [() => makeClient({ handshakeTimeout: 0 }), 'invalid-time'],
+      [
+        () => makeClient({ remoteFingerprints: [{ algorithm: 'sha-1', value: 'AA' }] }),
+        'unsupported-fingerprint',
+      ],
+      [
+        () => makeClient({ remoteFingerprints: [{ algorithm: 'sha-256', value: 'AA' }] }),
+        'invalid-fingerprint',
+      ],
+      [() => makeServer({ cookie: new CookieExchange() }), 'missing-peer-address'],
+      [() => makeServer({ requestClientCertificate: false }), 'fingerprint-without-certificate'],
+    ]
+    for (const [make, code] of codes) expect(make).toThrow(expect.objectContaining({ code }))
+  })
+})
