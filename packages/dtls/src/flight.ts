@@ -18,7 +18,7 @@ export interface RetransmissionTimes {
 }
 
 /** Flights that are sent in turn. At the bound the oldest goes. */
-const RIVAL_FLIGHTS_MAX = 12
+const RIVAL_FLIGHTS_MAX = 16
 const CHANGE_CIPHER_SPEC = new Uint8Array([1])
 /** A fragment of fewer bytes is not worth its headers: the message starts in the next datagram. */
 const FRAGMENT_LENGTH_MIN = 32

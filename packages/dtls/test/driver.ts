@@ -52,8 +52,8 @@ export class Openssl {
   readonly child: ChildProcessWithoutNullStreams
   output = ''
 
-  constructor(args: readonly string[]) {
-    this.child = spawn('openssl', args)
+  constructor(args: readonly (readonly string[])[]) {
+    this.child = spawn('openssl', args.flat())
     for (const stream of [this.child.stdout, this.child.stderr]) {
       stream.on('data', (chunk: Buffer) => {
         this.output += chunk.toString()

@@ -134,12 +134,13 @@ describe.skipIf(version === undefined)(`openssl (${version})`, () => {
 
   for (const which of CASES) {
     it(`s_server: ${which.cipher}, ${which.group}, ${which.profile}`, async () => {
+      expect.hasAssertions()
       const identity = identities![which.key]
       const port = await freePort()
       const openssl = new Openssl([
-        ...['s_server', '-dtls1_2', '-listen', '-serverpref', '-accept', `127.0.0.1:${port}`, '-Verify', '1'],
-        ...['-key', identity.key, '-cert', identity.certificate, '-cipher', which.cipher],
-        ...[
+        ['s_server', '-dtls1_2', '-listen', '-serverpref', '-accept', `127.0.0.1:${port}`, '-Verify', '1'],
+        ['-key', identity.key, '-cert', identity.certificate, '-cipher', which.cipher],
+        [
           '-groups',
           which.group === 'P-256' ? 'P-256' : `${which.group}:P-256`,
           '-use_srtp',
@@ -172,13 +173,14 @@ describe.skipIf(version === undefined)(`openssl (${version})`, () => {
 
     if (which.key === 'rsa') continue
     it(`s_client: ${which.cipher}, ${which.group}, ${which.profile}`, async () => {
+      expect.hasAssertions()
       const identity = identities!.rsa
       const machine = new Dtls({ role: 'server', ...options(identity, which) })
       const driver = await SocketDriver.open(machine)
       const openssl = new Openssl([
-        ...['s_client', '-dtls1_2', '-connect', `127.0.0.1:${driver.port}`],
-        ...['-key', identity.key, '-cert', identity.certificate, '-cipher', which.cipher],
-        ...[
+        ['s_client', '-dtls1_2', '-connect', `127.0.0.1:${driver.port}`],
+        ['-key', identity.key, '-cert', identity.certificate, '-cipher', which.cipher],
+        [
           '-groups',
           which.group === 'P-256' ? 'P-256' : `${which.group}:P-256`,
           '-use_srtp',

@@ -43,7 +43,7 @@ import {
 const CLIENT_HELLO_SEQUENCE_MAX = 3
 
 /** Hellos with different cookies in one place. At the bound the oldest goes. */
-const COOKIES_MAX = 2
+const COOKIES_MAX = 4
 
 type ClientState =
   | { readonly name: 'start' }
@@ -183,6 +183,10 @@ export class ClientHandshake12 implements Handshake {
   ): void {
     const { config, counters, flight, plaintext } = this.#context
     const { crypto, certificate } = config
+    const offered = concatBytes([hello.bytes, ...serverFlight.map(({ bytes }) => bytes)])
+    // after a forgery the genuine flight may come back: its answer is being sent in turn already
+    const sessions = this.#state.name === 'wait-finished' ? this.#state.sessions : []
+    if (sessions.some((session) => sameBytes(session.transcript.subarray(0, offered.length), offered))) return
     const keyExchange = crypto.generateKeyExchange(parameters.group)
     const preMasterSecret = keyExchange.deriveSecret(parameters.publicKey)
     if (preMasterSecret === undefined) {
@@ -190,7 +194,7 @@ export class ClientHandshake12 implements Handshake {
       return
     }
     const messages: HandshakeMessage[] = []
-    let transcript = concatBytes([hello.bytes, ...serverFlight.map(({ bytes }) => bytes)])
+    let transcript = offered
     const append = (type: number, body: Uint8Array): void => {
       const message = handshakeMessage(type, hello.messageSequence + 1 + messages.length, body)
       messages.push(message)

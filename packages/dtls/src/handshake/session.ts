@@ -12,7 +12,7 @@ import type { RecordHeader } from '../wire/record.ts'
  * Sessions that have keys but no Finished. Without an attacker there is one; each forged hello that is as good as
  * the genuine one may add another, and the Finished tells which it is. At the bound the oldest goes.
  */
-export const PENDING_SESSIONS_MAX = 12
+export const PENDING_SESSIONS_MAX = 16
 
 /** A session with keys, to be confirmed by the peer's Finished. */
 export interface PendingSession {
