@@ -2,10 +2,11 @@ import type { Socket } from 'node:dgram'
 import { networkInterfaces } from 'node:os'
 import { canonicalIpAddress, ipFamily, parseIpAddress } from '@str0m/sans-io'
 
-/** The names under which a browser on this machine finds a server that listens on `host`. */
-export function addressesOf(host: string): string[] {
-  if (host === '::' || host === '0.0.0.0') return ['localhost', 'str0m.test']
-  return [host.includes(':') ? `[${host}]` : host]
+/** Where a browser on this machine finds the page of a server that listens on `host`. */
+export function pageAddresses(host: string, port: number): string[] {
+  const everywhere = host === '::' || host === '0.0.0.0'
+  const names = everywhere ? ['localhost', 'str0m.test'] : [host.includes(':') ? `[${host}]` : host]
+  return names.map((name) => `https://${name}:${port}/`)
 }
 
 /**

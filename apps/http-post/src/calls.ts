@@ -17,6 +17,8 @@ export interface CallsOptions {
   /** The addresses that browsers are told. */
   readonly addresses: readonly string[]
   readonly log: (line: string) => void
+  /** Is given each frame beside its line, with the number of the peer that it came from. */
+  readonly onFrame?: (frame: MediaData, peer: number) => void
 }
 
 /**
@@ -29,25 +31,23 @@ export class Calls {
   readonly #port: number
   readonly #mapped: boolean
   readonly #log: (line: string) => void
+  readonly #onFrame: CallsOptions['onFrame']
   readonly #router = new RtcRouter()
   readonly #certificate = DtlsCertificate.generate()
   readonly #names = new Map<Rtc, number>()
   #count = 0
   #timer: NodeJS.Timeout | undefined
 
-  constructor({ socket, addresses, log }: CallsOptions) {
+  constructor({ socket, addresses, log, onFrame }: CallsOptions) {
     this.#socket = socket
     this.#addresses = addresses
     this.#port = socket.address().port
     this.#mapped = socket.address().family === 'IPv6'
     this.#log = log
+    this.#onFrame = onFrame
     socket.on('message', (contents, from) => this.#receive(contents, from))
     // an address that cannot be reached is ICE's matter: it tries others
     socket.on('error', (error) => console.error(`UDP: ${error.message}`))
-  }
-
-  debug(): void {
-    for (const rtc of this.#router.peers) console.log(JSON.stringify(rtc.statistics, undefined, 1), this.#router.unrouted)
   }
 
   /** How many calls there are. */
@@ -135,6 +135,7 @@ export class Calls {
     switch (event.type) {
       case 'mediaData':
         this.#print(rtc, mediaDataLine(event))
+        this.#onFrame?.(event, this.#names.get(rtc) ?? 0)
         break
       case 'iceConnectionStateChange':
         this.#print(rtc, `IceConnectionStateChange(${event.state})`)

@@ -1,0 +1,167 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdtemp, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { MediaData } from '@str0m/rtc'
+import { vp8KeyframeSize } from '@str0m/rtp'
+import type { Browser, Page } from 'puppeteer-core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type BrowserName, call, findBrowser, launch, waitForState } from './browsers.ts'
+import { ivf, oggOpus } from './containers.ts'
+import { startTestServer, type TestServer, until } from './test-server.ts'
+
+/** How long media is watched, ms. */
+const WATCH = 10_000
+/** The most that two video frames lie apart, in seconds: the fake camera makes 20 or 30 a second. */
+const MAX_VIDEO_GAP = 0.5
+/** RFC 7675 section 5.1, ms. */
+const CONSENT_TIME = 30_000
+const hasFfprobe = spawnSync('ffprobe', ['-version']).status === 0
+
+const CODECS: Record<BrowserName, readonly string[]> = {
+  chromium: ['VP8', 'VP9', 'H264', 'AV1'],
+  firefox: ['VP8'],
+}
+
+for (const name of ['chromium', 'firefox'] as const) {
+  describe.skipIf(findBrowser(name) === undefined)(`[browser] ${name}`, { timeout: 120_000 }, () => {
+    let server: TestServer
+    let browser: Browser
+
+    beforeAll(async () => {
+      server = await startTestServer()
+      browser = await launch(name)
+    }, 60_000)
+
+    afterAll(async () => {
+      await browser?.close()
+      await server?.close()
+    }, 60_000)
+
+    it.each(CODECS[name])('sends %s and Opus, and each frame arrives', async (codec) => {
+      const from = server.frames.length
+      const page = await call(browser, `${server.address}?codec=${codec}`, ['cam', 'mic'])
+      await waitForState(page, 'connected')
+      await until(() => server.frames.length > from, 10_000, 'a first frame')
+      await new Promise((resolve) => {
+        setTimeout(resolve, WATCH)
+      })
+      const figures = await page.$eval('#tracks', (table) => table.textContent)
+      await page.close()
+      const frames = server.frames.slice(from).map(({ frame }) => frame)
+      const video = frames.filter((frame) => frame.codec.kind === 'video')
+      const audio = frames.filter((frame) => frame.codec.kind === 'audio')
+
+      expect(new Set(video.map((frame) => frame.codec.name))).toEqual(new Set([codec]))
+      expect(new Set(audio.map((frame) => frame.codec.name))).toEqual(new Set(['opus']))
+      expect(span(video)).toBeGreaterThan(0.9 * (WATCH / 1000))
+      expect(span(audio)).toBeGreaterThan(0.9 * (WATCH / 1000))
+      expect(video.every((frame) => frame.contiguous)).toBe(true)
+      expect(audio.every((frame) => frame.contiguous)).toBe(true)
+      expect(Math.max(...steps(video))).toBeLessThan(MAX_VIDEO_GAP * 90_000)
+      // each Opus packet holds 20 ms
+      expect(new Set(steps(audio))).toEqual(new Set([960]))
+      expect(video[0]!.keyframe).toBe(true)
+      expect(figures).toContain(codec)
+      await checkCodec(codec, video)
+      if (hasFfprobe) await checkOpus(audio)
+    })
+
+    it('prints a line for each frame', () => {
+      const { frame } = server.frames[0]!
+      const text = `MediaData { mid: Mid(${frame.mid}), pt: Pt(${frame.pt}), time: MediaTime(${frame.time.value}, ${frame.time.clockRate}), len: ${frame.data.length} }`
+      expect(server.lines.some((line) => line.endsWith(text))).toBe(true)
+    })
+
+    it('sends the microphone alone', async () => {
+      const from = server.frames.length
+      const page = await call(browser, server.address, ['mic'])
+      await waitForState(page, 'connected')
+      await until(() => server.frames.length > from + 20, 10_000, 'twenty frames')
+      await page.close()
+      expect(new Set(server.frames.slice(from).map(({ frame }) => frame.codec.kind))).toEqual(
+        new Set(['audio']),
+      )
+    })
+  })
+}
+
+describe.skipIf(findBrowser('chromium') === undefined)('[browser] many pages', { timeout: 180_000 }, () => {
+  it('serves twenty at once, and forgets those that vanish within the time of consent', async () => {
+    const server = await startTestServer()
+    // one browser opens its camera for at most 16 pages; twenty encoders on one machine: five pictures a second each
+    const browsers = await Promise.all([launch('chromium', 5), launch('chromium', 5)])
+    try {
+      const pages: Page[] = []
+      for (let i = 0; i < 20; i++) pages.push(await call(browsers[i % 2]!, server.address, ['cam', 'mic']))
+      for (const page of pages) await waitForState(page, 'connected')
+      const from = server.frames.length
+      await new Promise((resolve) => {
+        setTimeout(resolve, 3000)
+      })
+      const senders = new Set(
+        server.frames.slice(from).map(({ peer, frame }) => `${peer} ${frame.codec.kind}`),
+      )
+      expect(senders.size).toBe(40)
+      expect(server.calls.size).toBe(20)
+      // killed, so that no page can say goodbye
+      for (const browser of browsers) browser.process()?.kill('SIGKILL')
+      const vanished = Date.now()
+      await until(() => server.calls.size === 0, CONSENT_TIME + 5000, 'all peers forgotten')
+      console.log(`All twenty were forgotten ${Date.now() - vanished} ms after they had vanished.`)
+    } finally {
+      await Promise.all(browsers.map((browser) => browser.close().catch(() => {})))
+      await server.close()
+    }
+  })
+})
+
+function steps(frames: readonly MediaData[]): number[] {
+  return frames.slice(1).map((frame, i) => frame.time.value - frames[i]!.time.value)
+}
+
+/** From the first frame to the last, in seconds. */
+function span(frames: readonly MediaData[]): number {
+  if (frames.length === 0) return 0
+  return (frames.at(-1)!.time.value - frames[0]!.time.value) / frames[0]!.time.clockRate
+}
+
+async function checkCodec(codec: string, frames: readonly MediaData[]): Promise<void> {
+  if (codec === 'VP8') {
+    expect(vp8KeyframeSize(frames[0]!.data)).toEqual({ width: 640, height: 480 })
+  }
+  if (!hasFfprobe) return
+  const fourcc = { VP8: 'VP80', VP9: 'VP90', AV1: 'AV01' } as const
+  const file =
+    codec === 'H264'
+      ? Buffer.concat(frames.map(({ data }) => data))
+      : ivf(fourcc[codec as keyof typeof fourcc], 640, 480, frames)
+  const probed = await probe(file, codec === 'H264' ? 'h264' : 'ivf')
+  expect(probed.codec_name).toBe(codec.toLowerCase())
+  expect({ width: probed.width, height: probed.height }).toEqual({ width: 640, height: 480 })
+  expect(Number(probed.nb_read_frames)).toBe(frames.length)
+}
+
+async function checkOpus(frames: readonly MediaData[]): Promise<void> {
+  const probed = await probe(oggOpus(frames), 'ogg')
+  expect(probed.codec_name).toBe('opus')
+  expect(Number(probed.nb_read_packets)).toBe(frames.length)
+}
+
+interface Probed {
+  codec_name: string
+  width?: number
+  height?: number
+  nb_read_frames: string
+  nb_read_packets: string
+}
+
+/** What ffprobe says of the only stream, having decoded all of it. */
+async function probe(file: Buffer, extension: string): Promise<Probed> {
+  const path = join(await mkdtemp(join(tmpdir(), 'frames-')), `frames.${extension}`)
+  await writeFile(path, file)
+  const args = ['-v', 'error', '-count_frames', '-count_packets', '-show_streams', '-of', 'json', path]
+  const { streams } = JSON.parse(execFileSync('ffprobe', args, { encoding: 'utf8' })) as { streams: Probed[] }
+  expect(streams).toHaveLength(1)
+  return streams[0]!
+}

@@ -1,0 +1,97 @@
+import { existsSync } from 'node:fs'
+import puppeteer, { type Browser, type Page } from 'puppeteer-core'
+
+export type BrowserName = 'chromium' | 'firefox'
+
+const PATHS: Record<BrowserName, readonly (string | undefined)[]> = {
+  chromium: [
+    process.env['CHROMIUM'],
+    '/usr/bin/chromium',
+    '/usr/bin/chromium-browser',
+    '/usr/bin/google-chrome',
+    '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
+  ],
+  firefox: [
+    process.env['FIREFOX'],
+    '/usr/bin/firefox-esr',
+    '/usr/bin/firefox',
+    '/Applications/Firefox.app/Contents/MacOS/firefox',
+  ],
+}
+
+/** Where the browser is; `undefined` where there is none. */
+export function findBrowser(name: BrowserName): string | undefined {
+  return PATHS[name].find((path) => path !== undefined && existsSync(path))
+}
+
+/** Starts a browser with a fake camera (of `fps` pictures a second) and a fake microphone, as a user would have real ones. */
+export function launch(name: BrowserName, fps?: number): Promise<Browser> {
+  const executablePath = findBrowser(name)!
+  if (name === 'firefox') {
+    return puppeteer.launch({
+      browser: 'firefox',
+      executablePath,
+      headless: true,
+      acceptInsecureCerts: true,
+      extraPrefsFirefox: {
+        'media.navigator.streams.fake': true,
+        'media.navigator.permission.disabled': true,
+      },
+    })
+  }
+  return puppeteer.launch({
+    executablePath,
+    headless: true,
+    acceptInsecureCerts: true,
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+      fps === undefined
+        ? '--use-fake-device-for-media-stream'
+        : `--use-fake-device-for-media-stream=fps=${fps}`,
+      '--use-fake-ui-for-media-stream',
+    ],
+  })
+}
+
+/** Opens the demo's page and presses its buttons. */
+export async function call(
+  browser: Browser,
+  address: string,
+  buttons: readonly ('cam' | 'mic')[],
+): Promise<Page> {
+  const page = await browser.newPage()
+  await page.goto(address)
+  for (const button of buttons) {
+    await page.click(`#${button}`)
+    await page.waitForFunction(
+      (id) => document.getElementById(id)?.getAttribute('aria-pressed') === 'true',
+      { timeout: 20_000, polling: 100 },
+      button,
+    )
+  }
+  await page.click('#connect')
+  return page
+}
+
+/** Waits until the page says `state`. What it says instead is in the error. */
+export async function waitForState(page: Page, state: string): Promise<void> {
+  try {
+    await page.waitForFunction(
+      (wanted) => document.getElementById('state')?.textContent === wanted,
+      { timeout: 20_000, polling: 100 },
+      state,
+    )
+  } catch (error) {
+    const said = await page.evaluate(
+      () =>
+        `${document.getElementById('state')?.textContent}: ${document.getElementById('message')?.textContent}`,
+    )
+    throw new Error(`The page is not "${state}" but "${said}"`, { cause: error })
+  }
+}
