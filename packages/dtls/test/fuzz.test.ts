@@ -59,7 +59,7 @@ describe('S8: mutated datagrams in mid-handshake', () => {
         }
         // an address that is not proven is open to forged cookies too, three for each genuine one here: a few of these
         // handshakes run out of time, which is no more than an attacker who can flood may reach
-        expect(failed.length, failed.join('\n')).toBeLessThanOrEqual(cookie === 'off' ? 0 : 5)
+        expect(failed.slice(cookie === 'off' ? 0 : 5)).toEqual([])
       })
     }
   }
