@@ -1,15 +1,33 @@
-import { type Instant, NEVER, serial16, serial32 } from '@str0m/sans-io'
+import { type Instant, NEVER, OutputQueue, plainBytes, serial16, serial32, UsageError } from '@str0m/sans-io'
 import type { Depacketizer } from './codecs/depacketizer.ts'
 
-/** Most packets that wait for an earlier one: about a second of a 12 Mbit/s stream. A power of two. */
-export const MAX_REORDERED_PACKETS: number = 1024
+// The packets of a stream lie in a ring, each in the place of its sequence number:
+//
+//   #start          #scan                          #highest
+//     |  one frame    |  missing, then what waits      |
+//
+// From #start up to #scan all are there and of one frame. #scan goes on while the packet there has come; at a marker or a new
+// timestamp a frame is delivered. Where the packet at #scan is missing, a later one waits for it: `maxWait` at most.
 
-/** A packet's part in a frame. */
+/** Most packets that wait for an earlier one, or make up one frame: about a second of a 12 Mbit/s stream. A power of two. */
+export const MAX_REORDERED_PACKETS: number = 1024
+/** A packet this far from the others is no loss but may be a restart of the sender, RFC 3550 appendix A.1 (MAX_DROPOUT). */
+const MAX_DROPOUT = 3000
+/** How close the packet after such a jump has to be, to confirm it (MAX_MISORDER). */
+const MAX_MISORDER = 100
+/** A sender that restarted just behind where it was: so many packets, for so many milliseconds, that are all late. */
+const LATE_PACKETS_TO_RESTART = 8
+const LATE_TIME_TO_RESTART = 1000
+const SEQUENCE_CYCLE = 0x1_0000
+const NO_BYTES = new Uint8Array(0)
+
+/** What the header of a packet says of its part in a frame: a `RtpHeader` has it. */
 export interface FramePacket {
+  /** 16 bits. */
   readonly sequenceNumber: number
+  /** 32 bits. */
   readonly timestamp: number
   readonly marker: boolean
-  readonly payload: Uint8Array
 }
 
 /** A whole frame. */
@@ -18,33 +36,40 @@ export interface Frame {
   readonly keyframe: boolean
   /** The timestamp, unwrapped: it goes on rising where the 32 bits on the wire start again. */
   readonly timestamp: number
-  /** Unwrapped sequence numbers of its first and last packet. */
+  /** Sequence numbers of its first and last packet, unwrapped: later frames have higher ones, even after a restart of the sender. */
   readonly firstSequence: number
   readonly lastSequence: number
-  /** False where a frame before this one was given up or could not be put together. */
+  /** False where something before this frame, and after the last one, was lost. */
   readonly contiguous: boolean
   /** When its first packet came. */
   readonly receivedAt: Instant
 }
 
-interface Slot extends FramePacket {
-  readonly sequence: number
-  readonly receivedAt: Instant
+/** A place in the ring. `sequence` is -1 where it is empty. */
+interface Slot {
+  sequence: number
+  timestamp: number
+  marker: boolean
+  payload: Uint8Array
+  receivedAt: Instant
 }
 
 export interface FrameAssemblerStatistics {
+  /** Packets that came after they were given up, or after a packet that was handed on. */
   packetsLate: number
   packetsDuplicated: number
   /** Sequence numbers that were waited for in vain. */
   packetsGivenUp: number
   framesAssembled: number
-  /** Frames whose start or middle was lost, or whose payloads were malformed. */
+  /** Frames whose start, middle or end was lost, or whose payloads were malformed, as far as they are known of. */
   framesDropped: number
+  /** Jumps of the sequence number that were taken as a restart of the sender. */
+  restarts: number
 }
 
 /**
  * Puts the packets of one stream in order and makes frames of them. A lost packet delays what comes after it by `maxWait` at
- * most, and only by as many packets as the buffer holds: then it is given up.
+ * most, and only by as many packets as the buffer holds: then it is given up. A frame that comes out was sent just so.
  */
 export class FrameAssembler {
   readonly statistics: FrameAssemblerStatistics = {
@@ -53,59 +78,73 @@ export class FrameAssembler {
     packetsGivenUp: 0,
     framesAssembled: 0,
     framesDropped: 0,
+    restarts: 0,
   }
   readonly #depacketizer: Depacketizer
   readonly #maxWait: number
-  readonly #slots: (Slot | undefined)[] = []
-  /** Grows with what really comes in, so that an idle stream stays small. */
-  #capacity = 64
+  /** Grows with what really comes in, so that an idle stream stays small. Its length is a power of two. */
+  #slots: Slot[] = emptySlots(64)
   /** The first packet of the frame that comes next; -1 before the first packet. */
   #start = -1
-  /** The first packet that has not been looked at: from `#start` to here, all are there and of one frame. */
   #scan = -1
   #highest = -1
+  /** Whether nothing was delivered or given up yet: until then, a packet before the first one is welcome. */
+  #fresh = true
   /** Whether `#start` is known to be the first packet of a frame. */
   #aligned = false
   #contiguous = true
-  /** When the packet at `#scan` was found missing. */
+  #needsKeyframe = false
+  #keyframeSeen = false
+  /** The timestamp of the frame at `#start`; -1 while only padding came. */
+  #frameTimestamp = -1
+  /** When the first of the packets that wait for the one at `#scan` came. */
   #waitingSince = NEVER
-  #timestamp: number | undefined
-  #now: Instant = 0
-  readonly #frames: Frame[] = []
+  #lastTimestamp: number | undefined
+  /** A packet after a jump, which another one is to confirm; its sequence is -1 where there is none. */
+  readonly #suspect: Slot = emptySlot()
+  #lateInARow = 0
+  #acceptedAt: Instant = 0
+  #now: Instant = Number.NEGATIVE_INFINITY
+  readonly #frames = new OutputQueue<Frame>()
 
-  /** `maxWait` is in milliseconds. */
+  /** `maxWait` is in milliseconds, 0 or more. Throws a `UsageError` (`invalid-option`) where it is not. */
   constructor(depacketizer: Depacketizer, maxWait: number) {
+    if (!(maxWait >= 0 && maxWait < Number.POSITIVE_INFINITY)) {
+      throw new UsageError('invalid-option', `maxWait is a number of milliseconds, not ${maxWait}`)
+    }
     this.#depacketizer = depacketizer
     this.#maxWait = maxWait
   }
 
   /** When `handleTimeout` is next needed. */
   get deadline(): Instant {
-    return this.#waitingSince === NEVER ? NEVER : this.#waitingSince + this.#maxWait
+    return this.#waitingSince + this.#maxWait
   }
 
-  /** Takes a packet. Those of an empty payload (padding) only fill their place in the order. */
-  handlePacket(now: Instant, packet: FramePacket): void {
+  /** Whether what comes next cannot be decoded before a keyframe: the stream started without one, or something was lost since. */
+  get needsKeyframe(): boolean {
+    return this.#needsKeyframe
+  }
+
+  /** Takes a packet. Those of an empty payload (padding) only fill their place in the order. `payload` is not to be changed after. */
+  handlePacket(now: Instant, packet: FramePacket, payload: Uint8Array): void {
     this.#now = Math.max(now, this.#now)
+    const { sequenceNumber } = packet
     if (this.#start < 0) {
       // one cycle above zero, so that packets before the first have a number too
-      this.#start = this.#scan = this.#highest = packet.sequenceNumber + 0x1_0000
+      this.#start = this.#scan = this.#highest = sequenceNumber + SEQUENCE_CYCLE
+      this.#acceptedAt = this.#now
     }
-    const sequence = serial16.unwrap(packet.sequenceNumber, this.#highest)
-    if (sequence < this.#start) {
-      this.statistics.packetsLate++
+    const sequence = serial16.unwrap(sequenceNumber, this.#highest)
+    if (sequence < this.#start && !this.#makeRoomBefore(sequence)) {
+      this.#handleLate(sequence, packet, payload)
       return
     }
-    if (sequence - this.#start >= MAX_REORDERED_PACKETS) this.#makeRoom(sequence)
-    while (sequence - this.#start >= this.#capacity) this.#grow()
-    const index = sequence & (this.#capacity - 1)
-    if (this.#slots[index] !== undefined) {
-      this.statistics.packetsDuplicated++
+    if (sequence - this.#highest >= MAX_DROPOUT) {
+      this.#handleJump(packet, payload)
       return
     }
-    this.#slots[index] = { ...packet, sequence, receivedAt: this.#now }
-    if (sequence > this.#highest) this.#highest = sequence
-    this.#advance()
+    this.#accept(sequence, packet, payload)
   }
 
   /** Gives up what has been waited for too long. */
@@ -119,105 +158,200 @@ export class FrameAssembler {
     return this.#frames.shift()
   }
 
-  #slot(sequence: number): Slot | undefined {
-    const slot = this.#slots[sequence & (this.#capacity - 1)]
-    return slot?.sequence === sequence ? slot : undefined
+  #accept(sequence: number, packet: FramePacket, payload: Uint8Array): void {
+    if (sequence - this.#start >= MAX_REORDERED_PACKETS) this.#makeRoomAfter(sequence)
+    this.#grow(sequence - this.#start + 1)
+    const slot = this.#slots[sequence & (this.#slots.length - 1)]!
+    if (slot.sequence >= 0) {
+      this.statistics.packetsDuplicated++
+      return
+    }
+    this.#lateInARow = 0
+    this.#forgetSuspect()
+    this.#acceptedAt = this.#now
+    fill(slot, sequence, packet, payload, this.#now)
+    if (sequence > this.#highest) this.#highest = sequence
+    this.#advance()
   }
 
-  #grow(): void {
-    const old = this.#slots.filter((slot) => slot !== undefined)
-    this.#capacity *= 2
-    this.#slots.length = 0
-    this.#slots.length = this.#capacity
-    for (const slot of old) this.#slots[slot.sequence & (this.#capacity - 1)] = slot
+  /** Before the first delivery, lets the stream start at an earlier packet: the first two may have changed places. */
+  #makeRoomBefore(sequence: number): boolean {
+    if (!this.#fresh || this.#highest - sequence >= MAX_MISORDER) return false
+    this.#grow(this.#highest - sequence + 1)
+    this.#start = this.#scan = sequence
+    this.#frameTimestamp = -1
+    return true
+  }
+
+  #handleLate(sequence: number, packet: FramePacket, payload: Uint8Array): void {
+    if (this.#start - sequence > MAX_REORDERED_PACKETS) {
+      this.#handleJump(packet, payload)
+      return
+    }
+    this.statistics.packetsLate++
+    this.#lateInARow++
+    if (this.#lateInARow >= LATE_PACKETS_TO_RESTART && this.#now - this.#acceptedAt >= LATE_TIME_TO_RESTART) {
+      this.#restart(packet.sequenceNumber, packet, payload)
+    }
+  }
+
+  /** RFC 3550 appendix A.1: one packet far off is ignored, with a second one next to it the sender has restarted. */
+  #handleJump(packet: FramePacket, payload: Uint8Array): void {
+    const suspect = this.#suspect
+    const distance = suspect.sequence < 0 ? 0 : serial16.diff(packet.sequenceNumber, suspect.sequence)
+    if (distance === 0 || Math.abs(distance) > MAX_MISORDER) {
+      if (suspect.sequence >= 0 || distance !== 0) this.statistics.packetsLate++
+      fill(suspect, packet.sequenceNumber, packet, payload, this.#now)
+      return
+    }
+    const { sequence: sequenceNumber, timestamp, marker, payload: suspectPayload } = suspect
+    const first = distance < 0 ? packet.sequenceNumber : sequenceNumber
+    this.#restart(first, { sequenceNumber, timestamp, marker }, suspectPayload)
+    this.#accept(serial16.unwrap(packet.sequenceNumber, this.#highest), packet, payload)
+  }
+
+  /** Drops what waits, and goes on at `first` with `packet`, close to it. Sequence numbers go on rising: the cycle is the next one. */
+  #restart(first: number, packet: FramePacket, payload: Uint8Array): void {
+    this.statistics.restarts++
+    if (this.#highest >= this.#start) this.#drop()
+    this.#discard(this.#start, this.#highest + 1)
+    const ahead = (first - this.#highest) & 0xffff
+    this.#restartAt(this.#highest + (ahead === 0 ? SEQUENCE_CYCLE : ahead))
+    this.#highest = this.#start
+    this.#accept(serial16.unwrap(packet.sequenceNumber, this.#highest), packet, payload)
+  }
+
+  #forgetSuspect(): void {
+    this.#suspect.sequence = -1
+    this.#suspect.payload = NO_BYTES
+  }
+
+  #at(sequence: number): Slot | undefined {
+    const slot = this.#slots[sequence & (this.#slots.length - 1)]!
+    return slot.sequence === sequence ? slot : undefined
+  }
+
+  #grow(span: number): void {
+    if (span <= this.#slots.length) return
+    let length = this.#slots.length
+    while (length < span) length *= 2
+    const slots = emptySlots(length)
+    for (const slot of this.#slots) if (slot.sequence >= 0) slots[slot.sequence & (length - 1)] = slot
+    this.#slots = slots
   }
 
   /** Gives up from the front until `sequence` fits. */
-  #makeRoom(sequence: number): void {
+  #makeRoomAfter(sequence: number): void {
     while (sequence - this.#start >= MAX_REORDERED_PACKETS) {
-      if (this.#scan > this.#highest) {
-        // nothing waits: what lies between never came
-        this.statistics.packetsGivenUp += sequence - this.#scan
-        this.#discard(this.#start, this.#scan)
-        this.#restartAt(sequence)
-        return
+      if (this.#scan <= this.#highest) {
+        this.#giveUp()
+        continue
       }
-      this.#giveUp()
+      // nothing waits: what lies between never came
+      this.statistics.packetsGivenUp += sequence - this.#scan
+      if (this.#scan > this.#start) this.#drop()
+      this.#discard(this.#start, this.#scan)
+      this.#restartAt(sequence)
+      return
     }
   }
 
   /** Looks at the packets that are in order now. */
   #advance(): void {
     const { onePacketPerFrame } = this.#depacketizer
+    const from = this.#scan
     for (;;) {
-      const slot = this.#slot(this.#scan)
+      const slot = this.#at(this.#scan)
       if (slot === undefined) break
-      const first = this.#slot(this.#start)
-      if (first !== undefined && this.#scan > this.#start && slot.timestamp !== first.timestamp) {
+      if (slot.payload.length > 0) {
         // a frame whose last packet had no marker
-        this.#deliver(this.#scan)
+        if (this.#frameTimestamp >= 0 && slot.timestamp !== this.#frameTimestamp) this.#deliver(this.#scan)
+        this.#frameTimestamp = slot.timestamp
       }
       this.#scan++
       if (onePacketPerFrame || slot.marker) this.#deliver(this.#scan)
-      this.#waitingSince = NEVER
     }
     if (this.#scan > this.#highest) this.#waitingSince = NEVER
-    else if (this.#waitingSince === NEVER) this.#waitingSince = this.#now
+    else if (this.#scan !== from || this.#waitingSince === NEVER) this.#waitingSince = this.#firstWaiting()
+  }
+
+  /** When the first of the packets after `#scan` came. Looked for only where a gap becomes the foremost. */
+  #firstWaiting(): Instant {
+    let first = this.#now
+    for (let sequence = this.#scan + 1; sequence <= this.#highest; sequence++) {
+      const slot = this.#at(sequence)
+      if (slot !== undefined && slot.receivedAt < first) first = slot.receivedAt
+    }
+    return first
   }
 
   /** Makes a frame of the packets from `#start` up to `end`, which starts the next one. */
   #deliver(end: number): void {
     const start = this.#start
-    const slots: Slot[] = []
+    const payloads: Uint8Array[] = []
+    let receivedAt = NEVER
+    let marker = false
     for (let sequence = start; sequence < end; sequence++) {
-      const slot = this.#slot(sequence)
-      if (slot !== undefined && slot.payload.length > 0) slots.push(slot)
+      const slot = this.#at(sequence)!
+      if (slot.payload.length > 0) {
+        payloads.push(slot.payload)
+        receivedAt = Math.min(receivedAt, slot.receivedAt)
+      }
+      marker ||= slot.marker
     }
+    const timestamp = this.#frameTimestamp
     this.#discard(start, end)
     this.#start = end
+    this.#fresh = false
+    this.#frameTimestamp = -1
     const aligned = this.#aligned
-    this.#aligned = true
-    const first = slots[0]
-    // padding alone
+    // padding alone tells nothing of what comes after it, unless it ends a frame
+    this.#aligned = aligned || marker || payloads.length > 0
+    const first = payloads[0]
     if (first === undefined) return
-    if (!aligned && !this.#depacketizer.startsFrame(first.payload)) {
-      this.#drop()
-      return
-    }
-    const frame = this.#depacketizer.assemble(slots.map((slot) => slot.payload))
+    const complete = aligned || this.#depacketizer.startsFrame(first)
+    const frame = complete ? this.#depacketizer.assemble(payloads) : undefined
     if (frame === undefined) {
       this.#drop()
       return
     }
     this.statistics.framesAssembled++
-    this.#timestamp =
-      this.#timestamp === undefined ? first.timestamp : serial32.unwrap(first.timestamp, this.#timestamp)
+    const unwrapped =
+      this.#lastTimestamp === undefined ? timestamp : serial32.unwrap(timestamp, this.#lastTimestamp)
+    this.#lastTimestamp = unwrapped
     this.#frames.push({
       data: frame.data,
       keyframe: frame.keyframe,
-      timestamp: this.#timestamp,
+      timestamp: unwrapped,
       firstSequence: start,
       lastSequence: end - 1,
       contiguous: this.#contiguous,
-      receivedAt: first.receivedAt,
+      receivedAt,
     })
     this.#contiguous = true
+    if (frame.keyframe) this.#keyframeSeen = true
+    this.#needsKeyframe = frame.keyframe ? false : this.#needsKeyframe || !this.#keyframeSeen
   }
 
   #drop(): void {
     this.statistics.framesDropped++
     this.#contiguous = false
+    this.#needsKeyframe = true
   }
 
   #discard(from: number, to: number): void {
-    for (let sequence = from; sequence < to; sequence++)
-      this.#slots[sequence & (this.#capacity - 1)] = undefined
+    const mask = this.#slots.length - 1
+    for (let sequence = from; sequence < to; sequence++) {
+      const slot = this.#slots[sequence & mask]!
+      slot.sequence = -1
+      slot.payload = NO_BYTES
+    }
   }
 
   /** The packet at `#scan` will not come: goes on at the next one that is there. */
   #giveUp(): void {
     let next = this.#scan
-    while (next <= this.#highest && this.#slot(next) === undefined) next++
+    while (next <= this.#highest && this.#at(next) === undefined) next++
     this.statistics.packetsGivenUp += next - this.#scan
     if (this.#scan > this.#start) this.#drop()
     this.#discard(this.#start, this.#scan)
@@ -227,8 +361,27 @@ export class FrameAssembler {
 
   #restartAt(sequence: number): void {
     this.#start = this.#scan = sequence
+    this.#fresh = false
     this.#aligned = false
     this.#contiguous = false
+    this.#needsKeyframe = true
+    this.#frameTimestamp = -1
     this.#waitingSince = NEVER
   }
+}
+
+function emptySlot(): Slot {
+  return { sequence: -1, timestamp: 0, marker: false, payload: NO_BYTES, receivedAt: 0 }
+}
+
+function emptySlots(length: number): Slot[] {
+  return Array.from({ length }, emptySlot)
+}
+
+function fill(slot: Slot, sequence: number, packet: FramePacket, payload: Uint8Array, now: Instant): void {
+  slot.sequence = sequence
+  slot.timestamp = packet.timestamp
+  slot.marker = packet.marker
+  slot.payload = plainBytes(payload)
+  slot.receivedAt = now
 }

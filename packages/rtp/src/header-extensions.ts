@@ -1,4 +1,4 @@
-import { ByteWriter, decodeUtf8, encodeUtf8 } from '@str0m/sans-io'
+import { ByteWriter, decodeUtf8, encodeUtf8, UsageError } from '@str0m/sans-io'
 import type { RtpHeader } from './rtp-header.ts'
 
 /** The header extensions that are understood, by their URIs. */
@@ -21,6 +21,9 @@ export const EXTENSION_URIS = {
   videoContentType: 'http://www.webrtc.org/experiments/rtp-hdrext/video-content-type',
   videoTiming: 'http://www.webrtc.org/experiments/rtp-hdrext/video-timing',
   colorSpace: 'http://www.webrtc.org/experiments/rtp-hdrext/color-space',
+  /** AV1 RTP payload specification, appendix A. */
+  dependencyDescriptor:
+    'https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension',
 } as const
 
 export type ExtensionName = keyof typeof EXTENSION_URIS
@@ -33,6 +36,9 @@ const NAMES_BY_URI: ReadonlyMap<string, ExtensionName> = new Map(
 const ONE_BYTE_PROFILE = 0xbede
 /** RFC 8285 section 4.3: 0x100 and four bits for the application. */
 const TWO_BYTE_PROFILE = 0x1000
+
+/** RFC 8285 section 4.3: eight bits of length. */
+const MAX_ELEMENT_LENGTH = 255
 
 /** The values that one packet carries. */
 export interface HeaderExtensions {
@@ -59,6 +65,8 @@ export interface HeaderExtensions {
   videoTiming?: Uint8Array
   /** As on the wire: 4 or 28 bytes. */
   colorSpace?: Uint8Array
+  /** As on the wire. */
+  dependencyDescriptor?: Uint8Array
 }
 
 /** The negotiated ids of one media section or transport, `a=extmap` of RFC 8285 section 5. */
@@ -76,9 +84,13 @@ export class ExtensionIds {
     if (name !== undefined) this.map(id, name)
   }
 
-  /** Adds a mapping. An id out of 1 to 255 changes nothing. */
+  /** Adds a mapping, in place of an earlier one of this id or this name. An id out of 1 to 255 changes nothing. */
   map(id: number, name: ExtensionName): void {
-    if (!(id >= 1 && id <= 255)) return
+    if (!(Number.isInteger(id) && id >= 1 && id <= 255)) return
+    const idBefore = this.#ids.get(name)
+    if (idBefore !== undefined) this.#names[idBefore] = undefined
+    const nameBefore = this.#names[id]
+    if (nameBefore !== undefined) this.#ids.delete(nameBefore)
     this.#names[id] = name
     this.#ids.set(name, id)
   }
@@ -107,14 +119,14 @@ export function readHeaderExtensions(
   const end = at + header.extensionLength
   while (at < end) {
     const first = bytes[at++]!
-    // padding, and in the one-byte form an id of 0 with a length (RFC 8285 section 4.2), is skipped byte by byte
+    // padding
     if (first === 0) continue
     let id = first
     let length: number
     if (oneByte) {
       id = first >> 4
-      // RFC 8285 section 4.2: 15 ends the reading
-      if (id === 15) break
+      // RFC 8285 section 4.2: 15 ends the reading, and so does 0 with a length
+      if (id === 15 || id === 0) break
       length = (first & 0x0f) + 1
     } else {
       if (at >= end) break
@@ -137,6 +149,7 @@ function readElement(
 ): void {
   switch (name) {
     case 'audioLevel':
+      // the two-byte form has room for nothing at all
       if (length < 1) return
       into.audioLevel = bytes[at]! & 0x7f
       into.voiceActivity = (bytes[at]! & 0x80) !== 0
@@ -176,6 +189,9 @@ function readElement(
       return
     case 'colorSpace':
       if (length === 4 || length === 28) into.colorSpace = new Uint8Array(bytes.subarray(at, at + length))
+      return
+    case 'dependencyDescriptor':
+      if (length > 0) into.dependencyDescriptor = new Uint8Array(bytes.subarray(at, at + length))
   }
 }
 
@@ -191,7 +207,8 @@ export interface WrittenExtensions {
 
 /**
  * Writes extensions in the one-byte form, or in the two-byte form where an id or a length demands it (RFC 8285 section 4.1.2).
- * Values without an id are left out; `undefined` where nothing is left.
+ * Values without an id are left out; `undefined` where nothing is left. The two-byte form wants `a=extmap-allow-mixed` of the peer. Throws
+ * a `UsageError` (`invalid-extension`) where a value has more than 255 bytes.
  */
 export function writeHeaderExtensions(
   extensions: HeaderExtensions,
@@ -200,17 +217,24 @@ export function writeHeaderExtensions(
   const elements: { id: number; value: Uint8Array }[] = []
   const push = (name: ExtensionName, value: Uint8Array | undefined): void => {
     const id = ids.id(name)
-    if (value !== undefined && id !== undefined) elements.push({ id, value })
+    if (value === undefined || id === undefined) return
+    if (value.length > MAX_ELEMENT_LENGTH) {
+      throw new UsageError('invalid-extension', `"${name}" has ${value.length} bytes: at most 255 fit`)
+    }
+    elements.push({ id, value })
   }
   const { playoutDelay } = extensions
   push('mid', text(extensions.mid))
   push('rid', text(extensions.rid))
   push('repairedRid', text(extensions.repairedRid))
   if (extensions.audioLevel !== undefined) {
-    push('audioLevel', Uint8Array.of((extensions.voiceActivity === true ? 0x80 : 0) | extensions.audioLevel))
+    push(
+      'audioLevel',
+      Uint8Array.of((extensions.voiceActivity === true ? 0x80 : 0) | level(extensions.audioLevel)),
+    )
   }
   if (extensions.csrcAudioLevels !== undefined) {
-    push('csrcAudioLevel', Uint8Array.from(extensions.csrcAudioLevels))
+    push('csrcAudioLevel', Uint8Array.from(extensions.csrcAudioLevels, level))
   }
   push('absoluteSendTime', u24(extensions.absoluteSendTime))
   if (extensions.transportSequenceNumber !== undefined) {
@@ -221,15 +245,14 @@ export function writeHeaderExtensions(
     push('videoOrientation', Uint8Array.of((extensions.videoRotation / 90) & 0x03))
   }
   if (playoutDelay !== undefined) {
-    const min = Math.min(0xfff, Math.round(playoutDelay.min / 10))
-    const max = Math.min(0xfff, Math.round(playoutDelay.max / 10))
-    push('playoutDelay', u24((min << 12) | max))
+    push('playoutDelay', u24((tensOfMs(playoutDelay.min) << 12) | tensOfMs(playoutDelay.max)))
   }
   if (extensions.videoContentType !== undefined) {
     push('videoContentType', Uint8Array.of(extensions.videoContentType))
   }
   push('videoTiming', extensions.videoTiming)
   push('colorSpace', extensions.colorSpace)
+  push('dependencyDescriptor', extensions.dependencyDescriptor)
   if (elements.length === 0) return undefined
 
   const oneByte = elements.every(({ id, value }) => id <= 14 && value.length >= 1 && value.length <= 16)
@@ -241,6 +264,16 @@ export function writeHeaderExtensions(
   }
   writer.zeros((4 - (writer.length % 4)) % 4)
   return { profile: oneByte ? ONE_BYTE_PROFILE : TWO_BYTE_PROFILE, bytes: writer.finish() }
+}
+
+/** RFC 6464 section 3: seven bits; 127 is the quietest. */
+function level(value: number): number {
+  return Math.max(0, Math.min(127, Math.round(value)))
+}
+
+/** Twelve bits. */
+function tensOfMs(value: number): number {
+  return Math.max(0, Math.min(0xfff, Math.round(value / 10)))
 }
 
 function text(value: string | undefined): Uint8Array | undefined {

@@ -46,6 +46,7 @@ export {
   type TransportFeedback,
   type UnknownRtcp,
 } from './rtcp/rtcp.ts'
+export { MAX_FEEDBACK_PACKETS } from './rtcp/transport-feedback.ts'
 export { MAX_COUNT, writeRtcp } from './rtcp/write.ts'
 export {
   isRtcp,

@@ -8,9 +8,13 @@ export function ntpFromUnix(milliseconds: number): bigint {
   return (((BigInt(seconds) + NTP_UNIX_OFFSET) & 0xffff_ffffn) << 32n) | BigInt(fraction)
 }
 
-/** Milliseconds since 1970 out of NTP time of the era that ends in 2036. */
+/**
+ * Milliseconds since 1970 out of NTP time, from 1968 to 2104: without the highest bit, the seconds are of the era that starts in
+ * February 2036 (RFC 5905 section 6).
+ */
 export function unixFromNtp(ntp: bigint): number {
-  const seconds = Number((ntp >> 32n) - NTP_UNIX_OFFSET)
+  const era = ntp >> 63n === 1n ? 0n : 0x1_0000_0000n
+  const seconds = Number((ntp >> 32n) + era - NTP_UNIX_OFFSET)
   return seconds * 1000 + (Number(ntp & 0xffff_ffffn) / 0x1_0000_0000) * 1000
 }
 

@@ -2,16 +2,32 @@ import { type Instant, serial16 } from '@str0m/sans-io'
 import { ntpMiddle } from './ntp.ts'
 import type { ReportBlock } from './rtcp/rtcp.ts'
 
-/** What a receiver counts of one stream for its reports, RFC 3550 section 6.4.1 and appendix A. */
+/** RFC 3550 appendix A.1: farther ahead, a packet is no loss but may be a restart of the sender. */
+const MAX_DROPOUT = 3000
+/** Farther behind, it is no late packet either. */
+const MAX_MISORDER = 100
+
+/**
+ * What a receiver counts of one stream for its reports, RFC 3550 section 6.4.1 and appendix A. The probation of appendix A.1 is left
+ * out: a stream is known by its negotiated id and its packets are authenticated before they come here.
+ */
 export class ReceptionStatistics {
   readonly #ssrc: number
-  readonly #clockRate: number
+  #clockRate: number
+  /** The first sequence number since the (re)start, and the highest, with cycles; -1 before the first packet. */
   #base = -1
   #highest = -1
+  /** Since the (re)start. */
   #received = 0
+  /** Until the last restart. */
+  #receivedBefore = 0
+  #lostBefore = 0
+  /** The sequence number that would confirm a restart. */
+  #badSequence = -1
   #expectedPrior = 0
   #receivedPrior = 0
   #jitter = 0
+  #hasTransit = false
   #lastArrival = 0
   #lastTimestamp = 0
   #lastSenderReport = 0
@@ -23,14 +39,26 @@ export class ReceptionStatistics {
     this.#clockRate = clockRate
   }
 
+  /** Hertz. Set where the sender goes on with a codec of another clock. */
+  get clockRate(): number {
+    return this.#clockRate
+  }
+
+  set clockRate(clockRate: number) {
+    if (clockRate === this.#clockRate) return
+    this.#jitter *= clockRate / this.#clockRate
+    this.#clockRate = clockRate
+    this.#hasTransit = false
+  }
+
   /** Packets received, duplicates with them. */
   get packetsReceived(): number {
-    return this.#received
+    return this.#receivedBefore + this.#received
   }
 
   /** Packets expected less packets received; negative where duplicates came. */
   get packetsLost(): number {
-    return this.#base < 0 ? 0 : this.#highest - this.#base + 1 - this.#received
+    return this.#lostBefore + this.#expected - this.#received
   }
 
   /** Interarrival jitter in seconds. */
@@ -38,27 +66,59 @@ export class ReceptionStatistics {
     return this.#jitter / this.#clockRate
   }
 
-  /** The highest sequence number, with the cycles above its 16 bits; -1 before the first packet. */
+  /** The highest sequence number since the sender's last restart, with the cycles above its 16 bits; -1 before the first packet. */
   get highestSequence(): number {
     return this.#highest
   }
 
+  get #expected(): number {
+    return this.#base < 0 ? 0 : this.#highest - this.#base + 1
+  }
+
   handlePacket(now: Instant, sequenceNumber: number, timestamp: number): void {
+    if (!this.#updateSequence(sequenceNumber)) return
     this.#received++
-    if (this.#base < 0) {
-      this.#base = this.#highest = sequenceNumber
-    } else {
-      const sequence = serial16.unwrap(sequenceNumber, this.#highest)
-      if (sequence > this.#highest) this.#highest = sequence
-    }
     // appendix A.8: the change of the transit time, in timestamp units; it wraps with the timestamp
     const arrival = (now / 1000) * this.#clockRate
-    if (this.#received > 1) {
+    if (this.#hasTransit) {
       const difference = Math.abs(arrival - this.#lastArrival - ((timestamp - this.#lastTimestamp) | 0))
       this.#jitter += (difference - this.#jitter) / 16
     }
+    this.#hasTransit = true
     this.#lastArrival = arrival
     this.#lastTimestamp = timestamp
+  }
+
+  /** Appendix A.1, update_seq; false for a packet that is not counted, unless the next one confirms it. */
+  #updateSequence(sequenceNumber: number): boolean {
+    if (this.#base < 0) {
+      this.#base = this.#highest = sequenceNumber
+      return true
+    }
+    const distance = serial16.diff(sequenceNumber, this.#highest)
+    if (distance < MAX_DROPOUT && distance > -MAX_MISORDER) {
+      if (distance > 0) this.#highest += distance
+      return true
+    }
+    if (sequenceNumber !== this.#badSequence) {
+      this.#badSequence = serial16.add(sequenceNumber, 1)
+      return false
+    }
+    this.#restart(sequenceNumber)
+    return true
+  }
+
+  /** Appendix A.1, init_seq. The packet before this one is counted too; what is cumulative stays. */
+  #restart(sequenceNumber: number): void {
+    this.#lostBefore += this.#expected - this.#received
+    this.#receivedBefore += this.#received
+    this.#base = this.#highest = sequenceNumber
+    if (sequenceNumber > 0) this.#base--
+    this.#received = this.#highest - this.#base
+    this.#badSequence = -1
+    this.#expectedPrior = 0
+    this.#receivedPrior = 0
+    this.#hasTransit = false
   }
 
   handleSenderReport(now: Instant, ntpTime: bigint): void {
@@ -68,25 +128,23 @@ export class ReceptionStatistics {
 
   /** The block for the next report; its fraction lost is since the block before. */
   report(now: Instant): ReportBlock {
-    const expected = this.#base < 0 ? 0 : this.#highest - this.#base + 1
-    const expectedInterval = expected - this.#expectedPrior
+    // appendix A.3
+    const expectedInterval = this.#expected - this.#expectedPrior
     const lostInterval = expectedInterval - (this.#received - this.#receivedPrior)
-    this.#expectedPrior = expected
+    this.#expectedPrior = this.#expected
     this.#receivedPrior = this.#received
-    const lost = Math.max(-0x80_0000, Math.min(0x7f_ffff, this.packetsLost))
-    const delay = (now - this.#lastSenderReportAt) * 65.536
+    const delay = Math.max(0, Math.floor((now - this.#lastSenderReportAt) * 65.536))
     return {
       ssrc: this.#ssrc,
       fractionLost:
         lostInterval <= 0 || expectedInterval <= 0
           ? 0
           : Math.min(255, Math.floor((lostInterval * 256) / expectedInterval)),
-      cumulativeLost: lost,
+      cumulativeLost: Math.max(-0x80_0000, Math.min(0x7f_ffff, this.packetsLost)),
       highestSequence: Math.max(0, this.#highest) >>> 0,
-      jitter: Math.floor(this.#jitter) >>> 0,
+      jitter: Math.min(0xffff_ffff, Math.floor(this.#jitter)),
       lastSenderReport: this.#lastSenderReport,
-      delaySinceLastSenderReport:
-        this.#lastSenderReport === 0 ? 0 : Math.min(0xffff_ffff, Math.floor(delay)) >>> 0,
+      delaySinceLastSenderReport: this.#lastSenderReport === 0 ? 0 : Math.min(0xffff_ffff, delay),
     }
   }
 }

@@ -1,4 +1,4 @@
-import { readU16, readU32, writeU16, writeU32 } from '@str0m/sans-io'
+import { readU16, readU32, UsageError, writeU16, writeU32 } from '@str0m/sans-io'
 
 /** The fixed part of an RTP header, RFC 3550 section 5.1. */
 export const RTP_FIXED_HEADER_LENGTH = 12
@@ -27,6 +27,7 @@ export interface RtpHeader {
   readonly paddingLength: number
 }
 
+const MAX_CSRCS = 15
 const NO_CSRCS: readonly number[] = []
 
 /**
@@ -97,7 +98,8 @@ export interface RtpHeaderFields {
 
 /**
  * Writes a header, with `extensions` (elements in their one- or two-byte form, padded to a multiple of four) after it where given.
- * Answers where the payload starts. The caller has made room.
+ * Answers where the payload starts. Throws a `UsageError` (`invalid-header`) where a field has no room on the wire, or the header none in
+ * `out`.
  */
 export function writeRtpHeader(
   out: Uint8Array,
@@ -107,6 +109,17 @@ export function writeRtpHeader(
 ): number {
   const csrcs = fields.csrcs ?? NO_CSRCS
   const extended = extensionProfile >= 0 && extensions !== undefined
+  const extensionWords = extended ? extensions.length / 4 : 0
+  const length = RTP_FIXED_HEADER_LENGTH + 4 * csrcs.length + (extended ? 4 + 4 * extensionWords : 0)
+  if (csrcs.length > MAX_CSRCS || !(fields.payloadType >= 0 && fields.payloadType <= 0x7f)) {
+    throw new UsageError('invalid-header', 'An RTP header has up to 15 CSRCs and a payload type of 0 to 127')
+  }
+  if (!Number.isInteger(extensionWords) || extensionWords > 0xffff || length > out.length) {
+    throw new UsageError(
+      'invalid-header',
+      `Extensions are padded to a multiple of 4 bytes, and the header needs ${length} bytes of room`,
+    )
+  }
   out[0] = 0x80 | (extended ? 0x10 : 0) | csrcs.length
   out[1] = (fields.marker ? 0x80 : 0) | fields.payloadType
   writeU16(out, 2, fields.sequenceNumber)
@@ -119,7 +132,7 @@ export function writeRtpHeader(
   }
   if (extended) {
     writeU16(out, at, extensionProfile)
-    writeU16(out, at + 2, extensions.length >> 2)
+    writeU16(out, at + 2, extensionWords)
     out.set(extensions, at + 4)
     at += 4 + extensions.length
   }

@@ -1,6 +1,6 @@
-import { type Instant, NEVER, plainBytes, type Pt, type Ssrc } from '@str0m/sans-io'
+import { type Instant, NEVER, OutputQueue, type Pt, serial16, type Ssrc } from '@str0m/sans-io'
 import { depacketizerFor } from './codecs/depacketizer-for.ts'
-import { type Frame, FrameAssembler } from './frame-assembler.ts'
+import { type Frame, FrameAssembler, MAX_REORDERED_PACKETS } from './frame-assembler.ts'
 import { ReceptionStatistics } from './reception-statistics.ts'
 import type { ReportBlock, SenderReport } from './rtcp/rtcp.ts'
 import type { RtpHeader } from './rtp-header.ts'
@@ -22,7 +22,7 @@ export interface ReceivedFrame extends Frame {
 
 export interface StreamRxOptions {
   readonly ssrc: Ssrc
-  /** Milliseconds that a missing packet is waited for. Default 200 for video, 100 for audio. */
+  /** Milliseconds that a missing packet is waited for, 0 or more. Default 200 for video, 100 for audio. */
   readonly maxReorderWait?: number
 }
 
@@ -35,7 +35,7 @@ export interface StreamRxStatistics {
   /** Payload bytes. */
   readonly bytesReceived: number
   readonly headerBytesReceived: number
-  /** Packets late, duplicated, or of a frame that was given up. */
+  /** Packets that came late or twice, or of a codec that the sender had already left. */
   readonly packetsDiscarded: number
   /** Seconds. */
   readonly jitter: number
@@ -48,10 +48,12 @@ export interface StreamRxStatistics {
 
 const VIDEO_REORDER_WAIT = 200
 const AUDIO_REORDER_WAIT = 100
+/** Milliseconds for which packets from before a change of the codec are told from a second change. */
+const CODEC_SWITCH_WAIT = 1000
 
 /**
  * Receives one RTP stream (one SSRC): puts its packets in order, makes frames of them and counts for its reports. A part of a peer,
- * driven by it: packets and time in, frames and report blocks out.
+ * driven by it: packets and time in, frames and report blocks out. After each packet and each timeout, poll the frames.
  */
 export class StreamRx {
   readonly ssrc: Ssrc
@@ -59,6 +61,11 @@ export class StreamRx {
   #codec: StreamCodec | undefined
   #assembler: FrameAssembler | undefined
   #reception: ReceptionStatistics | undefined
+  /** Whole frames of the codec before this one, which were not polled yet. */
+  readonly #earlier = new OutputQueue<ReceivedFrame>()
+  /** The newest sequence number of this codec, and when one of it last came. */
+  #newest = 0
+  #codecSeenAt: Instant = 0
   #bytesReceived = 0
   #headerBytesReceived = 0
   #framesReceived = 0
@@ -66,8 +73,9 @@ export class StreamRx {
   #discardedBefore = 0
   #droppedBefore = 0
   #lastPacketAt: Instant | undefined
-  #needsKeyframe = false
+  #now: Instant = Number.NEGATIVE_INFINITY
   #lastSenderReport: SenderReport | undefined
+  #lastSenderReportAt: Instant = 0
 
   constructor(options: StreamRxOptions) {
     this.ssrc = options.ssrc
@@ -81,7 +89,7 @@ export class StreamRx {
 
   /** Whether a video stream cannot be decoded until a keyframe comes: it started without one, or lost something. */
   get needsKeyframe(): boolean {
-    return this.#needsKeyframe
+    return this.#codec?.kind === 'video' && this.#assembler?.needsKeyframe === true
   }
 
   /** The last sender report, which maps RTP timestamps to the sender's wall clock. */
@@ -99,48 +107,52 @@ export class StreamRx {
    * counted, and yields no frames.
    */
   handlePacket(now: Instant, header: RtpHeader, payload: Uint8Array, codec: StreamCodec): void {
-    if (this.#codec === undefined || codec.pt !== this.#codec.pt) this.#switchCodec(codec)
-    this.#lastPacketAt = now
+    this.#now = Math.max(now, this.#now)
+    this.#lastPacketAt = this.#now
     this.#bytesReceived += payload.length
     this.#headerBytesReceived += header.payloadStart + header.paddingLength
-    this.#reception!.handlePacket(now, header.sequenceNumber, header.timestamp)
-    const assembler = this.#assembler
-    if (assembler === undefined) return
-    const { sequenceNumber, timestamp, marker } = header
-    const droppedBefore = assembler.statistics.framesDropped + assembler.statistics.packetsGivenUp
-    assembler.handlePacket(now, { sequenceNumber, timestamp, marker, payload: plainBytes(payload) })
-    this.#noteLoss(droppedBefore)
+    const { sequenceNumber } = header
+    const current = this.#codec
+    if (current === undefined || codec.pt !== current.pt) {
+      if (current !== undefined && this.#isOvertaken(sequenceNumber)) {
+        this.#reception!.handlePacket(this.#now, sequenceNumber, header.timestamp)
+        this.#discardedBefore++
+        return
+      }
+      this.#switchCodec(codec)
+      this.#newest = sequenceNumber
+    }
+    if (serial16.diff(sequenceNumber, this.#newest) > 0) this.#newest = sequenceNumber
+    this.#codecSeenAt = this.#now
+    this.#reception!.handlePacket(this.#now, sequenceNumber, header.timestamp)
+    this.#assembler?.handlePacket(this.#now, header, payload)
   }
 
   handleSenderReport(now: Instant, report: SenderReport): void {
+    this.#now = Math.max(now, this.#now)
     this.#lastSenderReport = report
-    this.#reception?.handleSenderReport(now, report.ntpTime)
+    this.#lastSenderReportAt = this.#now
+    this.#reception?.handleSenderReport(this.#now, report.ntpTime)
   }
 
+  /** Gives up the packets that were waited for too long. `deadline` is later than `now` after it. */
   handleTimeout(now: Instant): void {
-    const assembler = this.#assembler
-    if (assembler === undefined) return
-    const droppedBefore = assembler.statistics.framesDropped + assembler.statistics.packetsGivenUp
-    assembler.handleTimeout(now)
-    this.#noteLoss(droppedBefore)
+    this.#now = Math.max(now, this.#now)
+    this.#assembler?.handleTimeout(this.#now)
   }
 
+  /** The next frame in order. */
   pollFrame(): ReceivedFrame | undefined {
-    const frame = this.#assembler?.pollFrame()
+    const frame = this.#earlier.shift() ?? this.#pollAssembler()
     if (frame === undefined) return undefined
     this.#framesReceived++
-    if (frame.keyframe) {
-      this.#keyFramesReceived++
-      this.#needsKeyframe = false
-    } else if (this.#keyFramesReceived === 0) {
-      this.#needsKeyframe = true
-    }
-    return { ...frame, codec: this.#codec! }
+    if (frame.keyframe) this.#keyFramesReceived++
+    return frame
   }
 
   /** The block for the next report; `undefined` where no packet came yet. */
   report(now: Instant): ReportBlock | undefined {
-    return this.#reception?.report(now)
+    return this.#reception?.report(Math.max(now, this.#now))
   }
 
   get statistics(): StreamRxStatistics {
@@ -162,9 +174,33 @@ export class StreamRx {
     }
   }
 
+  #pollAssembler(): ReceivedFrame | undefined {
+    const frame = this.#assembler?.pollFrame()
+    if (frame === undefined) return undefined
+    const { data, keyframe, timestamp, firstSequence, lastSequence, contiguous, receivedAt } = frame
+    return {
+      data,
+      keyframe,
+      timestamp,
+      firstSequence,
+      lastSequence,
+      contiguous,
+      receivedAt,
+      codec: this.#codec!,
+    }
+  }
+
+  /** Whether a packet of another codec was sent before the change to this one. */
+  #isOvertaken(sequenceNumber: number): boolean {
+    const behind = serial16.diff(this.#newest, sequenceNumber)
+    return behind >= 0 && behind < MAX_REORDERED_PACKETS && this.#now - this.#codecSeenAt < CODEC_SWITCH_WAIT
+  }
+
   /** Frames that were not yet complete are dropped: they cannot be, once the sender has changed its codec. */
   #switchCodec(codec: StreamCodec): void {
-    const before = this.#codec
+    for (let frame = this.#pollAssembler(); frame !== undefined; frame = this.#pollAssembler()) {
+      this.#earlier.push(frame)
+    }
     const assembly = this.#assembler?.statistics
     if (assembly !== undefined) {
       this.#discardedBefore += assembly.packetsLate + assembly.packetsDuplicated
@@ -175,14 +211,12 @@ export class StreamRx {
     const wait = codec.kind === 'video' ? VIDEO_REORDER_WAIT : AUDIO_REORDER_WAIT
     this.#assembler =
       depacketizer === undefined ? undefined : new FrameAssembler(depacketizer, this.#maxReorderWait ?? wait)
-    this.#needsKeyframe = false
-    if (this.#reception === undefined || before?.clockRate !== codec.clockRate) {
+    if (this.#reception === undefined) {
       this.#reception = new ReceptionStatistics(this.ssrc, codec.clockRate)
+      const report = this.#lastSenderReport
+      if (report !== undefined) this.#reception.handleSenderReport(this.#lastSenderReportAt, report.ntpTime)
+    } else {
+      this.#reception.clockRate = codec.clockRate
     }
-  }
-
-  #noteLoss(before: number): void {
-    const { framesDropped, packetsGivenUp } = this.#assembler!.statistics
-    if (framesDropped + packetsGivenUp > before && this.#codec?.kind === 'video') this.#needsKeyframe = true
   }
 }

@@ -16,7 +16,7 @@ class WholePayload implements Depacketizer {
     const payload = payloads[0]
     return payload === undefined || payload.length === 0
       ? undefined
-      : { data: payload.slice(), keyframe: true }
+      : { data: new Uint8Array(payload), keyframe: true }
   }
 }
 

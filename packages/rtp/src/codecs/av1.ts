@@ -47,10 +47,10 @@ function parseAggregation(payload: Uint8Array): Aggregation | undefined {
   return { continuesFirst, lastContinues: (header & 0x40) !== 0, startsSequence, elements }
 }
 
-/** AV1 specification section 4.10.5; as far as 32 bits go. */
+/** AV1 specification section 4.10.5: up to eight bytes, of which not all need to be of use, for a value of 32 bits. */
 function readLeb128(bytes: Uint8Array, at: number): { value: number; bytes: number } | undefined {
   let value = 0
-  for (let i = 0; i < 5; i++) {
+  for (let i = 0; i < 8; i++) {
     const byte = bytes[at + i]
     if (byte === undefined) return undefined
     value += (byte & 0x7f) * 2 ** (7 * i)

@@ -29,32 +29,39 @@ class H264Depacketizer implements Depacketizer {
   assemble(payloads: readonly Uint8Array[]): DepacketizedFrame | undefined {
     const parts: Uint8Array[] = []
     let keyframe = false
-    let inFragment = false
+    /** The header of the unit whose fragments come; -1 between units. */
+    let fragmented = -1
     for (const payload of payloads) {
       if (payload.length < 1) return undefined
       const type = payload[0]! & 0x1f
       if (type === NAL.fuA) {
         const fragment = readFragment(payload)
-        if (fragment === undefined || fragment.start === inFragment) return undefined
+        if (fragment === undefined) return undefined
+        if (fragment.start ? fragmented >= 0 : fragment.header !== fragmented) return undefined
         if (fragment.start) {
           parts.push(START_CODE, Uint8Array.of(fragment.header))
           keyframe ||= nalType(fragment.header) === NAL.idr
         }
         parts.push(fragment.data)
-        inFragment = !fragment.end
+        fragmented = fragment.end ? -1 : fragment.header
         continue
       }
-      if (inFragment) return undefined
-      const units = type === NAL.stapA ? aggregated(payload) : type <= LAST_SINGLE_NAL ? [payload] : undefined
+      if (fragmented >= 0) return undefined
+      const units = type === NAL.stapA ? aggregated(payload) : isUnit(type) ? [payload] : undefined
       if (units === undefined) return undefined
       for (const unit of units) {
         parts.push(START_CODE, unit)
         keyframe ||= nalType(unit) === NAL.idr
       }
     }
-    if (inFragment || parts.length === 0) return undefined
+    if (fragmented >= 0 || parts.length === 0) return undefined
     return { data: concatenate(parts), keyframe }
   }
+}
+
+/** RFC 6184 section 5.2: 0 and what lies above 23 is no NAL unit of a stream. */
+function isUnit(type: number): boolean {
+  return type >= 1 && type <= LAST_SINGLE_NAL
 }
 
 function nalType(unit: Uint8Array | number): number {
@@ -69,7 +76,7 @@ function aggregated(payload: Uint8Array): Uint8Array[] | undefined {
     if (at + 2 > payload.length) return undefined
     const size = readU16(payload, at)
     at += 2
-    if (size === 0 || at + size > payload.length) return undefined
+    if (size === 0 || at + size > payload.length || !isUnit(payload[at]! & 0x1f)) return undefined
     units.push(payload.subarray(at, at + size))
     at += size
   }
@@ -86,7 +93,7 @@ function readFragment(
   const start = (header & 0x80) !== 0
   const end = (header & 0x40) !== 0
   // a unit in one fragment is not allowed
-  if (start && end) return undefined
+  if ((start && end) || !isUnit(header & 0x1f)) return undefined
   return { start, end, header: (indicator & 0xe0) | (header & 0x1f), data: payload.subarray(2) }
 }
 
@@ -94,7 +101,7 @@ function readFragment(
 function firstNalType(payload: Uint8Array): number {
   if (payload.length < 1) return -1
   const type = payload[0]! & 0x1f
-  if (type <= LAST_SINGLE_NAL) return type
+  if (isUnit(type)) return type
   if (type === NAL.stapA) {
     const first = aggregated(payload)?.[0]
     return first === undefined ? -1 : nalType(first)

@@ -23,49 +23,40 @@ export interface Vp8Descriptor {
   readonly length: number
 }
 
+type Writable<T> = { -readonly [K in keyof T]: T[K] }
+
 /** Reads a descriptor; `undefined` where it is cut short. */
 export function parseVp8Descriptor(payload: Uint8Array): Vp8Descriptor | undefined {
   const reader = new ByteReader(payload)
   const first = reader.u8()
-  let pictureId: number | undefined
-  let pictureIdBits: 7 | 15 | undefined
-  let tl0PictureIndex: number | undefined
-  let temporalLayer: number | undefined
-  let layerSync: boolean | undefined
-  let keyIndex: number | undefined
-  if ((first & 0x80) !== 0) {
-    const present = reader.u8()
-    if ((present & 0x80) !== 0) {
-      const id = reader.u8()
-      if ((id & 0x80) !== 0) {
-        pictureId = ((id & 0x7f) << 8) | reader.u8()
-        pictureIdBits = 15
-      } else {
-        pictureId = id
-        pictureIdBits = 7
-      }
-    }
-    if ((present & 0x40) !== 0) tl0PictureIndex = reader.u8()
-    if ((present & 0x30) !== 0) {
-      const layers = reader.u8()
-      if ((present & 0x20) !== 0) {
-        temporalLayer = layers >> 6
-        layerSync = (layers & 0x20) !== 0
-      }
-      if ((present & 0x10) !== 0) keyIndex = layers & 0x1f
-    }
-  }
-  if (reader.failed) return undefined
-  return {
+  const descriptor: Writable<Vp8Descriptor> = {
     nonReference: (first & 0x20) !== 0,
     startOfPartition: (first & 0x10) !== 0,
     partition: first & 0x07,
-    ...(pictureId === undefined || pictureIdBits === undefined ? {} : { pictureId, pictureIdBits }),
-    ...(tl0PictureIndex === undefined ? {} : { tl0PictureIndex }),
-    ...(temporalLayer === undefined || layerSync === undefined ? {} : { temporalLayer, layerSync }),
-    ...(keyIndex === undefined ? {} : { keyIndex }),
-    length: reader.position,
+    length: 1,
   }
+  if ((first & 0x80) !== 0) readExtension(reader, descriptor)
+  if (reader.failed) return undefined
+  descriptor.length = reader.position
+  return descriptor
+}
+
+function readExtension(reader: ByteReader, into: Writable<Vp8Descriptor>): void {
+  const present = reader.u8()
+  if ((present & 0x80) !== 0) {
+    const id = reader.u8()
+    const long = (id & 0x80) !== 0
+    into.pictureId = long ? ((id & 0x7f) << 8) | reader.u8() : id
+    into.pictureIdBits = long ? 15 : 7
+  }
+  if ((present & 0x40) !== 0) into.tl0PictureIndex = reader.u8()
+  if ((present & 0x30) === 0) return
+  const layers = reader.u8()
+  if ((present & 0x20) !== 0) {
+    into.temporalLayer = layers >> 6
+    into.layerSync = (layers & 0x20) !== 0
+  }
+  if ((present & 0x10) !== 0) into.keyIndex = layers & 0x1f
 }
 
 function startsFrame(descriptor: Vp8Descriptor | undefined): descriptor is Vp8Descriptor {

@@ -43,56 +43,56 @@ export interface Vp9ScalabilityStructure {
 
 /** At most three references in flexible mode, RFC 9628 section 4.2. */
 const MAX_REFERENCES = 3
+const NO_DIFFERENCES: readonly number[] = []
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] }
 
 /** Reads a descriptor; `undefined` where it is cut short or malformed. */
 export function parseVp9Descriptor(payload: Uint8Array): Vp9Descriptor | undefined {
   const reader = new ByteReader(payload)
   const first = reader.u8()
-  const has = (bit: number): boolean => (first & bit) !== 0
-  const flexibleMode = has(0x10)
-  const interPicturePredicted = has(0x40)
-  let pictureId: number | undefined
-  if (has(0x80)) {
-    const id = reader.u8()
-    pictureId = (id & 0x80) === 0 ? id : ((id & 0x7f) << 8) | reader.u8()
-  }
-  let layers: number | undefined
-  let tl0PictureIndex: number | undefined
-  if (has(0x20)) {
-    layers = reader.u8()
-    if (!flexibleMode) tl0PictureIndex = reader.u8()
-  }
-  const pictureDifferences: number[] = []
-  if (flexibleMode && interPicturePredicted) {
-    let more = true
-    while (more && !reader.failed) {
-      if (pictureDifferences.length === MAX_REFERENCES) return undefined
-      const difference = reader.u8()
-      pictureDifferences.push(difference >> 1)
-      more = (difference & 0x01) !== 0
-    }
-  }
-  const scalability = has(0x02) ? readScalability(reader) : undefined
-  if (reader.failed) return undefined
-  return {
+  const flexibleMode = (first & 0x10) !== 0
+  const interPicturePredicted = (first & 0x40) !== 0
+  const descriptor: Writable<Vp9Descriptor> = {
     interPicturePredicted,
     flexibleMode,
-    startOfFrame: has(0x08),
-    endOfFrame: has(0x04),
-    notReferenceForUpperLayers: has(0x01),
-    ...(pictureId === undefined ? {} : { pictureId }),
-    ...(layers === undefined
-      ? {}
-      : {
-          temporalLayer: layers >> 5,
-          switchingUpPoint: (layers & 0x10) !== 0,
-          spatialLayer: (layers >> 1) & 0x07,
-          interLayerDependency: (layers & 0x01) !== 0,
-        }),
-    ...(tl0PictureIndex === undefined ? {} : { tl0PictureIndex }),
-    pictureDifferences,
-    ...(scalability === undefined ? {} : { scalability }),
-    length: reader.position,
+    startOfFrame: (first & 0x08) !== 0,
+    endOfFrame: (first & 0x04) !== 0,
+    notReferenceForUpperLayers: (first & 0x01) !== 0,
+    pictureDifferences: NO_DIFFERENCES,
+    length: 1,
+  }
+  if ((first & 0x80) !== 0) {
+    const id = reader.u8()
+    descriptor.pictureId = (id & 0x80) === 0 ? id : ((id & 0x7f) << 8) | reader.u8()
+  }
+  if ((first & 0x20) !== 0) {
+    const layers = reader.u8()
+    descriptor.temporalLayer = layers >> 5
+    descriptor.switchingUpPoint = (layers & 0x10) !== 0
+    descriptor.spatialLayer = (layers >> 1) & 0x07
+    descriptor.interLayerDependency = (layers & 0x01) !== 0
+    if (!flexibleMode) descriptor.tl0PictureIndex = reader.u8()
+  }
+  if (flexibleMode && interPicturePredicted) {
+    const differences = readDifferences(reader)
+    if (differences === undefined) return undefined
+    descriptor.pictureDifferences = differences
+  }
+  if ((first & 0x02) !== 0) descriptor.scalability = readScalability(reader)
+  if (reader.failed) return undefined
+  descriptor.length = reader.position
+  return descriptor
+}
+
+/** Each byte holds a difference of seven bits, and one that says whether another one follows. */
+function readDifferences(reader: ByteReader): number[] | undefined {
+  const differences: number[] = []
+  for (;;) {
+    const difference = reader.u8()
+    differences.push(difference >> 1)
+    if ((difference & 0x01) === 0) return differences
+    if (differences.length === MAX_REFERENCES) return undefined
   }
 }
 

@@ -1,4 +1,4 @@
-import type { ByteReader, ByteWriter } from '@str0m/sans-io'
+import { type ByteReader, type ByteWriter, UsageError } from '@str0m/sans-io'
 import type { ExtendedReport, ExtendedReportBlock } from './rtcp.ts'
 
 /** RFC 3611 sections 4.4 and 4.5. */
@@ -53,6 +53,12 @@ export function writeExtendedReport(writer: ByteWriter, report: ExtendedReport):
         }
         break
       case 'other':
+        if (block.contents.length % 4 !== 0 || block.contents.length > 4 * 0xffff) {
+          throw new UsageError(
+            'invalid-rtcp',
+            'A block of an extended report is a number of whole 32-bit words',
+          )
+        }
         writer
           .u8(block.blockType)
           .u8(block.specific)

@@ -12,6 +12,8 @@ import { parseTransportFeedback } from './transport-feedback.ts'
 
 /** "REMB" */
 const REMB_IDENTIFIER = 0x52454d42
+/** What fits: 18 bits of mantissa, 6 of exponent. */
+const MAX_REMB_BITRATE = 0x3ffff * 2 ** 63
 
 export function parseTransportLayerFeedback(reader: ByteReader, format: number): Rtcp | undefined {
   switch (format) {
@@ -57,7 +59,7 @@ function parseNack(reader: ByteReader): Nack {
   return { type: 'nack', senderSsrc, mediaSsrc, sequenceNumbers }
 }
 
-/** The sequence numbers are to be ascending, by serial-number arithmetic. */
+/** Takes the least room where the sequence numbers ascend, by serial-number arithmetic. */
 export function writeNack(writer: ByteWriter, nack: Nack): void {
   writer.u32(nack.senderSsrc).u32(nack.mediaSsrc)
   const { sequenceNumbers } = nack
@@ -110,7 +112,7 @@ function parseApplicationLayer(reader: ByteReader): Rtcp | undefined {
 
 export function writeRemb(writer: ByteWriter, remb: ReceiverEstimatedMaximumBitrate): void {
   let exponent = 0
-  let mantissa = Math.floor(remb.bitrate)
+  let mantissa = Math.min(MAX_REMB_BITRATE, Math.max(0, Math.floor(remb.bitrate)))
   while (mantissa > 0x3ffff) {
     mantissa = Math.floor(mantissa / 2)
     exponent++

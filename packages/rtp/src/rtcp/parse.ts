@@ -19,19 +19,20 @@ export function parseRtcp(
   bytes: Uint8Array,
   length: number = bytes.length,
 ): { packets: Rtcp[]; malformed: number } {
+  const last = Math.min(length, bytes.length)
   const packets: Rtcp[] = []
   let malformed = 0
   let at = 0
-  while (at + 4 <= length) {
+  while (at + 4 <= last) {
     const first = bytes[at]!
     const end = at + 4 + 4 * ((bytes[at + 2]! << 8) | bytes[at + 3]!)
-    if (first >> 6 !== 2 || end > length) return { packets, malformed: malformed + 1 }
+    if (first >> 6 !== 2 || end > last) return { packets, malformed: malformed + 1 }
     const packet = parsePacket(bytes, at, end)
     if (packet === undefined) malformed++
     else packets.push(packet)
     at = end
   }
-  if (at !== length) malformed++
+  if (at !== last) malformed++
   return { packets, malformed }
 }
 

@@ -1,4 +1,4 @@
-import type { ByteReader, ByteWriter } from '@str0m/sans-io'
+import { type ByteReader, type ByteWriter, UsageError } from '@str0m/sans-io'
 import type { TransportFeedback } from './rtcp.ts'
 
 // draft-holmer-rmcat-transport-wide-cc-extensions-01 section 3.1: a header, packet chunks of 16 bits that hold a symbol for each
@@ -11,6 +11,8 @@ const LARGE_DELTA = 2
 const ONE_BIT_SYMBOLS = 14
 const TWO_BIT_SYMBOLS = 7
 const MAX_RUN_LENGTH = 0x1fff
+/** Most packets that one feedback may speak of: sixteen bytes could claim 65535. At one each 50 ms, they are 160,000 a second. */
+export const MAX_FEEDBACK_PACKETS = 0x2000
 
 export function parseTransportFeedback(reader: ByteReader): TransportFeedback | undefined {
   const senderSsrc = reader.u32()
@@ -19,6 +21,7 @@ export function parseTransportFeedback(reader: ByteReader): TransportFeedback | 
   const count = reader.u16()
   const referenceTime = (reader.u24() << 8) >> 8
   const feedbackCount = reader.u8()
+  if (count > MAX_FEEDBACK_PACKETS) return undefined
   const symbols = readSymbols(reader, count)
   if (symbols === undefined) return undefined
   const deltas: (number | undefined)[] = []
@@ -66,6 +69,15 @@ function readSymbols(reader: ByteReader, count: number): Uint8Array | undefined 
 
 export function writeTransportFeedback(writer: ByteWriter, feedback: TransportFeedback): void {
   const { deltas } = feedback
+  if (
+    deltas.length > MAX_FEEDBACK_PACKETS ||
+    deltas.some((delta) => delta !== undefined && !isDelta(delta))
+  ) {
+    throw new UsageError(
+      'invalid-rtcp',
+      `Feedback is on up to ${MAX_FEEDBACK_PACKETS} packets, with deltas that are integers of 16 bits`,
+    )
+  }
   writer.u32(feedback.senderSsrc).u32(feedback.mediaSsrc)
   writer.u16(feedback.baseSequence).u16(deltas.length)
   writer.u24(feedback.referenceTime & 0xff_ffff).u8(feedback.feedbackCount)
@@ -75,6 +87,10 @@ export function writeTransportFeedback(writer: ByteWriter, feedback: TransportFe
     if (symbol === SMALL_DELTA) writer.u8(delta!)
     else if (symbol === LARGE_DELTA) writer.u16(delta! & 0xffff)
   }
+}
+
+function isDelta(delta: number): boolean {
+  return Number.isInteger(delta) && delta >= -0x8000 && delta <= 0x7fff
 }
 
 function symbolOf(delta: number | undefined): number {

@@ -1,4 +1,4 @@
-import { ByteWriter, encodeUtf8 } from '@str0m/sans-io'
+import { ByteWriter, encodeUtf8, UsageError } from '@str0m/sans-io'
 import { writeExtendedReport } from './extended-report.ts'
 import { writeFir, writeNack, writeRemb } from './feedback.ts'
 import {
@@ -15,16 +15,25 @@ import { writeTransportFeedback } from './transport-feedback.ts'
 /** The most that the five bits of a count hold: blocks of a report, chunks, sources of a goodbye. */
 export const MAX_COUNT = 31
 
-/** Writes packets one after the other. Each list of theirs has at most `MAX_COUNT` entries where the wire has a count for it. */
+/**
+ * Writes packets one after the other. Throws a `UsageError` (`invalid-rtcp`) where a list has more entries than the wire can count
+ * (`MAX_COUNT` for blocks, chunks and sources of a goodbye), or a packet would be longer than its length can say.
+ */
 export function writeRtcp(packets: readonly Rtcp[], writer: ByteWriter = new ByteWriter(256)): Uint8Array {
   for (const packet of packets) {
     const start = writer.length
     writer.u32(0)
     const { packetType, count } = writeBody(writer, packet)
-    const unaligned = writer.length % 4
+    const unaligned = (writer.length - start) % 4
     const padding = unaligned === 0 ? 0 : 4 - unaligned
     if (padding > 0) writer.zeros(padding - 1).u8(padding)
     const words = (writer.length - start) / 4 - 1
+    if (count > MAX_COUNT || words > 0xffff) {
+      throw new UsageError(
+        'invalid-rtcp',
+        `A "${packet.type}" of ${count} entries and ${words + 1} words cannot be written: split it`,
+      )
+    }
     writer.setU32(
       start,
       ((0x80 | (padding > 0 ? 0x20 : 0) | count) * 0x100_0000 + packetType * 0x1_0000 + words) >>> 0,
@@ -104,6 +113,9 @@ function writeGoodbye(writer: ByteWriter, goodbye: Goodbye): void {
 }
 
 function writeText(writer: ByteWriter, text: string): void {
-  const bytes = encodeUtf8(text).subarray(0, 255)
-  writer.u8(bytes.length).bytes(bytes)
+  const bytes = encodeUtf8(text)
+  let length = Math.min(bytes.length, 255)
+  // cut between characters
+  while (length < bytes.length && (bytes[length]! & 0xc0) === 0x80) length--
+  writer.u8(length).bytes(bytes.subarray(0, length))
 }
