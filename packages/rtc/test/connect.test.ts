@@ -1,0 +1,136 @@
+import { describe, expect, it } from 'vitest'
+import { toHex } from '@str0m/sans-io'
+import { Rtc, type Transmit } from '../src/index.ts'
+import { browserCall, eventsOf, rtcPair } from './harness.ts'
+
+const SEEDS = 200
+const MTU = 1200
+const BAD = { latency: 20, jitter: 30, loss: 0.3, duplicate: 0.05, reorder: 0.1, reorderDelay: 40 }
+
+/** Keeps what a peer sends. */
+function recordTransmits(rtc: Rtc, into: Transmit[]): void {
+  const poll = rtc.pollOutput.bind(rtc)
+  rtc.pollOutput = () => {
+    const output = poll()
+    if (output.kind === 'transmit') into.push(output)
+    return output
+  }
+}
+
+describe('two Rtc', () => {
+  it('connect over a good link within a few round trips', () => {
+    const { pair, a, b } = rtcPair(1, { latency: 10 })
+    pair.runUntil(() => a.connected && b.connected)
+    expect(pair.now).toBeLessThan(200)
+    expect(pair.a.events.map(({ event }) => event.type)).toEqual([
+      'mediaAdded',
+      'mediaAdded',
+      'iceConnectionStateChange',
+      'iceConnectionStateChange',
+      'connected',
+    ])
+  })
+
+  it(`connect at 30 % loss each way, with reordering and duplication, in ${SEEDS} seeded runs`, () => {
+    for (let seed = 1; seed <= SEEDS; seed++) {
+      const { pair, a, b } = rtcPair(seed, BAD)
+      const transmits: Transmit[] = []
+      recordTransmits(a, transmits)
+      recordTransmits(b, transmits)
+      pair.runUntil(() => a.connected && b.connected, 40_000)
+      const longest = Math.max(...transmits.map(({ contents }) => contents.length))
+      expect(longest, `seed ${seed}`).toBeLessThanOrEqual(MTU)
+    }
+  }, 60_000)
+
+  it('fit a small MTU', () => {
+    const { pair, a, b } = rtcPair(3, { latency: 5, loss: 0.1 }, { mtu: 300 })
+    const transmits: Transmit[] = []
+    recordTransmits(a, transmits)
+    recordTransmits(b, transmits)
+    pair.runUntil(() => a.connected && b.connected)
+    expect(Math.max(...transmits.map(({ contents }) => contents.length))).toBeLessThanOrEqual(300)
+  })
+
+  it('do the same at each run, byte for byte', () => {
+    const run = (): string[] => {
+      const { pair, a, b } = rtcPair(7, BAD)
+      const transmits: Transmit[] = []
+      recordTransmits(a, transmits)
+      recordTransmits(b, transmits)
+      pair.runUntil(() => a.connected && b.connected)
+      pair.runFor(20_000)
+      return transmits.map(({ contents }) => toHex(contents))
+    }
+    expect(run()).toEqual(run())
+  })
+
+  it('wake for keepalives alone when nothing happens', () => {
+    const { pair, a, b } = rtcPair(5, { latency: 10 })
+    pair.runUntil(() => a.connected && b.connected)
+    pair.runFor(20_000)
+    const before = pair.a.wakeUps
+    pair.runFor(100_000)
+    // a consent check every 4 to 6 s
+    expect(pair.a.wakeUps - before).toBeLessThan(40)
+  })
+
+  it('say goodbye', () => {
+    const { pair, a, b } = rtcPair(6, { latency: 10 })
+    pair.runUntil(() => a.connected && b.connected)
+    a.close()
+    pair.runUntil(() => b.closed)
+    expect(eventsOf(pair.a.events, 'closed')).toEqual([{ type: 'closed', reason: 'local' }])
+    expect(eventsOf(pair.b.events, 'closed')).toEqual([{ type: 'closed', reason: 'remote' }])
+    expect(() => a.acceptOffer({ type: 'offer', sdp: '' })).toThrow(
+      expect.objectContaining({ code: 'closed' }),
+    )
+    // closed twice is closed
+    a.close()
+    const { now } = pair
+    pair.runFor(60_000)
+    expect(pair.a.events.filter(({ at }) => at > now)).toEqual([])
+  })
+
+  it.each(['offerer', 'answerer'] as const)('work with a lite %s', (lite) => {
+    const { pair, a, b } = rtcPair(8, { latency: 10 }, {}, lite)
+    pair.runUntil(() => a.connected && b.connected)
+  })
+})
+
+describe("a browser's peer", () => {
+  it.each([
+    ['chromium', 'actpass'],
+    ['chromium', 'active'],
+    ['chromium', 'passive'],
+    ['firefox', 'actpass'],
+    ['firefox', 'active'],
+  ] as const)('%s with a=setup:%s', (browser, setup) => {
+    const { pair, rtc, peer } = browserCall(11, { browser, setup, link: { latency: 10 } })
+    pair.runUntil(() => rtc.connected && peer.transport.connected)
+    expect(pair.now).toBeLessThan(300)
+  })
+
+  it('connects at 30 % loss each way, whoever opens DTLS', () => {
+    for (let seed = 1; seed <= 40; seed++) {
+      const { pair, rtc, peer } = browserCall(seed, {
+        setup: seed % 2 === 0 ? 'active' : 'passive',
+        link: BAD,
+      })
+      pair.runUntil(() => rtc.connected && peer.transport.connected, 60_000)
+    }
+  }, 60_000)
+
+  it('ends with the reason where the certificate is not the announced one', () => {
+    const { pair, rtc, peer } = browserCall(12, {
+      link: { latency: 10 },
+      fingerprintOf: browserCall(13).peer,
+    })
+    pair.runUntil(() => rtc.closed, 60_000)
+    expect(rtc.connected).toBe(false)
+    expect(peer.transport.outbound).toBeUndefined()
+    const [closed] = eventsOf(pair.a.events, 'closed')
+    expect(closed).toMatchObject({ reason: 'dtls-failed' })
+    expect(closed!.detail).toContain('fingerprint')
+  })
+})

@@ -1,0 +1,86 @@
+import { nativeCrypto } from '@str0m/crypto'
+import { type LinkOptions, Pair } from '@str0m/netem'
+import { type Instant, SeededRandom } from '@str0m/sans-io'
+import { Candidate, Rtc, type RtcEvent, type RtcOptions, type Transmit } from '../src/index.ts'
+import { BrowserPeer, fixture } from './browser-peer.ts'
+
+export const RTC_ADDRESS = '192.0.2.1:5000'
+export const PEER_ADDRESS = '192.0.2.2:6000'
+const FINGERPRINT = /a=fingerprint:.*/g
+
+/** A datagram as its receiver takes it. */
+export function received(now: Instant, { proto, source, destination, contents }: Transmit) {
+  return { kind: 'receive', now, proto, source, destination, contents } as const
+}
+
+export function seededCrypto(seed: number) {
+  return nativeCrypto({ random: new SeededRandom(seed).fill })
+}
+
+/** Two `Rtc` that have their descriptions, and a link between them. */
+export function rtcPair(
+  seed: number,
+  link: LinkOptions = {},
+  options: RtcOptions = {},
+  lite?: 'offerer' | 'answerer',
+) {
+  const a = new Rtc({ crypto: seededCrypto(2 * seed), iceLite: lite === 'offerer', ...options })
+  const b = new Rtc({ crypto: seededCrypto(2 * seed + 1), iceLite: lite === 'answerer', ...options })
+  a.addLocalCandidate(Candidate.host(RTC_ADDRESS, 'udp'))
+  b.addLocalCandidate(Candidate.host(PEER_ADDRESS, 'udp'))
+  const change = a.createOffer()
+  change.addMedia('audio', 'sendrecv')
+  change.addMedia('video', 'sendrecv')
+  const answer = b.acceptOffer(change.apply())
+  a.pendingChanges()!.acceptAnswer(answer)
+  const pair = new Pair(a, b, { seed, link, receive: received })
+  return { a, b, pair }
+}
+
+/** A browser's peer that has called an `Rtc`, and a link between them. Not yet connected. */
+export function browserCall(
+  seed: number,
+  {
+    browser = 'chromium',
+    link = {},
+    setup = 'actpass',
+    fingerprintOf = undefined,
+    options = {},
+  }: {
+    browser?: 'chromium' | 'firefox'
+    link?: LinkOptions
+    setup?: 'actpass' | 'active' | 'passive'
+    /** Whose certificate the offer announces, instead of the peer's own. */
+    fingerprintOf?: BrowserPeer | undefined
+    options?: RtcOptions
+  } = {},
+) {
+  const rtc = new Rtc({ crypto: seededCrypto(2 * seed), ...options })
+  rtc.addLocalCandidate(Candidate.host(RTC_ADDRESS, 'udp'))
+  const peer = new BrowserPeer(fixture(`${browser}-offer.sdp`), PEER_ADDRESS, seededCrypto(2 * seed + 1))
+  const own = peer.offer(setup)
+  const sdp =
+    fingerprintOf === undefined
+      ? own.sdp
+      : own.sdp.replace(FINGERPRINT, FINGERPRINT.exec(fingerprintOf.offer().sdp)![0])
+  const answer = rtc.acceptOffer({ type: 'offer', sdp })
+  peer.accept(answer)
+  const pair = new Pair<Rtc, BrowserPeer>(rtc, peer, { seed, link, receive: received })
+  return { rtc, peer, pair, answer }
+}
+
+/** The same, connected. */
+export function connectedCall(seed: number, settings: Parameters<typeof browserCall>[1] = {}) {
+  const call = browserCall(seed, settings)
+  call.pair.runUntil(() => call.rtc.connected && call.peer.transport.connected)
+  return call
+}
+
+export function eventsOf<T extends RtcEvent['type']>(
+  events: readonly { readonly event: RtcEvent }[],
+  type: T,
+): Extract<RtcEvent, { type: T }>[] {
+  return events
+    .map(({ event }) => event)
+    .filter((event): event is Extract<RtcEvent, { type: T }> => event.type === type)
+}
