@@ -1,0 +1,30 @@
+// One connection after the other, of one stack: the side that offers.
+import { finish } from './child.ts'
+import { Offerer } from './offerer.ts'
+import type { StackName } from './stack.ts'
+
+export interface ConnectResult {
+  /** ms, in the order in which they were made. */
+  readonly latencies: readonly number[]
+  /** CPU time in all, ms. */
+  readonly offererCpu: number
+  readonly answererCpu: number
+}
+
+const [stack, count] = process.argv.slice(2) as [StackName, string]
+const offerer = await Offerer.start(stack)
+const before = await offerer.usage(false)
+const latencies: number[] = []
+for (let i = 0; i < Number(count); i++) {
+  const connection = await offerer.connect()
+  latencies.push(connection.latency)
+  await offerer.close(connection)
+}
+const after = await offerer.usage(false)
+offerer.stop()
+const result: ConnectResult = {
+  latencies,
+  offererCpu: after.offerer.cpu - before.offerer.cpu,
+  answererCpu: after.answerer.cpu - before.answerer.cpu,
+}
+finish(result)

@@ -1,0 +1,86 @@
+import { runChild } from './child.ts'
+import type { ConnectResult } from './connect-process.ts'
+import type { Cell, Goal, Section } from './report.ts'
+import type { Settings } from './settings.ts'
+import type { StackName } from './stack.ts'
+import { median, percentile } from './statistics.ts'
+
+const COUNTS: readonly { stack: StackName; what: string; full: number; quick: number }[] = [
+  { stack: '@str0m', what: 'video', full: 1000, quick: 200 },
+  { stack: 'node-datachannel', what: 'data channel', full: 60, quick: 8 },
+  { stack: 'werift', what: 'data channel', full: 100, quick: 10 },
+]
+const GOAL_CPU = 2.5
+const GOAL_MEDIAN = 15
+const GOAL_MOST = 100
+const TIMEOUT = 180_000
+
+/** Connections between two processes over real sockets. */
+export async function measureConnect({ quick, alone }: Settings): Promise<Section> {
+  const rows: Cell[][] = []
+  const goals: Goal[] = []
+  for (const { stack, what, full, quick: few } of COUNTS) {
+    if (alone && stack !== '@str0m') continue
+    const count = quick ? few : full
+    const result = await runChild<ConnectResult>('./connect-process.js', [stack, String(count)], {
+      timeout: TIMEOUT,
+    }).catch((error: Error) => error)
+    if (result instanceof Error) {
+      if (stack === '@str0m') throw result
+      rows.push([`${stack}: left out (${result.message})`])
+      continue
+    }
+    const { latencies } = result
+    const offererCpu = result.offererCpu / count
+    const answererCpu = result.answererCpu / count
+    rows.push([
+      stack,
+      what,
+      count,
+      offererCpu,
+      answererCpu,
+      median(latencies),
+      percentile(latencies, 0.99),
+      Math.max(...latencies),
+      latencies.filter((latency) => latency > GOAL_MOST).length,
+    ])
+    if (stack === '@str0m') goals.push(...goalsOf(offererCpu, answererCpu, latencies))
+  }
+  return {
+    title: 'Connecting over sockets, two processes on loopback, one connection after the other',
+    notes: [
+      'CPU: of the whole process, with the descriptions over IPC, a socket for each peer, certificates, compiling, and closing; the mean of all.',
+      'Latency: from making the peer that offers to "connected" on both sides, with the descriptions over IPC; the first connection is among them.',
+      'A new certificate for each peer in all stacks. @str0m connects a video section, the others a data channel, which is what they are mostly used for.',
+    ],
+    columns: [
+      'stack',
+      'what',
+      'count',
+      'CPU ms offerer',
+      'CPU ms answerer',
+      'median ms',
+      'p99 ms',
+      'most ms',
+      `over ${GOAL_MOST} ms`,
+    ],
+    rows,
+    goals,
+  }
+}
+
+function goalsOf(offererCpu: number, answererCpu: number, latencies: readonly number[]): Goal[] {
+  const bound = 'under'
+  return [
+    { text: 'CPU of the side that offers', measured: offererCpu, bound, limit: GOAL_CPU, unit: 'ms' },
+    { text: 'CPU of the side that answers', measured: answererCpu, bound, limit: GOAL_CPU, unit: 'ms' },
+    { text: 'median latency', measured: median(latencies), bound, limit: GOAL_MEDIAN, unit: 'ms' },
+    {
+      text: `longest of ${latencies.length} latencies`,
+      measured: Math.max(...latencies),
+      bound: 'at most',
+      limit: GOAL_MOST,
+      unit: 'ms',
+    },
+  ]
+}

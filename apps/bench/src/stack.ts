@@ -1,0 +1,31 @@
+/** One side of a connection, of whatever stack. Descriptions are SDP. */
+export interface Peer {
+  createOffer(): Promise<string>
+  acceptOffer(offer: string): Promise<string>
+  acceptAnswer(answer: string): Promise<void>
+  /** Resolves when this side can send. */
+  readonly connected: Promise<void>
+  close(): Promise<void>
+}
+
+/** What makes peers. */
+export interface Stack {
+  open(): Promise<Peer>
+}
+
+export const STACKS = ['@str0m', '@str0m-shared', 'werift', 'node-datachannel'] as const
+export type StackName = (typeof STACKS)[number]
+
+/** Loads a stack, and nothing of the others. */
+export async function loadStack(name: StackName): Promise<Stack> {
+  switch (name) {
+    case '@str0m':
+      return (await import('./stack-str0m.ts')).socketEach()
+    case '@str0m-shared':
+      return (await import('./stack-str0m.ts')).sharedSocket()
+    case 'werift':
+      return (await import('./stack-werift.ts')).werift
+    case 'node-datachannel':
+      return (await import('./stack-node-datachannel.ts')).nodeDataChannel
+  }
+}

@@ -1,0 +1,90 @@
+import { createSocket, type Socket } from 'node:dgram'
+import { type Rtc, type RtcEvent, RtcRouter } from '@str0m/rtc'
+import type { SocketAddress } from '@str0m/sans-io'
+
+/** What the system is asked to keep for us while we are busy. */
+const RECEIVE_BUFFER = 4 * 1024 * 1024
+
+/** A UDP socket on loopback with its peers: the run loop. */
+export class Station {
+  readonly address: SocketAddress
+  readonly #socket: Socket
+  readonly #router = new RtcRouter()
+  readonly #listeners = new Map<Rtc, (event: RtcEvent) => void>()
+  #timer: NodeJS.Timeout | undefined
+  #wakesAt = Number.POSITIVE_INFINITY
+
+  private constructor(socket: Socket) {
+    this.#socket = socket
+    this.address = { address: '127.0.0.1', port: socket.address().port }
+    socket.on('message', (contents, { address, port }) => {
+      this.#router.handleInput({
+        kind: 'receive',
+        now: performance.now(),
+        proto: 'udp',
+        source: { address, port },
+        destination: this.address,
+        contents,
+      })
+      this.#run()
+    })
+  }
+
+  static bind(): Promise<Station> {
+    return new Promise((resolve, reject) => {
+      const socket = createSocket('udp4')
+      socket.once('error', reject)
+      socket.bind(0, '127.0.0.1', () => {
+        socket.setRecvBufferSize(RECEIVE_BUFFER)
+        resolve(new Station(socket))
+      })
+    })
+  }
+
+  add(rtc: Rtc, listener: (event: RtcEvent) => void): void {
+    this.#listeners.set(rtc, listener)
+    this.#router.add(rtc)
+    this.#run()
+  }
+
+  changed(rtc: Rtc): void {
+    this.#router.changed(rtc)
+    this.#run()
+  }
+
+  close(): void {
+    clearTimeout(this.#timer)
+    // what was given to it for sending is sent first
+    this.#socket.close()
+  }
+
+  #run(): void {
+    for (;;) {
+      const output = this.#router.pollOutput()
+      if (output.kind === 'transmit') {
+        this.#socket.send(output.contents, output.destination.port, output.destination.address)
+      } else if (output.kind === 'event') {
+        this.#listeners.get(output.rtc)?.(output.event)
+        if (output.event.type === 'closed') this.#listeners.delete(output.rtc)
+      } else {
+        this.#wakeAt(output.at)
+        return
+      }
+    }
+  }
+
+  #wakeAt(at: number): void {
+    // a timer that fires too early finds nothing to do: cheaper than a new one for each datagram
+    if (at >= this.#wakesAt) return
+    clearTimeout(this.#timer)
+    this.#wakesAt = at
+    this.#timer = setTimeout(
+      () => {
+        this.#wakesAt = Number.POSITIVE_INFINITY
+        this.#router.handleInput({ kind: 'timeout', now: performance.now() })
+        this.#run()
+      },
+      Math.max(0, at - performance.now()),
+    )
+  }
+}
