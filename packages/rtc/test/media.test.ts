@@ -1,0 +1,230 @@
+import { describe, expect, it } from 'vitest'
+import type { Rtcp } from '@str0m/rtp'
+import { MAX_RECEIVE_STREAMS } from '../src/index.ts'
+import type { BrowserPeer } from './browser-peer.ts'
+import { connectedCall, eventsOf } from './harness.ts'
+
+// as the fixtures have them: payload types, SSRCs and the id of the mid's extension
+const OPUS = 111
+const VP8 = 96
+const MID_EXTENSION = 4
+const AUDIO_SSRC = 3490220795
+const VIDEO_SSRC = 612556335
+const LINK = { latency: 10 }
+
+function opus(peer: BrowserPeer, index: number, ssrc = AUDIO_SSRC, mid?: string): void {
+  peer.sendRtp({
+    pt: OPUS,
+    ssrc,
+    sequenceNumber: (65_530 + index) & 0xffff,
+    timestamp: (0xffff_f000 + 960 * index) >>> 0,
+    payload: Uint8Array.of(0xfc, index),
+    ...(mid === undefined ? {} : { mid: [MID_EXTENSION, mid] as const }),
+  })
+}
+
+/** One packet of a VP8 frame: a descriptor of one byte, then a frame header. */
+function vp8(peer: BrowserPeer, index: number, keyframe: boolean, sequenceNumber = index): void {
+  const payload = new Uint8Array(40).fill(index)
+  payload[0] = 0x10
+  payload[1] = keyframe ? 0x00 : 0x01
+  peer.sendRtp({
+    pt: VP8,
+    ssrc: VIDEO_SSRC,
+    sequenceNumber,
+    timestamp: 3000 * index,
+    payload,
+    marker: true,
+    mid: [MID_EXTENSION, '1'],
+  })
+}
+
+function rtcpTo(peer: { events: readonly { event: unknown }[] }): Rtcp[] {
+  return peer.events.flatMap(({ event }) => {
+    const { kind, packets } = event as { kind: string; packets: Rtcp[] }
+    return kind === 'rtcp' ? packets : []
+  })
+}
+
+describe('media that comes in', () => {
+  it('is handed out frame by frame, and its time goes on where the timestamp wraps', () => {
+    const { peer, pair } = connectedCall(1, { link: LINK })
+    for (let i = 0; i < 20; i++) {
+      opus(peer, i, AUDIO_SSRC, '0')
+      pair.runFor(20)
+    }
+    pair.runFor(100)
+    const frames = eventsOf(pair.a.events, 'mediaData')
+    expect(frames).toHaveLength(20)
+    expect(frames.map(({ time }) => time.value - frames[0]!.time.value)).toEqual(
+      Array.from({ length: 20 }, (_, i) => 960 * i),
+    )
+    expect(frames[0]).toMatchObject({ mid: '0', pt: OPUS, ssrc: AUDIO_SSRC, contiguous: true })
+    expect(frames[0]!.codec).toMatchObject({ name: 'opus', clockRate: 48_000, channels: 2 })
+    expect(frames[7]!.data).toEqual(Uint8Array.of(0xfc, 7))
+  })
+
+  it.each([
+    ['by the mid in the packet', 77, '0'],
+    ['by the SSRC of the description', AUDIO_SSRC, undefined],
+    ['by a payload type that one section alone has', 78, undefined],
+  ] as const)('finds its section %s', (_, ssrc, mid) => {
+    const { peer, pair } = connectedCall(2, { link: LINK })
+    opus(peer, 0, ssrc, mid)
+    pair.runFor(50)
+    expect(eventsOf(pair.a.events, 'mediaData')).toMatchObject([{ mid: '0', ssrc }])
+  })
+
+  it('is dropped and counted where no section or no payload type is to be found', () => {
+    const { rtc, peer, pair } = connectedCall(3, { link: LINK })
+    opus(peer, 0, 77, 'no-such')
+    const packet = { ssrc: 78, sequenceNumber: 1, timestamp: 0, payload: Uint8Array.of(1) }
+    peer.sendRtp({ ...packet, pt: 63, mid: [MID_EXTENSION, '0'] })
+    peer.sendRtp({ ...packet, pt: 127, sequenceNumber: 2 })
+    pair.runFor(50)
+    expect(eventsOf(pair.a.events, 'mediaData')).toEqual([])
+    expect(rtc.statistics.dropped).toMatchObject({ unknownStream: 2, unknownPayloadType: 1 })
+    expect(rtc.statistics.inbound).toEqual([])
+  })
+
+  it('comes in the right order and waits for a late packet, but not for ever', () => {
+    const { peer, pair } = connectedCall(4, { link: LINK })
+    for (const i of [0, 2, 1, 3, 5, 6]) opus(peer, i, AUDIO_SSRC, '0')
+    pair.runFor(60)
+    expect(eventsOf(pair.a.events, 'mediaData').map(({ data }) => data[1])).toEqual([0, 1, 2, 3])
+    pair.runFor(200)
+    const frames = eventsOf(pair.a.events, 'mediaData')
+    expect(frames.map(({ data }) => data[1])).toEqual([0, 1, 2, 3, 5, 6])
+    expect(frames.map(({ contiguous }) => contiguous)).toEqual([true, true, true, true, false, true])
+  })
+
+  it('has a bound on its streams', () => {
+    const { rtc, peer, pair } = connectedCall(5, { link: LINK })
+    for (let i = 0; i < MAX_RECEIVE_STREAMS + 10; i++) opus(peer, 0, 1000 + i, '0')
+    pair.runFor(100)
+    expect(rtc.statistics.inbound).toHaveLength(MAX_RECEIVE_STREAMS)
+    expect(rtc.statistics.dropped.tooManyStreams).toBe(10)
+  })
+
+  it('is forgotten at a goodbye', () => {
+    const { rtc, peer, pair } = connectedCall(6, { link: LINK })
+    opus(peer, 0)
+    pair.runFor(50)
+    expect(rtc.statistics.inbound).toHaveLength(1)
+    peer.sendRtcp([{ type: 'goodbye', ssrcs: [AUDIO_SSRC] }])
+    pair.runFor(50)
+    expect(rtc.statistics.inbound).toEqual([])
+  })
+})
+
+describe('reports', () => {
+  it('tell the loss, and answer the sender report', () => {
+    const { rtc, peer, pair } = connectedCall(7, { link: LINK })
+    peer.sendRtcp([
+      {
+        type: 'senderReport',
+        ssrc: AUDIO_SSRC,
+        ntpTime: 0x1234_5678_9abc_def0n,
+        rtpTime: 1,
+        packetCount: 0,
+        octetCount: 0,
+        reports: [],
+      },
+    ])
+    for (let i = 0; i < 100; i++) {
+      if (i % 4 !== 3) opus(peer, i, AUDIO_SSRC, '0')
+      if (i === 5) {
+        peer.sendRtcp([
+          {
+            type: 'senderReport',
+            ssrc: AUDIO_SSRC,
+            ntpTime: 0x1234_5678_9abc_def0n,
+            rtpTime: 1,
+            packetCount: 0,
+            octetCount: 0,
+            reports: [],
+          },
+        ])
+      }
+      pair.runFor(20)
+    }
+    pair.runFor(2000)
+    const reports = rtcpTo(pair.b).filter((packet) => packet.type === 'receiverReport')
+    const blocks = reports.flatMap((report) => (report.type === 'receiverReport' ? report.reports : []))
+    expect(blocks.length).toBeGreaterThanOrEqual(1)
+    expect(blocks.every(({ ssrc }) => ssrc === AUDIO_SSRC)).toBe(true)
+    const last = blocks.at(-1)!
+    expect(last.fractionLost / 256).toBeCloseTo(0.25, 1)
+    expect(last.lastSenderReport).toBe(0x5678_9abc)
+    expect(last.delaySinceLastSenderReport).toBeGreaterThan(0)
+    expect(rtc.statistics.inbound[0]!.packetsLost).toBe(24)
+    expect(rtc.statistics.inbound[0]!.jitter).toBeLessThan(0.02)
+  })
+
+  it('stop when nothing comes in', () => {
+    const { peer, pair } = connectedCall(8, { link: LINK })
+    for (let i = 0; i < 10; i++) opus(peer, i, AUDIO_SSRC, '0')
+    pair.runFor(5000)
+    const count = rtcpTo(pair.b).length
+    expect(count).toBeGreaterThan(0)
+    pair.runFor(60_000)
+    expect(rtcpTo(pair.b)).toHaveLength(count)
+  })
+
+  it('name the source by one cname', () => {
+    const { peer, pair } = connectedCall(9, { link: LINK })
+    for (let i = 0; i < 100; i++) {
+      opus(peer, i, AUDIO_SSRC, '0')
+      pair.runFor(50)
+    }
+    const names = rtcpTo(pair.b)
+      .filter((packet) => packet.type === 'sourceDescription')
+      .flatMap(({ chunks }) => chunks.flatMap(({ items }) => items.map(({ text }) => text)))
+    expect(names.length).toBeGreaterThan(2)
+    expect(new Set(names).size).toBe(1)
+  })
+})
+
+describe('keyframe requests', () => {
+  it('are made by themselves when a loss made one necessary, at most every half second, until one comes', () => {
+    const { rtc, peer, pair } = connectedCall(10, { link: LINK })
+    vp8(peer, 0, true)
+    pair.runFor(33)
+    vp8(peer, 1, false)
+    pair.runFor(33)
+    expect(rtcpTo(pair.b).filter(({ type }) => type === 'pli')).toEqual([])
+    // 2 is lost
+    for (let i = 3; i < 33; i++) {
+      vp8(peer, i, false)
+      pair.runFor(33)
+    }
+    const requests = rtcpTo(pair.b).filter(({ type }) => type === 'pli')
+    expect(requests).toHaveLength(2)
+    expect(requests[0]).toMatchObject({ mediaSsrc: VIDEO_SSRC })
+    vp8(peer, 33, true)
+    for (let i = 34; i < 70; i++) {
+      vp8(peer, i, false)
+      pair.runFor(33)
+    }
+    expect(rtcpTo(pair.b).filter(({ type }) => type === 'pli')).toHaveLength(2)
+    expect(rtc.statistics.inbound[0]).toMatchObject({ pliCount: 2, keyFramesReceived: 2 })
+  })
+
+  it('are made on demand', () => {
+    const { rtc, peer, pair } = connectedCall(11, { link: LINK })
+    vp8(peer, 0, true)
+    pair.runFor(50)
+    rtc.media('1')!.requestKeyframe()
+    rtc.media('1')!.requestKeyframe('fir')
+    rtc.media('1')!.requestKeyframe('fir', VIDEO_SSRC)
+    rtc.media('1')!.requestKeyframe('pli', 99)
+    pair.runFor(50)
+    const feedback = rtcpTo(pair.b).filter(({ type }) => type === 'pli' || type === 'fir')
+    expect(feedback).toMatchObject([
+      { type: 'pli', mediaSsrc: VIDEO_SSRC },
+      { type: 'fir', entries: [{ ssrc: VIDEO_SSRC, sequenceNumber: 0 }] },
+      { type: 'fir', entries: [{ ssrc: VIDEO_SSRC, sequenceNumber: 1 }] },
+    ])
+    expect(() => rtc.media('0')!.requestKeyframe()).toThrow(expect.objectContaining({ code: 'no-keyframes' }))
+  })
+})

@@ -1,0 +1,257 @@
+import { parseSdp } from '@str0m/sdp'
+import { describe, expect, it } from 'vitest'
+import { Candidate, Rtc } from '../src/index.ts'
+import { BrowserPeer, fixture } from './browser-peer.ts'
+import { connectedCall, eventsOf, PEER_ADDRESS, RTC_ADDRESS, rtcPair, seededCrypto } from './harness.ts'
+
+function fresh(): Rtc {
+  const rtc = new Rtc({ crypto: seededCrypto(1) })
+  rtc.addLocalCandidate(Candidate.host(RTC_ADDRESS, 'udp'))
+  return rtc
+}
+
+const offer = (name: 'chromium' | 'firefox') =>
+  ({ type: 'offer', sdp: fixture(`${name}-offer.sdp`) }) as const
+
+describe('an offer is answered', () => {
+  it.each(['chromium', 'firefox'] as const)('of %s', (name) => {
+    const rtc = fresh()
+    const answer = rtc.acceptOffer(offer(name))
+    expect(answer.type).toBe('answer')
+    const description = parseSdp(answer.sdp)
+    expect(description.media.map(({ kind, mid, port }) => [kind, mid, port !== 0])).toEqual([
+      ['audio', '0', true],
+      ['video', '1', true],
+      ['application', '2', false],
+    ])
+    expect(description.groups).toEqual([{ semantics: 'BUNDLE', mids: ['0', '1'] }])
+    const [audio, video] = description.media
+    expect(audio).toMatchObject({ rtcpMux: true, setup: 'active', direction: 'sendrecv' })
+    expect(audio!.candidates).toEqual([expect.stringContaining('192.0.2.1 5000 typ host')])
+    expect(video!.candidates).toEqual([])
+    expect(video!.payloads.map((payload) => payload.name)).toContain('VP8')
+    expect(audio!.fingerprints[0]!.algorithm).toBe('sha-256')
+    expect(rtc.medias.map(({ mid, kind }) => [mid, kind])).toEqual([
+      ['0', 'audio'],
+      ['1', 'video'],
+    ])
+    expect(rtc.media('1')!.codecs[0]).toMatchObject({ name: 'VP8', clockRate: 90_000 })
+  })
+
+  it('with both sections rejected where no codec is known', () => {
+    const rtc = new Rtc({ codecs: [] })
+    const description = parseSdp(rtc.acceptOffer(offer('chromium')).sdp)
+    expect(description.media.every(({ port }) => port === 0)).toBe(true)
+    expect(rtc.medias).toEqual([])
+    expect(rtc.iceState).toBe('new')
+  })
+})
+
+describe('an offer that cannot be taken throws and changes nothing', () => {
+  const { sdp } = offer('chromium')
+  it.each([
+    ['no SDP', 'hello', 'invalid-sdp'],
+    ['empty', '', 'invalid-sdp'],
+    ['no media', sdp.slice(0, sdp.indexOf('m=')).replace(/a=group.*\r\n/, ''), 'invalid-offer'],
+    ['no credentials', sdp.replace(/a=ice-(ufrag|pwd).*\r\n/g, ''), 'invalid-offer'],
+    ['no fingerprint', sdp.replace(/a=fingerprint.*\r\n/g, ''), 'invalid-offer'],
+    ['held connection', sdp.replace(/a=setup.*/g, 'a=setup:holdconn'), 'invalid-offer'],
+    ['a line that is none', `${sdp}what is this\r\n`, 'invalid-sdp'],
+  ])('%s', (_, text, code) => {
+    const rtc = fresh()
+    const before = rtc.iceUfrag
+    expect(() => rtc.acceptOffer({ type: 'offer', sdp: text })).toThrow(expect.objectContaining({ code }))
+    expect(rtc.medias).toEqual([])
+    expect(rtc.iceUfrag).toBe(before)
+    expect(rtc.iceState).toBe('new')
+    // and a good one is still taken
+    expect(rtc.acceptOffer({ type: 'offer', sdp }).type).toBe('answer')
+  })
+
+  it('what is no offer at all', () => {
+    const wrong = { type: 'answer', sdp } as unknown as { type: 'offer'; sdp: string }
+    expect(() => fresh().acceptOffer(wrong)).toThrow(expect.objectContaining({ code: 'invalid-offer' }))
+  })
+})
+
+describe('an offer is made', () => {
+  it('needs a media section', () => {
+    expect(() => fresh().createOffer().apply()).toThrow(expect.objectContaining({ code: 'no-changes' }))
+  })
+
+  it('has what was added, and is applied once', () => {
+    const rtc = fresh()
+    const change = rtc.createOffer()
+    expect([change.addMedia('audio'), change.addMedia('video', 'recvonly')]).toEqual(['0', '1'])
+    const made = change.apply()
+    const description = parseSdp(made.sdp)
+    expect(description.groups).toEqual([{ semantics: 'BUNDLE', mids: ['0', '1'] }])
+    expect(description.media).toMatchObject([
+      { kind: 'audio', mid: '0', direction: 'sendrecv', setup: 'actpass' },
+      { kind: 'video', mid: '1', direction: 'recvonly', setup: 'actpass' },
+    ])
+    const types = description.media[1]!.payloads.map(({ pt }) => pt)
+    expect(new Set(types).size).toBe(types.length)
+    expect(() => change.apply()).toThrow(expect.objectContaining({ code: 'already-applied' }))
+    expect(() => {
+      const second = rtc.createOffer()
+      second.addMedia('audio')
+      second.apply()
+    }).toThrow(expect.objectContaining({ code: 'wrong-state' }))
+    expect(() => rtc.acceptOffer(offer('chromium'))).toThrow(expect.objectContaining({ code: 'wrong-state' }))
+    expect(rtc.pendingChanges()!.offer).toEqual(made)
+  })
+
+  it('is rolled back, and then theirs is taken', () => {
+    const rtc = fresh()
+    const change = rtc.createOffer()
+    change.addMedia('audio')
+    change.apply()
+    const pending = rtc.pendingChanges()!
+    pending.rollback()
+    expect(rtc.pendingChanges()).toBeUndefined()
+    expect(() => pending.rollback()).toThrow(expect.objectContaining({ code: 'wrong-state' }))
+    expect(rtc.acceptOffer(offer('firefox')).type).toBe('answer')
+  })
+
+  it('is answered by another Rtc, with the direction that both allow', () => {
+    const { a, b } = rtcPair(2)
+    expect(a.medias.map(({ mid, direction }) => [mid, direction])).toEqual([
+      ['0', 'sendrecv'],
+      ['1', 'sendrecv'],
+    ])
+    expect(b.medias.map(({ mid }) => mid)).toEqual(['0', '1'])
+    expect(a.media('1')!.codecs.map(({ pt }) => pt)).toEqual(b.media('1')!.codecs.map(({ pt }) => pt))
+  })
+
+  it('refuses an answer to something else', () => {
+    const rtc = fresh()
+    const change = rtc.createOffer()
+    change.addMedia('audio')
+    change.apply()
+    const answer = { type: 'answer', sdp: fixture('chromium-answer.sdp') } as const
+    expect(() => rtc.pendingChanges()!.acceptAnswer(answer)).toThrow(
+      expect.objectContaining({ code: 'invalid-answer' }),
+    )
+    expect(rtc.pendingChanges()).toBeDefined()
+    expect(rtc.medias).toEqual([])
+  })
+})
+
+describe('a session is negotiated again', () => {
+  it('by the peer, which adds a section, stops another and turns a third round', () => {
+    const { rtc, peer, pair } = connectedCall(3, { link: { latency: 10 } })
+    const first = peer.offer().sdp
+    const video = first.slice(first.indexOf('m=video'), first.indexOf('m=application'))
+    const second = `${first
+      .replace('BUNDLE 0 1 2', 'BUNDLE 0 3')
+      .replace(/m=video \d+/, 'm=video 0')
+      .replace(
+        'a=sendrecv',
+        'a=sendonly',
+      )}${video.replace('a=mid:1', 'a=mid:3').replaceAll('612556335', '612556336')}`
+    const description = parseSdp(rtc.acceptOffer({ type: 'offer', sdp: second }).sdp)
+    pair.runFor(10)
+    expect(description.media.map(({ port }) => port !== 0)).toEqual([true, false, false, true])
+    expect(description.media[0]!.direction).toBe('recvonly')
+    expect(description.origin.sessionVersion).toBe('2')
+    const changes = pair.a.events
+      .map(({ event }) => event)
+      .filter(({ type }) => type === 'mediaAdded' || type === 'mediaChanged')
+    expect(changes.slice(2)).toEqual([
+      { type: 'mediaChanged', mid: '0', direction: 'recvonly' },
+      { type: 'mediaChanged', mid: '1', direction: 'inactive' },
+      { type: 'mediaAdded', mid: '3', kind: 'video', direction: 'sendrecv' },
+    ])
+    expect(rtc.connected).toBe(true)
+  })
+
+  it('by us, and the sections that stood stay', () => {
+    const { a, b, pair } = rtcPair(4, { latency: 10 })
+    pair.runUntil(() => a.connected && b.connected)
+    const change = b.createOffer()
+    const mid = change.addMedia('video', 'sendonly')
+    expect(mid).toBe('2')
+    const made = change.apply()
+    const answer = a.acceptOffer(made)
+    b.pendingChanges()!.acceptAnswer(answer)
+    pair.runFor(10)
+    expect(a.medias.map((media) => [media.mid, media.direction])).toEqual([
+      ['0', 'sendrecv'],
+      ['1', 'sendrecv'],
+      ['2', 'recvonly'],
+    ])
+    expect(b.media('2')!.direction).toBe('sendonly')
+    expect(a.connected && b.connected).toBe(true)
+  })
+
+  it('with new ICE credentials, and stays connected', () => {
+    const { rtc, peer, pair } = connectedCall(5, { link: { latency: 10 } })
+    const before = rtc.iceUfrag
+    peer.transport.ice.restart()
+    const answer = rtc.acceptOffer(peer.offer())
+    peer.accept(answer)
+    expect(rtc.iceUfrag).not.toBe(before)
+    pair.runFor(3000)
+    expect(rtc.connected).toBe(true)
+    expect(['connected', 'completed']).toContain(rtc.iceState)
+    expect(eventsOf(pair.a.events, 'connected')).toHaveLength(1)
+  })
+
+  it('refuses an offer that forgets or changes a section', () => {
+    const { rtc, peer } = connectedCall(6)
+    const { sdp } = peer.offer()
+    const shorter = sdp.slice(0, sdp.indexOf('m=video')).replace('BUNDLE 0 1 2', 'BUNDLE 0')
+    const changed = sdp.replace('a=mid:0', 'a=mid:9').replace('BUNDLE 0 1 2', 'BUNDLE 9 1 2')
+    for (const wrong of [shorter, changed]) {
+      expect(() => rtc.acceptOffer({ type: 'offer', sdp: wrong })).toThrow(
+        expect.objectContaining({ code: 'invalid-offer' }),
+      )
+    }
+    expect(rtc.medias).toHaveLength(2)
+  })
+})
+
+describe('candidates trickle', () => {
+  it('in, after the answer', () => {
+    const rtc = fresh()
+    const peer = new BrowserPeer(fixture('chromium-offer.sdp'), PEER_ADDRESS)
+    peer.accept(rtc.acceptOffer(peer.offer()))
+    rtc.addRemoteCandidate('candidate:1 1 udp 2122194687 192.0.2.2 6000 typ host generation 0')
+    rtc.addRemoteCandidate('candidate:nonsense')
+    rtc.addRemoteCandidate('')
+    rtc.handleInput({ kind: 'timeout', now: 0 })
+    const output = rtc.pollOutput()
+    expect(output.kind).toBe('event')
+    const sent = []
+    for (let next = rtc.pollOutput(); next.kind !== 'timeout'; next = rtc.pollOutput()) {
+      if (next.kind === 'transmit') sent.push(next.destination)
+    }
+    expect(sent).toEqual([{ address: '192.0.2.2', port: 6000 }])
+  })
+
+  it('as names that the driver resolves', () => {
+    const rtc = fresh()
+    const { sdp } = offer('chromium')
+    const name = '0d3a4e5c-1111-4222-8333-444455556666.local'
+    rtc.acceptOffer({
+      type: 'offer',
+      sdp: sdp.replaceAll(/ 192\.0\.2\.2 (\d+) typ host/g, ` ${name} $1 typ host`),
+    })
+    rtc.handleInput({ kind: 'timeout', now: 0 })
+    const events = []
+    for (let next = rtc.pollOutput(); next.kind !== 'timeout'; next = rtc.pollOutput()) {
+      if (next.kind === 'event') events.push(next.event)
+    }
+    expect(events).toContainEqual({ type: 'resolveMdns', name })
+    rtc.resolveMdns(name, '192.0.2.2')
+    rtc.handleInput({ kind: 'timeout', now: 100 })
+    expect(rtc.statistics.ice.pairs.map(({ pair }) => pair.destination.address)).toContain('192.0.2.2')
+  })
+})
+
+describe('options', () => {
+  it.each([100, 70_000, 1.5])('refuse an mtu of %d', (mtu) => {
+    expect(() => new Rtc({ mtu })).toThrow(expect.objectContaining({ code: 'invalid-option' }))
+  })
+})
