@@ -22,6 +22,7 @@ export const MAX_TRANSACTIONS_PER_PEER = 128
 const MAX_UFRAGS_PER_PEER = 2
 
 const BINDING_REQUEST = 0x0001
+const BINDING_SUCCESS = 0x0101
 const STUN_HEADER_LENGTH = 20
 
 /** What a router answers: what its peers do, and which of them it was. */
@@ -43,8 +44,9 @@ interface Peer extends Scheduled {
  * Many peers on one socket, driven as one machine: finds the peer that a datagram is for, and the one whose time has come, in a time that
  * does not grow with their number.
  *
- * A datagram's peer is known by the address that it comes from, once ICE has validated that; a check is known by the user name in it, and
- * the answer to a check by its transaction. So nobody can draw another's datagrams to himself.
+ * A datagram's peer is known by the address that it comes from, once ICE has validated that, or where an authentic check of that peer came from
+ * there and it is nobody else's; a check is known by the user name in it, and the answer to a check by its transaction. So nobody can draw
+ * another's datagrams to himself.
  */
 export class RtcRouter {
   readonly #peers = new Map<Rtc, Peer>()
@@ -128,8 +130,8 @@ export class RtcRouter {
       }
       const { rtc } = peer
       if (output.kind === 'transmit') {
-        this.#noteTransaction(peer, output.contents)
         const { proto, source, destination, contents } = output
+        this.#noteTransmit(peer, contents, destination)
         return { kind: 'transmit', proto, source, destination, contents, rtc }
       }
       if (output.event.type === 'closed') this.remove(rtc)
@@ -170,8 +172,25 @@ export class RtcRouter {
     return username === undefined ? undefined : this.#byUfrag.get(username)
   }
 
+  /** Takes from a datagram of this peer's what says which datagrams to come are for it. */
+  #noteTransmit(peer: Peer, contents: Uint8Array, destination: SocketAddress): void {
+    if (contents.length < STUN_HEADER_LENGTH) return
+    const type = readU16(contents, 0)
+    if (type === BINDING_REQUEST) this.#noteTransaction(peer, contents)
+    else if (type === BINDING_SUCCESS) this.#expectFrom(peer, destination)
+  }
+
+  /**
+   * The peer has answered a check from `address`, which was authentic. The ClientHello may follow from there before we have validated the path
+   * ourselves; the peer keeps it until then. An address that is somebody's stays so.
+   */
+  #expectFrom(peer: Peer, address: SocketAddress): void {
+    if (peer.addresses.length >= MAX_ADDRESSES_PER_PEER) return
+    if (this.#byAddress.get(address.port)?.has(address.address) === true) return
+    this.#learnAddress(peer, address)
+  }
+
   #noteTransaction(peer: Peer, contents: Uint8Array): void {
-    if (contents.length < STUN_HEADER_LENGTH || readU16(contents, 0) !== BINDING_REQUEST) return
     const key = transactionKey(contents)
     if (this.#byTransaction.has(key)) return
     this.#byTransaction.set(key, peer)
