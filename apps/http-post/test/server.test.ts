@@ -1,0 +1,237 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { mkdtemp, readFile, stat, writeFile } from 'node:fs/promises'
+import { request } from 'node:https'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { connect } from 'node:tls'
+import { Candidate, Rtc } from '@str0m/rtc'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { destinationFor, pageAddresses } from '../src/addresses.ts'
+import { MAX_BODY } from '../src/https-server.ts'
+import { parseSettings } from '../src/settings.ts'
+import { loadTlsCertificate } from '../src/tls-certificate.ts'
+import { startTestServer, type TestServer, until } from './test-server.ts'
+
+function offer(): { type: string; sdp: string } {
+  const rtc = new Rtc()
+  rtc.addLocalCandidate(Candidate.host('127.0.0.1:9', 'udp'))
+  const change = rtc.createOffer()
+  change.addMedia('audio', 'sendonly')
+  return change.apply()
+}
+
+/** One request; the certificate is made by the server itself. */
+function fetchFrom(
+  port: number,
+  path: string,
+  { method = 'GET', body = '' }: { method?: string; body?: string } = {},
+): Promise<{ status: number; headers: Record<string, unknown>; text: string }> {
+  return new Promise((resolve, reject) => {
+    const sent = request({ host: '127.0.0.1', port, path, method, rejectUnauthorized: false }, (response) => {
+      const chunks: Buffer[] = []
+      response.on('data', (chunk: Buffer) => chunks.push(chunk))
+      response.on('end', () =>
+        resolve({
+          status: response.statusCode ?? 0,
+          headers: response.headers,
+          text: Buffer.concat(chunks).toString('utf8'),
+        }),
+      )
+    })
+    sent.on('error', reject)
+    sent.end(body)
+  })
+}
+
+describe('the server', () => {
+  let server: TestServer
+  beforeAll(async () => {
+    server = await startTestServer()
+  })
+  afterAll(() => server.close())
+
+  it.each([
+    ['/', 'text/html'],
+    ['/page.js', 'text/javascript'],
+    ['/page.css', 'text/css'],
+    ['/favicon.ico', 'image/svg+xml'],
+  ])('serves %s', async (path, type) => {
+    const { status, headers, text } = await fetchFrom(server.port, path)
+    expect(status).toBe(200)
+    expect(headers['content-type']).toContain(type)
+    expect(text.length).toBeGreaterThan(50)
+  })
+
+  it('answers an offer as JSON', async () => {
+    const made = offer()
+    const { status, headers, text } = await fetchFrom(server.port, '/', {
+      method: 'POST',
+      body: JSON.stringify(made),
+    })
+    expect(status).toBe(200)
+    expect(headers['content-type']).toBe('application/json')
+    const answer = JSON.parse(text) as { type: string; sdp: string }
+    expect(answer.type).toBe('answer')
+    expect(answer.sdp).toContain(`${server.udpPort} typ host`)
+    expect(server.calls.size).toBe(1)
+  })
+
+  it.each([
+    ['nothing', '', 400, 'Post an offer'],
+    ['no JSON', 'v=0', 400, 'Post an offer'],
+    ['a string', '"v=0"', 400, 'Post an offer'],
+    ['null', 'null', 400, 'Post an offer'],
+    ['an answer', '{"type":"answer","sdp":"v=0"}', 400, 'Post an offer'],
+    ['an offer without SDP', '{"type":"offer"}', 400, 'Post an offer'],
+    ['an offer that is no SDP', '{"type":"offer","sdp":"hello"}', 400, 'line 1'],
+    [
+      'an offer without media',
+      '{"type":"offer","sdp":"v=0\\r\\no=- 1 1 IN IP4 0.0.0.0\\r\\ns=-\\r\\nt=0 0\\r\\n"}',
+      400,
+      'no media',
+    ],
+    ['too much', 'x'.repeat(MAX_BODY + 1), 413, 'at most'],
+  ])('refuses %s with a clear message, and goes on', async (_, body, status, message) => {
+    const answer = await fetchFrom(server.port, '/', { method: 'POST', body })
+    expect(answer.status).toBe(status)
+    expect((JSON.parse(answer.text) as { error: string }).error).toContain(message)
+    expect((await fetchFrom(server.port, '/')).status).toBe(200)
+  })
+
+  it('cuts a body without end', async () => {
+    const { status } = await fetchFrom(server.port, '/', {
+      method: 'POST',
+      body: 'x'.repeat(9 * MAX_BODY),
+    }).catch(() => ({ status: 413 }))
+    expect(status).toBe(413)
+  })
+
+  it('knows what it does not serve', async () => {
+    expect((await fetchFrom(server.port, '/../package.json')).status).toBe(404)
+    const { status, headers } = await fetchFrom(server.port, '/', { method: 'PUT' })
+    expect(status).toBe(405)
+    expect(headers['allow']).toBe('GET, HEAD, POST')
+    expect((await fetchFrom(server.port, '/page.js', { method: 'HEAD' })).text).toBe('')
+  })
+
+  it('says which port is taken', async () => {
+    const other = {
+      host: '::',
+      addresses: [],
+      directory: await mkdtemp(join(tmpdir(), 'http-post-')),
+      quiet: true,
+    }
+    const { startServer } = await import('../src/server.ts')
+    await expect(startServer({ ...other, port: server.port, udpPort: 0 }, { log() {} })).rejects.toThrow(
+      `Port ${server.port} is taken`,
+    )
+    await expect(startServer({ ...other, port: 0, udpPort: server.udpPort }, { log() {} })).rejects.toThrow(
+      `UDP port ${server.udpPort} is taken`,
+    )
+  })
+
+  it('shows a certificate for both names', async () => {
+    const socket = connect({ port: server.port, host: '127.0.0.1', rejectUnauthorized: false })
+    await once(socket, 'secureConnect')
+    const names = socket.getPeerCertificate().subjectaltname
+    socket.destroy()
+    expect(names).toBe('DNS:str0m.test, DNS:localhost, IP Address:127.0.0.1, IP Address:0:0:0:0:0:0:0:1')
+  })
+})
+
+describe('the certificate', () => {
+  it('is made once, readable by its owner alone, and again when it is of no use', async () => {
+    const directory = join(await mkdtemp(join(tmpdir(), 'http-post-')), 'new')
+    const first = await loadTlsCertificate(directory)
+    expect(await loadTlsCertificate(directory)).toEqual(first)
+    expect((await stat(join(directory, 'key.pem'))).mode & 0o777).toBe(0o600)
+    await writeFile(join(directory, 'certificate.pem'), 'broken')
+    const second = await loadTlsCertificate(directory)
+    expect(second.cert).not.toBe(first.cert)
+    expect(await readFile(join(directory, 'certificate.pem'), 'utf8')).toBe(second.cert)
+  })
+})
+
+describe('settings', () => {
+  it('come from flags, then from the environment', () => {
+    const environment = { PORT: '4000', HOST: '127.0.0.1', UDP_PORT: '5000', ADDRESS: '192.0.2.1, ::1' }
+    expect(parseSettings([], environment)).toMatchObject({
+      port: 4000,
+      host: '127.0.0.1',
+      udpPort: 5000,
+      addresses: ['192.0.2.1', '::1'],
+      quiet: false,
+    })
+    const args = ['--', '--port', '1', '--host=::1', '--udp-port', '2', '--address', '192.0.2.7', '--quiet']
+    expect(parseSettings(args, environment)).toMatchObject({
+      port: 1,
+      host: '::1',
+      udpPort: 2,
+      addresses: ['192.0.2.7'],
+      quiet: true,
+    })
+    expect(parseSettings([], {})).toMatchObject({ port: 3000, host: '::', udpPort: 0, addresses: [] })
+    expect(parseSettings(['--help'], {})).toBe('help')
+  })
+
+  it.each([
+    [['--port', 'abc'], '--port: "abc" is no port'],
+    [['--udp-port', '65536'], '--udp-port: "65536" is no port'],
+    [['--address', 'localhost'], '--address: "localhost" is no IP address'],
+    [['--what'], "Unknown option '--what'"],
+  ])('that are wrong are told: %s', (args, message) => {
+    expect(() => parseSettings(args, {})).toThrow(message)
+  })
+})
+
+describe('addresses', () => {
+  it('of the page', () => {
+    expect(pageAddresses('::', 1)).toEqual(['https://localhost:1/', 'https://str0m.test:1/'])
+    expect(pageAddresses('::1', 2)).toEqual(['https://[::1]:2/'])
+  })
+
+  it('that a datagram came to are those nearest to its source', () => {
+    const own = ['192.0.2.2', 'fd00::2', '127.0.0.1', '::1']
+    expect(destinationFor('127.0.0.1', own)).toBe('127.0.0.1')
+    expect(destinationFor('192.0.2.77', own)).toBe('192.0.2.2')
+    expect(destinationFor('198.51.100.1', own)).toBe('192.0.2.2')
+    expect(destinationFor('fd00::99', own)).toBe('fd00::2')
+    expect(destinationFor('::1', own)).toBe('::1')
+    expect(destinationFor('::1', ['127.0.0.1'])).toBeUndefined()
+    expect(destinationFor('nonsense', own)).toBeUndefined()
+  })
+})
+
+const main = join(import.meta.dirname, '..', 'dist', 'main.js')
+
+describe.skipIf(!existsSync(main))('[built] the program', { timeout: 30_000 }, () => {
+  const run = (args: string[]): { child: ChildProcess; output: () => string } => {
+    const child = spawn(process.execPath, [main, ...args])
+    let text = ''
+    child.stdout?.on('data', (chunk: Buffer) => (text += chunk.toString()))
+    child.stderr?.on('data', (chunk: Buffer) => (text += chunk.toString()))
+    return { child, output: () => text }
+  }
+
+  it('starts, prints where to go, and ends when it is told', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'http-post-'))
+    const { child, output } = run(['--port', '0', '--directory', directory])
+    await until(() => output().includes('str0m.test'), 20_000, 'the addresses')
+    const port = Number(/https:\/\/localhost:(\d+)\//.exec(output())?.[1])
+    expect((await fetchFrom(port, '/')).status).toBe(200)
+    const ended = once(child, 'exit')
+    child.kill('SIGTERM')
+    expect(await ended).toEqual([0, null])
+  })
+
+  it.each([
+    [['--help'], 0, 'Usage'],
+    [['--port', 'x'], 1, 'is no port'],
+  ])('answers %s', async (args, code, message) => {
+    const { child, output } = run(args)
+    expect(await once(child, 'exit')).toEqual([code, null])
+    expect(output()).toContain(message)
+  })
+})
