@@ -5,4 +5,6 @@ import { build, checkNode, install, root, run } from './workspace.mjs'
 checkNode()
 install()
 build('@str0m/bench')
-process.exit(run(process.execPath, [join(root, 'apps', 'bench', 'dist', 'main.js'), ...process.argv.slice(2)]))
+process.exit(
+  run(process.execPath, [join(root, 'apps', 'bench', 'dist', 'main.js'), ...process.argv.slice(2)]),
+)
