@@ -6,6 +6,7 @@ import type { ReportBlock } from './rtcp/rtcp.ts'
 const MAX_DROPOUT = 3000
 /** Farther behind, it is no late packet either. */
 const MAX_MISORDER = 100
+const SEQUENCE_CYCLE = 0x1_0000
 
 /**
  * What a receiver counts of one stream for its reports, RFC 3550 section 6.4.1 and appendix A. The probation of appendix A.1 is left
@@ -112,9 +113,9 @@ export class ReceptionStatistics {
   #restart(sequenceNumber: number): void {
     this.#lostBefore += this.#expected - this.#received
     this.#receivedBefore += this.#received
-    this.#base = this.#highest = sequenceNumber
-    if (sequenceNumber > 0) this.#base--
-    this.#received = this.#highest - this.#base
+    this.#highest = sequenceNumber === 0 ? SEQUENCE_CYCLE : sequenceNumber
+    this.#base = this.#highest - 1
+    this.#received = 1
     this.#badSequence = -1
     this.#expectedPrior = 0
     this.#receivedPrior = 0

@@ -1,4 +1,4 @@
-import type { ByteReader, ByteWriter } from '@str0m/sans-io'
+import { type ByteReader, type ByteWriter, UsageError } from '@str0m/sans-io'
 import {
   type FullIntraRequest,
   type Nack,
@@ -111,6 +111,8 @@ function parseApplicationLayer(reader: ByteReader): Rtcp | undefined {
 }
 
 export function writeRemb(writer: ByteWriter, remb: ReceiverEstimatedMaximumBitrate): void {
+  if (remb.ssrcs.length > 255)
+    throw new UsageError('invalid-rtcp', 'A bitrate is estimated for up to 255 sources')
   let exponent = 0
   let mantissa = Math.min(MAX_REMB_BITRATE, Math.max(0, Math.floor(remb.bitrate)))
   while (mantissa > 0x3ffff) {

@@ -43,7 +43,8 @@ function parsePacket(bytes: Uint8Array, start: number, packetEnd: number): Rtcp 
   let end = packetEnd
   if ((first & 0x20) !== 0) {
     const padding = bytes[packetEnd - 1]!
-    if (padding === 0 || padding % 4 !== 0 || padding > packetEnd - start - 4) return undefined
+    // RFC 3550 section 6.4.1 has a multiple of four; browsers fill up transport-wide feedback by one to three bytes
+    if (padding === 0 || padding > packetEnd - start - 4) return undefined
     end -= padding
   }
   const reader = new ByteReader(bytes, start + 4, end)

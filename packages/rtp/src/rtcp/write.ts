@@ -24,6 +24,7 @@ export function writeRtcp(packets: readonly Rtcp[], writer: ByteWriter = new Byt
     const start = writer.length
     writer.u32(0)
     const { packetType, count } = writeBody(writer, packet)
+    // only transport-wide feedback and unknown contents end within a word: padded as browsers do
     const unaligned = (writer.length - start) % 4
     const padding = unaligned === 0 ? 0 : 4 - unaligned
     if (padding > 0) writer.zeros(padding - 1).u8(padding)

@@ -1,0 +1,332 @@
+import { describe, expect, it } from 'vitest'
+import {
+  type Frame,
+  FrameAssembler,
+  h264Depacketizer,
+  MAX_REORDERED_PACKETS,
+  vp8Depacketizer,
+  wholePayloadDepacketizer,
+} from '../src/index.ts'
+
+const START = 0x10
+const KEY = 0x00
+const DELTA = 0x01
+
+/** A VP8 payload: the first of a frame, or one that follows. */
+const first = (type: number, id = 0): Uint8Array => Uint8Array.of(START, type, id)
+const following = (id = 0): Uint8Array => Uint8Array.of(0, id)
+
+function drain(assembler: FrameAssembler): Frame[] {
+  const frames: Frame[] = []
+  for (let frame = assembler.pollFrame(); frame !== undefined; frame = assembler.pollFrame())
+    frames.push(frame)
+  return frames
+}
+
+class Video {
+  readonly assembler = new FrameAssembler(vp8Depacketizer, 200)
+  now = 0
+
+  /** One packet. */
+  put(sequenceNumber: number, timestamp: number, marker: boolean, payload: Uint8Array): Frame[] {
+    this.assembler.handlePacket(
+      this.now,
+      { sequenceNumber: sequenceNumber & 0xffff, timestamp, marker },
+      payload,
+    )
+    return drain(this.assembler)
+  }
+
+  /** A frame of one packet. */
+  frame(sequence: number, type = DELTA): Frame[] {
+    return this.put(sequence, (sequence * 3000) >>> 0, true, first(type, sequence & 0xff))
+  }
+
+  timeout(now: number): Frame[] {
+    this.now = now
+    this.assembler.handleTimeout(now)
+    return drain(this.assembler)
+  }
+}
+
+class Audio {
+  readonly assembler = new FrameAssembler(wholePayloadDepacketizer, 100)
+  now = 0
+
+  put(sequence: number): number[] {
+    const header = { sequenceNumber: sequence & 0xffff, timestamp: (sequence * 960) >>> 0, marker: false }
+    this.assembler.handlePacket(this.now, header, Uint8Array.of(sequence & 0xff))
+    return drain(this.assembler).map(({ data }) => data[0]!)
+  }
+}
+
+describe('order', () => {
+  it('hands frames on as soon as their marker is there', () => {
+    const video = new Video()
+    expect(video.put(1, 0, false, first(KEY))).toEqual([])
+    const [frame] = video.put(2, 0, true, following(7))
+    expect(frame).toMatchObject({
+      keyframe: true,
+      contiguous: true,
+      firstSequence: 0x1_0001,
+      lastSequence: 0x1_0002,
+    })
+    expect([...frame!.data]).toEqual([KEY, 0, 7])
+    expect(video.assembler.deadline).toBe(Infinity)
+  })
+
+  it('ends a frame without a marker at the next timestamp', () => {
+    const video = new Video()
+    expect(video.put(1, 0, false, first(KEY))).toEqual([])
+    expect(video.put(2, 3000, false, first(DELTA))).toHaveLength(1)
+    expect(video.put(3, 6000, true, first(DELTA))).toHaveLength(2)
+  })
+
+  it('passes markers on audio by', () => {
+    const assembler = new FrameAssembler(wholePayloadDepacketizer, 100)
+    for (let i = 0; i < 3; i++) {
+      assembler.handlePacket(0, { sequenceNumber: i, timestamp: 0, marker: i === 0 }, Uint8Array.of(i))
+    }
+    expect(drain(assembler).map(({ data }) => data[0])).toEqual([0, 1, 2])
+  })
+
+  it('starts at the earlier one where the first two packets have changed places', () => {
+    const video = new Video()
+    expect(video.put(2, 0, true, following())).toEqual([])
+    const frames = video.put(1, 0, false, first(KEY))
+    expect(frames).toHaveLength(0)
+    // the marker had already ended what looked like a frame without a start: that is gone, and counted
+    expect(video.assembler.statistics).toMatchObject({ framesDropped: 1, packetsLate: 1 })
+
+    const other = new Video()
+    expect(other.put(0, 0, false, following())).toEqual([])
+    expect(other.put(0xffff, 0, false, first(KEY))).toEqual([])
+    expect(other.put(1, 0, true, following())).toMatchObject([{ keyframe: true }])
+  })
+
+  it('counts late and duplicated packets', () => {
+    const video = new Video()
+    video.frame(1, KEY)
+    video.frame(1, KEY)
+    video.put(3, 0, false, first(DELTA))
+    video.put(3, 0, false, first(DELTA))
+    expect(video.assembler.statistics).toMatchObject({
+      packetsLate: 1,
+      packetsDuplicated: 1,
+      framesAssembled: 1,
+    })
+  })
+
+  it('refuses a wait that is none', () => {
+    for (const wait of [-1, Number.NaN, Infinity]) {
+      expect(() => new FrameAssembler(vp8Depacketizer, wait)).toThrow(
+        expect.objectContaining({ code: 'invalid-option' }),
+      )
+    }
+  })
+
+  it('copies what comes in a Buffer', () => {
+    const datagram = Buffer.from([9, 9, 1, 2, 3])
+    const assembler = new FrameAssembler(wholePayloadDepacketizer, 100)
+    assembler.handlePacket(0, { sequenceNumber: 1, timestamp: 0, marker: true }, datagram.subarray(2))
+    const data = assembler.pollFrame()!.data
+    datagram.fill(0)
+    expect(data.constructor).toBe(Uint8Array)
+    expect([...data]).toEqual([1, 2, 3])
+  })
+})
+
+describe('padding', () => {
+  const padding = new Uint8Array(0)
+
+  it('between frames changes nothing, whatever timestamp it has', () => {
+    const video = new Video()
+    expect(video.frame(1, KEY)).toHaveLength(1)
+    expect(video.put(2, 3000, false, padding)).toEqual([])
+    expect(video.put(3, 3000, false, padding)).toEqual([])
+    expect(video.put(4, 77, false, padding)).toEqual([])
+    expect(video.frame(5)).toMatchObject([{ contiguous: true, firstSequence: 0x1_0002 }])
+  })
+
+  it('within a frame changes nothing', () => {
+    const video = new Video()
+    video.put(1, 0, false, first(KEY))
+    video.put(2, 99, false, padding)
+    expect(video.put(3, 0, true, following())).toMatchObject([{ keyframe: true }])
+  })
+
+  it('with the marker ends a frame', () => {
+    const video = new Video()
+    video.put(1, 0, false, first(KEY))
+    expect(video.put(2, 0, true, padding)).toMatchObject([{ keyframe: true }])
+  })
+
+  it('after a loss does not pass for the end of a frame', () => {
+    const assembler = new FrameAssembler(h264Depacketizer, 10)
+    const put = (sequenceNumber: number, marker: boolean, payload: Uint8Array): void =>
+      assembler.handlePacket(0, { sequenceNumber, timestamp: sequenceNumber, marker }, payload)
+    const slice = Uint8Array.of(0x61, 1, 2)
+    put(0, true, slice)
+    put(2, false, padding)
+    // its first slice may have been in 1
+    put(3, true, slice)
+    assembler.handleTimeout(10)
+    expect(drain(assembler)).toEqual([])
+    put(4, true, slice)
+    expect(drain(assembler)).toHaveLength(1)
+  })
+})
+
+describe('loss', () => {
+  it('delays what comes after it by the wait, and says so', () => {
+    const video = new Video()
+    video.frame(1, KEY)
+    video.now = 10
+    expect(video.frame(3)).toEqual([])
+    expect(video.assembler.deadline).toBe(210)
+    expect(video.timeout(209)).toEqual([])
+    expect(video.timeout(210)).toMatchObject([{ contiguous: false, firstSequence: 0x1_0003 }])
+    expect(video.frame(4)).toMatchObject([{ contiguous: true }])
+    expect(video.assembler.statistics.packetsGivenUp).toBe(1)
+  })
+
+  it('delays by the wait once, however many gaps there are', () => {
+    const video = new Video()
+    video.frame(1, KEY)
+    for (let i = 3; i <= 41; i += 2) {
+      video.now = i
+      expect(video.frame(i)).toEqual([])
+    }
+    let came = 0
+    for (let i = 3; i <= 41; i += 2) {
+      expect(video.assembler.deadline).toBe(i + 200)
+      expect(video.timeout(i + 200)).toHaveLength(1)
+      came++
+    }
+    expect(came).toBe(20)
+    expect(video.assembler.deadline).toBe(Infinity)
+  })
+
+  it('is given up before its time where the buffer is full', () => {
+    const video = new Video()
+    video.frame(1, KEY)
+    let frames: Frame[] = []
+    for (let i = 3; i < 3 + MAX_REORDERED_PACKETS; i++) frames = frames.concat(video.frame(i))
+    expect(frames).toHaveLength(MAX_REORDERED_PACKETS)
+    expect(frames[0]!.contiguous).toBe(false)
+    expect(frames.slice(1).every(({ contiguous }) => contiguous)).toBe(true)
+    expect(video.assembler.deadline).toBe(Infinity)
+  })
+
+  it('of the end of a frame drops it', () => {
+    const video = new Video()
+    video.frame(1, KEY)
+    video.put(2, 1, false, first(DELTA))
+    video.put(4, 2, true, first(DELTA))
+    expect(video.timeout(200)).toMatchObject([{ firstSequence: 0x1_0004, contiguous: false }])
+    expect(video.assembler.statistics.framesDropped).toBe(1)
+  })
+
+  it('makes a keyframe needed until one comes', () => {
+    const video = new Video()
+    expect(video.assembler.needsKeyframe).toBe(false)
+    video.frame(1)
+    expect(video.assembler.needsKeyframe).toBe(true)
+    video.frame(2, KEY)
+    expect(video.assembler.needsKeyframe).toBe(false)
+    video.frame(4)
+    expect(video.assembler.needsKeyframe).toBe(false)
+    expect(video.timeout(200)).toHaveLength(1)
+    expect(video.assembler.needsKeyframe).toBe(true)
+    video.frame(5)
+    expect(video.assembler.needsKeyframe).toBe(true)
+    // a keyframe, and a loss after it that is given up in the same call
+    video.frame(7, KEY)
+    video.frame(9)
+    expect(video.timeout(1000)).toHaveLength(2)
+    expect(video.assembler.needsKeyframe).toBe(true)
+  })
+})
+
+describe('exhaust', () => {
+  it('a frame of more packets than the buffer holds is dropped, and the stream goes on', () => {
+    const video = new Video()
+    expect(video.put(0, 0, false, first(KEY))).toEqual([])
+    for (let i = 1; i < 3000; i++) expect(video.put(i, 0, i === 2999, following())).toEqual([])
+    expect(video.assembler.statistics.framesDropped).toBeGreaterThan(0)
+    expect(video.put(3000, 1, true, first(KEY))).toMatchObject([{ keyframe: true, contiguous: false }])
+  })
+})
+
+describe('wrap and restart', () => {
+  it('goes on over the ends of sequence numbers and timestamps', () => {
+    const audio = new Audio()
+    let came = 0
+    for (let i = 65_000; i < 65_000 + 140_000; i++) came += audio.put(i).length
+    expect(came).toBe(140_000)
+  })
+
+  it.each([5000, 32_767, -30_000, -2000, 32_768])(
+    'recovers from a jump by %i with the second packet',
+    (jump) => {
+      const audio = new Audio()
+      for (let i = 0; i < 10; i++) audio.put(40_000 + i)
+      const start = 40_010 + jump
+      expect(audio.put(start)).toEqual([])
+      expect(audio.put(start + 1)).toEqual([start & 0xff, (start + 1) & 0xff])
+      expect(audio.put(start + 2)).toEqual([(start + 2) & 0xff])
+      expect(audio.assembler.statistics.restarts).toBe(1)
+    },
+  )
+
+  it('recovers where the first two packets after the jump have changed places', () => {
+    const video = new Video()
+    let last = video.frame(100, KEY)[0]!.lastSequence
+    expect(video.put(50_001, 0, true, following())).toEqual([])
+    const [frame] = video.put(50_000, 0, false, first(KEY))
+    expect(frame).toMatchObject({ keyframe: true, contiguous: false })
+    expect(frame!.firstSequence).toBeGreaterThan(last)
+    last = frame!.lastSequence
+    expect(video.put(50_002, 1, true, first(DELTA))[0]!.firstSequence).toBe(last + 1)
+  })
+
+  it('a jump of 1100 is taken as a loss, at once', () => {
+    const audio = new Audio()
+    audio.put(0)
+    expect(audio.put(1100)).toEqual([1100 & 0xff])
+    expect(audio.assembler.statistics).toMatchObject({ packetsGivenUp: 1099, restarts: 0 })
+  })
+
+  it('one stray packet changes nothing', () => {
+    const audio = new Audio()
+    audio.put(0)
+    for (const stray of [20_000, -20_000]) {
+      expect(audio.put(stray)).toEqual([])
+      expect(audio.put(audio.assembler.statistics.framesAssembled)).toHaveLength(1)
+    }
+    expect(audio.put(3)).toHaveLength(1)
+    expect(audio.assembler.statistics.restarts).toBe(0)
+  })
+
+  it('a restart just behind the last packet is seen after a second of late packets', () => {
+    const audio = new Audio()
+    for (let i = 0; i < 500; i++) audio.put(i)
+    let silent = 0
+    for (let i = 200; audio.put(i).length === 0; i++) {
+      silent += 20
+      audio.now += 20
+    }
+    expect(silent).toBeLessThanOrEqual(1000)
+    expect(audio.assembler.statistics.restarts).toBe(1)
+  })
+
+  it('drops what waits at a restart', () => {
+    const video = new Video()
+    video.frame(1, KEY)
+    video.frame(3)
+    video.frame(20_000)
+    expect(video.frame(20_001)).toHaveLength(2)
+    expect(video.assembler.statistics.framesDropped).toBe(1)
+    expect(video.assembler.deadline).toBe(Infinity)
+  })
+})

@@ -1,0 +1,229 @@
+import { SeededRandom } from '@str0m/sans-io'
+import { describe, expect, it } from 'vitest'
+import {
+  ntpFromUnix,
+  parseRtpHeader,
+  type ReceivedFrame,
+  type RtpHeader,
+  type SenderReport,
+  type StreamCodec,
+  StreamRx,
+  writeRtpHeader,
+} from '../src/index.ts'
+
+const OPUS: StreamCodec = { pt: 111, name: 'opus', clockRate: 48_000, kind: 'audio' }
+const PCMU: StreamCodec = { pt: 0, name: 'PCMU', clockRate: 8000, kind: 'audio' }
+const VP8: StreamCodec = { pt: 96, name: 'VP8', clockRate: 90_000, kind: 'video' }
+const VP9: StreamCodec = { pt: 98, name: 'VP9', clockRate: 90_000, kind: 'video' }
+const TEXT: StreamCodec = { pt: 100, name: 't140', clockRate: 1000, kind: 'audio' }
+
+const KEYFRAME = Uint8Array.of(0x10, 0, 1, 2)
+const DELTA = Uint8Array.of(0x10, 1, 1, 2)
+
+function packet(sequence: number, payload: Uint8Array, codec: StreamCodec): [RtpHeader, Uint8Array] {
+  const datagram = Buffer.alloc(12 + payload.length)
+  const at = writeRtpHeader(datagram, {
+    marker: true,
+    payloadType: codec.pt,
+    sequenceNumber: sequence & 0xffff,
+    timestamp: (sequence * 960) >>> 0,
+    ssrc: 5,
+  })
+  datagram.set(payload, at)
+  const header = parseRtpHeader(datagram)!
+  return [header, datagram.subarray(header.payloadStart)]
+}
+
+class Receiver {
+  readonly stream = new StreamRx({ ssrc: 5 })
+
+  put(now: number, sequence: number, payload: Uint8Array, codec: StreamCodec): ReceivedFrame[] {
+    this.stream.handlePacket(now, ...packet(sequence, payload, codec), codec)
+    return this.frames()
+  }
+
+  frames(): ReceivedFrame[] {
+    const frames: ReceivedFrame[] = []
+    for (let frame = this.stream.pollFrame(); frame !== undefined; frame = this.stream.pollFrame()) {
+      frames.push(frame)
+    }
+    return frames
+  }
+}
+
+function senderReport(ntpTime: bigint): SenderReport {
+  return { type: 'senderReport', ssrc: 5, ntpTime, rtpTime: 0, packetCount: 0, octetCount: 0, reports: [] }
+}
+
+describe('a stream', () => {
+  it('gives frames with their codec, and counts', () => {
+    const receiver = new Receiver()
+    expect(receiver.stream.deadline).toBe(Infinity)
+    expect(receiver.stream.report(0)).toBeUndefined()
+    expect(receiver.stream.statistics).toMatchObject({ packetsReceived: 0, framesReceived: 0, jitter: 0 })
+    receiver.stream.handleTimeout(0)
+    expect(receiver.frames()).toEqual([])
+    const [frame] = receiver.put(10, 1, Uint8Array.of(1, 2, 3), OPUS)
+    expect(frame).toMatchObject({ keyframe: true, codec: OPUS, receivedAt: 10 })
+    expect(receiver.stream.codec).toBe(OPUS)
+    expect(receiver.stream.statistics).toEqual({
+      ssrc: 5,
+      packetsReceived: 1,
+      packetsLost: 0,
+      bytesReceived: 3,
+      headerBytesReceived: 12,
+      packetsDiscarded: 0,
+      jitter: 0,
+      framesReceived: 1,
+      framesDropped: 0,
+      keyFramesReceived: 1,
+      lastPacketReceivedTimestamp: 10,
+    })
+  })
+
+  it('waits for a missing packet: 100 ms for audio, 200 for video, or as told', () => {
+    for (const [codec, payload, wait] of [
+      [OPUS, KEYFRAME, 100],
+      [VP8, KEYFRAME, 200],
+    ] as const) {
+      const receiver = new Receiver()
+      receiver.put(0, 1, payload, codec)
+      receiver.put(0, 3, payload, codec)
+      expect(receiver.stream.deadline).toBe(wait)
+      receiver.stream.handleTimeout(wait)
+      expect(receiver.frames()).toHaveLength(1)
+      expect(receiver.stream.deadline).toBe(Infinity)
+    }
+    const stream = new StreamRx({ ssrc: 5, maxReorderWait: 0 })
+    stream.handlePacket(0, ...packet(1, KEYFRAME, VP8), VP8)
+    stream.handlePacket(0, ...packet(3, KEYFRAME, VP8), VP8)
+    expect(stream.deadline).toBe(0)
+    stream.handleTimeout(0)
+    expect(stream.deadline).toBe(Infinity)
+  })
+
+  it('counts a codec that it cannot depacketize', () => {
+    const receiver = new Receiver()
+    expect(receiver.put(0, 1, KEYFRAME, TEXT)).toEqual([])
+    expect(receiver.stream.statistics.packetsReceived).toBe(1)
+    expect(receiver.stream.needsKeyframe).toBe(false)
+    expect(receiver.stream.deadline).toBe(Infinity)
+  })
+
+  it('does not go back in time', () => {
+    const receiver = new Receiver()
+    receiver.put(1000, 1, KEYFRAME, VP8)
+    receiver.put(0, 3, KEYFRAME, VP8)
+    expect(receiver.stream.deadline).toBe(1200)
+    expect(receiver.stream.statistics.lastPacketReceivedTimestamp).toBe(1000)
+  })
+})
+
+describe('keyframes', () => {
+  it('are needed by video that starts without one or lost something, never by audio', () => {
+    const receiver = new Receiver()
+    receiver.put(0, 1, DELTA, VP8)
+    expect(receiver.stream.needsKeyframe).toBe(true)
+    receiver.put(0, 2, KEYFRAME, VP8)
+    expect(receiver.stream.needsKeyframe).toBe(false)
+    receiver.put(0, 4, DELTA, VP8)
+    receiver.stream.handleTimeout(200)
+    expect(receiver.stream.needsKeyframe).toBe(true)
+    receiver.put(300, 5, KEYFRAME, VP8)
+    expect(receiver.stream.needsKeyframe).toBe(false)
+
+    const audio = new Receiver()
+    audio.put(0, 1, KEYFRAME, OPUS)
+    audio.put(0, 3, KEYFRAME, OPUS)
+    audio.stream.handleTimeout(100)
+    expect(audio.stream.needsKeyframe).toBe(false)
+  })
+})
+
+describe('a change of the codec', () => {
+  const VP9_DELTA = Uint8Array.of(0x4c, 1)
+
+  it('keeps whole frames, drops the rest, and wants a keyframe of the new one', () => {
+    const receiver = new Receiver()
+    receiver.put(0, 1, KEYFRAME, VP8)
+    receiver.stream.handlePacket(0, ...packet(2, DELTA, VP8), VP8)
+    receiver.stream.handlePacket(0, ...packet(3, VP9_DELTA, VP9), VP9)
+    expect(receiver.frames().map(({ codec }) => codec)).toEqual([VP8, VP9])
+    expect(receiver.stream.needsKeyframe).toBe(true)
+    expect(receiver.stream.codec).toBe(VP9)
+    expect(receiver.stream.statistics).toMatchObject({ packetsReceived: 3, framesReceived: 3 })
+  })
+
+  it('is not undone by a packet that was overtaken', () => {
+    const receiver = new Receiver()
+    receiver.put(0, 1, KEYFRAME, VP8)
+    receiver.put(0, 3, VP9_DELTA, VP9)
+    expect(receiver.put(0, 2, DELTA, VP8)).toEqual([])
+    expect(receiver.stream.codec).toBe(VP9)
+    expect(receiver.put(0, 4, VP9_DELTA, VP9)).toHaveLength(1)
+    expect(receiver.stream.statistics).toMatchObject({ packetsDiscarded: 1, packetsLost: 0 })
+  })
+
+  it('is believed of a sender that restarted behind', () => {
+    const receiver = new Receiver()
+    receiver.put(0, 500, KEYFRAME, VP8)
+    receiver.put(10, 400, VP9_DELTA, VP9)
+    expect(receiver.stream.codec).toBe(VP8)
+    receiver.put(1100, 401, VP9_DELTA, VP9)
+    expect(receiver.stream.codec).toBe(VP9)
+
+    const far = new Receiver()
+    far.put(0, 40_000, KEYFRAME, VP8)
+    far.put(10, 10_000, VP9_DELTA, VP9)
+    expect(far.stream.codec).toBe(VP9)
+  })
+
+  it('leaves the counts, where the clock changes too', () => {
+    const receiver = new Receiver()
+    for (let i = 0; i < 10; i++) if (i !== 5) receiver.put(i * 20, i, KEYFRAME, OPUS)
+    receiver.stream.handleSenderReport(200, senderReport(ntpFromUnix(1e12)))
+    for (let i = 10; i < 20; i++) receiver.put(i * 20, i, KEYFRAME, PCMU)
+    expect(receiver.stream.statistics).toMatchObject({ packetsReceived: 19, packetsLost: 1 })
+    expect(receiver.stream.report(400)).toMatchObject({
+      highestSequence: 19,
+      delaySinceLastSenderReport: 13_107,
+    })
+  })
+})
+
+describe('a sender report', () => {
+  it('counts even before the first packet', () => {
+    const receiver = new Receiver()
+    const report = senderReport(ntpFromUnix(1e12))
+    receiver.stream.handleSenderReport(0, report)
+    expect(receiver.stream.lastSenderReport).toBe(report)
+    receiver.put(100, 1, KEYFRAME, VP8)
+    expect(receiver.stream.report(1000)).toMatchObject({ delaySinceLastSenderReport: 65_536 })
+    expect(receiver.stream.report(1000)!.lastSenderReport).not.toBe(0)
+  })
+})
+
+describe('S22: a timer that never advances', () => {
+  it('the deadline is later than the time that was handled, whatever came', () => {
+    for (let seed = 0; seed < 40; seed++) {
+      const random = new SeededRandom(seed)
+      const receiver = new Receiver()
+      let now = 0
+      let wakes = 0
+      for (let i = 0; i < 500; i++) {
+        now += random.float() * 30
+        const payload = random.chance(0.2) ? new Uint8Array(0) : random.chance(0.5) ? KEYFRAME : DELTA
+        const sequence = random.chance(0.02) ? random.u32() : i + random.integer(20)
+        receiver.put(now, sequence, payload, random.chance(0.02) ? VP9 : VP8)
+        if (random.chance(0.3) || receiver.stream.deadline <= now) {
+          receiver.stream.handleTimeout(now)
+          wakes++
+          expect(receiver.stream.deadline, `seed ${seed}`).toBeGreaterThan(now)
+        }
+      }
+      expect(wakes).toBeLessThanOrEqual(500)
+      receiver.stream.handleTimeout(now + 1000)
+      expect(receiver.stream.deadline, `seed ${seed}`).toBe(Infinity)
+    }
+  })
+})

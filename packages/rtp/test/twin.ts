@@ -1,0 +1,104 @@
+import type { Depacketizer } from '../src/codecs/depacketizer.ts'
+import type { Frame } from '../src/index.ts'
+
+export interface TwinPacket {
+  /** Never wraps: the twin knows the true place of each packet. */
+  readonly index: number
+  readonly timestamp: number
+  readonly marker: boolean
+  readonly payload: Uint8Array
+  readonly arrival: number
+}
+
+export type TwinFrame = Omit<Frame, 'timestamp'>
+
+/** What `FrameAssembler` does, slowly: every packet in one map, and everything looked at again at each step. */
+export class TwinAssembler {
+  readonly frames: TwinFrame[] = []
+  readonly #packets = new Map<number, TwinPacket>()
+  readonly #depacketizer: Depacketizer
+  readonly #maxWait: number
+  #cursor = -1
+  #current: TwinPacket[] = []
+  #aligned = false
+  #contiguous = true
+  #touched = false
+
+  constructor(depacketizer: Depacketizer, maxWait: number) {
+    this.#depacketizer = depacketizer
+    this.#maxWait = maxWait
+  }
+
+  get deadline(): number {
+    const waiting = [...this.#packets.values()].filter(({ index }) => index > this.#cursor)
+    return Math.min(...waiting.map(({ arrival }) => arrival)) + this.#maxWait
+  }
+
+  packet(packet: TwinPacket): void {
+    if (this.#cursor < 0) this.#cursor = packet.index
+    const highest = Math.max(...this.#packets.keys())
+    if (!this.#touched && this.#start > packet.index && highest - packet.index < 100) {
+      this.#cursor = packet.index
+      this.#current = []
+    }
+    if (packet.index < this.#start || this.#packets.has(packet.index)) return
+    this.#packets.set(packet.index, packet)
+    this.#goOn()
+  }
+
+  timeout(now: number): void {
+    while (now >= this.deadline) {
+      while (!this.#packets.has(this.#cursor)) this.#cursor++
+      this.#current = []
+      this.#aligned = false
+      this.#contiguous = false
+      this.#touched = true
+      this.#goOn()
+    }
+  }
+
+  get #start(): number {
+    return this.#current[0]?.index ?? this.#cursor
+  }
+
+  #goOn(): void {
+    for (;;) {
+      const packet = this.#packets.get(this.#cursor)
+      if (packet === undefined) return
+      const before = this.#current.find(({ payload }) => payload.length > 0)
+      if (before !== undefined && packet.payload.length > 0 && before.timestamp !== packet.timestamp) {
+        this.#deliver()
+      }
+      this.#current.push(packet)
+      this.#cursor++
+      if (packet.marker || this.#depacketizer.onePacketPerFrame) this.#deliver()
+    }
+  }
+
+  #deliver(): void {
+    const all = this.#current
+    const media = all.filter(({ payload }) => payload.length > 0)
+    const aligned = this.#aligned
+    this.#current = []
+    this.#touched = true
+    if (media.length > 0 || all.some(({ marker }) => marker)) this.#aligned = true
+    if (media.length === 0) return
+    const payloads = media.map(({ payload }) => payload)
+    const frame =
+      aligned || this.#depacketizer.startsFrame(payloads[0]!)
+        ? this.#depacketizer.assemble(payloads)
+        : undefined
+    if (frame === undefined) {
+      this.#contiguous = false
+      return
+    }
+    this.frames.push({
+      ...frame,
+      firstSequence: all[0]!.index,
+      lastSequence: all.at(-1)!.index,
+      contiguous: this.#contiguous,
+      receivedAt: Math.min(...media.map(({ arrival }) => arrival)),
+    })
+    this.#contiguous = true
+  }
+}
