@@ -1,6 +1,7 @@
 import { type Instant, NEVER } from '@str0m/sans-io'
 import { concatBytes } from './bytes.ts'
 import type { WriteEpoch } from './record-protection.ts'
+import { keepRival, RIVAL_SESSIONS_MAX } from './rivals.ts'
 import { HANDSHAKE_HEADER_LENGTH, handshakeFragment, type HandshakeMessage } from './wire/handshake.ts'
 import { ContentType, DTLS_1_2 } from './wire/protocol.ts'
 
@@ -17,8 +18,6 @@ export interface RetransmissionTimes {
   readonly max: number
 }
 
-/** Flights that are sent in turn. At the bound the oldest goes. */
-const RIVAL_FLIGHTS_MAX = 16
 const CHANGE_CIPHER_SPEC = new Uint8Array([1])
 /** A fragment of fewer bytes is not worth its headers: the message starts in the next datagram. */
 const FRAGMENT_LENGTH_MIN = 32
@@ -64,8 +63,7 @@ export class Flight {
    * wrong, and only the peer's answer can tell.
    */
   sendRival(items: readonly FlightItem[], now: Instant, repeats: boolean): void {
-    if (this.#rivals.length === RIVAL_FLIGHTS_MAX) this.#rivals.shift()
-    this.#rivals.push(items)
+    keepRival(this.#rivals, items, RIVAL_SESSIONS_MAX)
     this.#repeats = repeats
     this.#interval = this.#times.initial
     this.#transmit(now)

@@ -36,7 +36,7 @@ describe('S8: mutated datagrams in mid-handshake', () => {
     for (const mtu of [1200, 300]) {
       it(`neither throw nor disagree, and the genuine ones connect (cookie ${cookie}, mtu ${mtu})`, () => {
         const failed: string[] = []
-        for (let seed = 1; seed <= 100; seed++) {
+        for (let seed = 1; seed <= 75; seed++) {
           const wire = new Wire(
             makeClient({ mtu }, seed),
             makeServer({ mtu, cookie }, seed + 1000),
@@ -57,9 +57,7 @@ describe('S8: mutated datagrams in mid-handshake', () => {
           if (client?.type !== 'connected' || server?.type !== 'connected') throw new Error('no event')
           expect(client.srtp?.localKey, `seed ${seed}`).toEqual(server.srtp?.remoteKey)
         }
-        // an address that is not proven is open to forged cookies too, three for each genuine one here: a few of these
-        // handshakes run out of time, which is no more than an attacker who can flood may reach
-        expect(failed.slice(cookie === 'off' ? 0 : 5)).toEqual([])
+        expect(failed).toEqual([])
       })
     }
   }

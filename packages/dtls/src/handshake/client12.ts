@@ -17,6 +17,7 @@ import { concatBytes, NO_BYTES, sameBytes } from '../bytes.ts'
 import { CIPHER_SUITES, NAMED_GROUPS } from '../cipher-suites.ts'
 import type { FlightItem } from '../flight.ts'
 import { extendedMasterSecret, type MasterSecret } from '../key-schedule.ts'
+import { keepRival, RIVAL_HELLOS_MAX, RIVAL_SESSIONS_MAX } from '../rivals.ts'
 import { OWN_SIGNATURE_SCHEME, SIGNATURE_SCHEMES } from '../signature-schemes.ts'
 import { srtpProfileId } from '../srtp-profiles.ts'
 import { encodeCertificate } from '../wire/certificates.ts'
@@ -29,21 +30,10 @@ import type { RecordHeader } from '../wire/record.ts'
 import { Refusal } from './authentication.ts'
 import type { Handshake, HandshakeContext } from './context.ts'
 import { acceptServerFlight, collectServerFlight, type ServerParameters } from './server-flight.ts'
-import {
-  confirmFinished,
-  finishedMessage,
-  keepSession,
-  type OpenResult,
-  openWithAny,
-  type PendingSession,
-  sessionEpochs,
-} from './session.ts'
+import { confirmsSession, makeSession, type OpenResult, openWithAny, type PendingSession } from './session.ts'
 
 /** The `message_seq` of our last ClientHello: each HelloVerifyRequest takes one. */
 const CLIENT_HELLO_SEQUENCE_MAX = 3
-
-/** Hellos with different cookies in one place. At the bound the oldest goes. */
-const COOKIES_MAX = 4
 
 type ClientState =
   | { readonly name: 'start' }
@@ -52,8 +42,8 @@ type ClientState =
   | { readonly name: 'established'; readonly session: PendingSession }
 
 interface SentHello {
-  readonly message: HandshakeMessage
   readonly cookie: Uint8Array
+  readonly message: HandshakeMessage
   /** Of the newest message in the flight that was last tried with this hello. */
   triedVersion: number
 }
@@ -61,8 +51,10 @@ interface SentHello {
 export class ClientHandshake12 implements Handshake {
   readonly #context: HandshakeContext
   readonly #random: Uint8Array
-  /** By `message_seq`; several where the cookies that came for one differ, the newest last. */
+  /** By `message_seq`; rivals where different cookies came for one. What was sent last is at the end. */
   readonly #hellos: (SentHello[] | undefined)[] = []
+  /** Hashes of what was answered: a ClientHello and the flight 4 that came for it. */
+  readonly #answered: Uint8Array[] = []
   #state: ClientState = { name: 'start' }
 
   constructor(context: HandshakeContext) {
@@ -102,8 +94,8 @@ export class ClientHandshake12 implements Handshake {
   }
 
   handleProtected(session: PendingSession, plaintext: Uint8Array, _now: Instant): void {
-    const { config, counters, flight } = this.#context
-    if (confirmFinished(config.crypto, session, 'server', plaintext) === undefined) {
+    const { counters, flight } = this.#context
+    if (!confirmsSession(session, plaintext)) {
       counters.refuse('bad-finished')
       return
     }
@@ -125,6 +117,15 @@ export class ClientHandshake12 implements Handshake {
 
   #sendHello(messageSequence: number, cookie: Uint8Array, now: Instant): void {
     const { flight, plaintext } = this.#context
+    const hellos = (this.#hellos[messageSequence] ??= [])
+    const known = hellos.findIndex((hello) => sameBytes(hello.cookie, cookie))
+    const [hello] = known >= 0 ? hellos.splice(known, 1) : [this.#makeHello(messageSequence, cookie)]
+    assert(hello !== undefined, 'a hello that was found is there')
+    keepRival(hellos, hello, RIVAL_HELLOS_MAX)
+    flight.send([{ epoch: plaintext, message: hello.message }], now, true)
+  }
+
+  #makeHello(messageSequence: number, cookie: Uint8Array): SentHello {
     const body = encodeClientHello({
       random: this.#random,
       cookie,
@@ -132,18 +133,19 @@ export class ClientHandshake12 implements Handshake {
       extensions: this.#extensions(),
     })
     const message = handshakeMessage(HandshakeType.clientHello, messageSequence, body)
-    const hellos = (this.#hellos[messageSequence] ??= [])
-    if (hellos.length === COOKIES_MAX) hellos.shift()
-    hellos.push({ message, cookie, triedVersion: 0 })
-    flight.send([{ epoch: plaintext, message }], now, true)
+    return { cookie: cookie.slice(), message, triedVersion: 0 }
   }
 
   #handleHelloVerifyRequest(message: HandshakeMessage, now: Instant): void {
     const { counters } = this.#context
     const cookie = parseHelloVerifyRequest(message.body)
     const sequence = message.messageSequence + 1
-    if (cookie === undefined || sequence > CLIENT_HELLO_SEQUENCE_MAX) {
-      counters.refuse(cookie === undefined ? 'malformed-handshake' : 'unexpected-message')
+    if (cookie === undefined) {
+      counters.refuse('malformed-handshake')
+      return
+    }
+    if (this.#hellos[message.messageSequence] === undefined || sequence > CLIENT_HELLO_SEQUENCE_MAX) {
+      counters.refuse('unexpected-message')
       return
     }
     if (this.#state.name !== 'wait-server-hello') {
@@ -154,7 +156,7 @@ export class ClientHandshake12 implements Handshake {
     const newest = this.#hellos[sequence]?.at(-1)
     if (newest !== undefined && sameBytes(newest.cookie, cookie)) return
     // a forged cookie takes the genuine one's turn, and the server's next HelloVerifyRequest gives it back
-    this.#sendHello(sequence, cookie.slice(), now)
+    this.#sendHello(sequence, cookie, now)
   }
 
   /** Answers the flight that starts at `base`, if it is whole and was not tried before; once for each hello that it may answer. */
@@ -185,8 +187,8 @@ export class ClientHandshake12 implements Handshake {
     const { crypto, certificate } = config
     const offered = concatBytes([hello.bytes, ...serverFlight.map(({ bytes }) => bytes)])
     // after a forgery the genuine flight may come back: its answer is being sent in turn already
-    const sessions = this.#state.name === 'wait-finished' ? this.#state.sessions : []
-    if (sessions.some((session) => sameBytes(session.transcript.subarray(0, offered.length), offered))) return
+    const digest = crypto.hash('sha256', offered)
+    if (this.#answered.some((other) => sameBytes(other, digest))) return
     const keyExchange = crypto.generateKeyExchange(parameters.group)
     const preMasterSecret = keyExchange.deriveSecret(parameters.publicKey)
     if (preMasterSecret === undefined) {
@@ -214,24 +216,27 @@ export class ClientHandshake12 implements Handshake {
       const signature = certificate.sign(transcript)
       append(HandshakeType.certificateVerify, encodeSigned(NO_BYTES, OWN_SIGNATURE_SCHEME, signature))
     }
-    const { read, write } = sessionEpochs(crypto, master, 'client')
-    const sequence = hello.messageSequence + 1 + messages.length
-    const finished = finishedMessage(crypto, master, 'client', sequence, transcript)
     const last = serverFlight.at(-1)
     assert(last !== undefined, 'an empty flight was accepted')
-    const session: PendingSession = {
+    const session = makeSession(crypto, {
+      role: 'client',
       master,
-      read,
-      write,
       peerCertificate: parameters.certificate,
       srtpProfile: parameters.srtpProfile,
-      transcript: concatBytes([transcript, finished.bytes]),
-      finishedSequence: last.messageSequence + 1,
-    }
+      transcript,
+      finishedSequences: {
+        client: hello.messageSequence + 1 + messages.length,
+        server: last.messageSequence + 1,
+      },
+    })
+    keepRival(this.#answered, digest, RIVAL_SESSIONS_MAX)
     const items: FlightItem[] = messages.map((message) => ({ epoch: plaintext, message }))
-    items.push({ epoch: plaintext, message: 'change-cipher-spec' }, { epoch: write, message: finished })
+    items.push(
+      { epoch: plaintext, message: 'change-cipher-spec' },
+      { epoch: session.write, message: session.finished },
+    )
     if (this.#state.name === 'wait-finished') {
-      keepSession(this.#state.sessions, session)
+      keepRival(this.#state.sessions, session, RIVAL_SESSIONS_MAX)
       flight.sendRival(items, now, true)
     } else {
       this.#state = { name: 'wait-finished', sessions: [session] }

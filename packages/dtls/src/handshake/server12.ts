@@ -17,6 +17,7 @@ import { concatBytes, NO_BYTES, sameBytes } from '../bytes.ts'
 import { helloVerifyRequest } from '../cookie.ts'
 import { extendedMasterSecret, type MasterSecret } from '../key-schedule.ts'
 import type { PeerCertificate } from '../peer-certificate.ts'
+import { keepRival, RIVAL_HELLOS_MAX, RIVAL_SESSIONS_MAX } from '../rivals.ts'
 import { OWN_SIGNATURE_SCHEME, SIGNATURE_SCHEMES, verifySignature } from '../signature-schemes.ts'
 import { srtpProfileId } from '../srtp-profiles.ts'
 import { encodeCertificate, encodeCertificateRequest, parseCertificateVerify } from '../wire/certificates.ts'
@@ -34,18 +35,8 @@ import type { RecordHeader } from '../wire/record.ts'
 import { claimCertificate, Refusal } from './authentication.ts'
 import type { Handshake, HandshakeContext } from './context.ts'
 import { negotiate, type Negotiated } from './negotiation.ts'
-import {
-  confirmFinished,
-  finishedMessage,
-  keepSession,
-  type OpenResult,
-  openWithAny,
-  type PendingSession,
-  sessionEpochs,
-} from './session.ts'
+import { confirmsSession, makeSession, type OpenResult, openWithAny, type PendingSession } from './session.ts'
 
-/** ClientHellos that are answered side by side. At the bound the oldest goes. */
-export const OFFERS_MAX = 4
 /** The highest `message_seq` of a ClientHello: each HelloVerifyRequest takes one. */
 const CLIENT_HELLO_SEQUENCE_MAX = 3
 /** Record numbers up to here are taken over from a ClientHello; no honest client has used so many. */
@@ -58,8 +49,6 @@ interface Offer {
   readonly serverRandom: Uint8Array
   readonly keyExchange: KeyExchange
   readonly flight: readonly HandshakeMessage[]
-  /** The hello and the flight. */
-  readonly transcript: Uint8Array
   /** Of the newest message in the client's flight that was last tried. */
   triedVersion: number
   sent: boolean
@@ -121,20 +110,15 @@ export class ServerHandshake12 implements Handshake {
   }
 
   handleProtected(session: PendingSession, plaintext: Uint8Array, now: Instant): void {
-    const { config, counters, flight, plaintext: epoch0 } = this.#context
-    const finished = confirmFinished(config.crypto, session, 'client', plaintext)
-    const offer = this.#offers.find(({ serverRandom }) => serverRandom === session.master.serverRandom)
-    if (finished === undefined || offer === undefined) {
+    const { counters, flight, plaintext: epoch0 } = this.#context
+    if (!confirmsSession(session, plaintext)) {
       counters.refuse('bad-finished')
       return
     }
-    const transcript = concatBytes([session.transcript, finished.bytes])
-    const sequence = offer.hello.messageSequence + offer.flight.length
-    const message = finishedMessage(config.crypto, session.master, 'server', sequence, transcript)
     flight.send(
       [
         { epoch: epoch0, message: 'change-cipher-spec' },
-        { epoch: session.write, message },
+        { epoch: session.write, message: session.finished },
       ],
       now,
       false,
@@ -166,8 +150,7 @@ export class ServerHandshake12 implements Handshake {
     }
     // RFC 6347 section 4.2.1: a client that answered a stateless HelloVerifyRequest has seen our numbers up to its own
     if (recordSequence <= RECORD_SEQUENCE_TAKEN_MAX) this.#context.plaintext.advanceTo(recordSequence)
-    if (this.#offers.length === OFFERS_MAX) this.#offers.shift()
-    this.#offers.push(this.#makeOffer(message, negotiated))
+    keepRival(this.#offers, this.#makeOffer(message, negotiated), RIVAL_HELLOS_MAX)
     if (this.#state.name === 'wait-client-hello') this.#state = { name: 'wait-client-key-exchange' }
     this.#sendOffer(this.#offers.length - 1, now)
   }
@@ -217,7 +200,6 @@ export class ServerHandshake12 implements Handshake {
       serverRandom,
       keyExchange,
       flight,
-      transcript: concatBytes([hello.bytes, ...flight.map(({ bytes }) => bytes)]),
       triedVersion: 0,
       sent: false,
     }
@@ -240,19 +222,19 @@ export class ServerHandshake12 implements Handshake {
 
   #tryClientFlight(now: Instant): void {
     const { counters } = this.#context
+    let accepted = false
     let refusal: Refusal | undefined
     for (const offer of this.#offers) {
       const result = this.#tryOffer(offer)
-      if (result === undefined) continue
       if (result instanceof Refusal) {
         refusal = result
-        continue
+      } else if (result !== undefined) {
+        accepted = true
+        if (this.#state.name !== 'wait-finished') this.#state = { name: 'wait-finished', sessions: [] }
+        keepRival(this.#state.sessions, result, RIVAL_SESSIONS_MAX)
       }
-      if (this.#state.name === 'wait-finished') keepSession(this.#state.sessions, result)
-      else this.#state = { name: 'wait-finished', sessions: [result] }
-      return
     }
-    if (refusal === undefined) return
+    if (accepted || refusal === undefined) return
     counters.refuse(refusal.reason)
     // the client may have taken another flight 4 than one of ours, or none as it is: offer them in turn
     this.#sendOffer(0, now)
@@ -283,7 +265,8 @@ export class ServerHandshake12 implements Handshake {
     const publicKey = clientKeyExchange && parseClientKeyExchange(clientKeyExchange.body)
     if (publicKey === undefined) return new Refusal('malformed-handshake')
     const signed = messages.filter(({ type }) => type !== HandshakeType.certificateVerify)
-    const transcript = concatBytes([offer.transcript, ...signed.map(({ bytes }) => bytes)])
+    const before = [offer.hello, ...offer.flight]
+    const transcript = transcriptOf([...before, ...signed])
     const peerCertificate = this.#authenticateClient(messages, transcript)
     if (peerCertificate instanceof Refusal) return peerCertificate
     const preMasterSecret = offer.keyExchange.deriveSecret(publicKey)
@@ -295,14 +278,17 @@ export class ServerHandshake12 implements Handshake {
       clientRandom,
       serverRandom: offer.serverRandom,
     }
-    return {
+    return makeSession(crypto, {
+      role: 'server',
       master,
-      ...sessionEpochs(crypto, master, 'server'),
       peerCertificate,
       srtpProfile,
-      transcript: concatBytes([offer.transcript, ...messages.map(({ bytes }) => bytes)]),
-      finishedSequence: offer.hello.messageSequence + 1 + messages.length,
-    }
+      transcript: transcriptOf([...before, ...messages]),
+      finishedSequences: {
+        client: offer.hello.messageSequence + 1 + messages.length,
+        server: offer.hello.messageSequence + offer.flight.length,
+      },
+    })
   }
 
   /** The client's proof that it holds its certificate's key, RFC 5246 section 7.4.8. */
@@ -323,6 +309,10 @@ export class ServerHandshake12 implements Handshake {
     }
     return claimed.certificate
   }
+}
+
+function transcriptOf(messages: readonly HandshakeMessage[]): Uint8Array {
+  return concatBytes(messages.map(({ bytes }) => bytes))
 }
 
 const FLIGHT_5: readonly number[] = [

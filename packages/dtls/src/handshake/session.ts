@@ -1,18 +1,12 @@
 import { type CryptoProvider, equalConstantTime } from '@str0m/crypto'
-import { ByteReader } from '@str0m/sans-io'
+import { concatBytes } from '../bytes.ts'
 import { type MasterSecret, trafficKeys, verifyData } from '../key-schedule.ts'
 import type { PeerCertificate } from '../peer-certificate.ts'
 import { ReadEpoch, WriteEpoch } from '../record-protection.ts'
 import type { SrtpProfile } from '../srtp-profiles.ts'
-import { handshakeMessage, type HandshakeMessage, readHandshakeFragment } from '../wire/handshake.ts'
+import { handshakeMessage, type HandshakeMessage } from '../wire/handshake.ts'
 import { HandshakeType } from '../wire/protocol.ts'
 import type { RecordHeader } from '../wire/record.ts'
-
-/**
- * Sessions that have keys but no Finished. Without an attacker there is one; each forged hello that is as good as
- * the genuine one may add another, and the Finished tells which it is. At the bound the oldest goes.
- */
-export const PENDING_SESSIONS_MAX = 16
 
 /** A session with keys, to be confirmed by the peer's Finished. */
 export interface PendingSession {
@@ -21,24 +15,43 @@ export interface PendingSession {
   readonly write: WriteEpoch
   readonly peerCertificate: PeerCertificate | undefined
   readonly srtpProfile: SrtpProfile | undefined
-  /** All messages before the peer's Finished. */
-  readonly transcript: Uint8Array
-  /** The `message_seq` of the peer's Finished. */
-  readonly finishedSequence: number
+  /** Our Finished. */
+  readonly finished: HandshakeMessage
+  /** The Finished that the peer must send: all that it says is known before. */
+  readonly peerFinished: HandshakeMessage
 }
 
-/** Derives both directions' keys. */
-export function sessionEpochs(
-  crypto: CryptoProvider,
-  master: MasterSecret,
-  role: 'client' | 'server',
-): { readonly read: ReadEpoch; readonly write: WriteEpoch } {
-  const { client, server } = trafficKeys(crypto, master)
+/** What a session comes from, on either side. */
+export interface SessionParameters {
+  readonly role: 'client' | 'server'
+  readonly master: MasterSecret
+  readonly peerCertificate: PeerCertificate | undefined
+  readonly srtpProfile: SrtpProfile | undefined
+  /** All messages before the client's Finished. */
+  readonly transcript: Uint8Array
+  /** The `message_seq` of the client's Finished, and of the server's. */
+  readonly finishedSequences: { readonly client: number; readonly server: number }
+}
+
+/** Derives the keys of both directions, and both Finished. */
+export function makeSession(crypto: CryptoProvider, parameters: SessionParameters): PendingSession {
+  const { role, master, peerCertificate, srtpProfile, transcript, finishedSequences } = parameters
   const { suite } = master
-  const [own, peer] = role === 'client' ? [client, server] : [server, client]
+  const keys = trafficKeys(crypto, master)
+  const peer = role === 'client' ? 'server' : 'client'
+  const clientData = verifyData(crypto, master, 'client', transcript)
+  const client = handshakeMessage(HandshakeType.finished, finishedSequences.client, clientData)
+  // RFC 5246 section 7.4.9: the server's is over the client's too
+  const serverData = verifyData(crypto, master, 'server', concatBytes([transcript, client.bytes]))
+  const server = handshakeMessage(HandshakeType.finished, finishedSequences.server, serverData)
   return {
-    read: new ReadEpoch({ crypto, suite, keys: peer }),
-    write: new WriteEpoch({ crypto, suite, keys: own }),
+    master,
+    read: new ReadEpoch({ crypto, suite, keys: keys[peer] }),
+    write: new WriteEpoch({ crypto, suite, keys: keys[role] }),
+    peerCertificate,
+    srtpProfile,
+    finished: role === 'client' ? client : server,
+    peerFinished: role === 'client' ? server : client,
   }
 }
 
@@ -66,43 +79,11 @@ export function openWithAny(
   return sessions.length === 0 ? NO_KEYS : REJECTED
 }
 
-/** Keeps a session, and drops the oldest at the bound. */
-export function keepSession(sessions: PendingSession[], session: PendingSession): void {
-  if (sessions.length === PENDING_SESSIONS_MAX) sessions.shift()
-  sessions.push(session)
-}
-
-export function finishedMessage(
-  crypto: CryptoProvider,
-  master: MasterSecret,
-  sender: 'client' | 'server',
-  messageSequence: number,
-  transcript: Uint8Array,
-): HandshakeMessage {
-  const body = verifyData(crypto, master, sender, transcript)
-  return handshakeMessage(HandshakeType.finished, messageSequence, body)
-}
-
 /**
- * The peer's Finished in `plaintext`, where it confirms `session`. It is to come in one fragment: of 24 bytes, it
- * fits any datagram.
+ * Whether `plaintext` is the Finished that confirms `session`. It is to come in one fragment: of 24 bytes, it fits any
+ * datagram.
  */
-export function confirmFinished(
-  crypto: CryptoProvider,
-  session: PendingSession,
-  sender: 'client' | 'server',
-  plaintext: Uint8Array,
-): HandshakeMessage | undefined {
-  const fragment = readHandshakeFragment(new ByteReader(plaintext))
-  if (fragment?.type !== HandshakeType.finished || fragment.messageSequence !== session.finishedSequence) {
-    return undefined
-  }
-  const expected = finishedMessage(
-    crypto,
-    session.master,
-    sender,
-    session.finishedSequence,
-    session.transcript,
-  )
-  return equalConstantTime(fragment.body, expected.body) ? expected : undefined
+export function confirmsSession(session: PendingSession, plaintext: Uint8Array): boolean {
+  const { bytes } = session.peerFinished
+  return equalConstantTime(plaintext.subarray(0, bytes.length), bytes)
 }
