@@ -17,7 +17,7 @@ import type { Rtc } from './rtc.ts'
 /** Addresses that one peer is known by at once: a NAT may give it several ports, a phone changes its network. */
 export const MAX_ADDRESSES_PER_PEER = 16
 /** Checks of one peer whose answers are waited for. */
-export const MAX_TRANSACTIONS_PER_PEER = 128
+const MAX_TRANSACTIONS_PER_PEER = 128
 /** User names of one peer: the newest, and the one before an ICE restart. */
 const MAX_UFRAGS_PER_PEER = 2
 
