@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
   EXTENSION_URIS,
@@ -141,7 +141,7 @@ describe('header extensions', () => {
       const ids = new ExtensionIds()
       ids.map(1, name)
       const empty = read(0x1000, [1, 0], ids)
-      expect(empty, name).toEqual(name === 'csrcAudioLevel' ? { csrcAudioLevels: [] } : {})
+      expect(empty).toEqual(name === 'csrcAudioLevel' ? { csrcAudioLevels: [] } : {})
     }
     const exact = {
       absoluteSendTime: 3,

@@ -11,8 +11,9 @@ export interface SentFrame {
 export type Packetizer = (random: SeededRandom, keyframe: boolean) => SentFrame
 
 export function bytes(random: SeededRandom, length: number): Uint8Array {
+  const { fill } = random
   const out = new Uint8Array(length)
-  random.fill(out)
+  fill(out)
   return out
 }
 

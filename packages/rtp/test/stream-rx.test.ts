@@ -1,4 +1,3 @@
-import { SeededRandom } from '@str0m/sans-io'
 import { describe, expect, it } from 'vitest'
 import {
   ntpFromUnix,
@@ -10,6 +9,7 @@ import {
   StreamRx,
   writeRtpHeader,
 } from '../src/index.ts'
+import { forSeeds } from './seeds.ts'
 
 const OPUS: StreamCodec = { pt: 111, name: 'opus', clockRate: 48_000, kind: 'audio' }
 const PCMU: StreamCodec = { pt: 0, name: 'PCMU', clockRate: 8000, kind: 'audio' }
@@ -205,11 +205,11 @@ describe('a sender report', () => {
 
 describe('S22: a timer that never advances', () => {
   it('the deadline is later than the time that was handled, whatever came', () => {
-    for (let seed = 0; seed < 40; seed++) {
-      const random = new SeededRandom(seed)
+    forSeeds(40, (random) => {
       const receiver = new Receiver()
       let now = 0
       let wakes = 0
+      let stuck = 0
       for (let i = 0; i < 500; i++) {
         now += random.float() * 30
         const payload = random.chance(0.2) ? new Uint8Array(0) : random.chance(0.5) ? KEYFRAME : DELTA
@@ -218,12 +218,13 @@ describe('S22: a timer that never advances', () => {
         if (random.chance(0.3) || receiver.stream.deadline <= now) {
           receiver.stream.handleTimeout(now)
           wakes++
-          expect(receiver.stream.deadline, `seed ${seed}`).toBeGreaterThan(now)
+          if (receiver.stream.deadline <= now) stuck++
         }
       }
+      expect(stuck).toBe(0)
       expect(wakes).toBeLessThanOrEqual(500)
       receiver.stream.handleTimeout(now + 1000)
-      expect(receiver.stream.deadline, `seed ${seed}`).toBe(Infinity)
-    }
+      expect(receiver.stream.deadline).toBe(Infinity)
+    })
   })
 })
