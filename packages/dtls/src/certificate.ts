@@ -1,10 +1,10 @@
 import { type CryptoProvider, defaultCrypto, type SigningKey } from '@str0m/crypto'
-import { UsageError, type WallClock } from '@str0m/sans-io'
+import { plainBytes, UsageError, type WallClock } from '@str0m/sans-io'
 import { sameBytes } from './bytes.ts'
 import { buildCertificate, validityAround } from './certificate-builder.ts'
 import { type FingerprintAlgorithm, fingerprintOf } from './fingerprint.ts'
-import { subjectPublicKeyInfo } from './peer-certificate.ts'
 import { decodePem } from './pem.ts'
+import { subjectPublicKeyInfo } from './wire/x509.ts'
 import { exportWebCryptoKey, type WebCryptoKeyPair } from './web-crypto.ts'
 
 export interface GenerateCertificateOptions {
@@ -12,7 +12,7 @@ export interface GenerateCertificateOptions {
   readonly crypto?: CryptoProvider
   /** Makes the certificate valid from a day before to 30 days after. Without one it is valid from 2020 to 9999. */
   readonly wallClock?: WallClock
-  /** The common name of subject and issuer. Default: `WebRTC`. */
+  /** The common name of subject and issuer, of 1 to 64 characters. Default: `WebRTC`. */
   readonly subject?: string
 }
 
@@ -36,15 +36,20 @@ export class DtlsCertificate {
     this.der = der
   }
 
-  /** Makes a new key and a self-signed certificate for it. */
+  /** Makes a new key and a self-signed certificate for it. Throws a `UsageError` (`invalid-subject`). */
   static generate(options: GenerateCertificateOptions = {}): DtlsCertificate {
     const crypto = options.crypto ?? defaultCrypto()
+    const subject = options.subject ?? 'WebRTC'
+    // RFC 5280 appendix A.1: ub-common-name
+    if (subject.length === 0 || subject.length > 64) {
+      throw new UsageError('invalid-subject', `A subject has 1 to 64 characters, not ${subject.length}`)
+    }
     const key = crypto.generateSigningKey()
-    const serialNumber = Uint8Array.from(crypto.randomBytes(SERIAL_NUMBER_LENGTH))
+    const serialNumber = crypto.randomBytes(SERIAL_NUMBER_LENGTH)
     // RFC 5280 section 4.1.2.2: positive, and its first byte is needed
     serialNumber[0] = (serialNumber[0]! & 0x7f) | 0x40
     const validity = validityAround(options.wallClock?.unixTime)
-    const der = buildCertificate(key, options.subject ?? 'WebRTC', serialNumber, validity)
+    const der = buildCertificate(key, subject, serialNumber, validity)
     return new DtlsCertificate(crypto, key, der)
   }
 
@@ -58,15 +63,16 @@ export class DtlsCertificate {
     options: ImportCertificateOptions = {},
   ): DtlsCertificate {
     const crypto = options.crypto ?? defaultCrypto()
-    const key = crypto.importSigningKey(pkcs8)
-    const spki = subjectPublicKeyInfo(certificateDer)
+    const key = crypto.importSigningKey(plainBytes(pkcs8))
+    const der = plainBytes(certificateDer).slice()
+    const spki = subjectPublicKeyInfo(der)
     if (spki === undefined) {
       throw new UsageError('invalid-certificate', 'A certificate is given as DER of X.509')
     }
     if (!sameBytes(spki, key.publicKey)) {
       throw new UsageError('certificate-key-mismatch', 'The certificate is for another key: give its own')
     }
-    return new DtlsCertificate(crypto, key, certificateDer.slice())
+    return new DtlsCertificate(crypto, key, der)
   }
 
   /**

@@ -1,8 +1,3 @@
-// The one place where a peer's certificate is read. Only its key matters: a certificate of WebRTC is trusted by the
-// fingerprint that the signalling announced (RFC 8122), so neither chain, name nor dates are looked at.
-
-import { Certificate as Asn1Certificate } from '@peculiar/asn1-x509'
-import { AsnConvert } from '@peculiar/asn1-schema'
 import type { CryptoProvider } from '@str0m/crypto'
 import { type FingerprintAlgorithm, fingerprintOf } from './fingerprint.ts'
 
@@ -25,16 +20,5 @@ export class PeerCertificate {
   /** As in `a=fingerprint`: `AB:CD:…`. Throws a `UsageError` (`unsupported-fingerprint`). */
   fingerprint(algorithm: FingerprintAlgorithm): string {
     return fingerprintOf(this.#crypto, this.der, algorithm)
-  }
-}
-
-/** The DER SubjectPublicKeyInfo of a certificate, `undefined` where it is none. */
-export function subjectPublicKeyInfo(der: Uint8Array): Uint8Array | undefined {
-  try {
-    const certificate = AsnConvert.parse(der, Asn1Certificate)
-    return new Uint8Array(AsnConvert.serialize(certificate.tbsCertificate.subjectPublicKeyInfo))
-  } catch {
-    // the parser throws at what is no certificate; for a peer's bytes that is an ordinary answer
-    return undefined
   }
 }

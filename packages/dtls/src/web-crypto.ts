@@ -16,15 +16,22 @@ interface Subtle {
   exportKey(format: 'pkcs8', key: WebCryptoKey): Promise<ArrayBuffer>
 }
 
-/** The platform's WebCrypto, or @peculiar/webcrypto where it has none. */
-async function subtle(): Promise<Subtle> {
-  const platform = (globalThis as { crypto?: { subtle?: Subtle } }).crypto?.subtle
-  if (platform !== undefined) return platform
+interface Platform {
+  readonly crypto?: { readonly subtle?: Subtle }
+  readonly CryptoKey?: new () => WebCryptoKey
+}
+
+/** What can export `key`: each implementation knows its own keys alone. Other than the platform's is @peculiar/webcrypto. */
+async function subtleOf(key: WebCryptoKey): Promise<Subtle> {
+  const { crypto, CryptoKey } = globalThis as Platform
+  if (crypto?.subtle !== undefined && CryptoKey !== undefined && key instanceof CryptoKey)
+    return crypto.subtle
   const { Crypto } = await import('@peculiar/webcrypto')
   return new Crypto().subtle as Subtle
 }
 
 /** DER PKCS #8 of a private key. Rejects where it may not be exported. */
 export async function exportWebCryptoKey(key: WebCryptoKey): Promise<Uint8Array> {
-  return new Uint8Array(await (await subtle()).exportKey('pkcs8', key))
+  const subtle = await subtleOf(key)
+  return new Uint8Array(await subtle.exportKey('pkcs8', key))
 }

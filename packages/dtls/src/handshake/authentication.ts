@@ -1,8 +1,9 @@
 import type { CryptoProvider, VerifyingKey } from '@str0m/crypto'
 import { matchesFingerprint } from '../fingerprint.ts'
-import { PeerCertificate, subjectPublicKeyInfo } from '../peer-certificate.ts'
+import { PeerCertificate } from '../peer-certificate.ts'
 import type { DropReason } from '../statistics.ts'
 import { parseCertificate } from '../wire/certificates.ts'
+import { subjectPublicKeyInfo } from '../wire/x509.ts'
 import type { HandshakeConfig } from './context.ts'
 
 /** Why a peer's message is refused. Thrown by no one: handshake steps answer with it. */
