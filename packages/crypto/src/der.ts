@@ -23,11 +23,6 @@ const P256_SPKI = hex('3059301306072a8648ce3d020106082a8648ce3d030107034200')
 const P256_PKCS8_HEAD = hex('308187020100301306072a8648ce3d020106082a8648ce3d030107046d306b0201010420')
 /** … [1] { BIT STRING of 65 bytes } } } } */
 const P256_PKCS8_PUBLIC = hex('a144034200')
-/** SEQUENCE { 0, SEQUENCE { id-X25519 }, OCTET STRING { OCTET STRING of 32 bytes } } */
-const X25519_PKCS8 = hex('302e020100300506032b656e04220420')
-/** SEQUENCE { SEQUENCE { id-X25519 }, BIT STRING of 32 bytes } */
-const X25519_SPKI = hex('302a300506032b656e032100')
-
 /** Wraps an uncompressed point of 65 bytes. */
 export function p256Spki(point: Uint8Array): Uint8Array {
   return join(P256_SPKI, point)
@@ -36,12 +31,4 @@ export function p256Spki(point: Uint8Array): Uint8Array {
 /** Wraps a scalar of 32 bytes and its public point of 65. */
 export function p256Pkcs8(scalar: Uint8Array, point: Uint8Array): Uint8Array {
   return join(P256_PKCS8_HEAD, scalar, P256_PKCS8_PUBLIC, point)
-}
-
-export function x25519Pkcs8(scalar: Uint8Array): Uint8Array {
-  return join(X25519_PKCS8, scalar)
-}
-
-export function x25519Spki(publicKey: Uint8Array): Uint8Array {
-  return join(X25519_SPKI, publicKey)
 }

@@ -21,7 +21,16 @@ interface NodeCipher {
 }
 
 export interface NodeKeyObject {
-  export(options: { type: 'spki' | 'pkcs8'; format: 'der' }): Uint8Array
+  export(options: { format: 'jwk' }): NodeJwk
+}
+
+/** RFC 7517 and 8037: the members that keys on P-256 and X25519 have, in base64url. */
+interface NodeJwk {
+  readonly kty?: 'EC' | 'OKP'
+  readonly crv?: 'P-256' | 'X25519'
+  readonly x?: string
+  readonly y?: string
+  readonly d?: string
 }
 
 interface NodeEcdh {
@@ -58,8 +67,10 @@ export interface NodeCrypto {
     options?: { authTagLength: number },
   ): NodeCipher
   createECDH(curve: string): NodeEcdh
-  createPrivateKey(input: { key: Uint8Array; format: 'der'; type: 'pkcs8' }): NodeKeyObject
-  createPublicKey(input: { key: Uint8Array; format: 'der'; type: 'spki' } | NodeKeyObject): NodeKeyObject
+  createPrivateKey(input: { key: NodeJwk; format: 'jwk' }): NodeKeyObject
+  createPublicKey(
+    input: { key: Uint8Array; format: 'der'; type: 'spki' } | { key: NodeJwk; format: 'jwk' } | NodeKeyObject,
+  ): NodeKeyObject
   diffieHellman(options: { privateKey: NodeKeyObject; publicKey: NodeKeyObject }): Uint8Array
   sign(algorithm: string, data: Uint8Array, key: NodeKeyInput): Uint8Array
   verify(algorithm: string, data: Uint8Array, key: NodeKeyInput, signature: Uint8Array): boolean
