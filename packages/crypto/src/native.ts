@@ -27,6 +27,9 @@ import type {
 import { CURVE_ORDERS, randomScalar } from './scalar.ts'
 import { signP256Deterministic } from './portable-signing.ts'
 
+/** Bytes of randomness that are fetched at once, and the most that one request takes of them. */
+const RANDOM_POOL_SIZE = 1024
+const POOLED_RANDOM_MAX = 64
 const CURVES = { secp256r1: 'prime256v1', secp384r1: 'secp384r1' } as const
 
 /**
@@ -45,6 +48,8 @@ class NativeCrypto implements CryptoProvider {
   readonly name = 'native'
   readonly #node: NodeCrypto
   readonly #options: CryptoOptions
+  readonly #pool = new Uint8Array(RANDOM_POOL_SIZE)
+  #poolAt = RANDOM_POOL_SIZE
 
   constructor(node: NodeCrypto, options: CryptoOptions) {
     this.#node = node
@@ -54,8 +59,21 @@ class NativeCrypto implements CryptoProvider {
   randomBytes(length: number): Uint8Array {
     const bytes = new Uint8Array(length)
     if (this.#options.random) this.#options.random(bytes)
-    else this.#node.randomFillSync(bytes)
+    else if (length > POOLED_RANDOM_MAX) this.#node.randomFillSync(bytes)
+    else this.#fillFromPool(bytes)
     return bytes
+  }
+
+  /** A call for a few bytes costs as much as one for a thousand. What was handed out is wiped. */
+  #fillFromPool(bytes: Uint8Array): void {
+    if (this.#poolAt + bytes.length > RANDOM_POOL_SIZE) {
+      this.#node.randomFillSync(this.#pool)
+      this.#poolAt = 0
+    }
+    const end = this.#poolAt + bytes.length
+    bytes.set(this.#pool.subarray(this.#poolAt, end))
+    this.#pool.fill(0, this.#poolAt, end)
+    this.#poolAt = end
   }
 
   hash(algorithm: HashAlgorithm, data: Uint8Array): Uint8Array {

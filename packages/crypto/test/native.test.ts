@@ -2,6 +2,14 @@ import { SeededRandom } from '@str0m/sans-io'
 import { expect, it } from 'vitest'
 import { nativeCrypto } from '../src/index.ts'
 
+it('never hands out the same random bytes twice', () => {
+  const crypto = nativeCrypto()
+  const seen = new Set<string>()
+  for (let i = 0; i < 5000; i++) seen.add(Buffer.from(crypto.randomBytes(8 + (i % 90))).toString('hex'))
+  expect(seen.size).toBe(5000)
+  expect(crypto.randomBytes(0)).toHaveLength(0)
+})
+
 it('signs deterministically with a seeded source', () => {
   const key = nativeCrypto({ random: new SeededRandom(1).fill }).generateSigningKey()
   const again = nativeCrypto({ random: new SeededRandom(1).fill }).importSigningKey(key.exportPkcs8())
