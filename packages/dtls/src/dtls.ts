@@ -9,6 +9,7 @@ import {
   NEVER,
   type Output,
   OutputQueue,
+  plainBytes,
   type ReceiveInput,
   type TimeoutInput,
   type TransmitOutput,
@@ -122,7 +123,7 @@ export class Dtls implements Machine<DtlsEvent> {
   handleInput(input: DtlsInput): void {
     this.#advance(input.now)
     if (input.kind === 'receive') {
-      this.#handleDatagram(input.contents)
+      this.#handleDatagram(plainBytes(input.contents))
       return
     }
     if (this.#closed) return
@@ -158,7 +159,7 @@ export class Dtls implements Machine<DtlsEvent> {
       throw new UsageError('sequence-exhausted', 'All sequence numbers are used up: make a new connection')
     }
     const datagram = new Uint8Array(write.overhead + data.length)
-    write.seal(ContentType.applicationData, DTLS_1_2, data, datagram, 0)
+    write.seal(ContentType.applicationData, DTLS_1_2, plainBytes(data), datagram, 0)
     this.#transmit(datagram)
   }
 

@@ -1,7 +1,7 @@
 import { type CryptoProvider, defaultCrypto } from '@str0m/crypto'
 import { type SocketAddress, socketAddress, UsageError } from '@str0m/sans-io'
 import type { DtlsCertificate } from './certificate.ts'
-import { CookieExchange } from './cookie.ts'
+import { type CookieExchange, CookieSecret, secretOf } from './cookie.ts'
 import { type Fingerprint, parseFingerprints } from './fingerprint.ts'
 import type { RetransmissionTimes } from './flight.ts'
 import type { HandshakeConfig } from './handshake/context.ts'
@@ -97,11 +97,11 @@ export function resolveOptions(options: DtlsOptions): ResolvedOptions {
 function resolveCookie(options: DtlsOptions, crypto: CryptoProvider): HandshakeConfig['cookie'] {
   const cookie = options.cookie ?? 'required'
   if (options.role === 'client' || cookie === 'off') return undefined
-  if (cookie === 'required') return { exchange: new CookieExchange({ crypto }), address: NO_ADDRESS }
+  if (cookie === 'required') return { secret: new CookieSecret(crypto), address: NO_ADDRESS }
   if (options.peerAddress === undefined) {
     throw new UsageError('missing-peer-address', 'A shared CookieExchange goes with the peerAddress')
   }
-  return { exchange: cookie, address: socketAddress(options.peerAddress) }
+  return { secret: secretOf(cookie), address: socketAddress(options.peerAddress) }
 }
 
 function milliseconds(name: string, value: number): number {

@@ -11,14 +11,16 @@ export const MESSAGE_SEQUENCE_LIMIT = 12
 /** Bytes of one message: a chain of certificates is the longest. */
 export const MESSAGE_LENGTH_MAX = 16_384
 /**
- * Bytes of fragments held in all, and as many again for the messages that they made. At the bound everything is
- * dropped, and the peer's next retransmission starts it again.
+ * Bytes held in all, with what keeping each run of them costs. At the bound everything is dropped, and the peer's next
+ * retransmission starts it again.
  */
 export const REASSEMBLY_BYTES_MAX = 40_960
 /** Rivals for one place: fragments that differ in type or in length. At the bound the oldest goes. */
 export const RIVALS_MAX = 3
 /** Runs of bytes, with gaps between, of one message. At the bound the message is dropped. */
 export const RUNS_MAX = 64
+/** About what a run takes beside its bytes. */
+const RUN_COST = 160
 
 /** A run of bytes that is there. */
 interface Run {
@@ -60,7 +62,7 @@ export class HandshakeReassembly {
   #bytes = 0
   #version = 0
 
-  /** Bytes held now. */
+  /** Of the bound, what is taken now. */
   get byteLength(): number {
     return this.#bytes
   }
@@ -70,9 +72,7 @@ export class HandshakeReassembly {
     if (messageSequence >= MESSAGE_SEQUENCE_LIMIT || length > MESSAGE_LENGTH_MAX) return 'limit'
     // a fragment without bytes is a message without bytes, or no progress
     if (body.length === 0 && length > 0) return 'malformed'
-    if (this.#bytes + body.length > REASSEMBLY_BYTES_MAX) {
-      this.clear()
-    }
+    if (this.#bytes + RUN_COST + body.length > REASSEMBLY_BYTES_MAX) this.clear()
     const place = (this.#places[messageSequence] ??= { rivals: [], current: undefined, version: 0 })
     const assembly = this.#rival(place, type, length)
     const before = this.#size(assembly)
@@ -86,7 +86,10 @@ export class HandshakeReassembly {
     if (!whole) return 'incomplete'
     if (!changed && assembly.message !== undefined && place.current === assembly) return 'repeated'
     if (changed || assembly.message === undefined) {
-      assembly.message = handshakeMessage(type, messageSequence, assembly.runs[0]?.bytes ?? NO_BYTES)
+      const message = handshakeMessage(type, messageSequence, assembly.runs[0]?.bytes ?? NO_BYTES)
+      assembly.message = message
+      // one copy is enough: runs are replaced, not written to
+      if (length > 0) assembly.runs = [{ offset: 0, bytes: message.body }]
     }
     place.current = assembly
     place.version = ++this.#version
@@ -110,7 +113,7 @@ export class HandshakeReassembly {
 
   #size(assembly: Assembly): number {
     let size = 0
-    for (const run of assembly.runs) size += run.bytes.length
+    for (const run of assembly.runs) size += RUN_COST + run.bytes.length
     return size
   }
 

@@ -1,7 +1,7 @@
 import type { CryptoProvider } from '@str0m/crypto'
 import type { Instant, SocketAddress } from '@str0m/sans-io'
 import type { DtlsCertificate } from '../certificate.ts'
-import type { CookieExchange } from '../cookie.ts'
+import type { CookieSecret } from '../cookie.ts'
 import type { ParsedFingerprint } from '../fingerprint.ts'
 import type { Flight } from '../flight.ts'
 import type { HandshakeReassembly } from '../reassembly.ts'
@@ -21,7 +21,7 @@ export interface HandshakeConfig {
   readonly srtpProfiles: readonly SrtpProfile[]
   readonly requestClientCertificate: boolean
   /** `undefined`: the peer's address is proven. */
-  readonly cookie: { readonly exchange: CookieExchange; readonly address: SocketAddress } | undefined
+  readonly cookie: { readonly secret: CookieSecret; readonly address: SocketAddress } | undefined
 }
 
 /** What a handshake works with: all of it belongs to the machine. */

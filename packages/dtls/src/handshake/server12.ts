@@ -138,8 +138,8 @@ export class ServerHandshake12 implements Handshake {
       counters.refuse('malformed-handshake')
       return
     }
-    if (config.cookie !== undefined && !config.cookie.exchange.verifies(hello, config.cookie.address)) {
-      const cookie = config.cookie.exchange.cookie(hello, config.cookie.address)
+    if (config.cookie !== undefined && !config.cookie.secret.verifies(hello, config.cookie.address)) {
+      const cookie = config.cookie.secret.cookie(hello, config.cookie.address)
       this.#requestCookie(cookie, message.messageSequence)
       return
     }
