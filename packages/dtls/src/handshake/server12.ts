@@ -20,7 +20,12 @@ import type { PeerCertificate } from '../peer-certificate.ts'
 import { keepRival, RIVAL_HELLOS_MAX, RIVAL_SESSIONS_MAX } from '../rivals.ts'
 import { OWN_SIGNATURE_SCHEME, SIGNATURE_SCHEMES, verifySignature } from '../signature-schemes.ts'
 import { srtpProfileId } from '../srtp-profiles.ts'
-import { encodeCertificate, encodeCertificateRequest, parseCertificateVerify } from '../wire/certificates.ts'
+import {
+  encodeCertificate,
+  encodeCertificateRequest,
+  parseCertificate,
+  parseCertificateVerify,
+} from '../wire/certificates.ts'
 import { handshakeMessage, type HandshakeMessage } from '../wire/handshake.ts'
 import { encodeServerHello, parseClientHello } from '../wire/hello.ts'
 import { encodeServerEcdhParams, encodeSigned, parseClientKeyExchange } from '../wire/key-exchange.ts'
@@ -247,15 +252,23 @@ export class ServerHandshake12 implements Handshake {
     const types = config.requestClientCertificate ? FLIGHT_5 : FLIGHT_5_ANONYMOUS
     const messages: HandshakeMessage[] = []
     let version = 0
+    let refusal: Refusal | undefined
     for (const type of types) {
       const sequence = base + messages.length
       const message = reassembly.message(sequence)
-      if (message?.type !== type) return undefined
-      messages.push(message)
+      // a hello is that of another offer
+      if (message === undefined || message.type === HandshakeType.clientHello) return undefined
       version = Math.max(version, reassembly.version(sequence))
+      if (message.type !== type) refusal = new Refusal('unexpected-message')
+      // a client that has none sends an empty list, and no CertificateVerify to wait for: RFC 5246 section 7.4.6
+      else if (type === HandshakeType.certificate && parseCertificate(message.body)?.length === 0)
+        refusal = new Refusal('bad-certificate')
+      if (refusal !== undefined) break
+      messages.push(message)
     }
     if (version <= offer.triedVersion) return undefined
     offer.triedVersion = version
+    if (refusal !== undefined) return refusal
     return this.#acceptClientFlight(offer, messages)
   }
 

@@ -1,0 +1,151 @@
+import { describe, expect, it } from 'vitest'
+import { Dtls, DtlsCertificate } from '@str0m/dtls'
+import { type ClientScript, ScriptedClient, scriptedServer, type ServerScript } from './scripted.ts'
+import {
+  CLIENT_CERTIFICATE,
+  drain,
+  fingerprintsOf,
+  makeClient,
+  makeServer,
+  seededCrypto,
+  SERVER_CERTIFICATE,
+  Wire,
+} from './support.ts'
+
+const OTHER = DtlsCertificate.generate({ crypto: seededCrypto(77) })
+
+/** Over anything but what it was asked to be over. */
+function overAnother(certificate: DtlsCertificate): (data: Uint8Array) => Uint8Array {
+  return (data) => {
+    const another = data.slice()
+    another[another.length - 1]! ^= 1
+    return certificate.sign(another)
+  }
+}
+
+/** The end of a handshake that nobody completes. */
+function endOf(machine: Dtls): unknown {
+  machine.handleInput({ kind: 'timeout', now: 31_000 })
+  return drain(machine).events
+}
+
+describe('S6: a client without proof', () => {
+  const cheats: [string, Partial<ClientScript>, string][] = [
+    ['omits the CertificateVerify', { proof: 'omit' }, 'early'],
+    ['omits the Certificate', { claims: 'omit' }, 'unexpected-message'],
+    ['omits both', { claims: 'omit', proof: 'omit' }, 'unexpected-message'],
+    ['sends an empty Certificate', { claims: [] }, 'bad-certificate'],
+    ['sends an empty Certificate and no proof', { claims: [], proof: 'omit' }, 'bad-certificate'],
+    ['signs with the key of another certificate', { proof: (data) => OTHER.sign(data) }, 'bad-signature'],
+    ['signs another transcript', { proof: overAnother(CLIENT_CERTIFICATE) }, 'bad-signature'],
+    ['sends no signature', { proof: () => new Uint8Array(0) }, 'bad-signature'],
+    ['claims the certificate of another', { claims: [OTHER.der] }, 'fingerprint-mismatch'],
+    ['claims bytes that are no certificate', { claims: [new Uint8Array(300)] }, 'fingerprint-mismatch'],
+  ]
+
+  it('is the only one that is refused', () => {
+    const server = makeServer({ mtu: 16_384 })
+    const { events } = new ScriptedClient(server).handshake({ certificate: CLIENT_CERTIFICATE })
+    expect(events).toMatchObject([{ type: 'connected' }])
+  })
+
+  for (const [what, cheat, reason] of cheats) {
+    it(`that ${what} does not connect, and no keys come out`, () => {
+      const server = makeServer({ mtu: 16_384 })
+      const { events } = new ScriptedClient(server).handshake({ certificate: CLIENT_CERTIFICATE, ...cheat })
+      expect(events).toEqual([])
+      expect(server.state).toBe('handshaking')
+      expect(() => server.exportKeyingMaterial('EXTRACTOR-dtls_srtp', undefined, 60)).toThrow(
+        expect.objectContaining({ code: 'not-connected' }),
+      )
+      // its Finished waits for a CertificateVerify that does not come: nothing was refused
+      const refusal = reason === 'early' ? {} : { refusal: reason }
+      expect(endOf(server)).toEqual([{ type: 'closed', reason: 'handshake-timeout', ...refusal }])
+    })
+  }
+
+  it('nor does one without fingerprints to compare with, as long as a certificate is demanded', () => {
+    for (const cheat of [{ claims: [] }, { proof: 'omit' }, { claims: [new Uint8Array(300)] }] as const) {
+      const server = new Dtls({
+        role: 'server',
+        certificate: SERVER_CERTIFICATE,
+        crypto: seededCrypto(1),
+        cookie: 'off',
+        mtu: 16_384,
+      })
+      new ScriptedClient(server).handshake({ certificate: CLIENT_CERTIFICATE, ...cheat })
+      expect(server.state).toBe('handshaking')
+    }
+  })
+
+  it('connects to a server that demands none, and is told to have none', () => {
+    const server = new Dtls({
+      role: 'server',
+      certificate: SERVER_CERTIFICATE,
+      crypto: seededCrypto(1),
+      cookie: 'off',
+      mtu: 16_384,
+      requestClientCertificate: false,
+    })
+    const { events } = new ScriptedClient(server).handshake({ certificate: CLIENT_CERTIFICATE })
+    expect(events[0]).toMatchObject({ type: 'connected' })
+    expect(events[0]).not.toHaveProperty('peerCertificate')
+  })
+})
+
+describe('S6: a server without proof', () => {
+  const cheats: [string, Partial<ServerScript>, string | undefined][] = [
+    ['omits the Certificate', { claims: 'omit' }, undefined],
+    ['sends an empty Certificate', { claims: [] }, 'bad-certificate'],
+    ['signs with the key of another certificate', { proof: (data) => OTHER.sign(data) }, 'bad-signature'],
+    ['signs another exchange', { proof: overAnother(SERVER_CERTIFICATE) }, 'bad-signature'],
+    ['claims the certificate of another', { claims: [OTHER.der] }, 'fingerprint-mismatch'],
+  ]
+
+  it('is the only one that is refused', () => {
+    const client = makeClient({ mtu: 16_384 })
+    const { events } = scriptedServer(client, { certificate: SERVER_CERTIFICATE })
+    expect(events).toMatchObject([{ type: 'connected' }])
+  })
+
+  for (const [what, cheat, refusal] of cheats) {
+    it(`that ${what} does not connect`, () => {
+      const client = makeClient({ mtu: 16_384 })
+      scriptedServer(client, { certificate: SERVER_CERTIFICATE, ...cheat })
+      expect(client.state).toBe('handshaking')
+      const reason = { type: 'closed', reason: 'handshake-timeout', ...(refusal && { refusal }) }
+      expect(endOf(client)).toEqual([reason])
+    })
+  }
+})
+
+describe('S6: fingerprints', () => {
+  it('that were not announced never connect, and the reason is told', () => {
+    const other = fingerprintsOf(OTHER)
+    for (const wire of [
+      new Wire(makeClient({ remoteFingerprints: other })),
+      new Wire(makeClient(), makeServer({ remoteFingerprints: other })),
+    ]) {
+      wire.run(40_000)
+      const events = [...wire.events.client, ...wire.events.server]
+      expect(events.some(({ type }) => type === 'connected')).toBe(false)
+      expect(events).toContainEqual(
+        expect.objectContaining({
+          type: 'closed',
+          reason: 'handshake-timeout',
+          refusal: 'fingerprint-mismatch',
+        }),
+      )
+    }
+  })
+
+  it('of the strongest function count, in any case of letters', () => {
+    const { der } = SERVER_CERTIFICATE
+    expect(der.length).toBeGreaterThan(200)
+    const sha512 = { algorithm: 'SHA-512', value: SERVER_CERTIFICATE.fingerprint('sha-512').toLowerCase() }
+    const wrong = { algorithm: 'sha-256', value: OTHER.fingerprint('sha-256') }
+    const wire = new Wire(makeClient({ remoteFingerprints: [wrong, sha512] }))
+    wire.connect()
+    expect(wire.client.state).toBe('connected')
+  })
+})
