@@ -6,6 +6,7 @@ import type { StackName } from './stack.ts'
 import { median, percentile } from './statistics.ts'
 
 const COUNTS: readonly { stack: StackName; what: string; full: number; quick: number }[] = [
+  { stack: 'bare', what: 'nothing', full: 300, quick: 50 },
   { stack: '@str0m', what: 'video', full: 1000, quick: 200 },
   { stack: 'node-datachannel', what: 'data channel', full: 60, quick: 8 },
   { stack: 'werift', what: 'data channel', full: 100, quick: 10 },
@@ -20,7 +21,7 @@ export async function measureConnect({ quick, alone }: Settings): Promise<Sectio
   const rows: Cell[][] = []
   const goals: Goal[] = []
   for (const { stack, what, full, quick: few } of COUNTS) {
-    if (alone && stack !== '@str0m') continue
+    if (alone && stack !== '@str0m' && stack !== 'bare') continue
     const count = quick ? few : full
     const result = await runChild<ConnectResult>('./connect-process.js', [stack, String(count)], {
       timeout: TIMEOUT,
@@ -34,7 +35,7 @@ export async function measureConnect({ quick, alone }: Settings): Promise<Sectio
     const offererCpu = result.offererCpu / count
     const answererCpu = result.answererCpu / count
     rows.push([
-      stack,
+      stack === 'bare' ? 'floor: no stack' : stack,
       what,
       count,
       offererCpu,

@@ -84,4 +84,4 @@ for (let round = -WARM_UP; round < rounds; round++) {
 }
 receiver.kill('SIGKILL')
 socket.close()
-finish({ sent, received, lost: 1 - receivedCount / sentCount } as FlowResult)
+finish({ sent, received, lost: 1 - receivedCount / sentCount })

@@ -17,9 +17,7 @@ export function contextFor(variant: Variant): SrtpContext | undefined {
 }
 
 /** To the process that receives. `end`: it answers what it has used and counted. */
-export type ToReceiver =
-  | { readonly kind: 'begin'; readonly variant: Variant }
-  | { readonly kind: 'end' }
+export type ToReceiver = { readonly kind: 'begin'; readonly variant: Variant } | { readonly kind: 'end' }
 
 export type FromReceiver =
   | { readonly kind: 'ready'; readonly port: number }

@@ -2,18 +2,25 @@ import { runChild } from './child.ts'
 import type { IdleOptions, IdleResult } from './idle-process.ts'
 import type { Cell, Goal, Section } from './report.ts'
 import type { Settings } from './settings.ts'
+import type { StackName } from './stack.ts'
 
 const GOAL_MEMORY = 100
 const GOAL_CPU_PERCENT = 3
 const GOAL_PEERS = 1000
+const NAMES: Partial<Record<StackName, string>> = {
+  'bare-shared': 'floor: no stack, one socket',
+  '@str0m-shared': '@str0m, one socket',
+}
 const TIMEOUT = 180_000
 
 const FULL: readonly IdleOptions[] = [
+  { stack: 'bare-shared', peers: GOAL_PEERS, warmUp: 100, settle: 2000, watch: 15_000 },
   { stack: '@str0m-shared', peers: GOAL_PEERS, warmUp: 100, settle: 8000, watch: 30_000 },
   { stack: 'node-datachannel', peers: 60, warmUp: 10, settle: 2000, watch: 5000 },
   { stack: 'werift', peers: 60, warmUp: 10, settle: 2000, watch: 5000 },
 ]
 const QUICK: readonly IdleOptions[] = [
+  { stack: 'bare-shared', peers: 200, warmUp: 50, settle: 500, watch: 5000 },
   { stack: '@str0m-shared', peers: 200, warmUp: 50, settle: 2000, watch: 5000 },
   { stack: 'node-datachannel', peers: 5, warmUp: 2, settle: 500, watch: 1000 },
   { stack: 'werift', peers: 10, warmUp: 2, settle: 500, watch: 1000 },
@@ -26,7 +33,7 @@ export async function measureIdle({ quick, alone }: Settings): Promise<Section> 
   for (const options of quick ? QUICK : FULL) {
     const { stack, peers } = options
     const isOurs = stack === '@str0m-shared'
-    if (alone && !isOurs) continue
+    if (alone && NAMES[stack] === undefined) continue
     const result = await runChild<IdleResult>('./idle-process.js', [JSON.stringify(options)], {
       timeout: TIMEOUT,
     }).catch((error: Error) => error)
@@ -37,7 +44,7 @@ export async function measureIdle({ quick, alone }: Settings): Promise<Section> 
     }
     const percent = 100 * result.cpuShare
     rows.push([
-      isOurs ? '@str0m, one socket' : stack,
+      NAMES[stack] ?? stack,
       peers,
       result.rss,
       result.heap,
@@ -52,14 +59,7 @@ export async function measureIdle({ quick, alone }: Settings): Promise<Section> 
       'Memory: how much that process has grown since before the first of them, after collecting garbage, by the number of peers. Heap: with what JavaScript holds outside of it.',
       'CPU: of that process, in % of one core, while nothing but keepalives happens.',
     ],
-    columns: [
-      'stack',
-      'peers',
-      'RSS KiB a peer',
-      'heap KiB a peer',
-      'CPU %',
-      `CPU % by ${GOAL_PEERS} peers`,
-    ],
+    columns: ['stack', 'peers', 'RSS KiB a peer', 'heap KiB a peer', 'CPU %', `CPU % by ${GOAL_PEERS} peers`],
     rows,
     goals,
   }

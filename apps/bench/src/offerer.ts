@@ -40,9 +40,10 @@ export class Offerer {
     })
   }
 
-  static async start(name: StackName): Promise<Offerer> {
+  /** `other`: the stack of the side that answers. */
+  static async start(name: StackName, other: StackName = name): Promise<Offerer> {
     const stack = await loadStack(name)
-    const offerer = new Offerer(stack, startChild('./answerer.js', [name]))
+    const offerer = new Offerer(stack, startChild('./answerer.js', [other]))
     await offerer.#next('ready')
     return offerer
   }

@@ -4,7 +4,6 @@ import { finish } from './child.ts'
 import { runRounds } from './rounds.ts'
 import { nodeCrypto } from './srtp-node.ts'
 import { type ProviderName, str0mSrtp } from './srtp-str0m.ts'
-import { weriftSrtp } from './srtp-werift.ts'
 
 /** µs a packet of each round, by name. */
 export interface SrtpTimes {
@@ -16,11 +15,19 @@ export interface SrtpTimes {
 const PACKETS: Record<ProviderName, number> = { native: 512, portable: 64 }
 const WARM_UP = 12
 
-const [profile, provider, rounds] = process.argv.slice(2) as [SrtpProfile, ProviderName, string]
+const [profile, provider, rounds, others] = process.argv.slice(2) as [
+  SrtpProfile,
+  ProviderName,
+  string,
+  'alone' | 'all',
+]
 const packets = PACKETS[provider]
 const ours = str0mSrtp(profile, provider, packets)
 const node = nodeCrypto(profile, packets)
-const werift = provider === 'native' ? weriftSrtp(profile, packets) : undefined
+const werift =
+  provider === 'native' && others === 'all'
+    ? (await import('./srtp-werift.ts')).weriftSrtp(profile, packets)
+    : undefined
 const options = { rounds: Number(rounds), warmUp: WARM_UP }
 const pairs = [ours, node, ...(werift === undefined ? [] : [werift])]
 const times: SrtpTimes = {

@@ -13,8 +13,8 @@ export interface Stack {
   open(): Promise<Peer>
 }
 
-export const STACKS = ['@str0m', '@str0m-shared', 'werift', 'node-datachannel'] as const
-export type StackName = (typeof STACKS)[number]
+/** `-shared`: one socket for all its peers, as a server has it; else a socket each. `bare`: no stack, see there. */
+export type StackName = '@str0m' | '@str0m-shared' | 'bare' | 'bare-shared' | 'werift' | 'node-datachannel'
 
 /** Loads a stack, and nothing of the others. */
 export async function loadStack(name: StackName): Promise<Stack> {
@@ -23,6 +23,10 @@ export async function loadStack(name: StackName): Promise<Stack> {
       return (await import('./stack-str0m.ts')).socketEach()
     case '@str0m-shared':
       return (await import('./stack-str0m.ts')).sharedSocket()
+    case 'bare':
+      return (await import('./stack-bare.ts')).bareSocketEach()
+    case 'bare-shared':
+      return (await import('./stack-bare.ts')).bareSharedSocket()
     case 'werift':
       return (await import('./stack-werift.ts')).werift
     case 'node-datachannel':
