@@ -8,6 +8,7 @@ import {
   type PayloadFormat,
   receives,
   reverseDirection,
+  type RidDescription,
   type SessionDescription,
 } from './model.ts'
 
@@ -40,6 +41,9 @@ const RTP_PROTOCOLS = new Set([
   'RTP/SAVP',
   'TCP/TLS/RTP/SAVPF',
 ])
+
+/** RFC 8285 section 4.3. */
+const MAX_EXTENSION_ID = 255
 
 /**
  * The sections that may share the one transport: those of the first `a=group:BUNDLE`, or, without
@@ -119,25 +123,40 @@ function commonPayloads(
   return common
 }
 
+/**
+ * Those that are known here, once each. Ids of 4096 and above leave the choice to the answerer (RFC 8285 section 6): there is always another
+ * one to choose from, so they are left out.
+ */
 function commonExtensions(offered: readonly ExtensionMap[], known: readonly string[]): ExtensionMap[] {
   const common: ExtensionMap[] = []
+  const ids = new Set<number>()
+  const uris = new Set<string>()
   for (const extension of offered) {
-    if (!known.includes(extension.uri)) continue
-    const { direction, ...rest } = extension
-    common.push(direction === undefined ? rest : { ...rest, direction: reverseDirection(direction) })
+    const { id, uri, direction } = extension
+    if (!known.includes(uri) || id < 1 || id > MAX_EXTENSION_ID || ids.has(id) || uris.has(uri)) continue
+    ids.add(id)
+    uris.add(uri)
+    common.push(direction === undefined ? { id, uri } : { id, direction: reverseDirection(direction), uri })
   }
   return common
 }
 
-/** RFC 8853 section 5.3.2: what is offered to be sent is answered as received. */
+/** RFC 8853 section 5.3.2: what is offered to be sent is answered as received, as far as its codecs are agreed on. */
 function answerSimulcast(offered: MediaSection, section: MediaSection, direction: Direction): void {
   if (offered.simulcast === undefined || !receives(direction)) return
-  const rids = offered.rids.filter((rid) => rid.direction === 'send')
-  const known = new Set(rids.map(({ id }) => id))
+  const agreed = new Set(section.payloads.map(({ pt }) => pt))
+  const rids = new Map<string, RidDescription>()
+  for (const rid of offered.rids) {
+    if (rid.direction !== 'send') continue
+    const pts = rid.pts?.filter((pt) => agreed.has(pt))
+    if (pts?.length === 0) continue
+    rids.set(rid.id, { ...rid, direction: 'recv', ...(pts === undefined ? {} : { pts }) })
+  }
   const recv = offered.simulcast.send
-    .map((alternatives) => alternatives.filter(({ rid }) => known.has(rid)))
+    .map((alternatives) => alternatives.filter(({ rid }) => rids.has(rid)))
     .filter((alternatives) => alternatives.length > 0)
   if (recv.length === 0) return
-  section.rids = rids.map((rid) => ({ ...rid, direction: 'recv' as const }))
+  const listed = new Set(recv.flatMap((alternatives) => alternatives.map(({ rid }) => rid)))
+  section.rids = [...rids.values()].filter(({ id }) => listed.has(id))
   section.simulcast = { send: [], recv }
 }

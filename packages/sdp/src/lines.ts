@@ -6,6 +6,8 @@ export const MAX_SDP_LENGTH: number = 1024 * 1024
 export const MAX_LINE_LENGTH: number = 16 * 1024
 /** Most media sections of one description. */
 export const MAX_MEDIA_SECTIONS = 512
+/** Most lines of one section: a browser's have less than 300. */
+export const MAX_SECTION_LINES = 4096
 
 /** One line, `type=value`, and its number from 1. */
 export interface Line {
@@ -39,16 +41,32 @@ export function splitSections(text: string): { session: Section; media: Section[
       current = []
       media.push(current)
     }
+    if (current.length === MAX_SECTION_LINES) {
+      throw new SdpError(`more than ${MAX_SECTION_LINES} lines in one section`, line.number, row)
+    }
     current.push(line)
   }
+  checkOpening(session)
+  return { session, media }
+}
+
+/** RFC 8866 section 5: the version first, and one origin. */
+function checkOpening(session: Section): void {
   const first = session[0]
   if (first === undefined || first.type !== 'v') {
-    throw new SdpError('a session description starts with "v=0"', rows[0] === '' ? 0 : 1, rows[0])
+    throw new SdpError(
+      'a session description starts with "v=0"',
+      first?.number,
+      first && `${first.type}=${first.value}`,
+    )
   }
   if (first.value.trim() !== '0')
     throw new SdpError('only version 0 is known', first.number, `v=${first.value}`)
-  if (!session.some((line) => line.type === 'o')) throw new SdpError('the origin ("o=") is missing')
-  return { session, media }
+  const [, second] = session.filter(({ type }) => type === 'v')
+  if (second !== undefined) throw new SdpError('a second version', second.number, `v=${second.value}`)
+  const [origin, other] = session.filter(({ type }) => type === 'o')
+  if (origin === undefined) throw new SdpError('the origin ("o=") is missing')
+  if (other !== undefined) throw new SdpError('a second origin', other.number, `o=${other.value}`)
 }
 
 function readLine(row: string, number: number): Line {

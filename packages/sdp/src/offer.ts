@@ -1,5 +1,5 @@
 import type { Capabilities } from './answer.ts'
-import type { CodecCapability } from './codec.ts'
+import { type CodecCapability, matchesCodec } from './codec.ts'
 import {
   type Direction,
   type ExtensionMap,
@@ -8,8 +8,14 @@ import {
   type PayloadFormat,
 } from './model.ts'
 
-/** The payload types that are given out when a preferred one is taken: the dynamic range, RFC 3551 section 3. */
-const DYNAMIC_PAYLOAD_TYPES = { first: 96, last: 127 } as const
+/**
+ * The payload types that are given out when a preferred one is taken: the dynamic range, and when that is used up the unassigned one
+ * (RFC 3551 section 3), without those that RTCP would be taken for (RFC 5761 section 4).
+ */
+const DYNAMIC_PAYLOAD_TYPES = [
+  { first: 96, last: 127 },
+  { first: 35, last: 63 },
+] as const
 /** RFC 8285 section 4.2: the ids of one-byte headers. */
 const MAX_ONE_BYTE_ID = 14
 
@@ -18,7 +24,8 @@ const MAX_ONE_BYTE_ID = 14
  * sections (RFC 9143 sections 9.1 and 9.1.1, RFC 8285 section 5).
  */
 export class OfferNumbering {
-  readonly #payloadTypes = new Map<number, CodecCapability>()
+  /** `undefined`: taken by a codec that is not known here. */
+  readonly #payloadTypes = new Map<number, CodecCapability | undefined>()
   readonly #extensions = new Map<string, number>()
 
   /** The payload type of a codec; `undefined` where none is free. */
@@ -30,9 +37,9 @@ export class OfferNumbering {
   }
 
   #freePayloadType(preferred: number): number | undefined {
-    if (!this.#payloadTypes.has(preferred)) return preferred
-    for (let pt = DYNAMIC_PAYLOAD_TYPES.last; pt >= DYNAMIC_PAYLOAD_TYPES.first; pt--) {
-      if (!this.#payloadTypes.has(pt)) return pt
+    if (isPayloadType(preferred) && !this.#payloadTypes.has(preferred)) return preferred
+    for (const { first, last } of DYNAMIC_PAYLOAD_TYPES) {
+      for (let pt = last; pt >= first; pt--) if (!this.#payloadTypes.has(pt)) return pt
     }
     return undefined
   }
@@ -53,11 +60,16 @@ export class OfferNumbering {
   /** Takes the numbers of a section that stands already, so that new ones do not clash with them. */
   adopt(section: MediaSection, codecs: readonly CodecCapability[]): void {
     for (const format of section.payloads) {
-      const codec = codecs.find(({ name }) => name.toLowerCase() === format.name.toLowerCase())
-      if (codec !== undefined && !this.#payloadTypes.has(format.pt)) this.#payloadTypes.set(format.pt, codec)
+      // the same configuration, not the same name alone: a profile that was not agreed on needs a number of its own
+      const codec = codecs.find((candidate) => matchesCodec(format, candidate))
+      if (!this.#payloadTypes.has(format.pt)) this.#payloadTypes.set(format.pt, codec)
     }
     for (const { uri, id } of section.extensions) this.#extensions.set(uri, id)
   }
+}
+
+function isPayloadType(pt: number): boolean {
+  return Number.isInteger(pt) && pt >= 0 && pt <= 127 && !(pt >= 64 && pt <= 95)
 }
 
 /** A section of an offer. Transport attributes and streams are the caller's to fill in. */

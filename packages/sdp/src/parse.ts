@@ -3,21 +3,30 @@ import {
   type MediaDescription,
   type SessionDescription as Grammar,
 } from 'sdp-transform'
+import {
+  attributesOf,
+  attributeValue,
+  malformed,
+  readExtension,
+  readFingerprint,
+  readGroup,
+  readMsid,
+  readRid,
+  readRtpmap,
+  readSimulcast,
+  readSsrcGroup,
+  readSsrcs,
+  words,
+} from './attributes.ts'
 import { attributeName, type Line, type Section, splitSections } from './lines.ts'
 import {
-  type Direction,
-  type ExtensionMap,
-  type Fingerprint,
   type MediaSection,
   mediaSection,
+  type Origin,
   type PayloadFormat,
-  type RidDescription,
   type SessionDescription,
   sessionDescription,
   type Setup,
-  type Simulcast,
-  type SimulcastStream,
-  type SsrcDescription,
   type TransportAttributes,
 } from './model.ts'
 import { SdpError } from './sdp-error.ts'
@@ -67,11 +76,24 @@ const MEDIA_ATTRIBUTES = new Set([
   'sctp-port',
   'max-message-size',
 ])
-/**
- * Attributes of the model that are read here and not by the grammar, which knows a narrower form: one
- * fingerprint, a msid without braces (Firefox writes them), a rid without hyphens, two words of feedback.
- */
-const OWN_ATTRIBUTES = new Set(['fingerprint', 'candidate', 'msid', 'rid', 'rtcp-fb'])
+/** Attributes of the model that are read by `attributes.ts` and not by the grammar. */
+const OWN_ATTRIBUTES = new Set([
+  'candidate',
+  'extmap',
+  'fingerprint',
+  'group',
+  'ice-options',
+  'max-message-size',
+  'msid',
+  'rid',
+  'rtcp-fb',
+  'rtpmap',
+  'sctp-port',
+  'simulcast',
+  'ssrc',
+  'ssrc-group',
+])
+const DIRECTIONS = new Set(['sendrecv', 'sendonly', 'recvonly', 'inactive'])
 /** Attributes that stand at most once in a section: a second one would silently win. */
 const SINGLE_ATTRIBUTES = new Set([
   'mid',
@@ -83,12 +105,15 @@ const SINGLE_ATTRIBUTES = new Set([
   'max-message-size',
 ])
 const SETUPS = new Set<string>(['actpass', 'active', 'passive', 'holdconn'])
-/** RFC 8122 section 5: a hash name, and upper-case bytes; lower case is read too. */
-const FINGERPRINT = /^fingerprint:([A-Za-z0-9-]+) ((?:[0-9A-Fa-f]{2}:)*[0-9A-Fa-f]{2})\s*$/
-const MEDIA_LINE = /^[\w-]+ \d{1,5}(\/\d+)? [\w/-]+( \S+)*\s*$/
-/** Forms that the grammar below reads past where they are wrong. */
+/** RFC 8866 section 5.14: at least one format. The number of ports, for layered encodings, is read past. */
+const MEDIA_LINE = /^[\w-]+ \d{1,5}(\/\d+)? [\w/-]+( \S+)+\s*$/
+/** RFC 8866 section 5.2. Ids and versions have up to 64 bits. */
+const ORIGIN_LINE = /^(\S+) (\d{1,20}) (\d{1,20}) IN IP([46]) (\S+)\s*$/
+const CONNECTION_LINE = /^IN IP[46] (\S+)\s*$/
+const BANDWIDTH_LINE = /^([\w-]+):(\d{1,15})\s*$/
+/** What an attribute has to look like. The readers rely on it. */
 const FORMS: Readonly<Record<string, RegExp>> = {
-  rtpmap: /^rtpmap:\d{1,3} [^\s/]+\/\d+(\/\d+)?\s*$/,
+  rtpmap: /^rtpmap:\d{1,3} [^\s/]+\/\d{1,9}(\/\d{1,3})?\s*$/,
   fmtp: /^fmtp:\d{1,3} .+$/,
   'rtcp-fb': /^rtcp-fb:(\d{1,3}|\*) \S.*$/,
   extmap: /^extmap:\d{1,5}(\/(sendrecv|sendonly|recvonly|inactive))? \S+( .*)?$/,
@@ -98,7 +123,7 @@ const FORMS: Readonly<Record<string, RegExp>> = {
   ssrc: /^ssrc:\d{1,10}( \S.*)?$/,
   'ssrc-group': /^ssrc-group:\S+( \d{1,10})+\s*$/,
   rid: /^rid:[A-Za-z0-9_-]{1,255} (send|recv)( \S.*)?$/,
-  simulcast: /^simulcast:\s?(send|recv) \S+( (send|recv) \S+)?\s*$/,
+  simulcast: /^simulcast: ?(send|recv) \S+( (send|recv) \S+)?\s*$/,
   candidate: /^candidate:\S+ \d+ \S+ \d+ \S+ \d+ typ \S+.*$/,
   'sctp-port': /^sctp-port:\d{1,5}\s*$/,
   'max-message-size': /^max-message-size:\d{1,19}\s*$/,
@@ -115,37 +140,17 @@ export function parseSdp(text: string): SessionDescription {
   const { session, media } = splitSections(text)
   const description = readSession(session)
   for (const section of media) description.media.push(readMedia(section))
-  checkMids(description, media)
+  checkMids(description, session, media)
   return description
 }
 
 function readSession(lines: Section): SessionDescription {
   checkForms(lines, SESSION_ATTRIBUTES)
   const grammar = parseGrammar(textFor(lines, SESSION_ATTRIBUTES))
-  const originLine = lines.find((line) => line.type === 'o')!
-  const origin = grammar.origin as Grammar['origin'] | undefined
-  if (origin === undefined || origin.username === undefined) {
-    throw new SdpError(
-      'not "o=<username> <id> <version> IN IP4|IP6 <address>"',
-      originLine.number,
-      `o=${originLine.value}`,
-    )
-  }
-  const [, , sessionVersion] = originLine.value.split(' ')
-  const description = sessionDescription(String(origin.sessionId), sessionVersion ?? '0')
-  description.origin = {
-    ...description.origin,
-    username: String(origin.username),
-    addressType: origin.ipVer === 6 ? 'IP6' : 'IP4',
-    address: String(origin.address),
-  }
+  const description = sessionDescription('0', '0')
+  description.origin = readOrigin(lines)
   description.name = lines.find((line) => line.type === 's')?.value ?? '-'
-  for (const group of grammar.groups ?? []) {
-    const mids = String(group.mids)
-      .split(' ')
-      .filter((mid) => mid !== '')
-    description.groups.push({ semantics: group.type, mids })
-  }
+  description.groups = attributesOf(lines, 'group').map(readGroup)
   description.iceLite = grammar.icelite !== undefined
   description.extmapAllowMixed = grammar.extmapAllowMixed !== undefined
   if (grammar.direction !== undefined) description.direction = grammar.direction
@@ -154,24 +159,33 @@ function readSession(lines: Section): SessionDescription {
   return description
 }
 
+function readOrigin(lines: Section): Origin {
+  const line = lines.find(({ type }) => type === 'o')!
+  const match = ORIGIN_LINE.exec(line.value)
+  if (match === null) throw malformed(line, 'not "o=<username> <id> <version> IN IP4|IP6 <address>"')
+  return {
+    username: match[1]!,
+    sessionId: match[2]!,
+    sessionVersion: match[3]!,
+    addressType: match[4] === '6' ? 'IP6' : 'IP4',
+    address: match[5]!,
+  }
+}
+
 function readMedia(lines: Section): MediaSection {
   const first = lines[0]!
-  if (!MEDIA_LINE.test(first.value)) {
-    throw new SdpError('not "m=<media> <port> <protocol> <formats>"', first.number, `m=${first.value}`)
-  }
+  if (!MEDIA_LINE.test(first.value)) throw malformed(first, 'not "m=<media> <port> <protocol> <formats>"')
   checkForms(lines, MEDIA_ATTRIBUTES)
   const grammar = parseGrammar(textFor(lines, MEDIA_ATTRIBUTES)).media[0]!
   const [kind, port, protocol, ...formats] = first.value.trim().split(' ')
   const section = mediaSection(kind!, protocol!)
-  section.port = Number.parseInt(port!, 10)
-  if (section.port > 65535) throw new SdpError('a port is at most 65535', first.number, `m=${first.value}`)
+  section.port = readPort(first, Number.parseInt(port!, 10))
   section.formats = formats
-  if (grammar.connection !== undefined) section.connection = String(grammar.connection.ip)
-  section.bandwidth = (grammar.bandwidth ?? []).map(({ type, limit }) => ({ type, limit: Number(limit) }))
+  readConnection(section, lines)
   if (grammar.mid !== undefined) section.mid = String(grammar.mid)
   if (grammar.direction !== undefined) section.direction = grammar.direction
   section.payloads = protocol!.includes('RTP') ? readPayloads(formats, grammar, lines) : []
-  section.extensions = (grammar.ext ?? []).map(readExtension)
+  section.extensions = attributesOf(lines, 'extmap').map(readExtension)
   section.extmapAllowMixed = grammar.extmapAllowMixed !== undefined
   section.rtcpMux = grammar.rtcpMux !== undefined
   section.rtcpReducedSize = grammar.rtcpRsize !== undefined
@@ -179,18 +193,48 @@ function readMedia(lines: Section): MediaSection {
   section.endOfCandidates = grammar.endOfCandidates !== undefined
   section.candidates = attributesOf(lines, 'candidate').map((line) => line.value)
   readTransport(section, grammar, lines)
-  readSources(section, grammar)
-  section.msids = attributesOf(lines, 'msid').map((line) => {
-    const [stream, track] = line.value.slice('msid:'.length).trim().split(' ')
-    return track === undefined ? { stream: stream! } : { stream: stream!, track }
-  })
-  section.rids = attributesOf(lines, 'rid').map(readRid)
-  if (grammar.simulcast !== undefined) section.simulcast = readSimulcast(grammar.simulcast)
-  if (grammar.sctpPort !== undefined) section.sctpPort = Number(grammar.sctpPort)
-  if (grammar.maxMessageSize !== undefined) section.maxMessageSize = Number(grammar.maxMessageSize)
+  section.ssrcs = readSsrcs(attributesOf(lines, 'ssrc'))
+  section.ssrcGroups = attributesOf(lines, 'ssrc-group').map(readSsrcGroup)
+  section.msids = attributesOf(lines, 'msid').map(readMsid)
+  readRids(section, lines)
+  const [sctpPort] = attributesOf(lines, 'sctp-port')
+  if (sctpPort !== undefined) section.sctpPort = readPort(sctpPort, Number(attributeValue(sctpPort)))
+  const [maxMessageSize] = attributesOf(lines, 'max-message-size')
+  if (maxMessageSize !== undefined) section.maxMessageSize = Number(attributeValue(maxMessageSize))
   section.attributes = unknownAttributes(lines, MEDIA_ATTRIBUTES)
-  for (const { value } of grammar.invalid ?? []) section.attributes.push(value)
   return section
+}
+
+function readPort(line: Line, port: number): number {
+  if (port > 65535) throw malformed(line, 'a port is at most 65535')
+  return port
+}
+
+function readConnection(section: MediaSection, lines: Section): void {
+  for (const line of lines) {
+    if (line.type === 'c') {
+      const match = CONNECTION_LINE.exec(line.value)
+      if (match === null) throw malformed(line, 'not "c=IN IP4|IP6 <address>"')
+      section.connection ??= match[1]!
+    } else if (line.type === 'b') {
+      const match = BANDWIDTH_LINE.exec(line.value)
+      if (match === null) throw malformed(line, 'not "b=<type>:<kilobits or bits>"')
+      section.bandwidth.push({ type: match[1]!, limit: Number(match[2]) })
+    }
+  }
+}
+
+/** RFC 8851 section 4: a rid stands for one stream. */
+function readRids(section: MediaSection, lines: Section): void {
+  const seen = new Set<string>()
+  for (const line of attributesOf(lines, 'rid')) {
+    const rid = readRid(line)
+    if (seen.has(rid.id)) throw malformed(line, `the rid "${rid.id}" stands twice in one section`)
+    seen.add(rid.id)
+    section.rids.push(rid)
+  }
+  const [simulcast] = attributesOf(lines, 'simulcast')
+  if (simulcast !== undefined) section.simulcast = readSimulcast(simulcast)
 }
 
 /** The lines for the grammar: those of other types than `a=`, and the attributes of the model. */
@@ -205,10 +249,6 @@ function textFor(lines: Section, names: ReadonlySet<string>): string {
     .join('')
 }
 
-function attributesOf(lines: Section, name: string): Line[] {
-  return lines.filter((line) => line.type === 'a' && attributeName(line) === name)
-}
-
 function unknownAttributes(lines: Section, known: ReadonlySet<string>): string[] {
   return lines
     .filter((line) => line.type === 'a' && !known.has(attributeName(line)))
@@ -221,14 +261,11 @@ function checkForms(lines: Section, known: ReadonlySet<string>): void {
     if (line.type !== 'a') continue
     const name = attributeName(line)
     if (!known.has(name)) continue
-    const text = `a=${line.value}`
-    const form = FORMS[name]
-    if (form !== undefined && !form.test(line.value))
-      throw new SdpError(`malformed "${name}"`, line.number, text)
-    if (SINGLE_ATTRIBUTES.has(name)) {
-      if (seen.has(name)) throw new SdpError(`"${name}" stands twice in one section`, line.number, text)
-      seen.add(name)
-    }
+    if (FORMS[name]?.test(line.value) === false) throw malformed(line, `malformed "${name}"`)
+    const single = DIRECTIONS.has(name) ? 'direction' : name
+    if (single !== 'direction' && !SINGLE_ATTRIBUTES.has(name)) continue
+    if (seen.has(single)) throw malformed(line, `a second "${single}" in one section`)
+    seen.add(single)
   }
 }
 
@@ -236,132 +273,60 @@ function readTransport(into: TransportAttributes, grammar: Grammar | MediaDescri
   // the grammar turns what looks like a number into one; its text is the same again
   if (grammar.iceUfrag !== undefined) into.iceUfrag = String(grammar.iceUfrag).trim()
   if (grammar.icePwd !== undefined) into.icePwd = String(grammar.icePwd).trim()
-  if (grammar.iceOptions !== undefined) into.iceOptions = String(grammar.iceOptions).trim().split(' ')
-  // the grammar keeps the last of several fingerprints: read them here (RFC 8122 section 5 allows more)
+  into.iceOptions = attributesOf(lines, 'ice-options').flatMap((line) => words(attributeValue(line)))
   into.fingerprints = attributesOf(lines, 'fingerprint').map(readFingerprint)
-  if (grammar.setup !== undefined) {
-    const setup = String(grammar.setup).trim()
-    const line = attributesOf(lines, 'setup')[0]!
-    if (!SETUPS.has(setup)) throw new SdpError('unknown setup role', line.number, `a=${line.value}`)
-    into.setup = setup as Setup
-  }
-}
-
-function readFingerprint(line: Line): Fingerprint {
-  const match = FINGERPRINT.exec(line.value)
-  if (match === null) throw new SdpError('malformed "fingerprint"', line.number, `a=${line.value}`)
-  return { algorithm: match[1]!.toLowerCase(), value: match[2]!.toUpperCase() }
+  const [line] = attributesOf(lines, 'setup')
+  if (line === undefined) return
+  const setup = attributeValue(line)
+  if (!SETUPS.has(setup)) throw malformed(line, 'unknown setup role')
+  into.setup = setup as Setup
 }
 
 function readPayloads(formats: string[], grammar: MediaDescription, lines: Section): PayloadFormat[] {
   const feedbacks = attributesOf(lines, 'rtcp-fb').map((line) => {
-    const [target, ...words] = line.value.slice('rtcp-fb:'.length).trim().split(' ')
-    return { target, type: words.join(' ') }
+    const [target, ...type] = words(attributeValue(line))
+    return { target, type: type.join(' ') }
   })
-  const maps = new Map(grammar.rtp.map((map) => [map.payload, map]))
+  const maps = new Map(
+    attributesOf(lines, 'rtpmap')
+      .map(readRtpmap)
+      .map((map) => [map.pt, map]),
+  )
   const parameters = new Map(grammar.fmtp.map((fmtp) => [fmtp.payload, String(fmtp.config)]))
   const payloads: PayloadFormat[] = []
+  const seen = new Set<number>()
   for (const format of formats) {
     const pt = Number(format)
-    if (!/^\d{1,3}$/.test(format) || pt > 127) {
-      const first = lines[0]!
-      throw new SdpError(`"${format}" is no payload type`, first.number, `m=${first.value}`)
-    }
+    if (!/^\d{1,3}$/.test(format) || pt > 127) throw malformed(lines[0]!, `"${format}" is no payload type`)
     const map = maps.get(pt) ?? STATIC_PAYLOADS.get(pt)
     // RFC 8866 section 6.6: a dynamic payload type without rtpmap has no meaning; it stays in `formats`
-    if (map === undefined || payloads.some((payload) => payload.pt === pt)) continue
-    const feedback = feedbacks
-      .filter(({ target }) => target === '*' || target === format)
-      .map(({ type }) => type)
+    if (map === undefined || seen.has(pt)) continue
+    seen.add(pt)
     const fmtp = parameters.get(pt)
     payloads.push({
       pt,
-      name: String(map.codec),
-      clockRate: Number(map.rate),
-      ...(map.encoding === undefined ? {} : { channels: Number(map.encoding) }),
+      name: map.name,
+      clockRate: map.clockRate,
+      ...(map.channels === undefined ? {} : { channels: map.channels }),
       ...(fmtp === undefined ? {} : { parameters: fmtp.trim() }),
-      feedback,
+      feedback: feedbacks.filter(({ target }) => target === '*' || target === format).map(({ type }) => type),
     })
   }
   return payloads
 }
 
-function readExtension(ext: NonNullable<MediaDescription['ext']>[number]): ExtensionMap {
-  const encrypted = ext['encrypt-uri']
-  return {
-    id: Number(ext.value),
-    ...(ext.direction === undefined ? {} : { direction: ext.direction as Direction }),
-    uri: encrypted === undefined ? ext.uri : `${encrypted} ${ext.uri}`,
-    ...(ext.config === undefined ? {} : { config: String(ext.config) }),
-  }
-}
-
-function readSources(section: MediaSection, grammar: MediaDescription): void {
-  const attributes = new Map<number, { name: string; value?: string }[]>()
-  for (const { id, attribute, value } of grammar.ssrcs ?? []) {
-    const ssrc = Number(id)
-    if (ssrc > 0xffff_ffff) continue
-    const list = attributes.get(ssrc) ?? []
-    attributes.set(ssrc, list)
-    if (attribute !== undefined) {
-      list.push(value === undefined ? { name: attribute } : { name: attribute, value: String(value) })
-    }
-  }
-  section.ssrcs = [...attributes].map(([ssrc, list]): SsrcDescription => ({ ssrc, attributes: list }))
-  for (const { semantics, ssrcs } of grammar.ssrcGroups ?? []) {
-    section.ssrcGroups.push({ semantics, ssrcs: String(ssrcs).trim().split(' ').map(Number) })
-  }
-}
-
-function readRid(line: Line): RidDescription {
-  const [id, direction, ...params] = line.value.slice('rid:'.length).trim().split(' ')
-  const restrictions = new Map<string, string>()
-  let pts: number[] | undefined
-  for (const part of params.join(' ').split(';')) {
-    const [key, value = ''] = part.trim().split('=', 2)
-    if (key === undefined || key === '') continue
-    if (key === 'pt') pts = value.split(',').map(Number)
-    else restrictions.set(key, value)
-  }
-  return {
-    id: id!,
-    direction: direction === 'recv' ? 'recv' : 'send',
-    ...(pts === undefined ? {} : { pts }),
-    restrictions: Object.fromEntries(restrictions),
-  }
-}
-
-function readSimulcast(grammar: NonNullable<MediaDescription['simulcast']>): Simulcast {
-  const lists = { send: [] as SimulcastStream[][], recv: [] as SimulcastStream[][] }
-  lists[grammar.dir1] = readStreamList(grammar.list1)
-  if (grammar.dir2 !== undefined) lists[grammar.dir2] = readStreamList(grammar.list2 ?? '')
-  return lists
-}
-
-function readStreamList(list: string): SimulcastStream[][] {
-  return String(list)
-    .split(';')
-    .filter((alternatives) => alternatives !== '')
-    .map((alternatives) =>
-      alternatives.split(',').map((id) => ({ rid: id.replace(/^~/, ''), paused: id.startsWith('~') })),
-    )
-}
-
 /** RFC 9143 section 7.1 and RFC 5888: a mid names one section, and a group names sections that exist. */
-function checkMids(description: SessionDescription, media: readonly Section[]): void {
+function checkMids(description: SessionDescription, session: Section, media: readonly Section[]): void {
   const mids = new Set<string>()
   description.media.forEach((section, i) => {
     if (section.mid === undefined) return
     if (mids.has(section.mid)) {
-      const line = attributesOf(media[i]!, 'mid')[0]!
-      throw new SdpError('the mid of another section', line.number, `a=${line.value}`)
+      throw malformed(attributesOf(media[i]!, 'mid')[0]!, 'the mid of another section')
     }
     mids.add(section.mid)
   })
-  for (const group of description.groups) {
-    for (const mid of group.mids) {
-      if (!mids.has(mid))
-        throw new SdpError(`the group ${group.semantics} names the mid "${mid}", which no section has`)
-    }
+  for (const line of attributesOf(session, 'group')) {
+    const unknown = readGroup(line).mids.find((mid) => !mids.has(mid))
+    if (unknown !== undefined) throw malformed(line, `no section has the mid "${unknown}"`)
   }
 }

@@ -3,12 +3,17 @@ import {
   type MediaDescription,
   type SessionDescription as Grammar,
 } from 'sdp-transform'
+import { UsageError } from '@str0m/sans-io'
 import type { MediaSection, SessionDescription, SimulcastStream, TransportAttributes } from './model.ts'
 
 type Attribute = { value: string }
 
-/** Writes a session description, lines ended by CRLF. */
+/**
+ * Writes a session description, lines ended by CRLF. Throws a `UsageError` (`invalid-description`) where a text in it holds a line end or
+ * a NUL: it would be another line to the peer.
+ */
 export function writeSdp(description: SessionDescription): string {
+  checkTexts(description)
   const { origin } = description
   const invalid: Attribute[] = []
   const grammar: Grammar = {
@@ -42,6 +47,23 @@ export function writeSdp(description: SessionDescription): string {
   for (const attribute of description.attributes) invalid.push({ value: attribute })
   const originLine = `o=${origin.username} ${origin.sessionId} ${origin.sessionVersion} IN ${origin.addressType} ${origin.address}`
   return writeGrammar(grammar).replace(/^o=.*$/m, () => originLine)
+}
+
+function checkTexts(value: unknown): void {
+  if (typeof value === 'string') {
+    // eslint-disable-next-line no-control-regex -- RFC 8866 section 9: byte-string excludes them
+    if (/[\r\n\u0000]/.test(value)) {
+      throw new UsageError(
+        'invalid-description',
+        `A text of a description is one line: ${JSON.stringify(value)}`,
+      )
+    }
+  } else if (typeof value === 'object' && value !== null) {
+    for (const [key, member] of Object.entries(value)) {
+      checkTexts(key)
+      checkTexts(member)
+    }
+  }
 }
 
 function transport(from: TransportAttributes, invalid: Attribute[]): Partial<Grammar> {
@@ -116,6 +138,7 @@ function media(section: MediaSection): MediaDescription {
     invalid.push({ value: `ssrc-group:${semantics} ${ssrcs.join(' ')}` })
   }
   for (const { ssrc, attributes } of section.ssrcs) {
+    if (attributes.length === 0) invalid.push({ value: `ssrc:${ssrc}` })
     for (const { name, value } of attributes) {
       invalid.push({ value: value === undefined ? `ssrc:${ssrc} ${name}` : `ssrc:${ssrc} ${name}:${value}` })
     }

@@ -1,0 +1,27 @@
+import { readFileSync } from 'node:fs'
+
+export const FIXTURES = ['chromium-offer', 'chromium-answer', 'firefox-offer', 'firefox-answer'] as const
+
+export function fixture(name: (typeof FIXTURES)[number]): string {
+  return readFileSync(new URL(`fixtures/${name}.sdp`, import.meta.url), 'utf8')
+}
+
+/** The lines of a description, sorted: what it says, whatever the order. */
+export function sortedLines(text: string): string[] {
+  return text
+    .split(/\r\n|\n/)
+    .filter((line) => line !== '')
+    .sort()
+}
+
+const SESSION = ['v=0', 'o=- 1 2 IN IP4 127.0.0.1', 's=-', 't=0 0']
+const AUDIO = ['m=audio 9 UDP/TLS/RTP/SAVPF 111', 'a=mid:0', 'a=rtcp-mux', 'a=rtpmap:111 opus/48000/2']
+
+/** A description of one audio section, with more lines at the session level and in the section. */
+export function description(section: readonly string[] = [], session: readonly string[] = []): string {
+  return [...SESSION, ...session, ...AUDIO, ...section, ''].join('\r\n')
+}
+
+/** The number of the first line that `description` adds to the section, and to the session level. */
+export const SECTION_LINE = 9
+export const SESSION_LINE = 5
