@@ -63,3 +63,6 @@ export {
   type StreamRxOptions,
   type StreamRxStatistics,
 } from './stream-rx.ts'
+export { type Packetizer, type PayloadPieces } from './packetizers/packetizer.ts'
+export { packetizerFor } from './packetizers/packetizer-for.ts'
+export { type PacketFields, StreamTx, type StreamTxOptions, type StreamTxStatistics } from './stream-tx.ts'
