@@ -81,6 +81,7 @@ const OWN_ATTRIBUTES = new Set([
   'candidate',
   'extmap',
   'fingerprint',
+  'fmtp',
   'group',
   'ice-options',
   'max-message-size',
@@ -114,7 +115,7 @@ const BANDWIDTH_LINE = /^([\w-]+):(\d{1,15})\s*$/
 /** What an attribute has to look like. The readers rely on it. */
 const FORMS: Readonly<Record<string, RegExp>> = {
   rtpmap: /^rtpmap:\d{1,3} [^\s/]+\/\d{1,9}(\/\d{1,3})?\s*$/,
-  fmtp: /^fmtp:\d{1,3} .+$/,
+  fmtp: /^fmtp:\d{1,3} +\S.*$/,
   'rtcp-fb': /^rtcp-fb:(\d{1,3}|\*) \S.*$/,
   extmap: /^extmap:\d{1,5}(\/(sendrecv|sendonly|recvonly|inactive))? \S+( .*)?$/,
   mid: /^mid:\S{1,255}\s*$/,
@@ -184,7 +185,7 @@ function readMedia(lines: Section): MediaSection {
   readConnection(section, lines)
   if (grammar.mid !== undefined) section.mid = String(grammar.mid)
   if (grammar.direction !== undefined) section.direction = grammar.direction
-  section.payloads = protocol!.includes('RTP') ? readPayloads(formats, grammar, lines) : []
+  section.payloads = protocol!.includes('RTP') ? readPayloads(formats, lines) : []
   section.extensions = attributesOf(lines, 'extmap').map(readExtension)
   section.extmapAllowMixed = grammar.extmapAllowMixed !== undefined
   section.rtcpMux = grammar.rtcpMux !== undefined
@@ -282,7 +283,7 @@ function readTransport(into: TransportAttributes, grammar: Grammar | MediaDescri
   into.setup = setup as Setup
 }
 
-function readPayloads(formats: string[], grammar: MediaDescription, lines: Section): PayloadFormat[] {
+function readPayloads(formats: string[], lines: Section): PayloadFormat[] {
   const feedbacks = attributesOf(lines, 'rtcp-fb').map((line) => {
     const [target, ...type] = words(attributeValue(line))
     return { target, type: type.join(' ') }
@@ -292,7 +293,13 @@ function readPayloads(formats: string[], grammar: MediaDescription, lines: Secti
       .map(readRtpmap)
       .map((map) => [map.pt, map]),
   )
-  const parameters = new Map(grammar.fmtp.map((fmtp) => [fmtp.payload, String(fmtp.config)]))
+  const parameters = new Map(
+    attributesOf(lines, 'fmtp').map((line) => {
+      const value = attributeValue(line)
+      const space = value.indexOf(' ')
+      return [Number(value.slice(0, space)), value.slice(space + 1).trim()]
+    }),
+  )
   const payloads: PayloadFormat[] = []
   const seen = new Set<number>()
   for (const format of formats) {
@@ -308,7 +315,7 @@ function readPayloads(formats: string[], grammar: MediaDescription, lines: Secti
       name: map.name,
       clockRate: map.clockRate,
       ...(map.channels === undefined ? {} : { channels: map.channels }),
-      ...(fmtp === undefined ? {} : { parameters: fmtp.trim() }),
+      ...(fmtp === undefined ? {} : { parameters: fmtp }),
       feedback: feedbacks.filter(({ target }) => target === '*' || target === format).map(({ type }) => type),
     })
   }

@@ -170,7 +170,7 @@ describe('attributes', () => {
     ['b=AS:500', 'b=TIAS:500000', 'b=X-YZ:128', 'c=IN IP6 ff1e::1/3'],
     ['a=fingerprint:sha-256 AA', 'a=fingerprint:sha-512 BB:CC'],
     ['a=rtcp-fb:111 a b c d', 'a=rtcp-fb:111 nack'],
-    ['a=fmtp:111 minptime=10; useinbandfec=1'],
+    ['a=fmtp:111 minptime=10; useinbandfec=1\tx=y'],
     ['a=candidate:1 1 udp 1 1.2.3.4 5 typ relay raddr 1.1.1.1 rport 1 x y generation 0'],
     [
       'a=ice-ufrag:1e10',
@@ -226,6 +226,7 @@ describe('an error names the line', () => {
     `a=rtpmap:111 opus/${'9'.repeat(400)}`,
     'a=rtpmap:1111 opus/48000',
     'a=fmtp:111',
+    'a=fmtp:111  ',
     'a=fmtp:x y=z',
     'a=rtcp-fb:111',
     'a=rtcp-fb:x nack',

@@ -1,0 +1,201 @@
+import { describe, expect, it } from 'vitest'
+import {
+  answerSection,
+  bundledSections,
+  type Capabilities,
+  DEFAULT_CODECS,
+  type MediaSection,
+  parseSdp,
+  type Rejection,
+  type SectionAnswer,
+} from '../src/index.ts'
+import { description, fixture } from './support.ts'
+
+const MID = 'urn:ietf:params:rtp-hdrext:sdes:mid'
+const LEVEL = 'urn:ietf:params:rtp-hdrext:ssrc-audio-level'
+const CSRC_LEVEL = 'urn:ietf:params:rtp-hdrext:csrc-audio-level'
+const CAPABILITIES: Capabilities = {
+  codecs: DEFAULT_CODECS,
+  extensions: { audio: [MID, LEVEL, CSRC_LEVEL], video: [MID] },
+}
+
+function answers(text: string, capabilities = CAPABILITIES): SectionAnswer[] {
+  const offer = parseSdp(text)
+  const bundled = bundledSections(offer)
+  return offer.media.map((section) => answerSection(offer, section, bundled, capabilities))
+}
+
+/** The answer to the one section of `description`. */
+function answer(...lines: string[]): MediaSection {
+  const [first] = answers(description(lines))
+  expect(first!.accepted).toBe(true)
+  return first!.section
+}
+
+function outcome(text: string): ('accepted' | Rejection)[] {
+  return answers(text).map((section) => (section.accepted ? 'accepted' : section.reason))
+}
+
+const names = (section: MediaSection): string[] => section.payloads.map(({ pt, name }) => `${pt} ${name}`)
+
+describe('offers of browsers', () => {
+  it('Chromium: its numbers, in its order, without what is not known here', () => {
+    const [audio, video, data] = answers(fixture('chromium-offer'))
+    expect(audio).toMatchObject({
+      accepted: true,
+      section: { mid: '0', direction: 'sendrecv', rtcpMux: true },
+    })
+    expect(names(audio!.section)).toEqual(['111 opus', '0 PCMU', '8 PCMA'])
+    expect(audio!.section.formats).toEqual(['111', '0', '8'])
+    expect(audio!.section.payloads[0]).toMatchObject({
+      parameters: 'minptime=10;useinbandfec=1',
+      feedback: [],
+    })
+    expect(audio!.section.extensions).toEqual([
+      { id: 1, uri: LEVEL },
+      { id: 4, uri: MID },
+    ])
+    expect(names(video!.section)).toEqual([
+      '96 VP8',
+      '102 H264',
+      '104 H264',
+      '108 H264',
+      '114 H264',
+      '116 H264',
+      '39 H264',
+      '45 AV1',
+      '98 VP9',
+      '100 VP9',
+    ])
+    expect(video!.section.payloads[0]!.feedback).toEqual(['ccm fir', 'nack pli'])
+    expect(video!.section.rtcpReducedSize).toBe(true)
+    expect(data).toMatchObject({
+      accepted: false,
+      reason: 'unsupported-media',
+      section: { port: 0, mid: '2', direction: 'inactive', formats: ['webrtc-datachannel'] },
+    })
+  })
+
+  it('Firefox: a direction of an extension is turned round', () => {
+    const [audio, video] = answers(fixture('firefox-offer'))
+    expect(names(audio!.section)).toEqual(['109 opus', '0 PCMU', '8 PCMA'])
+    expect(audio!.section.extensions[1]).toEqual({ id: 2, direction: 'sendonly', uri: CSRC_LEVEL })
+    expect(names(video!.section)).toEqual(['120 VP8', '121 VP9', '99 AV1'])
+    expect(video!.section.payloads[0]!.feedback).toEqual(['nack pli', 'ccm fir'])
+  })
+})
+
+describe('a section is rejected', () => {
+  const VIDEO = ['m=video 9 UDP/TLS/RTP/SAVPF 96', 'a=mid:1', 'a=rtcp-mux', 'a=rtpmap:96 VP8/90000']
+
+  it('where the offerer did, unless it is bundle-only', () => {
+    const text = description(VIDEO, ['a=group:BUNDLE 0 1'])
+    expect(outcome(text)).toEqual(['accepted', 'accepted'])
+    expect(outcome(text.replace('m=video 9', 'm=video 0'))).toEqual(['accepted', 'rejected-by-offerer'])
+    const only = description([...VIDEO, 'a=bundle-only'], ['a=group:BUNDLE 0 1'])
+    expect(outcome(only.replace('m=video 9', 'm=video 0'))).toEqual(['accepted', 'accepted'])
+  })
+
+  it('outside of the first BUNDLE group', () => {
+    expect(outcome(description(VIDEO, ['a=group:LS 0 1', 'a=group:BUNDLE 0']))).toEqual([
+      'accepted',
+      'not-bundled',
+    ])
+    expect(outcome(description(VIDEO, ['a=group:BUNDLE 1', 'a=group:BUNDLE 0']))).toEqual([
+      'not-bundled',
+      'accepted',
+    ])
+    expect(outcome(description(VIDEO, ['a=group:BUNDLE']))).toEqual(['not-bundled', 'not-bundled'])
+  })
+
+  it('without a group: all but the first that is not rejected', () => {
+    expect(outcome(description(VIDEO))).toEqual(['accepted', 'not-bundled'])
+    expect(outcome(description(VIDEO).replace('m=audio 9', 'm=audio 0'))).toEqual([
+      'rejected-by-offerer',
+      'accepted',
+    ])
+    expect(outcome(description().replace('m=audio 9', 'm=audio 0'))).toEqual(['rejected-by-offerer'])
+    // neither has a mid
+    expect(outcome(description().replace('a=mid:0\r\n', ''))).toEqual(['accepted'])
+    expect(outcome(description([], ['a=group:BUNDLE']).replace('a=mid:0\r\n', ''))).toEqual(['not-bundled'])
+  })
+
+  it('with another medium or protocol, without rtcp-mux, without a codec that both have', () => {
+    expect(outcome(description().replace('m=audio', 'm=text'))).toEqual(['unsupported-media'])
+    expect(outcome(description().replace('UDP/TLS/RTP/SAVPF', 'RTP/AVP'))).toEqual(['unsupported-protocol'])
+    expect(outcome(description().replace('a=rtcp-mux\r\n', ''))).toEqual(['no-rtcp-mux'])
+    expect(outcome(description().replace('opus', 'speex'))).toEqual(['no-common-codec'])
+    // a video codec in an audio section
+    expect(outcome(description().replace('opus/48000/2', 'VP8/90000'))).toEqual(['no-common-codec'])
+    for (const protocol of ['UDP/TLS/RTP/SAVP', 'RTP/SAVPF', 'RTP/SAVP', 'TCP/TLS/RTP/SAVPF']) {
+      expect(outcome(description().replace('UDP/TLS/RTP/SAVPF', protocol))).toEqual(['accepted'])
+    }
+  })
+})
+
+describe('directions', () => {
+  it.each([
+    ['sendrecv', 'sendrecv'],
+    ['sendonly', 'recvonly'],
+    ['recvonly', 'sendonly'],
+    ['inactive', 'inactive'],
+  ])('%s is answered %s, from the session level too', (offered, answered) => {
+    expect(answer(`a=${offered}`).direction).toBe(answered)
+    expect(answers(description([], [`a=${offered}`]))[0]!.section.direction).toBe(answered)
+  })
+})
+
+describe('header extensions', () => {
+  it('once each, with ids that are ids', () => {
+    expect(
+      answer(
+        `a=extmap:0 ${MID}`,
+        `a=extmap:4100 ${MID}`,
+        `a=extmap:256 ${MID}`,
+        `a=extmap:3/recvonly ${MID}`,
+        `a=extmap:4 ${MID}`,
+        `a=extmap:3 ${LEVEL}`,
+        `a=extmap:5 urn:unknown`,
+        `a=extmap:255/inactive ${LEVEL} vad=on`,
+      ).extensions,
+    ).toEqual([
+      { id: 3, direction: 'sendonly', uri: MID },
+      { id: 255, direction: 'inactive', uri: LEVEL },
+    ])
+  })
+
+  it('mixed forms are allowed where either level says so', () => {
+    expect(answer().extmapAllowMixed).toBe(false)
+    expect(answer('a=extmap-allow-mixed').extmapAllowMixed).toBe(true)
+    expect(answers(description([], ['a=extmap-allow-mixed']))[0]!.section.extmapAllowMixed).toBe(true)
+  })
+})
+
+describe('simulcast, RFC 8853 section 5.3', () => {
+  const RIDS = [
+    'a=rid:hi send pt=111',
+    'a=rid:lo send',
+    'a=rid:un send pt=96,97',
+    'a=rid:extra send',
+    'a=rid:r recv',
+  ]
+
+  it('what is to be sent is received, as far as rids and codecs are known', () => {
+    const section = answer(...RIDS, 'a=simulcast:send hi,un;~lo;un;unknown recv r', 'a=sendrecv')
+    expect(section.simulcast).toEqual({
+      send: [],
+      recv: [[{ rid: 'hi', paused: false }], [{ rid: 'lo', paused: true }]],
+    })
+    expect(section.rids).toEqual([
+      { id: 'hi', direction: 'recv', pts: [111], restrictions: {} },
+      { id: 'lo', direction: 'recv', restrictions: {} },
+    ])
+  })
+
+  it('is left out where nothing of it is left, or nothing is to be received', () => {
+    expect(answer(...RIDS, 'a=simulcast:send un').simulcast).toBeUndefined()
+    expect(answer(...RIDS, 'a=simulcast:recv r').simulcast).toBeUndefined()
+    expect(answer(...RIDS, 'a=simulcast:send hi', 'a=recvonly')).toMatchObject({ rids: [] })
+    expect(answer(...RIDS)).toMatchObject({ rids: [] })
+  })
+})
