@@ -69,7 +69,7 @@ const CASES: Case[] = [
   },
 ]
 
-describe.skipIf(version === undefined)(`openssl (${version})`, () => {
+describe.skipIf(version === undefined)(`[openssl] ${version}`, () => {
   const identities =
     version === undefined
       ? undefined
