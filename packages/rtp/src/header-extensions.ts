@@ -166,7 +166,7 @@ function readElement(
     case 'mid':
     case 'rid':
     case 'repairedRid':
-      if (length > 0) into[name] = decodeUtf8(bytes.subarray(at, at + length))
+      if (length > 0) into[name] = readText(bytes, at, at + length)
       return
     case 'transmissionOffset':
       if (length === 3) into.transmissionOffset = (readU24(bytes, at) << 8) >> 8
@@ -193,6 +193,17 @@ function readElement(
     case 'dependencyDescriptor':
       if (length > 0) into.dependencyDescriptor = new Uint8Array(bytes.subarray(at, at + length))
   }
+}
+
+/** Ids are short and nearly always ASCII, for which a decoder of UTF-8 is the slow way. */
+function readText(bytes: Uint8Array, from: number, to: number): string {
+  let text = ''
+  for (let i = from; i < to; i++) {
+    const byte = bytes[i]!
+    if (byte >= 0x80) return decodeUtf8(bytes.subarray(from, to))
+    text += String.fromCharCode(byte)
+  }
+  return text
 }
 
 function readU24(bytes: Uint8Array, at: number): number {

@@ -83,6 +83,7 @@ describe('header extensions', () => {
     })
     expect(roundTrip({ colorSpace: new Uint8Array(28) }, SMALL).profile).toBe(0x1000)
     expect(roundTrip({ mid: 'a'.repeat(255) }, SMALL).read.mid).toHaveLength(255)
+    expect(roundTrip({ mid: 'aé€' }, SMALL).read.mid).toBe('aé€')
   })
 
   it('are left out without an id, and refused where they do not fit', () => {
