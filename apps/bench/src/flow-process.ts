@@ -24,7 +24,7 @@ const TAIL = 20
 const WARM_UP = 2
 
 const [rounds, bursts] = process.argv.slice(2).map(Number) as [number, number]
-const receiver = startChild('./flow-receiver.js', [])
+const receiver = startChild('./flow-receiver-process.js', [])
 const socket = createSocket('udp4')
 await new Promise<void>((resolve) => {
   socket.bind(0, '127.0.0.1', resolve)

@@ -43,7 +43,7 @@ export class Offerer {
   /** `other`: the stack of the side that answers. */
   static async start(name: StackName, other: StackName = name): Promise<Offerer> {
     const stack = await loadStack(name)
-    const offerer = new Offerer(stack, startChild('./answerer.js', [other]))
+    const offerer = new Offerer(stack, startChild('./answer-process.js', [other]))
     await offerer.#next('ready')
     return offerer
   }
