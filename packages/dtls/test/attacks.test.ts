@@ -121,6 +121,40 @@ describe('S9: an address that is not proven', () => {
   })
 })
 
+describe('a CookieExchange', () => {
+  it('answers nothing but the start of a ClientHello, and never with more than came', () => {
+    const exchange = new CookieExchange()
+    const [hello] = drainedHello()
+    const from = '192.0.2.1:5000'
+    for (const [at, value] of [
+      [0, 23],
+      [1, 3],
+      [4, 1],
+      [13, 2],
+      [21, 1],
+    ] as const) {
+      const other = hello!.slice()
+      other[at] = value
+      expect(exchange.handleDatagram(other, from), `byte ${at}`).toEqual({ kind: 'drop' })
+    }
+    // a first fragment that holds no more than the random and no cookie is shorter than the answer would be
+    const short = hello!.slice(0, 25 + 36)
+    short[12] = short.length - 13
+    short[24] = 36
+    expect(exchange.handleDatagram(short, from).kind).toBe('reply')
+    const shorter = hello!.slice(0, 25 + 34)
+    shorter[12] = shorter.length - 13
+    shorter[24] = 34
+    expect(exchange.handleDatagram(shorter, from)).toEqual({ kind: 'drop' })
+    expect(exchange.handleDatagram(Buffer.from(hello!), { address: '192.0.2.1', port: 5000 }).kind).toBe(
+      'reply',
+    )
+    expect(() => exchange.handleDatagram(hello!, 'nowhere')).toThrow(
+      expect.objectContaining({ code: 'invalid-address' }),
+    )
+  })
+})
+
 describe('S11: short datagrams', () => {
   it('of every length and type are dropped by either role, in any state', () => {
     const wire = connected()
@@ -178,6 +212,9 @@ describe('options', () => {
         'invalid-fingerprint',
       ],
       [() => makeServer({ cookie: new CookieExchange() }), 'missing-peer-address'],
+      [() => makeServer({ cookie: new CookieExchange(), peerAddress: 'nowhere' }), 'invalid-address'],
+      [() => makeClient({ srtpProfiles: ['NULL_HMAC_SHA1_80' as never] }), 'invalid-srtp-profile'],
+      [() => makeClient({ role: 'both' as never }), 'invalid-role'],
       [() => makeServer({ requestClientCertificate: false }), 'fingerprint-without-certificate'],
     ]
     for (const [make, code] of codes) expect(make).toThrow(expect.objectContaining({ code }))

@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { Dtls, DtlsCertificate } from '@str0m/dtls'
-import { type ClientScript, ScriptedClient, scriptedServer, type ServerScript } from './scripted.ts'
+import {
+  type ClientScript,
+  ScriptedClient,
+  scriptedServer,
+  type ServerScript,
+  type UnderKeys,
+} from './scripted.ts'
 import {
   CLIENT_CERTIFICATE,
   drain,
@@ -115,6 +121,72 @@ describe('S6: a server without proof', () => {
       expect(client.state).toBe('handshaking')
       const reason = { type: 'closed', reason: 'handshake-timeout', ...(refusal && { refusal }) }
       expect(endOf(client)).toEqual([reason])
+    })
+  }
+})
+
+describe('before the Finished', () => {
+  const wrong = (finished: Uint8Array): Uint8Array => {
+    const bytes = finished.slice()
+    bytes[bytes.length - 1]! ^= 1
+    return bytes
+  }
+  const records: [string, UnderKeys, object, string][] = [
+    [
+      'a wrong Finished is refused',
+      (finished) => ({ type: 22, bytes: wrong(finished) }),
+      { 'bad-finished': 1 },
+      'handshaking',
+    ],
+    [
+      'half a Finished is refused',
+      (finished) => ({ type: 22, bytes: finished.subarray(0, 12) }),
+      { 'bad-finished': 1 },
+      'handshaking',
+    ],
+    [
+      'a ChangeCipherSpec under the keys is dropped',
+      () => ({ type: 20, bytes: new Uint8Array([1]) }),
+      { 'unexpected-record': 1 },
+      'handshaking',
+    ],
+    [
+      'a fatal alert under the keys ends it',
+      () => ({ type: 21, bytes: new Uint8Array([2, 49]) }),
+      {},
+      'closed',
+    ],
+    ['data under the keys waits', () => ({ type: 23, bytes: new Uint8Array([1]) }), {}, 'handshaking'],
+  ]
+  for (const [what, instead, dropped, state] of records) {
+    it(`${what}`, () => {
+      const server = makeServer({ mtu: 16_384 })
+      new ScriptedClient(server).handshake({ certificate: CLIENT_CERTIFICATE, instead })
+      const client = makeClient({ mtu: 16_384 })
+      scriptedServer(client, { certificate: SERVER_CERTIFICATE, instead })
+      for (const machine of [server, client]) {
+        expect(machine.state).toBe(state)
+        expect(machine.statistics.dropped).toMatchObject(dropped)
+      }
+    })
+  }
+})
+
+describe('a client that has too little in common', () => {
+  const cases: [object, string][] = [
+    [{ cipherSuites: [0x0000, 0x1301] }, 'no-common-cipher-suite'],
+    [{ extensions: { extendedMasterSecret: false } }, 'no-extended-master-secret'],
+    [{ extensions: { supportedGroups: [0x11ec] } }, 'no-common-group'],
+    [{ extensions: { ecPointFormats: new Uint8Array([1]) } }, 'no-common-group'],
+    [{ extensions: { signatureAlgorithms: [0x0203] } }, 'no-common-signature-algorithm'],
+  ]
+  for (const [script, reason] of cases) {
+    it(`is refused: ${reason}`, () => {
+      const server = makeServer()
+      const [, { datagrams }] = new ScriptedClient(server).sendHello(script)
+      expect(datagrams).toEqual([])
+      expect(server.statistics.dropped).toMatchObject({ [reason]: 1 })
+      expect(server.state).toBe('new')
     })
   }
 })

@@ -50,7 +50,7 @@ describe('a certificate that was generated, as @peculiar/x509 reads it', () => {
       Date.UTC(2099, 11, 31),
       Date.UTC(1970, 0, 2),
     ]
-    for (let i = 0; i < 300; i++) times.push(random.integer(Date.UTC(9990, 0)))
+    for (let i = 0; i < 150; i++) times.push(random.integer(Date.UTC(9990, 0)))
     const crypto = seededCrypto(5)
     for (const unixTime of times) {
       const { der } = DtlsCertificate.generate({ crypto, wallClock: { now: 0, unixTime } })
@@ -102,17 +102,19 @@ describe('the key of a peer’s certificate', () => {
   it('is the one that @peculiar/x509 finds', () => {
     expect(certificates.length).toBe(4)
     for (const [name, der] of certificates) {
-      expect(subjectPublicKeyInfo(der), name).toEqual(spkiOf(new X509Certificate(der).publicKey))
+      const { publicKey } = new X509Certificate(der)
+      expect(subjectPublicKeyInfo(der), `${name}`).toEqual(spkiOf(publicKey))
     }
   })
 
   it('S8, S11: is the same or none, whatever is changed, cut or added; nothing throws', () => {
     const provider = nativeCrypto()
+    const different: string[] = []
     let both = 0
     let neither = 0
     for (const [name, der] of certificates) {
       const random = new SeededRandom(der.length)
-      for (let i = 0; i < 700; i++) {
+      for (let i = 0; i < 400; i++) {
         const bytes = der.slice()
         for (let k = random.integer(3); k >= 0; k--) bytes[random.integer(bytes.length)] = random.u32()
         const found = subjectPublicKeyInfo(bytes)
@@ -122,19 +124,21 @@ describe('the key of a peer’s certificate', () => {
         } catch {
           // no certificate, says the oracle
         }
-        // the oracle writes again what it has read, and so mends what is wrong inside: a key that is usable needs no mending
-        if (found !== undefined && oracle !== undefined && provider.importVerifyingKey(found)) {
+        if (found === undefined || oracle === undefined) {
+          neither += found === oracle ? 1 : 0
+        } else if (provider.importVerifyingKey(found) !== undefined) {
+          // the oracle writes again what it has read, and so mends what is wrong inside: a usable key needs no mending
           both++
-          expect(found, `${name}, ${i}`).toEqual(oracle)
+          if (!Buffer.from(found).equals(oracle)) different.push(`${name}, ${i}`)
         }
-        if (found === undefined && oracle === undefined) neither++
       }
       for (let length = 0; length < der.length; length++) {
         expect(subjectPublicKeyInfo(der.subarray(0, length))).toBeUndefined()
       }
       expect(subjectPublicKeyInfo(new Uint8Array([...der, 0]))).toBeUndefined()
     }
-    expect(both).toBeGreaterThan(500)
+    expect(different).toEqual([])
+    expect(both).toBeGreaterThan(300)
     expect(neither).toBeGreaterThan(100)
   })
 

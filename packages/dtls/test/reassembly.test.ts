@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
   HandshakeReassembly,
@@ -112,11 +112,13 @@ describe('S3: fragments', () => {
         const reassembly = new HandshakeReassembly()
         const base = { type: 11, length: body.length, messageSequence: 1 }
         let changes = 0
+        let accepted = 0
         for (const [start, end] of ranges) {
           const result = reassembly.add({ ...base, offset: start, body: body.subarray(start, end) })
-          if (start === end) expect(result).toBe('malformed')
+          if (start === end && result !== 'malformed') accepted++
           if (result === 'changed') changes++
         }
+        expect(accepted, 'empty fragments that were taken').toBe(0)
         expect(reassembly.message(1)?.body).toEqual(body)
         // it became whole once; what came after was repeated
         expect(changes).toBe(1)
@@ -145,8 +147,8 @@ describe('S3: fragments', () => {
             body: body.subarray(offset, end),
           })
           const whole = reassembly.message(0)
-          if (whole === undefined) return
-          expect(whole.body).toEqual(whole.type === 11 ? one.body : two.body)
+          const expected = whole?.type === 11 ? one.body : two.body
+          expect(whole?.body ?? expected).toEqual(expected)
         }
         for (const turn of turns) feed(turn ? second : first)
         for (const message of [first, second]) while (message.next < message.ranges.length) feed(message)

@@ -70,7 +70,12 @@ export interface ClientScript {
   readonly proof?: ((transcript: Uint8Array) => Uint8Array) | 'omit'
   readonly cipherSuites?: readonly number[]
   readonly extensions?: Partial<typeof EXTENSIONS>
+  /** What goes under the keys in place of the Finished. */
+  readonly instead?: UnderKeys
 }
+
+/** A record under the keys, made from the genuine Finished. */
+export type UnderKeys = (finished: Uint8Array) => { readonly type: number; readonly bytes: Uint8Array }
 
 /** Speaks to a server until its answer to our Finished. */
 export class ScriptedClient {
@@ -139,7 +144,9 @@ export class ScriptedClient {
     })
     for (const { bytes } of messages) this.send(plaintext, ContentType.handshake, bytes)
     this.send(plaintext, ContentType.changeCipherSpec, new Uint8Array([1]))
-    return this.send(this.session.write, ContentType.handshake, this.session.finished.bytes)
+    const { finished, write } = this.session
+    const { type, bytes } = (script.instead ?? genuine)(finished.bytes)
+    return this.send(write, type, bytes)
   }
 }
 
@@ -148,7 +155,10 @@ export interface ServerScript {
   readonly claims?: readonly Uint8Array[] | 'omit'
   /** What the ServerKeyExchange holds instead of a signature over the randoms and the parameters. */
   readonly proof?: (signed: Uint8Array) => Uint8Array
+  readonly instead?: UnderKeys
 }
+
+const genuine: UnderKeys = (bytes) => ({ type: ContentType.handshake, bytes })
 
 /** Speaks to a client until its answer to our Finished. */
 export function scriptedServer(client: Dtls, script: ServerScript): Drained {
@@ -193,5 +203,6 @@ export function scriptedServer(client: Dtls, script: ServerScript): Drained {
     transcript: joined([hello!, ...flight, ...messages]),
     finishedSequences: { client: 1 + messages.length, server: flight.length },
   })
-  return send(session.write, ContentType.handshake, session.finished.bytes)
+  const { type, bytes } = (script.instead ?? genuine)(session.finished.bytes)
+  return send(session.write, type, bytes)
 }
