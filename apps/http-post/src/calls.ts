@@ -160,6 +160,9 @@ export class Calls {
       case 'resolveMdns':
         void this.#resolve(rtc, event.name)
         break
+      case 'keyframeRequest':
+        // nothing is sent that there could be a keyframe of
+        break
       case 'closed':
         this.#print(rtc, `Closed(${event.reason}${event.detail === undefined ? '' : `: ${event.detail}`})`)
         this.#names.delete(rtc)

@@ -61,6 +61,8 @@ export type RtcEvent =
   /** A renegotiation has changed the direction. `inactive`: the section was stopped. */
   | { readonly type: 'mediaChanged'; readonly mid: Mid; readonly direction: Direction }
   | MediaData
+  /** The peer cannot decode what we send before it gets a keyframe. */
+  | { readonly type: 'keyframeRequest'; readonly mid: Mid; readonly kind: 'pli' | 'fir' }
   /** A remote candidate is an mDNS name: resolve it, and give the answer to `resolveMdns`. */
   | { readonly type: 'resolveMdns'; readonly name: string }
   /** The end: nothing comes after it. `detail` is for a log. */

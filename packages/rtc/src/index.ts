@@ -12,10 +12,15 @@ export type {
   RtcOutput,
   Transmit,
 } from './events.ts'
-export type { Media } from './media.ts'
+export type { Media, WriteOptions, Writer } from './media.ts'
 export type { RtcOptions } from './options.ts'
 export { MAX_RECEIVE_STREAMS } from './receivers.ts'
 export { RtcRouter, type RtcRouterOutput } from './rtc-router.ts'
 export { Rtc } from './rtc.ts'
 export type { Answer, Offer } from './session.ts'
-export type { DropReason, InboundStreamStatistics, RtcStatistics } from './statistics.ts'
+export type {
+  DropReason,
+  InboundStreamStatistics,
+  OutboundStreamStatistics,
+  RtcStatistics,
+} from './statistics.ts'

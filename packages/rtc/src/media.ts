@@ -2,6 +2,7 @@ import { UsageError, type Mid, type Pt, type Ssrc } from '@str0m/sans-io'
 import { ExtensionIds } from '@str0m/rtp'
 import type { Direction, MediaSection } from '@str0m/sdp'
 import { type Codec, codecsOf } from './codec.ts'
+import type { MediaTime } from './events.ts'
 
 /** One media section of the session: audio or video, one way or both. Made by `Rtc`; lives until the peer is closed. */
 export class Media {
@@ -9,7 +10,7 @@ export class Media {
   readonly kind: 'audio' | 'video'
   /** Its place among the sections of the description. */
   readonly index: number
-  readonly #keyframeRequests: KeyframeRequest[]
+  readonly #owner: MediaOwner
   #direction: Direction = 'inactive'
   #stopped = false
   #codecs: readonly Codec[] = []
@@ -17,12 +18,13 @@ export class Media {
   #extensionIds = new ExtensionIds()
   #remoteSsrcs: ReadonlySet<Ssrc> = new Set()
   #requestKeyframes = false
+  #localSsrc: Ssrc | undefined
 
-  constructor(mid: Mid, kind: 'audio' | 'video', index: number, keyframeRequests: KeyframeRequest[]) {
+  constructor(mid: Mid, kind: 'audio' | 'video', index: number, owner: MediaOwner) {
     this.mid = mid
     this.kind = kind
     this.index = index
-    this.#keyframeRequests = keyframeRequests
+    this.#owner = owner
   }
 
   /** As negotiated, seen from here. */
@@ -67,7 +69,24 @@ export class Media {
    */
   requestKeyframe(kind: 'pli' | 'fir' = 'pli', ssrc?: Ssrc): void {
     if (this.kind !== 'video') throw new UsageError('no-keyframes', 'Audio has no keyframes to be asked for')
-    this.#keyframeRequests.push({ media: this, kind, ssrc })
+    this.#owner.requestKeyframe(this, kind, ssrc)
+  }
+
+  /**
+   * What frames of this payload type are sent with. Throws a `UsageError` (`unknown-payload-type`) for one that is not among
+   * `codecs`.
+   */
+  writer(pt: Pt): Writer {
+    const codec = this.#codecByPt[pt]
+    if (codec === undefined) {
+      throw new UsageError('unknown-payload-type', `Payload type ${pt} was not negotiated: see media.codecs`)
+    }
+    return new Writer(this, codec, this.#owner)
+  }
+
+  /** Our source in this section; `undefined` where we never sent. */
+  get localSsrc(): Ssrc | undefined {
+    return this.#localSsrc
   }
 
   /** Takes what was negotiated: `local` is our section, `remote` the peer's. For `Rtc` alone. */
@@ -79,6 +98,7 @@ export class Media {
     for (const codec of this.#codecs) this.#codecByPt[codec.pt] = codec
     this.#extensionIds = new ExtensionIds(local.extensions)
     this.#remoteSsrcs = new Set(remote.ssrcs.map(({ ssrc }) => ssrc))
+    this.#localSsrc = local.ssrcs[0]?.ssrc
     this.#requestKeyframes = this.#codecs.some(({ feedback }) => feedback.includes('nack pli'))
   }
 
@@ -89,9 +109,40 @@ export class Media {
   }
 }
 
-/** A wish of the user's, until the next poll. */
-export interface KeyframeRequest {
-  readonly media: Media
-  readonly kind: 'pli' | 'fir'
-  readonly ssrc: Ssrc | undefined
+/** What may be said of a frame beside its bytes. */
+export interface WriteOptions {
+  /** Whether decoding can start here. Needed for VP8 alone: the others' frames say it themselves. */
+  readonly keyframe?: boolean
+  /** Loudness in −dBov: 0 (loudest) to 127 (silence), RFC 6464. Sent where the peer takes it. */
+  readonly audioLevel?: number
+  readonly voiceActivity?: boolean
+}
+
+/** Sends the frames of one payload type. Made by `Media.writer`. */
+export class Writer {
+  readonly codec: Codec
+  readonly #media: Media
+  readonly #owner: MediaOwner
+
+  constructor(media: Media, codec: Codec, owner: MediaOwner) {
+    this.codec = codec
+    this.#media = media
+    this.#owner = owner
+  }
+
+  /**
+   * Sends a whole encoded frame, as a decoder takes it (H.264 in the byte-stream format, AV1 as a temporal unit). `time` is when it is to
+   * be played, on a clock of the stream's own that starts anywhere. False where it was not sent since the peer is not connected.
+   * Throws a `UsageError`: `closed`, `not-sending` (the direction does not allow it), `invalid-frame` (malformed, or an audio frame
+   * larger than a datagram).
+   */
+  write(time: MediaTime, data: Uint8Array, options: WriteOptions = {}): boolean {
+    return this.#owner.write(this.#media, this.codec, time, data, options)
+  }
+}
+
+/** What a section's handles call. Implemented by `Rtc`. */
+export interface MediaOwner {
+  requestKeyframe(media: Media, kind: 'pli' | 'fir', ssrc: Ssrc | undefined): void
+  write(media: Media, codec: Codec, time: MediaTime, data: Uint8Array, options: WriteOptions): boolean
 }

@@ -10,7 +10,10 @@ export interface RtcOptions {
   readonly crypto?: CryptoProvider
   /** Who we are. Default: a new self-signed certificate. One may serve many peers. */
   readonly certificate?: DtlsCertificate
-  /** Ties `now` to the calendar: certificates get dates from it. */
+  /**
+   * Ties `now` to the calendar: sender reports tell the time by it, and certificates get dates. Without one, `now` counts as milliseconds
+   * since 1970, which is as good for playing in step.
+   */
   readonly wallClock?: WallClock
   /** What to negotiate, in the order of preference. Default: `DEFAULT_CODECS` of `@str0m/sdp`. */
   readonly codecs?: readonly CodecCapability[]

@@ -61,10 +61,6 @@ export class Receivers {
     return active
   }
 
-  get hasActive(): boolean {
-    return this.#active.length > 0
-  }
-
   /** Takes the sections as they now stand. Streams of those that were stopped are forgotten. */
   setMedias(medias: readonly Media[]): void {
     this.#medias = medias.filter((media) => !media.stopped)

@@ -1,12 +1,23 @@
+import {
+  MAX_COUNT,
+  ntpFromUnix,
+  type ReportBlock,
+  type Rtcp,
+  SDES_CNAME,
+  type SourceDescription,
+  writeRtcp,
+} from '@str0m/rtp'
+import { type Instant, NEVER, type RandomSource, type Ssrc, unixTimeAt, type WallClock } from '@str0m/sans-io'
 import type { SrtpContext } from '@str0m/srtp'
-import { MAX_COUNT, type ReportBlock, type Rtcp, SDES_CNAME, writeRtcp } from '@str0m/rtp'
-import { type Instant, NEVER, type RandomSource, type Ssrc } from '@str0m/sans-io'
 import type { Receiver } from './receivers.ts'
+import type { Sender } from './senders.ts'
 
 /** Milliseconds between reports, times 0.5 to 1.5: RFC 3550 section 6.2, with the reduced minimum that RFC 4585 section 3.5.2 allows. */
 const REPORT_INTERVAL = 1000
+/** Sources of ours in one datagram: a sender report has 28 bytes, its name about 40. */
+const MAX_SENDERS_PER_REPORT = 8
 
-/** Writes our RTCP: receiver reports while something comes in, and feedback when it is wanted. */
+/** Writes our RTCP: reports while something comes in or goes out, and feedback when it is wanted. */
 export class Reporter {
   /** Our SSRC in reports, where we send no media. */
   readonly ssrc: Ssrc
@@ -14,12 +25,14 @@ export class Reporter {
   readonly cname: string
   /** RFC 5506: feedback may go without a report before it. */
   reducedSize = false
+  readonly #wallClock: WallClock
   readonly #random: () => number
   #reportAt: Instant = NEVER
 
-  constructor(ssrc: Ssrc, cname: string, random: RandomSource) {
+  constructor(ssrc: Ssrc, cname: string, wallClock: WallClock, random: RandomSource) {
     this.ssrc = ssrc
     this.cname = cname
+    this.#wallClock = wallClock
     const byte = new Uint8Array(1)
     this.#random = () => {
       random(byte)
@@ -27,44 +40,68 @@ export class Reporter {
     }
   }
 
-  /** When reports are next due; `Infinity` while nothing comes in. */
+  /** When reports are next due; `Infinity` while nothing comes in or goes out. */
   get deadline(): Instant {
     return this.#reportAt
   }
 
-  /** Something came in: a report is to follow. */
-  noteReceived(now: Instant): void {
+  /** Something came in or went out: a report is to follow. */
+  noteActivity(now: Instant): void {
     if (this.#reportAt === NEVER) this.#reportAt = now + REPORT_INTERVAL * (0.5 + this.#random())
   }
 
-  /** The reports on what came in since the last ones, as datagrams. */
-  reports(now: Instant, receivers: readonly Receiver[], srtp: SrtpContext): Uint8Array[] {
+  /** The reports on what came in and went out since the last ones, as datagrams. */
+  reports(
+    now: Instant,
+    receivers: readonly Receiver[],
+    senders: readonly Sender[],
+    srtp: SrtpContext,
+  ): Uint8Array[] {
     this.#reportAt = NEVER
+    const ntpTime = ntpFromUnix(unixTimeAt(this.#wallClock, now))
+    const blocks = receivers.map(({ stream }) => stream.report(now)).filter((block) => block !== undefined)
     const datagrams: Uint8Array[] = []
-    for (let i = 0; i < receivers.length; i += MAX_COUNT) {
-      const blocks = receivers
-        .slice(i, i + MAX_COUNT)
-        .map(({ stream }) => stream.report(now))
-        .filter((block) => block !== undefined)
-      datagrams.push(protect(srtp, this.#compound(blocks)))
+    for (
+      let b = 0, s = 0;
+      b < blocks.length || s < senders.length;
+      b += MAX_COUNT, s += MAX_SENDERS_PER_REPORT
+    ) {
+      const some = blocks.slice(b, b + MAX_COUNT)
+      const ours = senders.slice(s, s + MAX_SENDERS_PER_REPORT)
+      const reports = ours.map(({ stream, codec }, i) =>
+        stream.report(now, ntpTime, codec.clockRate, i === 0 ? some : []),
+      )
+      const names = this.#names(ours.length === 0 ? [this.ssrc] : ours.map(({ stream }) => stream.ssrc))
+      const first: Rtcp[] = ours.length === 0 ? [this.#receiverReport(some)] : reports
+      datagrams.push(protect(srtp, [...first, names]))
     }
     return datagrams
   }
 
   /** A datagram of feedback. */
   feedback(feedback: readonly Rtcp[], srtp: SrtpContext): Uint8Array {
-    return protect(srtp, this.reducedSize ? feedback : [...this.#compound([]), ...feedback])
+    // RFC 3550 section 6.1: a report first, then the name
+    const before = this.reducedSize ? [] : [this.#receiverReport([]), this.#names([this.ssrc])]
+    return protect(srtp, [...before, ...feedback])
   }
 
-  /** RFC 3550 section 6.1: a report first, then the name. */
-  #compound(reports: readonly ReportBlock[]): Rtcp[] {
-    return [
-      { type: 'receiverReport', ssrc: this.ssrc, reports },
-      {
-        type: 'sourceDescription',
-        chunks: [{ ssrc: this.ssrc, items: [{ type: SDES_CNAME, text: this.cname }] }],
-      },
-    ]
+  /** The last datagram: our sources are gone, RFC 3550 section 6.6. */
+  goodbye(ssrcs: readonly Ssrc[], srtp: SrtpContext): Uint8Array {
+    const gone = ssrcs.slice(0, MAX_COUNT)
+    return protect(srtp, [
+      this.#receiverReport([]),
+      this.#names([this.ssrc]),
+      { type: 'goodbye', ssrcs: gone },
+    ])
+  }
+
+  #receiverReport(reports: readonly ReportBlock[]): Rtcp {
+    return { type: 'receiverReport', ssrc: this.ssrc, reports }
+  }
+
+  #names(ssrcs: readonly Ssrc[]): SourceDescription {
+    const items = [{ type: SDES_CNAME, text: this.cname }]
+    return { type: 'sourceDescription', chunks: ssrcs.map((ssrc) => ({ ssrc, items })) }
   }
 }
 

@@ -1,16 +1,18 @@
 import { defaultCrypto } from '@str0m/crypto'
 import { DtlsCertificate } from '@str0m/dtls'
 import { parseRtcp, type Rtcp } from '@str0m/rtp'
-import { type Instant, type Mid, OutputQueue, plainBytes, UsageError } from '@str0m/sans-io'
-import { DEFAULT_CODECS } from '@str0m/sdp'
+import { type Instant, type Mid, OutputQueue, plainBytes, type Ssrc, UsageError } from '@str0m/sans-io'
+import { DEFAULT_CODECS, sends } from '@str0m/sdp'
 import { Candidate, type IceState } from '@str0m/stun-ice'
 import { ChangeSet, PendingChanges, type PendingOffer } from './change-set.ts'
 import { demultiplex } from './demultiplex.ts'
-import type { Receive, RtcEvent, RtcInput, RtcOutput } from './events.ts'
-import type { KeyframeRequest, Media } from './media.ts'
+import type { MediaTime, Receive, RtcEvent, RtcInput, RtcOutput } from './events.ts'
+import type { Codec } from './codec.ts'
+import type { Media, WriteOptions } from './media.ts'
 import type { RtcOptions } from './options.ts'
 import { type Receiver, Receivers } from './receivers.ts'
 import { Reporter } from './reporter.ts'
+import { type Sender, Senders } from './senders.ts'
 import {
   type AddedMedia,
   type Answer,
@@ -37,10 +39,10 @@ export class Rtc {
   readonly #transport: Transport
   readonly #session: Session
   readonly #receivers: Receivers
+  readonly #senders: Senders
   readonly #reporter: Reporter
   readonly #outputs = new OutputQueue<RtcOutput>()
   readonly #localCandidates: Candidate[] = []
-  readonly #keyframeRequests: KeyframeRequest[] = []
   readonly #iceLite: boolean
   #fingerprint: string | undefined
   #pending: PendingOffer | undefined
@@ -71,14 +73,14 @@ export class Rtc {
       mtu,
       srtpProfiles: options.srtpProfiles ?? ['AEAD_AES_128_GCM', 'AES_CM_128_HMAC_SHA1_80'],
     })
-    this.#session = new Session(
-      crypto,
-      options.codecs ?? DEFAULT_CODECS,
-      options.dtlsSetup ?? 'active',
-      this.#keyframeRequests,
-    )
+    this.#session = new Session(crypto, options.codecs ?? DEFAULT_CODECS, options.dtlsSetup ?? 'active', {
+      requestKeyframe: (media, kind, ssrc) => this.#askForKeyframe(media, kind, ssrc),
+      write: (...frame) => this.#write(...frame),
+    })
     this.#receivers = new Receivers(options.maxReorderWait)
-    this.#reporter = new Reporter(randomSsrc(crypto), this.#session.cname, (bytes) =>
+    this.#senders = new Senders(crypto, mtu)
+    const wallClock = options.wallClock ?? { now: 0, unixTime: 0 }
+    this.#reporter = new Reporter(randomSsrc(crypto), this.#session.cname, wallClock, (bytes) =>
       bytes.set(crypto.randomBytes(bytes.length)),
     )
   }
@@ -208,7 +210,6 @@ export class Rtc {
     for (;;) {
       const output = this.#outputs.shift()
       if (output !== undefined) return output
-      if (this.#keyframeRequests.length > 0) this.#sendKeyframeRequests()
       const from = this.#transport.poll()
       if (from === undefined) return { kind: 'timeout', at: this.#deadline() }
       this.#handleTransport(from)
@@ -217,7 +218,14 @@ export class Rtc {
 
   /** Ends the call: says goodbye to the peer and, once polled, says `closed`. Does nothing where it is closed. */
   close(): void {
-    if (!this.#closed) this.#transport.close()
+    if (this.#closed) return
+    const { outbound } = this.#transport
+    const ssrcs = Array.from(this.#senders.all, ({ stream }) => stream.ssrc)
+    if (outbound !== undefined && ssrcs.length > 0) {
+      this.#transport.transmit(this.#reporter.goodbye(ssrcs, outbound))
+    }
+    this.#closed = true
+    this.#transport.close()
   }
 
   /**
@@ -241,6 +249,7 @@ export class Rtc {
       ...(dtls === undefined ? {} : { dtls: dtls.statistics }),
       ...(inbound === undefined ? {} : { srtpReceived: inbound.statistics }),
       inbound: this.#receivers.statistics,
+      outbound: this.#senders.statistics,
     }
   }
 
@@ -325,7 +334,12 @@ export class Rtc {
     for (const receiver of this.#receivers.handleTimeout(now)) this.#takeFrames(receiver)
     const { outbound } = this.#transport
     if (now >= this.#reporter.deadline && outbound !== undefined) {
-      const datagrams = this.#reporter.reports(now, this.#receivers.takeActive(), outbound)
+      const datagrams = this.#reporter.reports(
+        now,
+        this.#receivers.takeActive(),
+        this.#senders.takeActive(),
+        outbound,
+      )
       for (const datagram of datagrams) this.#transport.transmit(datagram)
     }
   }
@@ -361,7 +375,7 @@ export class Rtc {
       this.#drop(receiver)
       return
     }
-    this.#reporter.noteReceived(this.#now)
+    this.#reporter.noteActivity(this.#now)
     this.#takeFrames(receiver)
   }
 
@@ -392,16 +406,59 @@ export class Rtc {
     if (length < 0) return
     const { packets, malformed } = parseRtcp(input.contents, length)
     for (let i = 0; i < malformed; i++) this.#drop('malformedRtcp')
-    for (const packet of packets) {
-      if (packet.type === 'senderReport') this.#receivers.handleSenderReport(this.#now, packet)
-      else if (packet.type === 'goodbye') for (const ssrc of packet.ssrcs) this.#receivers.handleGoodbye(ssrc)
+    for (const packet of packets) this.#handleRtcpPacket(packet)
+  }
+
+  #handleRtcpPacket(packet: Rtcp): void {
+    switch (packet.type) {
+      case 'senderReport':
+        this.#receivers.handleSenderReport(this.#now, packet)
+        this.#senders.handleReports(this.#now, packet.reports)
+        break
+      case 'receiverReport':
+        this.#senders.handleReports(this.#now, packet.reports)
+        break
+      case 'goodbye':
+        for (const ssrc of packet.ssrcs) this.#receivers.handleGoodbye(ssrc)
+        break
+      case 'pli': {
+        const sender = this.#senders.find(packet.mediaSsrc)
+        if (sender === undefined) break
+        sender.pliCount++
+        this.#keyframeRequested(sender, 'pli')
+        break
+      }
+      case 'fir':
+        for (const sender of this.#senders.handleFir(packet)) this.#keyframeRequested(sender, 'fir')
+        break
+      default:
+        break
     }
   }
 
-  #sendKeyframeRequests(): void {
-    for (const { media, kind, ssrc } of this.#keyframeRequests.splice(0)) {
-      for (const receiver of this.#receivers.of(media, ssrc)) this.#requestKeyframe(receiver, kind)
+  #keyframeRequested({ media }: Sender, kind: 'pli' | 'fir'): void {
+    this.#event({ type: 'keyframeRequest', mid: media.mid, kind })
+  }
+
+  #write(media: Media, codec: Codec, time: MediaTime, data: Uint8Array, options: WriteOptions): boolean {
+    this.#checkOpen()
+    const ssrc = media.localSsrc
+    if (!sends(media.direction) || ssrc === undefined) {
+      throw new UsageError('not-sending', `"${media.mid}" is ${media.direction}: nothing can be sent on it`)
     }
+    const { outbound } = this.#transport
+    if (outbound === undefined) return false
+    const datagrams = this.#senders.packetize(this.#now, media, ssrc, codec, time, data, options, outbound)
+    if (datagrams === undefined) {
+      throw new UsageError('invalid-frame', `This is no ${codec.name} frame, or it does not fit a datagram`)
+    }
+    for (const datagram of datagrams) this.#transport.transmit(datagram)
+    this.#reporter.noteActivity(this.#now)
+    return true
+  }
+
+  #askForKeyframe(media: Media, kind: 'pli' | 'fir', ssrc: Ssrc | undefined): void {
+    for (const receiver of this.#receivers.of(media, ssrc)) this.#requestKeyframe(receiver, kind)
   }
 
   #requestKeyframe(receiver: Receiver, kind: 'pli' | 'fir'): void {

@@ -23,7 +23,7 @@ import {
   writeSdp,
 } from '@str0m/sdp'
 import type { Candidate } from '@str0m/stun-ice'
-import { type KeyframeRequest, Media } from './media.ts'
+import { Media, type MediaOwner } from './media.ts'
 import type { RemoteTransport } from './transport.ts'
 
 /** What a browser's `RTCSessionDescription` is as JSON. */
@@ -97,7 +97,7 @@ export class Session {
   readonly #crypto: CryptoProvider
   readonly #capabilities: Capabilities
   readonly #dtlsSetup: 'active' | 'passive'
-  readonly #keyframeRequests: KeyframeRequest[]
+  readonly #mediaOwner: MediaOwner
   readonly #sections: Section[] = []
   #version = 0
   #remote: RemoteTransport | undefined
@@ -106,12 +106,12 @@ export class Session {
     crypto: CryptoProvider,
     codecs: readonly CodecCapability[],
     dtlsSetup: 'active' | 'passive',
-    keyframeRequests: KeyframeRequest[],
+    mediaOwner: MediaOwner,
   ) {
     this.#crypto = crypto
     this.#capabilities = { codecs, extensions: EXTENSIONS }
     this.#dtlsSetup = dtlsSetup
-    this.#keyframeRequests = keyframeRequests
+    this.#mediaOwner = mediaOwner
     // RFC 8829 section 5.2.1: 64 bits whose highest is zero
     const id = crypto.randomBytes(8)
     id[0] = id[0]! & 0x7f
@@ -273,12 +273,7 @@ export class Session {
   ): MediaUpdate {
     const added = known.media === undefined || known.media.stopped
     if (known.media === undefined) {
-      known.media = new Media(
-        known.mid,
-        known.kind === 'audio' ? 'audio' : 'video',
-        index,
-        this.#keyframeRequests,
-      )
+      known.media = new Media(known.mid, known.kind === 'audio' ? 'audio' : 'video', index, this.#mediaOwner)
     }
     known.media.negotiated(direction, local, remote)
     return { media: known.media, added, direction }

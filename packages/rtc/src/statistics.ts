@@ -1,4 +1,4 @@
-import type { StreamRxStatistics } from '@str0m/rtp'
+import type { StreamRxStatistics, StreamTxStatistics } from '@str0m/rtp'
 import type { DtlsStatistics } from '@str0m/dtls'
 import type { Mid, Rid } from '@str0m/sans-io'
 import type { SrtpStatistics } from '@str0m/srtp'
@@ -35,6 +35,16 @@ export interface InboundStreamStatistics extends StreamRxStatistics {
   readonly firCount: number
 }
 
+/** One stream that goes out. */
+export interface OutboundStreamStatistics extends StreamTxStatistics {
+  readonly mid: Mid
+  readonly framesSent: number
+  /** Picture loss indications received. */
+  readonly pliCount: number
+  /** Full intra requests received, repetitions not counted. */
+  readonly firCount: number
+}
+
 /** Counters since the start, in the W3C's names where it has them. */
 export interface RtcStatistics {
   readonly iceState: IceState
@@ -48,6 +58,7 @@ export interface RtcStatistics {
   readonly dtls?: DtlsStatistics
   readonly srtpReceived?: SrtpStatistics
   readonly inbound: readonly InboundStreamStatistics[]
+  readonly outbound: readonly OutboundStreamStatistics[]
 }
 
 export function noDrops(): Record<DropReason, number> {

@@ -1,0 +1,223 @@
+import type { LinkOptions } from '@str0m/netem'
+import { SeededRandom } from '@str0m/sans-io'
+import { describe, expect, it } from 'vitest'
+import { Candidate, Rtc } from '../src/index.ts'
+import { connectedCall, eventsOf, RTC_ADDRESS, rtcPair } from './harness.ts'
+
+const LINK = { latency: 20 }
+
+function connectedPair(seed: number, link: LinkOptions = LINK) {
+  const made = rtcPair(seed, link)
+  made.pair.runUntil(() => made.a.connected && made.b.connected)
+  return made
+}
+
+/** A VP8 frame of so many bytes, which says itself whether it is a keyframe. */
+function vp8(length: number, keyframe: boolean, fill: number): Uint8Array {
+  const frame = new Uint8Array(length).fill(fill)
+  frame[0] = keyframe ? 0x10 : 0x11
+  return frame
+}
+
+const audio = (value: number) => ({ value, clockRate: 48_000 })
+const video = (value: number) => ({ value, clockRate: 90_000 })
+
+describe('frames that are sent arrive', () => {
+  it('whole, in order, with their times, both ways at once', () => {
+    const { a, b, pair } = connectedPair(1)
+    const random = new SeededRandom(1)
+    const opusPt = a.media('0')!.codecs[0]!.pt
+    const vp8Pt = a.media('1')!.codecs.find(({ name }) => name === 'VP8')!.pt
+    const sent: Uint8Array[] = []
+    for (let i = 0; i < 50; i++) {
+      const frame = vp8(1 + random.integer(8000), i === 0, i)
+      sent.push(frame)
+      expect(
+        a
+          .media('1')!
+          .writer(vp8Pt)
+          .write(video(3000 * i), frame, { keyframe: i === 0 }),
+      ).toBe(true)
+      expect(
+        b
+          .media('0')!
+          .writer(opusPt)
+          .write(audio(960 * i), Uint8Array.of(0xfc, i)),
+      ).toBe(true)
+      pair.runFor(33)
+    }
+    pair.runFor(100)
+    const frames = eventsOf(pair.b.events, 'mediaData')
+    expect(frames.map(({ data }) => data)).toEqual(sent)
+    expect(frames.every(({ mid, contiguous }) => mid === '1' && contiguous)).toBe(true)
+    expect(frames.map(({ keyframe }) => keyframe)).toEqual(sent.map((_, i) => i === 0))
+    expect(frames.map(({ time }) => time.value - frames[0]!.time.value)).toEqual(sent.map((_, i) => 3000 * i))
+    const heard = eventsOf(pair.a.events, 'mediaData')
+    expect(heard.map(({ data }) => data[1])).toEqual(Array.from({ length: 50 }, (_, i) => i))
+  })
+
+  it('in every codec that was negotiated', () => {
+    const { a, pair } = connectedPair(2)
+    const frames: Record<string, Uint8Array> = {
+      opus: Uint8Array.of(0xfc, 1),
+      PCMU: new Uint8Array(160).fill(1),
+      PCMA: new Uint8Array(160).fill(2),
+      VP8: vp8(3000, true, 3),
+      VP9: Uint8Array.from([0x80, ...new Uint8Array(3000).fill(4)]),
+      H264: Uint8Array.from([0, 0, 0, 1, 0x67, 1, 0, 0, 0, 1, 0x65, ...new Uint8Array(900).fill(5)]),
+      AV1: Uint8Array.from([0x0a, 1, 7, 0x32, 0x10, ...new Uint8Array(16).fill(6)]),
+    }
+    let time = 0
+    for (const media of a.medias) {
+      for (const codec of media.codecs) {
+        time += codec.clockRate
+        media.writer(codec.pt).write({ value: time, clockRate: codec.clockRate }, frames[codec.name]!)
+        pair.runFor(200)
+        const [last] = eventsOf(pair.b.events, 'mediaData').slice(-1)
+        expect({ pt: last?.pt, data: last?.data }, codec.name).toEqual({
+          pt: codec.pt,
+          data: frames[codec.name],
+        })
+      }
+    }
+  })
+
+  it('and those that cannot are told apart where something was lost', () => {
+    const { a, pair } = connectedPair(3, { ...LINK, loss: 0.1 })
+    const { pt } = a.media('0')!.codecs[0]!
+    for (let i = 0; i < 200; i++) {
+      a.media('0')!
+        .writer(pt)
+        .write(audio(960 * i), Uint8Array.of(i))
+      pair.runFor(20)
+    }
+    pair.runFor(500)
+    const frames = eventsOf(pair.b.events, 'mediaData')
+    expect(frames.length).toBeGreaterThan(150)
+    expect(frames.length).toBeLessThan(200)
+    for (let i = 1; i < frames.length; i++) {
+      expect(frames[i]!.contiguous).toBe(frames[i]!.data[0] === frames[i - 1]!.data[0]! + 1)
+    }
+  })
+
+  it('carry the loudness where it is given', () => {
+    const { a, b, pair } = connectedPair(4)
+    const { pt } = a.media('0')!.codecs[0]!
+    a.media('0')!.writer(pt).write(audio(0), Uint8Array.of(1), { audioLevel: 30, voiceActivity: true })
+    pair.runFor(100)
+    expect(eventsOf(pair.b.events, 'mediaData')).toHaveLength(1)
+    expect(b.statistics.inbound[0]!.headerBytesReceived).toBe(12 + 4 + 4)
+  })
+})
+
+describe('reports on what is sent', () => {
+  it('tell the round trip, the loss and the time', () => {
+    const { a, b, pair } = connectedPair(5)
+    const { pt } = a.media('0')!.codecs[0]!
+    for (let i = 0; i < 400; i++) {
+      a.media('0')!
+        .writer(pt)
+        .write(audio(960 * i), Uint8Array.of(i))
+      pair.runFor(20)
+    }
+    const [outbound] = a.statistics.outbound
+    expect(outbound).toMatchObject({ mid: '0', packetsSent: 400, framesSent: 400, packetsLost: 0 })
+    expect(outbound!.roundTripTime).toBeCloseTo(0.04, 3)
+    expect(outbound!.bytesSent).toBe(400)
+    expect(b.statistics.inbound[0]!.packetsReceived).toBeGreaterThan(395)
+  })
+
+  it('stop with the media, and both sides then wake for keepalives alone', () => {
+    const { a, pair } = connectedPair(6)
+    const { pt } = a.media('0')!.codecs[0]!
+    a.media('0')!.writer(pt).write(audio(0), Uint8Array.of(1))
+    pair.runFor(10_000)
+    const before = a.statistics.packetsSent
+    pair.runFor(60_000)
+    expect(a.statistics.packetsSent).toBe(before)
+  })
+
+  it('say goodbye', () => {
+    const { a, b, pair } = connectedPair(7)
+    const { pt } = a.media('0')!.codecs[0]!
+    a.media('0')!.writer(pt).write(audio(0), Uint8Array.of(1))
+    pair.runFor(100)
+    expect(b.statistics.inbound).toHaveLength(1)
+    a.close()
+    pair.runUntil(() => b.closed)
+    expect(b.statistics.inbound).toHaveLength(0)
+  })
+})
+
+describe('requests for a keyframe', () => {
+  it('come as events, a repeated full intra request once', () => {
+    const { a, b, pair } = connectedPair(8)
+    const { pt } = a.media('1')!.codecs[0]!
+    a.media('1')!
+      .writer(pt)
+      .write(video(0), vp8(100, true, 1))
+    pair.runFor(100)
+    b.media('1')!.requestKeyframe('pli')
+    b.media('1')!.requestKeyframe('fir')
+    pair.runFor(100)
+    expect(eventsOf(pair.a.events, 'keyframeRequest')).toEqual([
+      { type: 'keyframeRequest', mid: '1', kind: 'pli' },
+      { type: 'keyframeRequest', mid: '1', kind: 'fir' },
+    ])
+    expect(a.statistics.outbound[0]).toMatchObject({ pliCount: 1, firCount: 1 })
+  })
+
+  it('of a browser are taken for our source, and a repetition of one is the same', () => {
+    const { rtc, peer, pair } = connectedCall(9, { link: LINK })
+    const { pt } = rtc.media('1')!.codecs[0]!
+    rtc
+      .media('1')!
+      .writer(pt)
+      .write(video(0), vp8(100, true, 1))
+    const { ssrc } = rtc.statistics.outbound[0]!
+    for (const sequenceNumber of [7, 7, 8]) {
+      peer.sendRtcp([{ type: 'fir', senderSsrc: 5, entries: [{ ssrc, sequenceNumber }] }])
+      pair.runFor(50)
+    }
+    peer.sendRtcp([{ type: 'pli', senderSsrc: 5, mediaSsrc: 12345 }])
+    pair.runFor(50)
+    expect(eventsOf(pair.a.events, 'keyframeRequest')).toHaveLength(2)
+  })
+})
+
+describe('what cannot be sent is refused', () => {
+  it('and nothing has changed', () => {
+    const { a } = connectedPair(10)
+    const media = a.media('0')!
+    const { pt } = media.codecs[0]!
+    expect(() => media.writer(99)).toThrow(expect.objectContaining({ code: 'unknown-payload-type' }))
+    expect(() => media.writer(pt).write(audio(0), new Uint8Array(0))).toThrow(
+      expect.objectContaining({ code: 'invalid-frame' }),
+    )
+    expect(() => media.writer(pt).write(audio(0), new Uint8Array(2000))).toThrow(
+      expect.objectContaining({ code: 'invalid-frame' }),
+    )
+    a.close()
+    expect(() => media.writer(pt).write(audio(0), new Uint8Array(1))).toThrow(
+      expect.objectContaining({ code: 'closed' }),
+    )
+  })
+
+  it('where the direction does not allow it, or nobody is there yet', () => {
+    const { a } = rtcPair(11)
+    const media = a.media('0')!
+    expect(media.writer(media.codecs[0]!.pt).write(audio(0), Uint8Array.of(1))).toBe(false)
+    const rtc = new Rtc()
+    rtc.addLocalCandidate(Candidate.host(RTC_ADDRESS, 'udp'))
+    const change = rtc.createOffer()
+    change.addMedia('audio', 'recvonly')
+    const other = new Rtc()
+    rtc.pendingChanges()
+    const answer = other.acceptOffer(change.apply())
+    rtc.pendingChanges()!.acceptAnswer(answer)
+    const receiving = rtc.media('0')!
+    expect(() => receiving.writer(receiving.codecs[0]!.pt).write(audio(0), Uint8Array.of(1))).toThrow(
+      expect.objectContaining({ code: 'not-sending' }),
+    )
+  })
+})

@@ -1,0 +1,151 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { depacketizerFor, packetizerFor, type PayloadPieces } from '../src/index.ts'
+
+const MODE_1 = new Map([['packetization-mode', '1']])
+
+function joined({ pieces, length }: PayloadPieces): Uint8Array {
+  const whole = Uint8Array.from(pieces.flatMap((piece) => [...piece]))
+  expect(whole).toHaveLength(length)
+  return whole
+}
+
+/** NAL units that hold no start code: as an encoder escapes them. */
+const nalUnit = fc
+  .tuple(
+    fc.integer({ min: 1, max: 23 }),
+    fc.integer({ min: 0, max: 3 }),
+    fc.uint8Array({ minLength: 1, maxLength: 3000 }),
+  )
+  .map(([type, importance, body]) =>
+    Uint8Array.from([(importance << 5) | type, ...body.map((byte) => byte | 1)]),
+  )
+
+const annexB = fc
+  .array(fc.tuple(nalUnit, fc.boolean()), { minLength: 1, maxLength: 6 })
+  .map((units) => Uint8Array.from(units.flatMap(([unit, long]) => [...(long ? [0] : []), 0, 0, 1, ...unit])))
+
+const leb128 = (value: number): number[] =>
+  value < 128 ? [value] : [(value & 127) | 128, ...leb128(value >> 7)]
+const obu = fc
+  .tuple(fc.constantFrom(1, 3, 4, 5, 6, 7), fc.boolean(), fc.uint8Array({ minLength: 0, maxLength: 3000 }))
+  .map(([type, extended, body]) => [
+    (type << 3) | (extended ? 4 : 0) | 2,
+    ...(extended ? [0x20] : []),
+    ...leb128(body.length),
+    ...body,
+  ])
+const temporalUnit = fc
+  .array(obu, { minLength: 1, maxLength: 6 })
+  .map((units) => Uint8Array.from([0x12, 0x00, ...units.flat()]))
+
+const vp9Frame = fc
+  .tuple(fc.boolean(), fc.uint8Array({ maxLength: 4000 }))
+  .map(([keyframe, body]) => Uint8Array.from([keyframe ? 0x80 : 0x84, ...body]))
+
+/** What the packetizer is given, and what a depacketizer is to make of it. */
+const CODECS = {
+  opus: { frames: fc.uint8Array({ minLength: 1, maxLength: 200 }), parameters: new Map<string, string>() },
+  PCMU: { frames: fc.uint8Array({ minLength: 1, maxLength: 200 }), parameters: new Map<string, string>() },
+  VP8: { frames: fc.uint8Array({ minLength: 1, maxLength: 5000 }), parameters: new Map<string, string>() },
+  VP9: { frames: vp9Frame, parameters: new Map<string, string>() },
+  H264: { frames: annexB, parameters: MODE_1 },
+  AV1: { frames: temporalUnit, parameters: new Map<string, string>() },
+} as const
+
+/** A byte-stream with start codes of four bytes each; a temporal unit without its delimiter. */
+function canonical(codec: keyof typeof CODECS, frame: Uint8Array): Uint8Array {
+  if (codec === 'AV1') return frame.slice(2)
+  if (codec !== 'H264') return frame
+  const text = Buffer.from(frame).toString('latin1')
+  const units = text.split(/\0*\0\0\x01/).filter((unit) => unit !== '')
+  return Uint8Array.from(Buffer.from(units.map((unit) => `\0\0\0\x01${unit}`).join(''), 'latin1'))
+}
+
+describe('a frame is split and put together again', () => {
+  it.each(Object.keys(CODECS) as (keyof typeof CODECS)[])('%s, at any length of packets', (codec) => {
+    const { frames, parameters } = CODECS[codec]
+    fc.assert(
+      fc.property(frames, fc.integer({ min: 20, max: 1200 }), fc.nat(0xffff), (frame, maxLength, random) => {
+        const payloads = packetizerFor(codec, parameters, random)!.packetize(frame, maxLength, true)
+        if (payloads === undefined) {
+          // an audio frame is one packet, or none
+          expect(codec === 'opus' || codec === 'PCMU').toBe(true)
+          expect(frame.length).toBeGreaterThan(maxLength)
+          return
+        }
+        const packets = payloads.map(joined)
+        for (const packet of packets) expect(packet.length).toBeLessThanOrEqual(maxLength)
+        const depacketizer = depacketizerFor(codec)!
+        expect(depacketizer.assemble(packets)?.data).toEqual(canonical(codec, frame))
+        if (codec === 'VP8' || codec === 'VP9') {
+          expect(packets.map((packet) => depacketizer.startsFrame(packet))).toEqual(
+            packets.map((_, i) => i === 0),
+          )
+        }
+      }),
+    )
+  })
+
+  it('VP9 in both modes, and a keyframe is seen as one', () => {
+    const depacketizer = depacketizerFor('VP9')!
+    for (const keyframe of [true, false]) {
+      const frame = Uint8Array.from([
+        keyframe ? 0x80 : 0x84,
+        ...Array.from({ length: 3000 }, (_, i) => i & 0xff),
+      ])
+      for (const mode of ['flexible', 'structured'] as const) {
+        const parameters = new Map(mode === 'flexible' ? [] : [['flexible-mode', '0']])
+        const packets = packetizerFor('VP9', parameters, 5)!.packetize(frame, 1000, keyframe)!.map(joined)
+        expect(depacketizer.assemble(packets)).toEqual({ data: frame, keyframe })
+        expect(depacketizer.startsKeyframe(packets[0]!)).toBe(keyframe)
+      }
+    }
+  })
+
+  it('H.264 in mode 0, where each unit fits', () => {
+    const packetizer = packetizerFor('H264', new Map(), 0)!
+    const frame = Uint8Array.of(0, 0, 0, 1, 0x67, 1, 2, 0, 0, 1, 0x68, 3, 0, 0, 1, 0x65, 4, 5, 6)
+    const packets = packetizer.packetize(frame, 100, true)!.map(joined)
+    expect(packets.map((packet) => [...packet])).toEqual([
+      [0x67, 1, 2],
+      [0x68, 3],
+      [0x65, 4, 5, 6],
+    ])
+    expect(packetizer.packetize(frame, 3, true)).toBeUndefined()
+  })
+
+  it('H.264 parameter sets ride with what follows them', () => {
+    const frame = Uint8Array.of(0, 0, 0, 1, 0x67, 1, 2, 0, 0, 1, 0x68, 3, 0, 0, 1, 0x65, 4, 5, 6)
+    const packets = packetizerFor('H264', MODE_1, 0)!.packetize(frame, 100, true)!.map(joined)
+    expect(packets.map((packet) => [...packet])).toEqual([
+      [0x78, 0, 3, 0x67, 1, 2, 0, 2, 0x68, 3, 0, 4, 0x65, 4, 5, 6],
+    ])
+  })
+
+  it('AV1 starts a new sequence with the N bit', () => {
+    const keyframe = Uint8Array.of(0x12, 0, 0x0a, 1, 7, 0x32, 2, 8, 9)
+    const [first] = packetizerFor('AV1', new Map(), 0)!.packetize(keyframe, 100, true)!.map(joined)
+    expect([...first!]).toEqual([0x08, 2, 0x08, 7, 3, 0x30, 8, 9])
+    expect(depacketizerFor('AV1')!.startsKeyframe(first!)).toBe(true)
+  })
+})
+
+describe('what is no frame is refused', () => {
+  it.each([
+    ['opus', []],
+    ['VP8', []],
+    ['VP9', [0x00]],
+    ['H264', [1, 2, 3]],
+    ['AV1', [0x80]],
+    ['AV1', [0x0a, 5, 1]],
+    ['AV1', [0x0a, 0xff]],
+    ['AV1', [0x12, 0]],
+  ])('%s %j', (codec, bytes) => {
+    expect(packetizerFor(codec, MODE_1, 0)!.packetize(Uint8Array.from(bytes), 100, true)).toBeUndefined()
+  })
+
+  it('and so is a codec that is not known', () => {
+    expect(packetizerFor('theora', new Map(), 0)).toBeUndefined()
+  })
+})
