@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { depacketizerFor, packetizerFor, type PayloadPieces } from '../src/index.ts'
 
@@ -58,6 +58,7 @@ function canonical(codec: keyof typeof CODECS, frame: Uint8Array): Uint8Array {
   if (codec === 'AV1') return frame.slice(2)
   if (codec !== 'H264') return frame
   const text = Buffer.from(frame).toString('latin1')
+  // eslint-disable-next-line no-control-regex -- start codes are made of them
   const units = text.split(/\0*\0\0\x01/).filter((unit) => unit !== '')
   return Uint8Array.from(Buffer.from(units.map((unit) => `\0\0\0\x01${unit}`).join(''), 'latin1'))
 }
