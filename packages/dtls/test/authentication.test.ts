@@ -159,7 +159,7 @@ describe('before the Finished', () => {
     ['data under the keys waits', () => ({ type: 23, bytes: new Uint8Array([1]) }), {}, 'handshaking'],
   ]
   for (const [what, instead, dropped, state] of records) {
-    it(`${what}`, () => {
+    it(`${what}, in either role`, () => {
       const server = makeServer({ mtu: 16_384 })
       new ScriptedClient(server).handshake({ certificate: CLIENT_CERTIFICATE, instead })
       const client = makeClient({ mtu: 16_384 })

@@ -103,7 +103,7 @@ describe('the key of a peer’s certificate', () => {
     expect(certificates.length).toBe(4)
     for (const [name, der] of certificates) {
       const { publicKey } = new X509Certificate(der)
-      expect(subjectPublicKeyInfo(der), `${name}`).toEqual(spkiOf(publicKey))
+      expect(subjectPublicKeyInfo(der), `of ${name}`).toEqual(spkiOf(publicKey))
     }
   })
 

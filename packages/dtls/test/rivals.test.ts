@@ -70,14 +70,13 @@ describe('S1: as many forgeries as there is room for beside the genuine one, and
     expect(forgedCookies(RIVAL_HELLOS_MAX)).toEqual(['handshaking', 'handshaking'])
   })
 
-  it('the same cookie any number of times', () => {
+  it('the same forged cookies any number of times', () => {
     const [client, hello] = started()
     const server = makeServer({ ...MTU, cookie: 'required' })
-    const request = give(server, hello)
-    const flight4 = give(server, give(client, request))
+    const flight4 = give(server, give(client, give(server, hello)))
     for (let i = 0; i < 100; i++) {
       const body = encodeHelloVerifyRequest(new Uint8Array(32).fill(i % 2))
-      give(client, [inRecord(handshakeMessage(HandshakeType.helloVerifyRequest, 0, body)), ...request])
+      give(client, [inRecord(handshakeMessage(HandshakeType.helloVerifyRequest, 0, body))])
     }
     give(client, give(server, give(client, flight4)))
     expect([client.state, server.state]).toEqual(['connected', 'connected'])
