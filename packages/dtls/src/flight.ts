@@ -1,7 +1,7 @@
 import { type Instant, NEVER } from '@str0m/sans-io'
 import { concatBytes } from './bytes.ts'
 import type { WriteEpoch } from './record-protection.ts'
-import { keepRival, RIVAL_SESSIONS_MAX } from './rivals.ts'
+import { keepRival } from './rivals.ts'
 import { HANDSHAKE_HEADER_LENGTH, handshakeFragment, type HandshakeMessage } from './wire/handshake.ts'
 import { ContentType, DTLS_1_2 } from './wire/protocol.ts'
 
@@ -18,6 +18,8 @@ export interface RetransmissionTimes {
   readonly max: number
 }
 
+/** Rival flights that are sent again together; the others follow the next time. */
+const RIVALS_AT_ONCE_MAX = 16
 const CHANGE_CIPHER_SPEC = new Uint8Array([1])
 /** A fragment of fewer bytes is not worth its headers: the message starts in the next datagram. */
 const FRAGMENT_LENGTH_MIN = 32
@@ -55,41 +57,35 @@ export class Flight {
    */
   send(items: readonly FlightItem[], now: Instant, repeats: boolean): void {
     this.#rivals.length = 0
-    this.sendRival(items, now, repeats)
+    this.sendRival(items, now, repeats, 1)
   }
 
   /**
-   * Sends `items` now, and from then on in turn with what was sent before: where a forgery may have made us choose
-   * wrong, and only the peer's answer can tell.
+   * Sends `items` now, and from then on beside what was sent before: where a forgery may have made us choose
+   * wrong, and only the peer's answer can tell. Of more than `max` the oldest goes.
    */
-  sendRival(items: readonly FlightItem[], now: Instant, repeats: boolean): void {
-    keepRival(this.#rivals, items, RIVAL_SESSIONS_MAX)
+  sendRival(items: readonly FlightItem[], now: Instant, repeats: boolean, max: number): void {
+    keepRival(this.#rivals, items, max)
     this.#repeats = repeats
     this.#interval = this.#times.initial
-    this.#transmit(now)
+    this.#schedule(now)
+    this.#transmit(items)
   }
 
   /** The timer ran out. */
   handleTimeout(now: Instant): void {
-    const next = this.#rivals.shift()
-    if (next !== undefined) this.#rivals.push(next)
     this.#interval = Math.min(this.#interval * 2, this.#times.max)
-    this.#transmit(now)
+    this.#transmitAgain(now)
   }
 
   /**
    * The peer sent its flight again: so do we, unless what was sent last may still be on its way. The limit also
-   * keeps anyone who repeats the peer's datagrams from drawing more than a flight in half the first timer.
+   * keeps anyone who repeats the peer's datagrams from drawing more than that in half the first timer.
    */
   handleRepeated(now: Instant): boolean {
-    if (this.#rivals.length === 0 || !this.mayRepeat(now)) return false
-    this.#transmit(now)
+    if (this.#rivals.length === 0 || now - this.#sentAt < this.#times.initial / 2) return false
+    this.#transmitAgain(now)
     return true
-  }
-
-  /** Whether so long ago that whoever makes us send again by what it sends gains nothing. */
-  mayRepeat(now: Instant): boolean {
-    return now - this.#sentAt >= this.#times.initial / 2
   }
 
   /** Nothing is to be sent again. */
@@ -98,10 +94,22 @@ export class Flight {
     this.#deadline = NEVER
   }
 
-  #transmit(now: Instant): void {
+  #schedule(now: Instant): void {
     this.#sentAt = now
     this.#deadline = this.#repeats ? now + this.#interval : NEVER
-    for (const datagram of packFlight(this.#rivals.at(-1) ?? [], this.#mtu)) this.#output(datagram)
+  }
+
+  #transmitAgain(now: Instant): void {
+    this.#schedule(now)
+    const count = Math.min(this.#rivals.length, RIVALS_AT_ONCE_MAX)
+    for (const items of this.#rivals.splice(0, count)) {
+      this.#rivals.push(items)
+      this.#transmit(items)
+    }
+  }
+
+  #transmit(items: readonly FlightItem[]): void {
+    for (const datagram of packFlight(items, this.#mtu)) this.#output(datagram)
   }
 }
 

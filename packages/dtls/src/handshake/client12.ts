@@ -237,7 +237,7 @@ export class ClientHandshake12 implements Handshake {
     )
     if (this.#state.name === 'wait-finished') {
       keepRival(this.#state.sessions, session, RIVAL_SESSIONS_MAX)
-      flight.sendRival(items, now, true)
+      flight.sendRival(items, now, true, RIVAL_SESSIONS_MAX)
     } else {
       this.#state = { name: 'wait-finished', sessions: [session] }
       flight.send(items, now, true)

@@ -56,7 +56,6 @@ interface Offer {
   readonly flight: readonly HandshakeMessage[]
   /** Of the newest message in the client's flight that was last tried. */
   triedVersion: number
-  sent: boolean
 }
 
 type ServerState =
@@ -67,7 +66,7 @@ type ServerState =
 
 export class ServerHandshake12 implements Handshake {
   readonly #context: HandshakeContext
-  /** The one whose flight was sent last is at the end. */
+  /** The newest is at the end. */
   readonly #offers: Offer[] = []
   #state: ServerState = { name: 'wait-client-hello' }
 
@@ -100,13 +99,11 @@ export class ServerHandshake12 implements Handshake {
   }
 
   handleRepeated(messageSequence: number, now: Instant): void {
-    const { reassembly, counters, flight } = this.#context
+    const { reassembly } = this.#context
     if (this.#state.name === 'established') return
-    if (reassembly.message(messageSequence)?.type === HandshakeType.clientHello) {
-      this.handleMessage(messageSequence, 0, now)
-    } else if (flight.handleRepeated(now)) {
-      counters.flightsRetransmitted++
-    }
+    const isHello = reassembly.message(messageSequence)?.type === HandshakeType.clientHello
+    if (isHello) this.handleMessage(messageSequence, 0, now)
+    else this.#repeat(now)
   }
 
   openRecord(datagram: Uint8Array, header: RecordHeader): OpenResult {
@@ -132,10 +129,9 @@ export class ServerHandshake12 implements Handshake {
   }
 
   #handleClientHello(message: HandshakeMessage, recordSequence: number, now: Instant): void {
-    const { config, counters } = this.#context
-    const known = this.#offers.findIndex(({ hello }) => sameBytes(hello.bytes, message.bytes))
-    if (known >= 0) {
-      this.#sendOffer(known, now)
+    const { config, counters, flight, plaintext } = this.#context
+    if (this.#offers.some(({ hello }) => sameBytes(hello.bytes, message.bytes))) {
+      this.#repeat(now)
       return
     }
     const hello = parseClientHello(message.body)
@@ -154,10 +150,17 @@ export class ServerHandshake12 implements Handshake {
       return
     }
     // RFC 6347 section 4.2.1: a client that answered a stateless HelloVerifyRequest has seen our numbers up to its own
-    if (recordSequence <= RECORD_SEQUENCE_TAKEN_MAX) this.#context.plaintext.advanceTo(recordSequence)
-    keepRival(this.#offers, this.#makeOffer(message, negotiated), RIVAL_HELLOS_MAX)
+    if (recordSequence <= RECORD_SEQUENCE_TAKEN_MAX) plaintext.advanceTo(recordSequence)
+    const offer = this.#makeOffer(message, negotiated)
+    keepRival(this.#offers, offer, RIVAL_HELLOS_MAX)
     if (this.#state.name === 'wait-client-hello') this.#state = { name: 'wait-client-key-exchange' }
-    this.#sendOffer(this.#offers.length - 1, now)
+    const items = offer.flight.map((part) => ({ epoch: plaintext, message: part }))
+    flight.sendRival(items, now, true, RIVAL_HELLOS_MAX)
+  }
+
+  #repeat(now: Instant): void {
+    const { counters, flight } = this.#context
+    if (flight.handleRepeated(now)) counters.flightsRetransmitted++
   }
 
   /** Answers with less than what came, over the whole time that the address is not proven. */
@@ -206,23 +209,7 @@ export class ServerHandshake12 implements Handshake {
       keyExchange,
       flight,
       triedVersion: 0,
-      sent: false,
     }
-  }
-
-  /** Sends the flight of the offer at `index`, which goes to the end. */
-  #sendOffer(index: number, now: Instant): void {
-    const { flight, plaintext, counters } = this.#context
-    const isNew = !this.#offers[index]?.sent
-    // two rivals that provoke each other's answers would else go round as fast as the network lets them
-    if (!isNew && !flight.mayRepeat(now)) return
-    const [offer] = this.#offers.splice(index, 1)
-    if (offer === undefined) return
-    this.#offers.push(offer)
-    if (offer.sent) counters.flightsRetransmitted++
-    offer.sent = true
-    const items = offer.flight.map((message) => ({ epoch: plaintext, message }))
-    flight.send(items, now, true)
   }
 
   #tryClientFlight(now: Instant): void {
@@ -241,8 +228,8 @@ export class ServerHandshake12 implements Handshake {
     }
     if (accepted || refusal === undefined) return
     counters.refuse(refusal.reason)
-    // the client may have taken another flight 4 than one of ours, or none as it is: offer them in turn
-    this.#sendOffer(0, now)
+    // the client may have taken another flight 4 than one of ours, or none as it is
+    this.#repeat(now)
   }
 
   /** Takes the client's flight as the answer to `offer`; `undefined` where it is not whole or was tried before. */
