@@ -4,9 +4,11 @@ const element = (id) => document.getElementById(id)
 const buttons = { video: element('cam'), audio: element('mic') }
 const tracks = { video: undefined, audio: undefined }
 const local = new MediaStream()
+const remote = new MediaStream()
 /** Bytes and time at the last look, by the id of the statistics. */
 const seen = new Map()
 let connection
+let echo = false
 
 function say(message) {
   element('message').textContent = message
@@ -48,6 +50,13 @@ function preferCodec(transceiver) {
   transceiver.setCodecPreferences([...codecs.filter(matches), ...codecs.filter((codec) => !matches(codec))])
 }
 
+/** What the server sends back is shown beside the local picture. */
+function toggleEcho() {
+  echo = !echo
+  element('echo').setAttribute('aria-pressed', String(echo))
+  element('echoed').hidden = !echo
+}
+
 async function connect() {
   say('')
   element('connect').disabled = true
@@ -56,12 +65,17 @@ async function connect() {
   peer.addEventListener('connectionstatechange', () => {
     element('state').textContent = peer.connectionState
   })
+  peer.addEventListener('track', ({ track }) => {
+    remote.addTrack(track)
+    element('remote').srcObject = remote
+  })
+  const direction = echo ? 'sendrecv' : 'sendonly'
   for (const track of local.getTracks()) {
-    preferCodec(peer.addTransceiver(track, { direction: 'sendonly', streams: [local] }))
+    preferCodec(peer.addTransceiver(track, { direction, streams: [local] }))
   }
   await peer.setLocalDescription()
   await gathered(peer)
-  const response = await fetch(location.pathname + location.search, {
+  const response = await fetch(echo ? '/?echo' : '/', {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
     body: JSON.stringify(peer.localDescription),
@@ -121,5 +135,7 @@ buttons.audio.addEventListener(
   'click',
   guarded(() => toggle('audio')),
 )
+element('echo').addEventListener('click', toggleEcho)
+if (new URLSearchParams(location.search).has('echo')) toggleEcho()
 element('connect').addEventListener('click', guarded(connect))
 setInterval(guarded(showFigures), 1000)

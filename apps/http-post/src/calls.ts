@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { RemoteInfo, Socket } from 'node:dgram'
 import { lookup } from 'node:dns/promises'
 import {
@@ -21,6 +22,15 @@ export interface CallsOptions {
   readonly onFrame?: (frame: MediaData, peer: number) => void
 }
 
+interface Call {
+  /** Not to be guessed: who knows it can end the call. */
+  readonly id: string
+  /** For the log. */
+  readonly number: number
+  readonly rtc: Rtc
+  readonly echo: boolean
+}
+
 /**
  * All calls on one UDP socket. This is what a program does with the library: it gives datagrams and the time to the machine, polls it, sends
  * what it hands out, and waits.
@@ -34,7 +44,8 @@ export class Calls {
   readonly #onFrame: CallsOptions['onFrame']
   readonly #router = new RtcRouter()
   readonly #certificate = DtlsCertificate.generate()
-  readonly #names = new Map<Rtc, number>()
+  readonly #calls = new Map<Rtc, Call>()
+  readonly #byId = new Map<string, Call>()
   #count = 0
   #timer: NodeJS.Timeout | undefined
 
@@ -55,8 +66,11 @@ export class Calls {
     return this.#router.size
   }
 
-  /** Answers an offer: a new call. Throws a `UsageError` for an offer that cannot be taken. */
-  accept(offer: Offer): Answer {
+  /**
+   * Answers an offer: a new call. With `echo`, what comes in is sent back. Throws a `UsageError` for an offer that cannot be
+   * taken.
+   */
+  accept(offer: Offer, echo = false): { id: string; answer: Answer } {
     // 1. A peer.
     const rtc = new Rtc({ certificate: this.#certificate })
     // 2. Where it can be reached.
@@ -65,20 +79,57 @@ export class Calls {
     // 3. The answer. It goes back over HTTP.
     const answer = rtc.acceptOffer(offer)
     // 4. From here on, the run loop drives it.
-    this.#names.set(rtc, ++this.#count)
+    const call: Call = { id: randomUUID(), number: ++this.#count, rtc, echo }
+    this.#calls.set(rtc, call)
+    this.#byId.set(call.id, call)
     this.#router.add(rtc)
     this.#run()
+    return { id: call.id, answer }
+  }
+
+  has(id: string): boolean {
+    return this.#byId.has(id)
+  }
+
+  /** Answers another offer of a call; `undefined` where there is no such call. Throws a `UsageError`. */
+  renegotiate(id: string, offer: Offer): Answer | undefined {
+    const rtc = this.#byId.get(id)?.rtc
+    const answer = rtc?.acceptOffer(offer)
+    if (rtc !== undefined) this.#changed(rtc)
     return answer
+  }
+
+  /** Takes candidates that came after the offer, as RFC 8839 writes them. False where there is no such call. */
+  trickle(id: string, candidates: readonly string[]): boolean {
+    const rtc = this.#byId.get(id)?.rtc
+    if (rtc === undefined) return false
+    for (const candidate of candidates) rtc.addRemoteCandidate(candidate)
+    this.#changed(rtc)
+    return true
+  }
+
+  /** Ends a call. False where there is no such call. */
+  end(id: string): boolean {
+    const rtc = this.#byId.get(id)?.rtc
+    if (rtc === undefined) return false
+    rtc.close()
+    this.#changed(rtc)
+    return true
   }
 
   /** Says goodbye to all. */
   close(): void {
     for (const rtc of this.#router.peers) {
       rtc.close()
-      this.#router.changed(rtc)
+      this.#changed(rtc)
     }
-    this.#run()
     clearTimeout(this.#timer)
+  }
+
+  /** After a method of a peer was called, it is polled. */
+  #changed(rtc: Rtc): void {
+    this.#router.changed(rtc)
+    this.#run()
   }
 
   /** Input: a datagram. */
@@ -135,7 +186,8 @@ export class Calls {
     switch (event.type) {
       case 'mediaData':
         this.#print(rtc, mediaDataLine(event))
-        this.#onFrame?.(event, this.#names.get(rtc) ?? 0)
+        this.#onFrame?.(event, this.#calls.get(rtc)?.number ?? 0)
+        if (this.#calls.get(rtc)?.echo === true) echo(rtc, event)
         break
       case 'iceConnectionStateChange':
         this.#print(rtc, `IceConnectionStateChange(${event.state})`)
@@ -161,11 +213,13 @@ export class Calls {
         void this.#resolve(rtc, event.name)
         break
       case 'keyframeRequest':
-        // nothing is sent that there could be a keyframe of
+        // what is echoed is the browser's own: it makes the keyframe
+        rtc.media(event.mid)?.requestKeyframe(event.kind)
         break
       case 'closed':
         this.#print(rtc, `Closed(${event.reason}${event.detail === undefined ? '' : `: ${event.detail}`})`)
-        this.#names.delete(rtc)
+        this.#byId.delete(this.#calls.get(rtc)?.id ?? '')
+        this.#calls.delete(rtc)
         break
     }
   }
@@ -177,13 +231,19 @@ export class Calls {
       () => undefined,
     )
     rtc.resolveMdns(name, address)
-    this.#router.changed(rtc)
-    this.#run()
+    this.#changed(rtc)
   }
 
   #print(rtc: Rtc, text: string): void {
-    this.#log(`${new Date().toISOString()} INFO peer ${this.#names.get(rtc)}: ${text}`)
+    this.#log(`${new Date().toISOString()} INFO peer ${this.#calls.get(rtc)?.number}: ${text}`)
   }
+}
+
+/** Sends a frame back on the section that it came on, where the browser takes it. */
+function echo(rtc: Rtc, { mid, pt, time, data, keyframe }: MediaData): void {
+  const media = rtc.media(mid)
+  if (media === undefined || (media.direction !== 'sendrecv' && media.direction !== 'sendonly')) return
+  media.writer(pt).write(time, data, { keyframe })
 }
 
 function mediaDataLine({ mid, pt, time, data }: MediaData): string {

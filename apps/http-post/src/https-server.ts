@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
 import { UsageError } from '@str0m/sans-io'
-import type { Offer } from '@str0m/rtc'
+import type { Answer, Offer } from '@str0m/rtc'
 import type { Calls } from './calls.ts'
 import type { TlsCertificate } from './tls-certificate.ts'
 import { isError } from './udp.ts'
@@ -53,11 +53,15 @@ export function listen(server: Server, port: number, host: string): Promise<numb
 }
 
 async function handle(request: IncomingMessage, response: ServerResponse, calls: Calls): Promise<void> {
-  const { pathname } = new URL(request.url ?? '/', 'https://localhost')
-  if (request.method === 'POST' && pathname === '/') {
-    await handleOffer(request, response, calls)
-    return
-  }
+  const { pathname, searchParams } = new URL(request.url ?? '/', 'https://localhost')
+  const call = /^\/calls\/([\w-]+)$/.exec(pathname)?.[1]
+  if (call !== undefined) await handleCall(request, response, calls, call)
+  else if (request.method === 'POST' && pathname === '/') {
+    await handleOffer(request, response, (offer) => calls.accept(offer, searchParams.has('echo')))
+  } else servePage(request, response, pathname)
+}
+
+function servePage(request: IncomingMessage, response: ServerResponse, pathname: string): void {
   const page = PAGES[pathname]
   if (page === undefined) {
     reply(response, 404, { error: `There is nothing at ${pathname}` })
@@ -75,24 +79,90 @@ async function handle(request: IncomingMessage, response: ServerResponse, calls:
   }
 }
 
-async function handleOffer(request: IncomingMessage, response: ServerResponse, calls: Calls): Promise<void> {
+/** A call that stands, at the address that its answer gave as `Location`: negotiated again, told candidates (WHIP, RFC 9725), or ended. */
+async function handleCall(
+  request: IncomingMessage,
+  response: ServerResponse,
+  calls: Calls,
+  id: string,
+): Promise<void> {
+  if (!calls.has(id)) {
+    reply(response, 404, { error: 'There is no such call' })
+    return
+  }
+  switch (request.method) {
+    case 'POST':
+      await handleOffer(request, response, (offer) => ({ id, answer: calls.renegotiate(id, offer) }))
+      return
+    case 'PATCH': {
+      const body = await readBody(request)
+      if (body === undefined || !isType(request, 'application/trickle-ice-sdpfrag')) {
+        reply(response, 415, { error: 'Candidates come as application/trickle-ice-sdpfrag' })
+        return
+      }
+      calls.trickle(id, candidatesOf(body))
+      response.writeHead(204).end()
+      return
+    }
+    case 'DELETE':
+      calls.end(id)
+      response.writeHead(200).end()
+      return
+    default:
+      response.setHeader('Allow', 'POST, PATCH, DELETE')
+      reply(response, 405, { error: `${request.method} is not answered at /calls/…` })
+  }
+}
+
+/** The candidates of a fragment of SDP, RFC 8840 section 9; an empty one stands for the end of them. */
+function candidatesOf(fragment: string): string[] {
+  const lines = fragment.split(/\r?\n/)
+  const candidates = lines.filter((line) => line.startsWith('a=candidate:')).map((line) => line.slice(2))
+  return lines.includes('a=end-of-candidates') ? [...candidates, ''] : candidates
+}
+
+/** Takes an offer as JSON, or as `application/sdp` as WHIP (RFC 9725) posts it, and answers in kind. */
+async function handleOffer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  accept: (offer: Offer) => { id: string; answer: Answer | undefined },
+): Promise<void> {
   const body = await readBody(request)
   if (body === undefined) {
     response.setHeader('Connection', 'close')
     reply(response, 413, { error: `An offer has at most ${MAX_BODY} bytes` })
     return
   }
-  const offer = parseOffer(body)
+  const whip = isType(request, 'application/sdp')
+  const offer = whip ? ({ type: 'offer', sdp: body } as const) : parseOffer(body)
   if (offer === undefined) {
     reply(response, 400, { error: 'Post an offer as JSON: { "type": "offer", "sdp": "…" }' })
     return
   }
   try {
-    reply(response, 200, calls.accept(offer))
+    const { id, answer } = accept(offer)
+    if (answer === undefined) {
+      reply(response, 404, { error: 'There is no such call' })
+      return
+    }
+    response.setHeader('Location', `/calls/${id}`)
+    if (whip) {
+      response.writeHead(201, {
+        'Content-Type': 'application/sdp',
+        'Content-Length': Buffer.byteLength(answer.sdp),
+      })
+      response.end(answer.sdp)
+    } else {
+      reply(response, 200, answer)
+    }
   } catch (error) {
     if (!(error instanceof UsageError)) throw error
     reply(response, 400, { error: error.message, code: error.code })
   }
+}
+
+function isType(request: IncomingMessage, type: string): boolean {
+  return request.headers['content-type']?.split(';')[0]?.trim().toLowerCase() === type
 }
 
 /** `undefined` where it is too large. */

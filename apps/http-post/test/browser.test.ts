@@ -73,6 +73,25 @@ for (const name of ['chromium', 'firefox'] as const) {
       expect(server.lines.some((line) => line.endsWith(text))).toBe(true)
     })
 
+    it.each(CODECS[name])('hears and sees its echo, in %s and Opus', async (codec) => {
+      const page = await call(browser, `${server.address}?codec=${codec}`, ['echo', 'cam', 'mic'])
+      await waitForState(page, 'connected')
+      const decoded = (): Promise<Decoded> => page.evaluate(readDecoded)
+      const deadline = Date.now() + 20_000
+      let now = await decoded()
+      while (Date.now() < deadline && !(now.frames >= 60 && now.samples >= 96_000)) {
+        await new Promise((resolve) => {
+          setTimeout(resolve, 250)
+        })
+        now = await decoded()
+      }
+      await page.screenshot({ path: join(server.directory, `echo-${name}-${codec}.png`) })
+      await page.close()
+      expect(now).toMatchObject({ width: 640, height: 480, shown: true })
+      expect(now.frames).toBeGreaterThanOrEqual(60)
+      expect(now.samples).toBeGreaterThanOrEqual(96_000)
+    })
+
     it('sends the microphone alone', async () => {
       const from = server.frames.length
       const page = await call(browser, server.address, ['mic'])
@@ -115,6 +134,30 @@ describe.skipIf(findBrowser('chromium') === undefined)('[browser] many pages', {
     }
   })
 })
+
+interface Decoded {
+  frames: number
+  samples: number
+  width: number
+  height: number
+  /** Whether the second picture moves. */
+  shown: boolean
+}
+
+/** What the page has decoded of what came back. Runs in the page, where its connection is a global of the test's. */
+async function readDecoded(): Promise<Decoded> {
+  const { connection } = window as unknown as { connection: RTCPeerConnection }
+  const report = await connection.getStats()
+  let frames = 0
+  let samples = 0
+  for (const entry of (report as unknown as Map<string, Record<string, unknown>>).values()) {
+    if (entry['type'] !== 'inbound-rtp') continue
+    if (entry['kind'] === 'video') frames = Number(entry['framesDecoded'] ?? 0)
+    else samples = Number(entry['totalSamplesReceived'] ?? 0)
+  }
+  const video = document.querySelector<HTMLVideoElement>('#remote')!
+  return { frames, samples, width: video.videoWidth, height: video.videoHeight, shown: video.currentTime > 0 }
+}
 
 function steps(frames: readonly MediaData[]): number[] {
   return frames.slice(1).map((frame, i) => frame.time.value - frames[i]!.time.value)

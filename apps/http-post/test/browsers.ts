@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import puppeteer, { type Browser, type Page } from 'puppeteer-core'
+import { type Browser, launch as launchBrowser, type Page } from 'puppeteer-core'
 
 export type BrowserName = 'chromium' | 'firefox'
 
@@ -28,7 +28,7 @@ export function findBrowser(name: BrowserName): string | undefined {
 export function launch(name: BrowserName, fps?: number): Promise<Browser> {
   const executablePath = findBrowser(name)!
   if (name === 'firefox') {
-    return puppeteer.launch({
+    return launchBrowser({
       browser: 'firefox',
       executablePath,
       headless: true,
@@ -39,7 +39,7 @@ export function launch(name: BrowserName, fps?: number): Promise<Browser> {
       },
     })
   }
-  return puppeteer.launch({
+  return launchBrowser({
     executablePath,
     headless: true,
     acceptInsecureCerts: true,
@@ -63,9 +63,19 @@ export function launch(name: BrowserName, fps?: number): Promise<Browser> {
 export async function call(
   browser: Browser,
   address: string,
-  buttons: readonly ('cam' | 'mic')[],
+  buttons: readonly ('cam' | 'mic' | 'echo')[],
 ): Promise<Page> {
   const page = await browser.newPage()
+  // the connection that the page makes is looked at from outside
+  await page.evaluateOnNewDocument(() => {
+    const Original = RTCPeerConnection
+    window.RTCPeerConnection = class extends Original {
+      constructor(...args: ConstructorParameters<typeof Original>) {
+        super(...args)
+        Object.assign(window, { connection: this })
+      }
+    }
+  })
   await page.goto(address)
   for (const button of buttons) {
     await page.click(`#${button}`)

@@ -26,20 +26,30 @@ function offer(): { type: string; sdp: string } {
 function fetchFrom(
   port: number,
   path: string,
-  { method = 'GET', body = '' }: { method?: string; body?: string } = {},
+  { method = 'GET', body = '', type }: { method?: string; body?: string; type?: string } = {},
 ): Promise<{ status: number; headers: Record<string, unknown>; text: string }> {
   return new Promise((resolve, reject) => {
-    const sent = request({ host: '127.0.0.1', port, path, method, rejectUnauthorized: false }, (response) => {
-      const chunks: Buffer[] = []
-      response.on('data', (chunk: Buffer) => chunks.push(chunk))
-      response.on('end', () =>
-        resolve({
-          status: response.statusCode ?? 0,
-          headers: response.headers,
-          text: Buffer.concat(chunks).toString('utf8'),
-        }),
-      )
-    })
+    const sent = request(
+      {
+        host: '127.0.0.1',
+        port,
+        path,
+        method,
+        rejectUnauthorized: false,
+        ...(type === undefined ? {} : { headers: { 'Content-Type': type } }),
+      },
+      (response) => {
+        const chunks: Buffer[] = []
+        response.on('data', (chunk: Buffer) => chunks.push(chunk))
+        response.on('end', () =>
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: response.headers,
+            text: Buffer.concat(chunks).toString('utf8'),
+          }),
+        )
+      },
+    )
     sent.on('error', reject)
     sent.end(body)
   })
@@ -98,6 +108,51 @@ describe('the server', () => {
     expect(answer.status).toBe(status)
     expect((JSON.parse(answer.text) as { error: string }).error).toContain(message)
     expect((await fetchFrom(server.port, '/')).status).toBe(200)
+  })
+
+  it('gives a call an address, where it is negotiated again, told candidates and ended', async () => {
+    const rtc = new Rtc()
+    rtc.addLocalCandidate(Candidate.host('127.0.0.1:9', 'udp'))
+    const change = rtc.createOffer()
+    change.addMedia('audio', 'sendonly')
+    const first = await fetchFrom(server.port, '/?echo', {
+      method: 'POST',
+      body: JSON.stringify(change.apply()),
+    })
+    const path = String(first.headers['location'])
+    expect(path).toMatch(/^\/calls\/[\w-]{36}$/)
+    rtc.pendingChanges()!.acceptAnswer(JSON.parse(first.text) as { type: 'answer'; sdp: string })
+
+    const more = rtc.createOffer()
+    more.addMedia('video', 'sendonly')
+    const second = await fetchFrom(server.port, path, { method: 'POST', body: JSON.stringify(more.apply()) })
+    expect(second.status).toBe(200)
+    expect((JSON.parse(second.text) as { sdp: string }).sdp).toContain('m=video')
+
+    const fragment = 'a=candidate:1 1 udp 2122194687 127.0.0.1 9 typ host\r\na=end-of-candidates\r\n'
+    const type = 'application/trickle-ice-sdpfrag'
+    expect((await fetchFrom(server.port, path, { method: 'PATCH', body: fragment, type })).status).toBe(204)
+    expect((await fetchFrom(server.port, path, { method: 'PATCH', body: fragment })).status).toBe(415)
+    expect((await fetchFrom(server.port, path, { method: 'GET' })).status).toBe(405)
+    expect((await fetchFrom(server.port, path, { method: 'POST', body: 'x' })).status).toBe(400)
+
+    expect((await fetchFrom(server.port, path, { method: 'DELETE' })).status).toBe(200)
+    for (const method of ['POST', 'PATCH', 'DELETE']) {
+      expect((await fetchFrom(server.port, path, { method })).status).toBe(404)
+    }
+  })
+
+  it('speaks WHIP', async () => {
+    const { status, headers, text } = await fetchFrom(server.port, '/', {
+      method: 'POST',
+      body: offer().sdp,
+      type: 'application/sdp',
+    })
+    expect(status).toBe(201)
+    expect(headers['content-type']).toBe('application/sdp')
+    expect(String(headers['location'])).toMatch(/^\/calls\//)
+    expect(text).toMatch(/^v=0\r\n/)
+    expect((await fetchFrom(server.port, String(headers['location']), { method: 'DELETE' })).status).toBe(200)
   })
 
   it('cuts a body without end', async () => {

@@ -7,6 +7,8 @@ import { type RunningServer, startServer } from '../src/server.ts'
 /** A server on free ports, with what it printed and received. */
 export interface TestServer extends RunningServer {
   readonly address: string
+  /** Of its own, for what it keeps and what a test shows. */
+  readonly directory: string
   readonly lines: readonly string[]
   readonly frames: readonly { frame: MediaData; peer: number }[]
 }
@@ -19,7 +21,7 @@ export async function startTestServer(): Promise<TestServer> {
     { port: 0, host: '::', udpPort: 0, addresses: [], directory, quiet: false },
     { log: (line) => lines.push(line), onFrame: (frame, peer) => frames.push({ frame, peer }) },
   )
-  return { ...server, address: `https://localhost:${server.port}/`, lines, frames }
+  return { ...server, directory, address: `https://localhost:${server.port}/`, lines, frames }
 }
 
 export async function until(condition: () => boolean, milliseconds: number, what: string): Promise<void> {
