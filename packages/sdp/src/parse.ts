@@ -114,7 +114,7 @@ const CONNECTION_LINE = /^IN IP[46] (\S+)\s*$/
 const BANDWIDTH_LINE = /^([\w-]+):(\d{1,15})\s*$/
 /** What an attribute has to look like. The readers rely on it. */
 const FORMS: Readonly<Record<string, RegExp>> = {
-  rtpmap: /^rtpmap:\d{1,3} [^\s/]+\/\d{1,9}(\/\d{1,3})?\s*$/,
+  rtpmap: /^rtpmap:\d{1,3} [^\s/]+\/[1-9]\d{0,8}(\/[1-9]\d{0,2})?\s*$/,
   fmtp: /^fmtp:\d{1,3} +\S.*$/,
   'rtcp-fb': /^rtcp-fb:(\d{1,3}|\*) \S.*$/,
   extmap: /^extmap:\d{1,5}(\/(sendrecv|sendonly|recvonly|inactive))? \S+( .*)?$/,

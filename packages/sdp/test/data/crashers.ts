@@ -10,4 +10,10 @@ export const CRASHERS: readonly {
   { what: 'a bandwidth of an unknown type was lost', lines: ['b=X-YZ:128'], read: true },
   { what: 'payload types of a rid were not numbers', lines: ['a=rid:1 send pt=x'], read: false },
   { what: 'a clock rate was infinite', lines: [`a=rtpmap:111 opus/${'9'.repeat(400)}`], read: false },
+  { what: 'no channels at all were read, and not written', lines: ['a=rtpmap:111 opus/9/0'], read: false },
+  {
+    what: 'a clock that stands still was read, and not written',
+    lines: ['a=rtpmap:111 opus/0'],
+    read: false,
+  },
 ]
