@@ -11,12 +11,12 @@ export interface ConnectResult {
   readonly answererCpu: number
 }
 
-const [stack, count] = process.argv.slice(2) as [StackName, string]
+const [stack, count, tries] = process.argv.slice(2) as [StackName, string, string]
 const offerer = await Offerer.start(stack)
 const before = await offerer.usage(false)
 const latencies: number[] = []
 for (let i = 0; i < Number(count); i++) {
-  const connection = await offerer.connect()
+  const connection = await offerer.connect(Number(tries))
   latencies.push(connection.latency)
   await offerer.close(connection)
 }

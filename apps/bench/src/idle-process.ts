@@ -7,6 +7,8 @@ import type { StackName } from './stack.ts'
 export interface IdleOptions {
   readonly stack: StackName
   readonly peers: number
+  /** How often each may try to connect. */
+  readonly tries: number
   /** Connected and closed before the memory is first read: the code is compiled then. */
   readonly warmUp: number
   /** After the last is connected, ms. */
@@ -29,12 +31,12 @@ const options = JSON.parse(process.argv[2]!) as IdleOptions
 // those who call have an address each, or nobody could tell them apart
 const offerer = await Offerer.start(SINGLE[options.stack] ?? options.stack, options.stack)
 const warm: Connection[] = []
-for (let i = 0; i < options.warmUp; i++) warm.push(await offerer.connect())
+for (let i = 0; i < options.warmUp; i++) warm.push(await offerer.connect(options.tries))
 for (const connection of warm) await offerer.close(connection)
 await sleep(500)
 const empty = await offerer.usage(true)
 const kept: Connection[] = []
-for (let i = 0; i < options.peers; i++) kept.push(await offerer.connect())
+for (let i = 0; i < options.peers; i++) kept.push(await offerer.connect(options.tries))
 await sleep(options.settle)
 const full = await offerer.usage(true)
 await sleep(500)

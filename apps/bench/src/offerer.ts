@@ -48,12 +48,26 @@ export class Offerer {
     return offerer
   }
 
-  async connect(): Promise<Connection> {
+  /** Connects; where that fails, tries again until it has tried `tries` times. */
+  async connect(tries = 1): Promise<Connection> {
+    for (let left = tries - 1; ; left--) {
+      try {
+        return await this.#connectOnce()
+      } catch (error) {
+        if (left === 0) throw error
+      }
+    }
+  }
+
+  async #connectOnce(): Promise<Connection> {
     const id = this.#ids++
     const start = monotonicTime()
     const peer = await this.#stack.open()
     const remote = this.#next('connected', id)
     const answer = this.#next('answer', id)
+    // either may fail while the other is waited for
+    remote.catch(() => {})
+    answer.catch(() => {})
     this.#say({ kind: 'offer', id, sdp: await peer.createOffer() })
     await peer.acceptAnswer((await answer).sdp)
     await peer.connected

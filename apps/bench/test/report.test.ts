@@ -42,17 +42,6 @@ describe('a section', () => {
     ])
   })
 
-  it('has a row for what was left out', () => {
-    const text = formatSection({
-      title: 'Title',
-      notes: [],
-      columns: ['stack', 'ms'],
-      rows: [['x: left out (why)'], ['y', 1]],
-      goals: [],
-    })
-    expect(text).toContain('x: left out (why)')
-  })
-
   it('shows as many digits as say something', () => {
     expect([0.123, 12.345, 123.45, 12_345.6, 7, Number.NaN].map(formatNumber)).toEqual([
       '0.12',
