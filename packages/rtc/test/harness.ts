@@ -44,14 +44,14 @@ export function browserCall(
     browser = 'chromium',
     link = {},
     setup = 'actpass',
-    fingerprintOf = undefined,
+    fingerprintOf,
     options = {},
   }: {
     browser?: 'chromium' | 'firefox'
     link?: LinkOptions
     setup?: 'actpass' | 'active' | 'passive'
     /** Whose certificate the offer announces, instead of the peer's own. */
-    fingerprintOf?: BrowserPeer | undefined
+    fingerprintOf?: BrowserPeer
     options?: RtcOptions
   } = {},
 ) {

@@ -74,7 +74,8 @@ describe('frames that are sent arrive', () => {
         media.writer(codec.pt).write({ value: time, clockRate: codec.clockRate }, frames[codec.name]!)
         pair.runFor(200)
         const [last] = eventsOf(pair.b.events, 'mediaData').slice(-1)
-        expect({ pt: last?.pt, data: last?.data }, codec.name).toEqual({
+        expect({ name: codec.name, pt: last?.pt, data: last?.data }).toEqual({
+          name: codec.name,
           pt: codec.pt,
           data: frames[codec.name],
         })

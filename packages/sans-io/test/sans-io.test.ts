@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
   assert,
@@ -219,7 +219,7 @@ describe('chance', () => {
 
   it('is spread evenly', () => {
     const random = new SeededRandom(3)
-    const counts = new Array<number>(10).fill(0)
+    const counts = Array.from({ length: 10 }, () => 0)
     for (let i = 0; i < 100_000; i++) counts[random.integer(10)]!++
     for (const count of counts) expect(Math.abs(count - 10_000)).toBeLessThan(500)
     let hits = 0

@@ -78,7 +78,7 @@ function fragment(unit: Uint8Array, maxLength: number): PayloadPieces[] {
 }
 
 /** The NAL units between start codes of three or four bytes, without the zeros that trail them (ITU-T H.264 section B.1). */
-export function splitAnnexB(bytes: Uint8Array): Uint8Array[] {
+function splitAnnexB(bytes: Uint8Array): Uint8Array[] {
   const units: Uint8Array[] = []
   let start = -1
   const finish = (to: number): void => {

@@ -60,7 +60,7 @@ export class Vp9Packetizer implements Packetizer {
 }
 
 /** From the uncompressed header, VP9 bitstream specification section 6.2; `undefined` where the bytes are no frame. */
-export function isVp9Keyframe(frame: Uint8Array): boolean | undefined {
+function isVp9Keyframe(frame: Uint8Array): boolean | undefined {
   const first = frame[0]
   if (first === undefined || first >> 6 !== 2) return undefined
   const profile = ((first >> 5) & 1) | ((first >> 3) & 2)
