@@ -6,8 +6,8 @@ import type { StackName } from './stack.ts'
 import { median, percentile } from './statistics.ts'
 
 const COUNTS: readonly { stack: StackName; what: string; full: number; quick: number }[] = [
-  { stack: 'bare', what: 'nothing', full: 1000, quick: 200 },
-  { stack: '@str0m', what: 'video', full: 1000, quick: 200 },
+  { stack: 'bare', what: 'nothing', full: 1000, quick: 100 },
+  { stack: '@str0m', what: 'video', full: 1000, quick: 100 },
   { stack: 'node-datachannel', what: 'data channel', full: 100, quick: 8 },
   { stack: 'werift', what: 'data channel', full: 100, quick: 10 },
 ]

@@ -20,8 +20,8 @@ const FULL: readonly IdleOptions[] = [
   { stack: 'werift', peers: 60, tries: 3, warmUp: 10, settle: 2000, watch: 5000 },
 ]
 const QUICK: readonly IdleOptions[] = [
-  { stack: 'bare-shared', peers: 200, tries: 1, warmUp: 50, settle: 500, watch: 5000 },
-  { stack: '@str0m-shared', peers: 200, tries: 1, warmUp: 50, settle: 2000, watch: 5000 },
+  { stack: 'bare-shared', peers: 200, tries: 1, warmUp: 50, settle: 500, watch: 2000 },
+  { stack: '@str0m-shared', peers: 200, tries: 1, warmUp: 50, settle: 1000, watch: 3000 },
   { stack: 'node-datachannel', peers: 5, tries: 3, warmUp: 2, settle: 500, watch: 1000 },
   { stack: 'werift', peers: 10, tries: 3, warmUp: 2, settle: 500, watch: 1000 },
 ]
