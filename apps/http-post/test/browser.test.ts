@@ -20,7 +20,7 @@ const hasFfprobe = spawnSync('ffprobe', ['-version']).status === 0
 
 const CODECS: Record<BrowserName, readonly string[]> = {
   chromium: ['VP8', 'VP9', 'H264', 'AV1'],
-  firefox: ['VP8'],
+  firefox: ['VP8', 'VP9', 'AV1'],
 }
 
 for (const name of ['chromium', 'firefox'] as const) {
