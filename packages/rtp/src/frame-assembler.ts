@@ -55,7 +55,7 @@ interface Slot {
 }
 
 export interface FrameAssemblerStatistics {
-  /** Packets that came after they were given up, or after a packet that was handed on. */
+  /** Packets that came after they were given up, after a packet that was handed on, or far off and alone. */
   packetsLate: number
   packetsDuplicated: number
   /** Sequence numbers that were waited for in vain. */
@@ -167,7 +167,10 @@ export class FrameAssembler {
       return
     }
     this.#lateInARow = 0
-    this.#forgetSuspect()
+    if (this.#suspect.sequence >= 0) {
+      this.statistics.packetsLate++
+      this.#forgetSuspect()
+    }
     this.#acceptedAt = this.#now
     fill(slot, sequence, packet, payload, this.#now)
     if (sequence > this.#highest) this.#highest = sequence
@@ -213,6 +216,7 @@ export class FrameAssembler {
   /** Drops what waits, and goes on at `first` with `packet`, close to it. Sequence numbers go on rising: the cycle is the next one. */
   #restart(first: number, packet: FramePacket, payload: Uint8Array): void {
     this.statistics.restarts++
+    this.#forgetSuspect()
     if (this.#highest >= this.#start) this.#drop()
     this.#discard(this.#start, this.#highest + 1)
     const ahead = (first - this.#highest) & 0xffff

@@ -127,7 +127,7 @@ function receive(
 
 describe.each(CODECS)('frames of %s', (_name, packetize, depacketizer) => {
   it.each(Object.entries(NETWORKS))('come whole or not at all: %s', (_network, network) => {
-    forSeeds(15, (random) => {
+    forSeeds(10, (random) => {
       const [sent, arrived] = send(random, packetize, network)
       const { frames, assembler } = receive(depacketizer, arrived)
       const lost = new Set<number>()

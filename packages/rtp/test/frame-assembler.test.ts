@@ -306,6 +306,7 @@ describe('wrap and restart', () => {
     }
     expect(audio.put(3)).toHaveLength(1)
     expect(audio.assembler.statistics.restarts).toBe(0)
+    expect(audio.assembler.statistics.packetsLate).toBe(2)
   })
 
   it('a restart just behind the last packet is seen after a second of late packets', () => {

@@ -15,7 +15,7 @@ const nalUnit = fc
   .tuple(
     fc.integer({ min: 1, max: 23 }),
     fc.integer({ min: 0, max: 3 }),
-    fc.uint8Array({ minLength: 1, maxLength: 3000 }),
+    fc.uint8Array({ minLength: 1, maxLength: 3000, size: 'max' }),
   )
   .map(([type, importance, body]) =>
     Uint8Array.from([(importance << 5) | type, ...body.map((byte) => byte | 1)]),
@@ -28,7 +28,11 @@ const annexB = fc
 const leb128 = (value: number): number[] =>
   value < 128 ? [value] : [(value & 127) | 128, ...leb128(value >> 7)]
 const obu = fc
-  .tuple(fc.constantFrom(1, 3, 4, 5, 6, 7), fc.boolean(), fc.uint8Array({ minLength: 0, maxLength: 3000 }))
+  .tuple(
+    fc.constantFrom(1, 3, 4, 5, 6, 7),
+    fc.boolean(),
+    fc.uint8Array({ minLength: 0, maxLength: 3000, size: 'max' }),
+  )
   .map(([type, extended, body]) => [
     (type << 3) | (extended ? 4 : 0) | 2,
     ...(extended ? [0x20] : []),
@@ -40,14 +44,17 @@ const temporalUnit = fc
   .map((units) => Uint8Array.from([0x12, 0x00, ...units.flat()]))
 
 const vp9Frame = fc
-  .tuple(fc.boolean(), fc.uint8Array({ maxLength: 4000 }))
+  .tuple(fc.boolean(), fc.uint8Array({ maxLength: 4000, size: 'max' }))
   .map(([keyframe, body]) => Uint8Array.from([keyframe ? 0x80 : 0x84, ...body]))
 
 /** What the packetizer is given, and what a depacketizer is to make of it. */
 const CODECS = {
   opus: { frames: fc.uint8Array({ minLength: 1, maxLength: 200 }), parameters: new Map<string, string>() },
   PCMU: { frames: fc.uint8Array({ minLength: 1, maxLength: 200 }), parameters: new Map<string, string>() },
-  VP8: { frames: fc.uint8Array({ minLength: 1, maxLength: 5000 }), parameters: new Map<string, string>() },
+  VP8: {
+    frames: fc.uint8Array({ minLength: 1, maxLength: 5000, size: 'max' }),
+    parameters: new Map<string, string>(),
+  },
   VP9: { frames: vp9Frame, parameters: new Map<string, string>() },
   H264: { frames: annexB, parameters: MODE_1 },
   AV1: { frames: temporalUnit, parameters: new Map<string, string>() },

@@ -1,0 +1,158 @@
+import * as fc from 'fast-check'
+import { SeededRandom } from '@str0m/sans-io'
+import { describe, expect, it } from 'vitest'
+import { MAX_MISSING_PACKETS, NackGenerator } from '../src/nack-generator.ts'
+import { parseRtpHeader, writeRtpHeader } from '../src/rtp-header.ts'
+import { readRtx, writeRtx } from '../src/rtx.ts'
+import { SendCache } from '../src/send-cache.ts'
+
+function packet(sequenceNumber: number, payload: Uint8Array): { bytes: Uint8Array; payloadStart: number } {
+  const bytes = new Uint8Array(12 + payload.length)
+  const payloadStart = writeRtpHeader(bytes, {
+    marker: true,
+    payloadType: 96,
+    sequenceNumber,
+    timestamp: 5,
+    ssrc: 7,
+  })
+  bytes.set(payload, payloadStart)
+  return { bytes, payloadStart }
+}
+
+describe('the cache of what was sent', () => {
+  it('gives back each packet that is still there, byte by byte, and never another', () => {
+    for (let seed = 1; seed <= 50; seed++) {
+      const random = new SeededRandom(seed)
+      const cache = new SendCache(40_000, 1000)
+      const sent: { sequenceNumber: number; bytes: Uint8Array; at: number }[] = []
+      let bytesAfter = 0
+      for (let i = 0; i < 300; i++) {
+        const payload = new Uint8Array(random.integer(1200))
+        random.fill(payload)
+        const sequenceNumber = (65_400 + i) & 0xffff
+        const { bytes, payloadStart } = packet(sequenceNumber, payload)
+        cache.add(10 * i, sequenceNumber, bytes, bytes.length, payloadStart)
+        sent.push({ sequenceNumber, bytes, at: 10 * i })
+      }
+      const now = 3000
+      for (const { sequenceNumber, bytes, at } of sent.toReversed()) {
+        bytesAfter += bytes.length
+        const taken = cache.take(now, sequenceNumber, 0)
+        // what is within the bounds by a packet's breadth is there, what is beyond them is not
+        const inside = bytesAfter < 40_000 - 1200 && now - at <= 1000
+        const outside = bytesAfter > 40_000 || now - at > 1000
+        if (inside) expect(taken, `seed ${seed}`).toBeDefined()
+        if (outside) expect(taken, `seed ${seed}`).toBeUndefined()
+        if (taken !== undefined) expect(taken.packet, `seed ${seed}`).toEqual(bytes)
+      }
+    }
+  })
+
+  it('does not answer twice within a round trip', () => {
+    const cache = new SendCache(1000, 1000)
+    const { bytes, payloadStart } = packet(1, Uint8Array.of(1))
+    cache.add(0, 1, bytes, bytes.length, payloadStart)
+    expect(cache.take(10, 1, 50)).toBeDefined()
+    expect(cache.take(20, 1, 50)).toBeUndefined()
+    expect(cache.take(60, 1, 50)).toBeDefined()
+    expect(cache.take(60, 2, 50)).toBeUndefined()
+  })
+
+  it('leaves out what is larger than it', () => {
+    const cache = new SendCache(20, 1000)
+    const { bytes, payloadStart } = packet(1, new Uint8Array(20))
+    cache.add(0, 1, bytes, bytes.length, payloadStart)
+    expect(cache.take(0, 1, 0)).toBeUndefined()
+  })
+})
+
+describe('a retransmission', () => {
+  it('is the packet again, under its own header', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat(0xffff), (payload, sequenceNumber) => {
+        const { bytes, payloadStart } = packet(sequenceNumber, payload)
+        const made = writeRtx(bytes, payloadStart, { pt: 97, ssrc: 0xfedcba98, sequenceNumber: 3 }, 16)
+        expect(made.buffer).toHaveLength(made.length + 16)
+        const header = parseRtpHeader(made.buffer, made.length)!
+        expect(header).toMatchObject({
+          payloadType: 97,
+          ssrc: 0xfedcba98,
+          sequenceNumber: 3,
+          timestamp: 5,
+          marker: true,
+        })
+        const original = readRtx(made.buffer, header, { pt: 96, ssrc: 7 })!
+        expect(original).toMatchObject({
+          payloadType: 96,
+          ssrc: 7,
+          sequenceNumber,
+          payloadLength: payload.length,
+        })
+        const at = original.payloadStart
+        expect(made.buffer.subarray(at, at + payload.length)).toEqual(payload)
+      }),
+    )
+  })
+
+  it('of nothing is padding', () => {
+    const { bytes } = packet(1, Uint8Array.of(1))
+    expect(readRtx(bytes, parseRtpHeader(bytes)!, { pt: 96, ssrc: 7 })).toBeUndefined()
+  })
+})
+
+describe('what is missing is asked for', () => {
+  it('once it is more than out of order, then once a round trip, a bounded number of times', () => {
+    const nacks = new NackGenerator()
+    nacks.roundTripTime = 50
+    nacks.handlePacket(0, 65_534)
+    nacks.handlePacket(1, 2)
+    expect(nacks.take(5)).toEqual([])
+    expect(nacks.deadline).toBe(11)
+    expect(nacks.take(11)).toEqual([65_535, 0, 1])
+    nacks.handlePacket(20, 0)
+    expect(nacks.take(30)).toEqual([])
+    expect(nacks.take(61)).toEqual([65_535, 1])
+    let asked = 2
+    for (let now = 62; now < 5000; now++) asked += nacks.take(now).length > 0 ? 1 : 0
+    expect(asked).toBe(10)
+    expect(nacks.missing).toBe(0)
+    expect(nacks.deadline).toBe(Infinity)
+  })
+
+  it('not where it came late', () => {
+    const nacks = new NackGenerator()
+    nacks.handlePacket(0, 1)
+    nacks.handlePacket(1, 3)
+    nacks.handlePacket(2, 2)
+    expect(nacks.take(100)).toEqual([])
+  })
+
+  it('not where so much is missing that it is an outage', () => {
+    const nacks = new NackGenerator()
+    expect(nacks.handlePacket(0, 1)).toBe(true)
+    expect(nacks.handlePacket(1, 1 + MAX_MISSING_PACKETS + 1)).toBe(true)
+    expect(nacks.missing).toBe(MAX_MISSING_PACKETS)
+    expect(nacks.handlePacket(2, 1 + MAX_MISSING_PACKETS + 3)).toBe(false)
+    expect(nacks.missing).toBe(0)
+  })
+
+  it('no longer once it is given up', () => {
+    const nacks = new NackGenerator()
+    nacks.handlePacket(0, 10)
+    nacks.handlePacket(0, 14)
+    nacks.giveUpBefore(0x1_0000 + 13)
+    expect(nacks.take(100)).toEqual([13])
+  })
+
+  it('and the deadline is always later after it was met', () => {
+    const random = new SeededRandom(4)
+    const nacks = new NackGenerator()
+    let sequence = 0
+    for (let now = 0; now < 5000; now += 3) {
+      sequence = (sequence + 1 + (random.chance(0.1) ? random.integer(5) : 0)) & 0xffff
+      nacks.handlePacket(now, sequence)
+      nacks.take(now)
+      expect(nacks.deadline).toBeGreaterThan(now)
+    }
+  })
+})
