@@ -20,6 +20,8 @@ export interface RetransmissionTimes {
 
 /** Rival flights that are sent again together; the others follow the next time. */
 const RIVALS_AT_ONCE_MAX = 16
+/** An honest peer on a bad network mostly answers before. */
+const TIMEOUTS_BEFORE_EARLIER = 3
 const CHANGE_CIPHER_SPEC = new Uint8Array([1])
 /** A fragment of fewer bytes is not worth its headers: the message starts in the next datagram. */
 const FRAGMENT_LENGTH_MIN = 32
@@ -34,6 +36,8 @@ export class Flight {
   readonly #output: (datagram: Uint8Array) => void
   /** What was sent last is at the end. Without an attacker there is one. */
   readonly #rivals: (readonly FlightItem[])[] = []
+  #earlier: readonly FlightItem[] = []
+  #timeouts = 0
   #deadline: Instant = NEVER
   #interval: number
   #sentAt: Instant = Number.NEGATIVE_INFINITY
@@ -57,6 +61,8 @@ export class Flight {
    */
   send(items: readonly FlightItem[], now: Instant, repeats: boolean): void {
     this.#rivals.length = 0
+    this.#earlier = []
+    this.#timeouts = 0
     this.sendRival(items, now, repeats, 1)
   }
 
@@ -72,8 +78,17 @@ export class Flight {
     this.#transmit(items)
   }
 
+  /**
+   * Sends `items` again too, once the timer has run out several times on what was sent last: the flight before, of which the
+   * peer may have seen a forgery alone.
+   */
+  keepEarlier(items: readonly FlightItem[]): void {
+    this.#earlier = items
+  }
+
   /** The timer ran out. */
   handleTimeout(now: Instant): void {
+    if (++this.#timeouts >= TIMEOUTS_BEFORE_EARLIER) this.#transmit(this.#earlier)
     this.#interval = Math.min(this.#interval * 2, this.#times.max)
     this.#transmitAgain(now)
   }
@@ -91,6 +106,7 @@ export class Flight {
   /** Nothing is to be sent again. */
   clear(): void {
     this.#rivals.length = 0
+    this.#earlier = []
     this.#deadline = NEVER
   }
 

@@ -114,7 +114,7 @@ describe('the key of a peer’s certificate', () => {
     let neither = 0
     for (const [name, der] of certificates) {
       const random = new SeededRandom(der.length)
-      for (let i = 0; i < 400; i++) {
+      for (let i = 0; i < 200; i++) {
         const bytes = der.slice()
         for (let k = random.integer(3); k >= 0; k--) bytes[random.integer(bytes.length)] = random.u32()
         const found = subjectPublicKeyInfo(bytes)
@@ -132,14 +132,14 @@ describe('the key of a peer’s certificate', () => {
           if (!Buffer.from(found).equals(oracle)) different.push(`${name}, ${i}`)
         }
       }
-      for (let length = 0; length < der.length; length++) {
+      for (let length = 0; length < der.length; length += 7) {
         expect(subjectPublicKeyInfo(der.subarray(0, length))).toBeUndefined()
       }
       expect(subjectPublicKeyInfo(new Uint8Array([...der, 0]))).toBeUndefined()
     }
     expect(different).toEqual([])
-    expect(both).toBeGreaterThan(300)
-    expect(neither).toBeGreaterThan(100)
+    expect(both).toBeGreaterThan(150)
+    expect(neither).toBeGreaterThan(50)
   })
 
   it('is not looked for behind lengths that DER does not allow', () => {

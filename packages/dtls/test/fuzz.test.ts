@@ -18,12 +18,12 @@ function mutate(random: SeededRandom, genuine: Uint8Array): Uint8Array {
   return bytes
 }
 
-/** An attacker on the path who injects `forgeries` datagrams around the genuine ones, and takes none away. */
-function injector(seed: number, forgeries: number): Path {
+/** An attacker on the path who injects `forgeries` datagrams around the genuine ones, and takes none away; the network may. */
+function injector(seed: number, forgeries: number, loss: number): Path {
   const random = new SeededRandom(seed)
   let left = forgeries
   return (contents) => {
-    const arriving = [{ contents, delay: 1 }]
+    const arriving = loss > 0 && random.chance(loss) ? [] : [{ contents, delay: 1 }]
     for (let i = 0; i < 3 && left > 0; i++, left--) {
       arriving.push({ contents: mutate(random, contents), delay: random.chance(0.5) ? 0.5 : 1.5 })
     }
@@ -32,15 +32,16 @@ function injector(seed: number, forgeries: number): Path {
 }
 
 describe('S8: mutated datagrams in mid-handshake', () => {
-  for (const cookie of ['off', 'required'] as const) {
+  const cases = [0, 0.2].flatMap((loss) => (['off', 'required'] as const).map((cookie) => ({ loss, cookie })))
+  for (const { loss, cookie } of cases) {
     for (const mtu of [1200, 300]) {
-      it(`neither throw nor disagree, and the genuine ones connect (cookie ${cookie}, mtu ${mtu})`, () => {
+      it(`neither throw nor disagree, and the genuine ones connect (loss ${loss}, cookie ${cookie}, mtu ${mtu})`, () => {
         const failed: string[] = []
-        for (let seed = 1; seed <= 75; seed++) {
+        for (let seed = 1; seed <= 40; seed++) {
           const wire = new Wire(
             makeClient({ mtu }, seed),
             makeServer({ mtu, cookie }, seed + 1000),
-            injector(seed, 36),
+            injector(seed, 36, loss),
           )
           wire.connect(25_000)
           if (wire.client.state !== 'connected' || wire.server.state !== 'connected') {

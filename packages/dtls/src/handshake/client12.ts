@@ -241,6 +241,9 @@ export class ClientHandshake12 implements Handshake {
     } else {
       this.#state = { name: 'wait-finished', sessions: [session] }
       flight.send(items, now, true)
+      // whoever has seen them knows them by their `message_seq`, RFC 4347 section 4.2.2
+      const hellos = this.#hellos.flatMap((sent) => sent ?? [])
+      flight.keepEarlier(hellos.map(({ message }) => ({ epoch: plaintext, message })))
     }
   }
 }
