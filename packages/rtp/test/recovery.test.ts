@@ -43,7 +43,7 @@ describe('the cache of what was sent', () => {
         const outside = bytesAfter > 40_000 || now - at > 1000
         if (inside) expect(taken, `seed ${seed}`).toBeDefined()
         if (outside) expect(taken, `seed ${seed}`).toBeUndefined()
-        if (taken !== undefined) expect(taken.packet, `seed ${seed}`).toEqual(bytes)
+        if (taken !== undefined) expect(Buffer.compare(taken.packet, bytes), `seed ${seed}`).toBe(0)
       }
     }
   })

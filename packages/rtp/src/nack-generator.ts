@@ -1,0 +1,89 @@
+import { type Instant, NEVER, serial16 } from '@str0m/sans-io'
+
+/** Packets that are missed at once; more is no loss but an outage, and a keyframe is the answer to it. */
+export const MAX_MISSING_PACKETS: number = 512
+/** How often one packet is asked for. */
+const MAX_TRIES = 10
+/** What comes this late is only out of order, ms. */
+const REORDER_TOLERANCE = 10
+/** The least between two requests for one packet, ms; else it is the round-trip time. */
+const MIN_INTERVAL = 20
+
+interface Missing {
+  tries: number
+  /** When it is asked for next. */
+  at: Instant
+}
+
+/** Knows which packets of a stream are missing, and when to ask for them (RFC 4585 section 6.2.1). */
+export class NackGenerator {
+  readonly #missing = new Map<number, Missing>()
+  #highest = -1
+  #deadline: Instant = NEVER
+  /** Milliseconds: what passes before an answer can have come. */
+  roundTripTime = 100
+
+  /** When `take` is next worth a call. */
+  get deadline(): Instant {
+    return this.#deadline
+  }
+
+  /** Packets that are asked for. */
+  get missing(): number {
+    return this.#missing.size
+  }
+
+  /** A packet came. False where so many are missing that it started over: a keyframe is needed. */
+  handlePacket(now: Instant, sequenceNumber: number): boolean {
+    if (this.#highest < 0) {
+      this.#highest = sequenceNumber + 0x1_0000
+      return true
+    }
+    const sequence = serial16.unwrap(sequenceNumber, this.#highest)
+    if (sequence <= this.#highest) {
+      this.#missing.delete(sequence)
+      return true
+    }
+    const gap = sequence - this.#highest - 1
+    const first = this.#highest + 1
+    this.#highest = sequence
+    if (gap === 0) return true
+    if (this.#missing.size + gap > MAX_MISSING_PACKETS) {
+      this.#missing.clear()
+      this.#deadline = NEVER
+      return false
+    }
+    const at = now + REORDER_TOLERANCE
+    for (let missing = first; missing < sequence; missing++) this.#missing.set(missing, { tries: 0, at })
+    this.#deadline = Math.min(this.#deadline, at)
+    return true
+  }
+
+  /** What is waited for no longer. */
+  giveUpBefore(sequence: number): void {
+    for (const missing of this.#missing.keys()) {
+      if (missing >= sequence) break
+      this.#missing.delete(missing)
+    }
+  }
+
+  /** The sequence numbers to ask for now, ascending. */
+  take(now: Instant): number[] {
+    if (now < this.#deadline) return []
+    const due: number[] = []
+    this.#deadline = NEVER
+    for (const [sequence, missing] of this.#missing) {
+      if (missing.at <= now) {
+        if (missing.tries === MAX_TRIES) {
+          this.#missing.delete(sequence)
+          continue
+        }
+        due.push(sequence & 0xffff)
+        missing.tries++
+        missing.at = now + Math.max(MIN_INTERVAL, this.roundTripTime)
+      }
+      this.#deadline = Math.min(this.#deadline, missing.at)
+    }
+    return due
+  }
+}
