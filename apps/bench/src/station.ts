@@ -32,7 +32,10 @@ export class Station {
 
   static bind(): Promise<Station> {
     return new Promise((resolve, reject) => {
-      const socket = createSocket('udp4')
+      const socket = createSocket({
+        type: 'udp4',
+        lookup: (address, _, callback) => callback(null, address, 4),
+      })
       socket.once('error', reject)
       socket.bind(0, '127.0.0.1', () => {
         socket.setRecvBufferSize(RECEIVE_BUFFER)

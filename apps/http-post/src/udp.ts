@@ -6,11 +6,11 @@ const RECEIVE_BUFFER = 4 * 1024 * 1024
 /** One socket for all peers, for IPv6 and IPv4, or for IPv4 alone where the system has no IPv6. */
 export async function bindUdp(port: number): Promise<Socket> {
   try {
-    return await bind(createSocket({ type: 'udp6', ipv6Only: false }), '::', port)
+    return await bind(createSocket({ type: 'udp6', ipv6Only: false, lookup: noLookup }), '::', port)
   } catch (error) {
     if (!isError(error, 'EAFNOSUPPORT') && !isError(error, 'EADDRNOTAVAIL') && !isError(error, 'EINVAL'))
       throw error
-    return bind(createSocket({ type: 'udp4' }), '0.0.0.0', port)
+    return bind(createSocket({ type: 'udp4', lookup: noLookup }), '0.0.0.0', port)
   }
 }
 
@@ -34,6 +34,15 @@ function bind(socket: Socket, address: string, port: number): Promise<Socket> {
       resolve(socket)
     })
   })
+}
+
+/** All destinations are addresses already: without this, each datagram would take a turn of the event loop to find that out. */
+function noLookup(
+  address: string,
+  _options: unknown,
+  callback: (error: null, address: string, family: number) => void,
+): void {
+  callback(null, address, address.includes(':') ? 6 : 4)
 }
 
 export function isError(error: unknown, code: string): boolean {

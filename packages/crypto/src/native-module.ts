@@ -25,9 +25,9 @@ export interface NodeKeyObject {
 }
 
 /** RFC 7517 and 8037: the members that keys on P-256 and X25519 have, in base64url. */
-interface NodeJwk {
+export interface NodeJwk {
   readonly kty?: 'EC' | 'OKP'
-  readonly crv?: 'P-256' | 'X25519'
+  readonly crv?: 'P-256' | 'P-384' | 'P-521' | 'X25519'
   readonly x?: string
   readonly y?: string
   readonly d?: string

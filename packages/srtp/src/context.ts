@@ -46,8 +46,13 @@ export class SrtpContext {
   readonly rtpOverhead: number
   /** Bytes by which `protectRtcp` lengthens a packet. */
   readonly rtcpOverhead: number
-  readonly #rtp: RtpProtection
-  readonly #rtcp: RtcpProtection
+  readonly #crypto: CryptoProvider
+  readonly #parameters: ProfileParameters
+  readonly #masterKey: Uint8Array
+  readonly #masterSalt: Uint8Array
+  /** Made with the first packet: a peer that has just connected, or sends nothing, derives no session keys. */
+  #rtpMade: RtpProtection | undefined
+  #rtcpMade: RtcpProtection | undefined
   readonly #rtpStreams: Map<number, RtpStream> = new Map()
   readonly #rtcpStreams: Map<number, RtcpStream> = new Map()
   readonly #replayWindow: number
@@ -72,8 +77,10 @@ export class SrtpContext {
     this.#allowRepeats = options.allowRepeats ?? false
     this.rtpOverhead = parameters.rtpTagLength
     this.rtcpOverhead = parameters.rtcpTagLength + RTCP_TRAILER
-    this.#rtp = rtpProtection(crypto, parameters, masterKey, masterSalt)
-    this.#rtcp = rtcpProtection(crypto, parameters, masterKey, masterSalt)
+    this.#crypto = crypto
+    this.#parameters = parameters
+    this.#masterKey = Uint8Array.from(masterKey)
+    this.#masterSalt = Uint8Array.from(masterSalt)
   }
 
   get statistics(): SrtpStatistics {
@@ -220,6 +227,16 @@ export class SrtpContext {
     const stream = known ?? new RtpStream(ssrc, this.#replayWindow)
     stream.initialRollover = rolloverCounter
     this.#rtpStreams.set(ssrc, stream)
+  }
+
+  get #rtp(): RtpProtection {
+    this.#rtpMade ??= rtpProtection(this.#crypto, this.#parameters, this.#masterKey, this.#masterSalt)
+    return this.#rtpMade
+  }
+
+  get #rtcp(): RtcpProtection {
+    this.#rtcpMade ??= rtcpProtection(this.#crypto, this.#parameters, this.#masterKey, this.#masterSalt)
+    return this.#rtcpMade
   }
 
   #findRtpStream(ssrc: number): RtpStream | undefined {
