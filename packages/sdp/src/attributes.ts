@@ -1,5 +1,4 @@
 import type { Line, Section } from './lines.ts'
-import { attributeName } from './lines.ts'
 import type {
   Direction,
   ExtensionMap,
@@ -23,7 +22,7 @@ const MAX_U32 = 0xffff_ffff
 const FINGERPRINT = /^fingerprint:([A-Za-z0-9-]+) ((?:[0-9A-Fa-f]{2}:)*[0-9A-Fa-f]{2})\s*$/
 
 export function attributesOf(lines: Section, name: string): Line[] {
-  return lines.filter((line) => line.type === 'a' && attributeName(line) === name)
+  return lines.filter((line) => line.name === name)
 }
 
 /** What stands after the name and its colon, without the spaces around it. */

@@ -88,13 +88,25 @@ export const DEFAULT_CODECS: readonly CodecCapability[] = [
   },
 ]
 
+const parsed = new WeakMap<object, ReadonlyMap<string, string>>()
+
+/** The same as `parseParameters`, once for each: every format is held against every capability. */
+function parametersOf(codec: PayloadFormat | CodecCapability): ReadonlyMap<string, string> {
+  let parameters = parsed.get(codec)
+  if (parameters === undefined) {
+    parameters = parseParameters(codec.parameters)
+    parsed.set(codec, parameters)
+  }
+  return parameters
+}
+
 /** Whether what the peer describes and what is known here are the same codec in a compatible configuration. */
 export function matchesCodec(format: PayloadFormat, capability: CodecCapability): boolean {
   if (format.name.toLowerCase() !== capability.name.toLowerCase()) return false
   if (format.clockRate !== capability.clockRate) return false
   if ((format.channels ?? 1) !== (capability.channels ?? 1)) return false
-  const theirs = parseParameters(format.parameters)
-  const ours = parseParameters(capability.parameters)
+  const theirs = parametersOf(format)
+  const ours = parametersOf(capability)
   switch (capability.name.toLowerCase()) {
     case 'h264':
       return sameH264Configuration(theirs, ours)

@@ -13,6 +13,8 @@ export const MAX_SECTION_LINES = 4096
 export interface Line {
   readonly number: number
   readonly type: string
+  /** Of an attribute, what stands before the first colon; else empty. */
+  readonly name: string
   readonly value: string
 }
 
@@ -75,11 +77,13 @@ function readLine(row: string, number: number): Line {
   if (!/^[a-z]=/.test(row)) throw new SdpError('not of the form "type=value"', number, row)
   // eslint-disable-next-line no-control-regex -- RFC 8866 section 9: byte-string excludes NUL
   if (/\u0000/.test(row)) throw new SdpError('holds a NUL character', number, row)
-  return { number, type: row[0]!, value: row.slice(2) }
+  const type = row[0]!
+  const value = row.slice(2)
+  return { number, type, name: type === 'a' ? attributeName(value) : '', value }
 }
 
-/** The name of an attribute line: what stands before the first colon. */
-export function attributeName(line: Line): string {
-  const colon = line.value.indexOf(':')
-  return colon < 0 ? line.value : line.value.slice(0, colon)
+/** What stands before the first colon. */
+function attributeName(value: string): string {
+  const colon = value.indexOf(':')
+  return colon < 0 ? value : value.slice(0, colon)
 }

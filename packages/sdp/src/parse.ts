@@ -18,7 +18,7 @@ import {
   readSsrcs,
   words,
 } from './attributes.ts'
-import { attributeName, type Line, type Section, splitSections } from './lines.ts'
+import { type Line, type Section, splitSections } from './lines.ts'
 import {
   type MediaSection,
   mediaSection,
@@ -243,24 +243,21 @@ function textFor(lines: Section, names: ReadonlySet<string>): string {
   return lines
     .filter((line) => {
       if (line.type !== 'a') return true
-      const name = attributeName(line)
-      return names.has(name) && !OWN_ATTRIBUTES.has(name)
+      return names.has(line.name) && !OWN_ATTRIBUTES.has(line.name)
     })
     .map((line) => `${line.type}=${line.value}\r\n`)
     .join('')
 }
 
 function unknownAttributes(lines: Section, known: ReadonlySet<string>): string[] {
-  return lines
-    .filter((line) => line.type === 'a' && !known.has(attributeName(line)))
-    .map((line) => line.value)
+  return lines.filter((line) => line.type === 'a' && !known.has(line.name)).map((line) => line.value)
 }
 
 function checkForms(lines: Section, known: ReadonlySet<string>): void {
   const seen = new Set<string>()
   for (const line of lines) {
     if (line.type !== 'a') continue
-    const name = attributeName(line)
+    const { name } = line
     if (!known.has(name)) continue
     if (FORMS[name]?.test(line.value) === false) throw malformed(line, `malformed "${name}"`)
     const single = DIRECTIONS.has(name) ? 'direction' : name

@@ -12,8 +12,8 @@ import { BINDING, type ReceivedStun, type StunError, type StunMessage } from './
 import { writeStun } from './stun-write.ts'
 import { type Transaction, Transactions } from './transactions.ts'
 
-/** Consent is checked at multiples of this on the caller's clock, ms: well within the spread of RFC 7675 section 5.1. */
-const KEEPALIVE_GRID = 100
+/** Consent is checked at multiples of this on the caller's clock, ms, where the spread of RFC 7675 section 5.1 allows it. */
+const KEEPALIVE_GRID = 250
 
 /** The priority of a peer-reflexive candidate whose check had none: the least of its type. */
 const DEFAULT_PRIORITY = 110 * 2 ** 24
@@ -489,10 +489,12 @@ export class IceSession {
   }
 
   #consentDelay(): number {
+    const { consentInterval } = this.#context.timing
     const [high, low] = this.#context.crypto.randomBytes(2)
-    const delay = this.#context.timing.consentInterval * (0.8 + (0.4 * (high! * 256 + low!)) / 65_536)
+    const delay = consentInterval * (0.8 + (0.4 * (high! * 256 + low!)) / 65_536)
     // of many agents on one clock, those whose time is near are woken together: a wake-up costs more than a check
-    return Math.floor((this.#now + delay) / KEEPALIVE_GRID) * KEEPALIVE_GRID - this.#now
+    const onGrid = Math.floor((this.#now + delay) / KEEPALIVE_GRID) * KEEPALIVE_GRID - this.#now
+    return onGrid >= 0.8 * consentInterval ? onGrid : delay
   }
 
   /** RFC 8445 section 8.1.2, after the patience of RFC 8863. */
