@@ -130,7 +130,7 @@ export class Flight {
 }
 
 /** Packs a flight into as few datagrams of `mtu` bytes as the order allows, fragmenting what does not fit. */
-export function packFlight(items: readonly FlightItem[], mtu: number): Uint8Array[] {
+function packFlight(items: readonly FlightItem[], mtu: number): Uint8Array[] {
   const datagrams: Uint8Array[] = []
   let records: Uint8Array[] = []
   let room = mtu

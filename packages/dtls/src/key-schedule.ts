@@ -7,10 +7,10 @@ type PrfHash = CipherSuite['hash']
 
 const MASTER_SECRET_LENGTH = 48
 /** Bytes of `verify_data`, RFC 5246 section 7.4.9. */
-export const VERIFY_DATA_LENGTH = 12
+const VERIFY_DATA_LENGTH = 12
 
 /** The PRF of RFC 5246 section 5: `length` bytes. */
-export function prf(
+function prf(
   crypto: CryptoProvider,
   hash: PrfHash,
   secret: Uint8Array,

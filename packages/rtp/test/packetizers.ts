@@ -102,7 +102,7 @@ export const h264: Packetizer = (random, keyframe) => {
   return { payloads, data: join(...units.flatMap((unit) => [START, unit])), keyframe }
 }
 
-export function leb128(value: number): number[] {
+function leb128(value: number): number[] {
   const out: number[] = []
   let rest = value
   do {

@@ -2,7 +2,7 @@ import { ByteReader, type ByteWriter } from '@str0m/sans-io'
 import { ExtensionType } from './protocol.ts'
 
 /** `use_srtp`, RFC 5764 section 4.1.1. */
-export interface UseSrtp {
+interface UseSrtp {
   /** SRTPProtectionProfile code points, the preferred one first. */
   readonly profiles: readonly number[]
   readonly mki: Uint8Array
