@@ -38,7 +38,10 @@ function bytesInUse(): number {
   return heapUsed + arrayBuffers
 }
 
-/** Feeds a machine, and measures what it keeps. The median of some runs: the test runner allocates too. */
+/**
+ * Feeds a machine, and measures what it keeps. The least of some runs: what the machine keeps is in each of them, what the test runner and the
+ * coverage allocate beside it is not.
+ */
 function growth(datagram: (index: number) => Uint8Array): number {
   const grown: number[] = []
   for (let run = 0; run < 11; run++) {
@@ -50,7 +53,7 @@ function growth(datagram: (index: number) => Uint8Array): number {
     grown.push(bytesInUse() - before)
     expect([server.state, datagrams.length]).toEqual(['new', 100])
   }
-  return grown.toSorted((a, b) => a - b)[5]!
+  return Math.min(...grown)
 }
 
 describe('S2: fragments that declare much and never come', () => {
