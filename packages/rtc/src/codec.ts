@@ -1,4 +1,4 @@
-import { type MediaSection, parseParameters } from '@str0m/sdp'
+import { type MediaSection, parseParameters, retransmittedPt } from '@str0m/sdp'
 import type { Pt } from '@str0m/sans-io'
 
 /** A negotiated codec: what a payload type means. */
@@ -16,10 +16,11 @@ export interface Codec {
   readonly feedback: readonly string[]
 }
 
-/** The codecs of a section, in its order. */
+/** The codecs of a section, in its order, without their retransmissions. */
 export function codecsOf(section: MediaSection): Codec[] {
   const kind = section.kind === 'audio' ? 'audio' : 'video'
-  return section.payloads.map(({ pt, name, clockRate, channels, parameters, feedback }) => ({
+  const codecs = section.payloads.filter((format) => retransmittedPt(format) === undefined)
+  return codecs.map(({ pt, name, clockRate, channels, parameters, feedback }) => ({
     pt,
     kind,
     name,

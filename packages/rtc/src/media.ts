@@ -1,6 +1,6 @@
 import { UsageError, type Mid, type Pt, type Ssrc } from '@str0m/sans-io'
 import { ExtensionIds } from '@str0m/rtp'
-import type { Direction, MediaSection } from '@str0m/sdp'
+import { type Direction, type MediaSection, retransmittedPt } from '@str0m/sdp'
 import { type Codec, codecsOf } from './codec.ts'
 import type { MediaTime } from './events.ts'
 
@@ -19,6 +19,12 @@ export class Media {
   #remoteSsrcs: ReadonlySet<Ssrc> = new Set()
   #requestKeyframes = false
   #localSsrc: Ssrc | undefined
+  #localRtxSsrc: Ssrc | undefined
+  /** The payload types of retransmissions by what they retransmit, and the other way. */
+  #rtxOf: ReadonlyMap<Pt, Pt> = new Map()
+  #originalOf: ReadonlyMap<Pt, Pt> = new Map()
+  /** The peer's sources of retransmissions, and what they retransmit (`a=ssrc-group:FID`, RFC 5576). */
+  #remoteRtxSsrcs: ReadonlyMap<Ssrc, Ssrc> = new Map()
 
   constructor(mid: Mid, kind: 'audio' | 'video', index: number, owner: MediaOwner) {
     this.mid = mid
@@ -89,6 +95,31 @@ export class Media {
     return this.#localSsrc
   }
 
+  /** Our source of retransmissions; `undefined` where there are none. */
+  get localRtxSsrc(): Ssrc | undefined {
+    return this.#localRtxSsrc
+  }
+
+  /** The payload type that retransmits `pt`. */
+  rtxPt(pt: Pt): Pt | undefined {
+    return this.#rtxOf.get(pt)
+  }
+
+  /** What the payload type of a retransmission retransmits. */
+  originalPt(rtxPt: Pt): Pt | undefined {
+    return this.#originalOf.get(rtxPt)
+  }
+
+  /** The source that the peer's source of retransmissions goes with, where its description says so. */
+  originalSsrc(rtxSsrc: Ssrc): Ssrc | undefined {
+    return this.#remoteRtxSsrcs.get(rtxSsrc)
+  }
+
+  /** Whether lost packets are asked for again. */
+  get nack(): boolean {
+    return this.#codecs.some(({ feedback }) => feedback.includes('nack'))
+  }
+
   /** Takes what was negotiated: `local` is our section, `remote` the peer's. For `Rtc` alone. */
   negotiated(direction: Direction, local: MediaSection, remote: MediaSection): void {
     this.#direction = direction
@@ -98,7 +129,17 @@ export class Media {
     for (const codec of this.#codecs) this.#codecByPt[codec.pt] = codec
     this.#extensionIds = new ExtensionIds(local.extensions)
     this.#remoteSsrcs = new Set(remote.ssrcs.map(({ ssrc }) => ssrc))
-    this.#localSsrc = local.ssrcs[0]?.ssrc
+    const [flow] = flowsOf(local)
+    this.#localSsrc = flow?.[0] ?? local.ssrcs[0]?.ssrc
+    this.#localRtxSsrc = flow?.[1]
+    this.#remoteRtxSsrcs = new Map(flowsOf(remote).map(([original, rtx]) => [rtx, original]))
+    const originals = new Map<Pt, Pt>()
+    for (const format of local.payloads) {
+      const original = retransmittedPt(format)
+      if (original !== undefined) originals.set(format.pt, original)
+    }
+    this.#originalOf = originals
+    this.#rtxOf = new Map(Array.from(originals, ([rtx, original]) => [original, rtx]))
     this.#requestKeyframes = this.#codecs.some(({ feedback }) => feedback.includes('nack pli'))
   }
 
@@ -107,6 +148,16 @@ export class Media {
     this.#stopped = true
     this.#direction = 'inactive'
   }
+}
+
+/** The flow identification groups of two: a source and its retransmissions, RFC 5576 section 4.2 and RFC 4588 section 8.8. */
+function flowsOf({ ssrcGroups }: MediaSection): (readonly [Ssrc, Ssrc])[] {
+  const flows: (readonly [Ssrc, Ssrc])[] = []
+  for (const { semantics, ssrcs } of ssrcGroups) {
+    const [original, rtx] = ssrcs
+    if (semantics === 'FID' && original !== undefined && rtx !== undefined) flows.push([original, rtx])
+  }
+  return flows
 }
 
 /** What may be said of a frame beside its bytes. */

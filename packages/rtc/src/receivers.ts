@@ -2,6 +2,7 @@ import {
   ExtensionIds,
   parseRtpHeader,
   readHeaderExtensions,
+  readRtx,
   type RtpHeader,
   type SenderReport,
   StreamRx,
@@ -32,6 +33,8 @@ export interface Receiver {
 /** The streams that come in: finds or makes the one of each packet, and keeps what is due for them. */
 export class Receivers {
   readonly #bySsrc = new Map<Ssrc, Receiver>()
+  /** By the SSRC of their retransmissions. */
+  readonly #byRtxSsrc = new Map<Ssrc, Receiver>()
   readonly #maxReorderWait: number | undefined
   /** Those that wait for a missing packet. */
   readonly #waiting = new Set<Receiver>()
@@ -85,7 +88,7 @@ export class Receivers {
     const found = this.#find(packet, header)
     if (typeof found === 'string') return found
     const codec = found.media.codec(header.payloadType)
-    if (codec === undefined) return 'unknownPayloadType'
+    if (codec === undefined) return this.#handleRtx(now, packet, header, found)
     const payload = packet.subarray(header.payloadStart, header.payloadStart + header.payloadLength)
     found.stream.handlePacket(now, header, payload, codec)
     if (!found.active) {
@@ -94,6 +97,20 @@ export class Receivers {
     }
     this.#noteDeadline(found)
     return found
+  }
+
+  /** RFC 4588: a packet of the receiver's stream, under a header of its own. */
+  #handleRtx(now: Instant, packet: Uint8Array, header: RtpHeader, receiver: Receiver): Receiver | DropReason {
+    const { media, stream } = receiver
+    const codec = media.codec(media.originalPt(header.payloadType) ?? -1)
+    if (codec === undefined || header.ssrc === stream.ssrc) return 'unknownPayloadType'
+    const original = readRtx(packet, header, { pt: codec.pt, ssrc: stream.ssrc })
+    // without a payload it is padding, which probes for bandwidth
+    if (original === undefined) return receiver
+    const payload = packet.subarray(original.payloadStart, original.payloadStart + original.payloadLength)
+    stream.handleRetransmission(now, original, payload, codec)
+    this.#noteDeadline(receiver)
+    return receiver
   }
 
   handleSenderReport(now: Instant, report: SenderReport): void {
@@ -145,9 +162,9 @@ export class Receivers {
   #find(packet: Uint8Array, header: RtpHeader): Receiver | DropReason {
     const latest = this.#latest
     if (latest !== undefined && latest.stream.ssrc === header.ssrc) return latest
-    const known = this.#bySsrc.get(header.ssrc)
+    const known = this.#bySsrc.get(header.ssrc) ?? this.#byRtxSsrc.get(header.ssrc)
     if (known !== undefined) {
-      this.#latest = known
+      if (known.stream.ssrc === header.ssrc) this.#latest = known
       return known
     }
     return this.#create(packet, header)
@@ -162,6 +179,7 @@ export class Receivers {
           this.#onlyMediaWith(header.payloadType))
         : this.#mediaByMid.get(mid)
     if (media === undefined) return 'unknownStream'
+    if (media.originalPt(header.payloadType) !== undefined) return this.#findOriginal(media, header.ssrc)
     if (media.codec(header.payloadType) === undefined) return 'unknownPayloadType'
     if (this.#bySsrc.size >= MAX_RECEIVE_STREAMS) return 'tooManyStreams'
     const receiver: Receiver = {
@@ -170,6 +188,7 @@ export class Receivers {
       stream: new StreamRx({
         ssrc: header.ssrc,
         ...(this.#maxReorderWait === undefined ? {} : { maxReorderWait: this.#maxReorderWait }),
+        nack: media.nack,
       }),
       active: false,
       pliCount: 0,
@@ -182,8 +201,20 @@ export class Receivers {
     return receiver
   }
 
+  /** What a source of retransmissions goes with: the description says it, or the section has one stream alone. */
+  #findOriginal(media: Media, rtxSsrc: Ssrc): Receiver | DropReason {
+    const streams = this.of(media, media.originalSsrc(rtxSsrc))
+    const [receiver] = streams
+    if (receiver === undefined || streams.length > 1) return 'unknownStream'
+    if (this.#byRtxSsrc.size >= MAX_RECEIVE_STREAMS) return 'tooManyStreams'
+    this.#byRtxSsrc.set(rtxSsrc, receiver)
+    return receiver
+  }
+
   #onlyMediaWith(payloadType: number): Media | undefined {
-    const medias = this.#medias.filter((media) => media.codec(payloadType) !== undefined)
+    const medias = this.#medias.filter(
+      (media) => media.codec(payloadType) !== undefined || media.originalPt(payloadType) !== undefined,
+    )
     return medias.length === 1 ? medias[0] : undefined
   }
 
@@ -194,6 +225,7 @@ export class Receivers {
 
   #forget(ssrc: Ssrc, receiver: Receiver): void {
     this.#bySsrc.delete(ssrc)
+    for (const [rtx, of] of this.#byRtxSsrc) if (of === receiver) this.#byRtxSsrc.delete(rtx)
     this.#waiting.delete(receiver)
     const index = this.#active.indexOf(receiver)
     if (index >= 0) this.#active.splice(index, 1)

@@ -26,6 +26,8 @@ import {
 import type { DropReason, RtcStatistics } from './statistics.ts'
 import { Transport, type TransportOutput } from './transport.ts'
 
+/** What passes before a packet that is asked for again can come, where it was not measured, ms. */
+const DEFAULT_ROUND_TRIP = 100
 const MTU = { min: 256, max: 65_507, default: 1200 } as const
 
 /**
@@ -399,6 +401,7 @@ export class Rtc {
       })
     }
     if (this.#receivers.takeKeyframeRequest(this.#now, receiver)) this.#requestKeyframe(receiver, 'pli')
+    if (stream.nackDeadline <= this.#now) this.#sendNacks(receiver)
   }
 
   #handleRtcp(input: Receive): void {
@@ -428,6 +431,9 @@ export class Rtc {
         this.#keyframeRequested(sender, 'pli')
         break
       }
+      case 'nack':
+        this.#retransmit(packet.mediaSsrc, packet.sequenceNumbers)
+        break
       case 'fir':
         for (const sender of this.#senders.handleFir(packet)) this.#keyframeRequested(sender, 'fir')
         break
@@ -455,6 +461,26 @@ export class Rtc {
     for (const datagram of datagrams) this.#transport.transmit(datagram)
     this.#reporter.noteActivity(this.#now)
     return true
+  }
+
+  #sendNacks({ stream }: Receiver): void {
+    const { outbound } = this.#transport
+    const sequenceNumbers = stream.takeNacks(this.#now, this.#transport.roundTripTime ?? DEFAULT_ROUND_TRIP)
+    if (outbound === undefined || sequenceNumbers.length === 0) return
+    const nack: Rtcp = {
+      type: 'nack',
+      senderSsrc: this.#reporter.ssrc,
+      mediaSsrc: stream.ssrc,
+      sequenceNumbers,
+    }
+    this.#transport.transmit(this.#reporter.feedback([nack], outbound))
+  }
+
+  #retransmit(mediaSsrc: Ssrc, sequenceNumbers: readonly number[]): void {
+    const { outbound } = this.#transport
+    if (outbound === undefined) return
+    const datagrams = this.#senders.retransmit(this.#now, mediaSsrc, sequenceNumbers, outbound)
+    for (const datagram of datagrams) this.#transport.transmit(datagram)
   }
 
   #askForKeyframe(media: Media, kind: 'pli' | 'fir', ssrc: Ssrc | undefined): void {

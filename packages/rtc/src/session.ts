@@ -14,6 +14,7 @@ import {
   offerSection,
   parseSdp,
   rejectedSection,
+  retransmittedPt,
   reverseDirection,
   sends,
   type SessionDescription,
@@ -348,21 +349,22 @@ export class Session {
     if (known !== undefined && known.local.msids.length > 0) {
       section.msids = known.local.msids
       section.ssrcs = known.local.ssrcs
+      section.ssrcGroups = known.local.ssrcGroups
       return
     }
     if (!sends(section.direction ?? 'sendrecv')) return
     const ssrc = randomSsrc(this.#crypto)
     const msid = { stream: this.cname, track: toHex(this.#crypto.randomBytes(16)) }
-    section.msids = [msid]
-    section.ssrcs = [
-      {
-        ssrc,
-        attributes: [
-          { name: 'cname', value: this.cname },
-          { name: 'msid', value: `${msid.stream} ${msid.track}` },
-        ],
-      },
+    const attributes = [
+      { name: 'cname', value: this.cname },
+      { name: 'msid', value: `${msid.stream} ${msid.track}` },
     ]
+    section.msids = [msid]
+    section.ssrcs = [{ ssrc, attributes }]
+    if (section.payloads.every((format) => retransmittedPt(format) === undefined)) return
+    const rtx = randomSsrc(this.#crypto)
+    section.ssrcs.push({ ssrc: rtx, attributes })
+    section.ssrcGroups = [{ semantics: 'FID', ssrcs: [ssrc, rtx] }]
   }
 }
 

@@ -39,6 +39,9 @@ export interface InboundStreamStatistics extends StreamRxStatistics {
 export interface OutboundStreamStatistics extends StreamTxStatistics {
   readonly mid: Mid
   readonly framesSent: number
+  /** Packets sent again, and the requests for them. */
+  readonly retransmittedPacketsSent: number
+  readonly nackCount: number
   /** Picture loss indications received. */
   readonly pliCount: number
   /** Full intra requests received, repetitions not counted. */

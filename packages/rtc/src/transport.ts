@@ -83,6 +83,18 @@ export class Transport {
     return this.#inbound
   }
 
+  /** Of the selected path, in ms; `undefined` where no check has measured it. */
+  get roundTripTime(): number | undefined {
+    const pair = this.#pair
+    if (pair === undefined) return undefined
+    return this.ice.statistics.pairs.find(
+      (known) =>
+        known.pair.source.port === pair.source.port &&
+        known.pair.destination.port === pair.destination.port &&
+        known.pair.destination.address === pair.destination.address,
+    )?.currentRoundTripTime
+  }
+
   /** What goes out is protected with it. */
   get outbound(): SrtpContext | undefined {
     return this.#outbound
@@ -265,6 +277,8 @@ export class Transport {
       profile,
       masterKey: keys.localKey,
       masterSalt: keys.localSalt,
+      // a packet that was lost is sent again as it was, where no retransmission was negotiated
+      allowRepeats: true,
     })
     this.#connected = true
     this.#outputs.push({ kind: 'connected' })

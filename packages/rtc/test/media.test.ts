@@ -187,7 +187,7 @@ describe('reports', () => {
 
 describe('keyframe requests', () => {
   it('are made by themselves when a loss made one necessary, at most every half second, until one comes', () => {
-    const { rtc, peer, pair } = connectedCall(10, { link: LINK })
+    const { rtc, peer, pair } = connectedCall(10, { link: LINK, options: { maxReorderWait: 200 } })
     vp8(peer, 0, true)
     pair.runFor(33)
     vp8(peer, 1, false)

@@ -64,5 +64,8 @@ export {
   type StreamRxStatistics,
 } from './stream-rx.ts'
 export { type Packetizer, type PayloadPieces } from './packetizers/packetizer.ts'
+export { MAX_MISSING_PACKETS } from './nack-generator.ts'
+export { readRtx, writeRtx } from './rtx.ts'
+export { type CachedPacket, SendCache } from './send-cache.ts'
 export { packetizerFor } from './packetizers/packetizer-for.ts'
 export { type PacketFields, StreamTx, type StreamTxOptions, type StreamTxStatistics } from './stream-tx.ts'

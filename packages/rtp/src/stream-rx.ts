@@ -2,6 +2,7 @@ import { type Instant, NEVER, OutputQueue, type Pt, serial16, type Ssrc } from '
 import { depacketizerFor } from './codecs/depacketizer-for.ts'
 import { type Frame, FrameAssembler, MAX_REORDERED_PACKETS } from './frame-assembler.ts'
 import { ReceptionStatistics } from './reception-statistics.ts'
+import { NackGenerator } from './nack-generator.ts'
 import type { ReportBlock, SenderReport } from './rtcp/rtcp.ts'
 import type { RtpHeader } from './rtp-header.ts'
 
@@ -24,6 +25,8 @@ export interface StreamRxOptions {
   readonly ssrc: Ssrc
   /** Milliseconds that a missing packet is waited for, 0 or more. Default 200 for video, 100 for audio. */
   readonly maxReorderWait?: number
+  /** Whether missing packets are to be asked for again (RFC 4585 section 6.2.1): they are then waited for 1000 ms by default. Default false. */
+  readonly nack?: boolean
 }
 
 /** Counters in the W3C's names (Identifiers for WebRTC's Statistics API, section 8.2). */
@@ -37,6 +40,10 @@ export interface StreamRxStatistics {
   readonly headerBytesReceived: number
   /** Packets that came late or twice, or of a codec that the sender had already left. */
   readonly packetsDiscarded: number
+  /** Packets that came again, for which `packetsLost` still counts. */
+  readonly retransmittedPacketsReceived: number
+  /** Requests for packets sent (RFC 4585 section 6.2.1). */
+  readonly nackCount: number
   /** Seconds. */
   readonly jitter: number
   readonly framesReceived: number
@@ -48,6 +55,8 @@ export interface StreamRxStatistics {
 
 const VIDEO_REORDER_WAIT = 200
 const AUDIO_REORDER_WAIT = 100
+/** Long enough for some tries on a path round the world. */
+const NACK_REORDER_WAIT = 1000
 /** Milliseconds for which packets from before a change of the codec are told from a second change. */
 const CODEC_SWITCH_WAIT = 1000
 
@@ -58,6 +67,9 @@ const CODEC_SWITCH_WAIT = 1000
 export class StreamRx {
   readonly ssrc: Ssrc
   readonly #maxReorderWait: number | undefined
+  readonly #nacks: NackGenerator | undefined
+  #nacksSent = 0
+  #retransmittedPacketsReceived = 0
   #codec: StreamCodec | undefined
   #assembler: FrameAssembler | undefined
   #reception: ReceptionStatistics | undefined
@@ -80,6 +92,7 @@ export class StreamRx {
   constructor(options: StreamRxOptions) {
     this.ssrc = options.ssrc
     this.#maxReorderWait = options.maxReorderWait
+    this.#nacks = options.nack === true ? new NackGenerator() : undefined
   }
 
   /** The codec of the newest packet. */
@@ -99,7 +112,7 @@ export class StreamRx {
 
   /** When `handleTimeout` is next needed. */
   get deadline(): Instant {
-    return this.#assembler?.deadline ?? NEVER
+    return Math.min(this.#assembler?.deadline ?? NEVER, this.#nacks?.deadline ?? NEVER)
   }
 
   /**
@@ -125,7 +138,38 @@ export class StreamRx {
     if (serial16.diff(sequenceNumber, this.#newest) > 0) this.#newest = sequenceNumber
     this.#codecSeenAt = this.#now
     this.#reception!.handlePacket(this.#now, sequenceNumber, header.timestamp)
+    this.#nacks?.handlePacket(this.#now, sequenceNumber)
     this.#assembler?.handlePacket(this.#now, header, payload)
+  }
+
+  /**
+   * Takes a packet of this stream that was sent again (RFC 4588), with its original header. It counts for no report: for those it was lost. One
+   * of another codec than the stream's is dropped.
+   */
+  handleRetransmission(now: Instant, header: RtpHeader, payload: Uint8Array, codec: StreamCodec): void {
+    this.#now = Math.max(now, this.#now)
+    this.#retransmittedPacketsReceived++
+    if (codec.pt !== this.#codec?.pt) return
+    this.#nacks?.handlePacket(this.#now, header.sequenceNumber)
+    this.#assembler?.handlePacket(this.#now, header, payload)
+  }
+
+  /** When `takeNacks` has something. */
+  get nackDeadline(): Instant {
+    return this.#nacks?.deadline ?? NEVER
+  }
+
+  /**
+   * The sequence numbers to ask for now: to be called after each packet and each time-out. `roundTripTime`, in milliseconds, is what passes before
+   * they can come.
+   */
+  takeNacks(now: Instant, roundTripTime: number): number[] {
+    const nacks = this.#nacks
+    if (nacks === undefined) return []
+    nacks.roundTripTime = roundTripTime
+    const missing = nacks.take(Math.max(now, this.#now))
+    if (missing.length > 0) this.#nacksSent++
+    return missing
   }
 
   handleSenderReport(now: Instant, report: SenderReport): void {
@@ -166,6 +210,8 @@ export class StreamRx {
       packetsDiscarded:
         this.#discardedBefore +
         (assembly === undefined ? 0 : assembly.packetsLate + assembly.packetsDuplicated),
+      retransmittedPacketsReceived: this.#retransmittedPacketsReceived,
+      nackCount: this.#nacksSent,
       jitter: this.#reception?.jitter ?? 0,
       framesReceived: this.#framesReceived,
       framesDropped: this.#droppedBefore + (assembly?.framesDropped ?? 0),
@@ -208,7 +254,8 @@ export class StreamRx {
     }
     this.#codec = codec
     const depacketizer = depacketizerFor(codec.name)
-    const wait = codec.kind === 'video' ? VIDEO_REORDER_WAIT : AUDIO_REORDER_WAIT
+    const unasked = codec.kind === 'video' ? VIDEO_REORDER_WAIT : AUDIO_REORDER_WAIT
+    const wait = this.#nacks === undefined ? unasked : NACK_REORDER_WAIT
     this.#assembler =
       depacketizer === undefined ? undefined : new FrameAssembler(depacketizer, this.#maxReorderWait ?? wait)
     if (this.#reception === undefined) {

@@ -67,6 +67,15 @@ export class StreamTx {
     return this.#sequenceNumber
   }
 
+  /** Takes the next sequence number for a packet of `payloadLength` bytes that is written elsewhere, and counts it. */
+  takeSequenceNumber(payloadLength: number): number {
+    const taken = this.#sequenceNumber
+    this.#sequenceNumber = serial16.add(taken, 1)
+    this.#packetsSent++
+    this.#bytesSent += payloadLength
+    return taken
+  }
+
   /** Writes the next packet into a buffer of its own that has room for `overhead` bytes more. Answers the buffer and the packet's length in it. */
   packet(
     now: Instant,

@@ -73,6 +73,8 @@ describe('a stream', () => {
       bytesReceived: 3,
       headerBytesReceived: 12,
       packetsDiscarded: 0,
+      retransmittedPacketsReceived: 0,
+      nackCount: 0,
       jitter: 0,
       framesReceived: 1,
       framesDropped: 0,

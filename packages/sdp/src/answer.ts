@@ -1,4 +1,4 @@
-import { type CodecCapability, matchesCodec } from './codec.ts'
+import { type CodecCapability, matchesCodec, retransmittedPt } from './codec.ts'
 import {
   type Direction,
   directionOf,
@@ -109,16 +109,25 @@ function reject(offered: MediaSection, reason: Rejection): SectionAnswer {
   return { accepted: false, section: rejectedSection(offered), reason }
 }
 
-/** The offered payload types that are known here, in the offerer's order, with the feedback that both understand. */
+/** The offered payload types that are known here and their retransmissions, in the offerer's order, with the feedback that both understand. */
 function commonPayloads(
   offered: readonly PayloadFormat[],
   codecs: readonly CodecCapability[],
 ): PayloadFormat[] {
-  const common: PayloadFormat[] = []
+  const agreed = new Map<number, CodecCapability>()
   for (const format of offered) {
     const codec = codecs.find((candidate) => matchesCodec(format, candidate))
-    if (codec === undefined) continue
-    common.push({ ...format, feedback: format.feedback.filter((type) => codec.feedback.includes(type)) })
+    if (codec !== undefined) agreed.set(format.pt, codec)
+  }
+  const common: PayloadFormat[] = []
+  for (const format of offered) {
+    const codec = agreed.get(format.pt)
+    const original = retransmittedPt(format)
+    if (codec !== undefined) {
+      common.push({ ...format, feedback: format.feedback.filter((type) => codec.feedback.includes(type)) })
+    } else if (original !== undefined && agreed.get(original)?.preferredRtxPt !== undefined) {
+      common.push({ ...format, feedback: [] })
+    }
   }
   return common
 }

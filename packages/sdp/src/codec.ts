@@ -26,11 +26,13 @@ export interface CodecCapability {
   readonly feedback: readonly string[]
   /** The payload type in an offer, where it is still free. */
   readonly preferredPt: number
+  /** The payload type of its retransmissions in an offer (RFC 4588), where it is still free; absent: there are none. */
+  readonly preferredRtxPt?: number
 }
 
-const VIDEO_FEEDBACK = ['ccm fir', 'nack pli']
+const VIDEO_FEEDBACK = ['ccm fir', 'nack', 'nack pli']
 
-function h264(preferredPt: number, mode: 0 | 1, profile: string): CodecCapability {
+function h264(preferredPt: number, preferredRtxPt: number, mode: 0 | 1, profile: string): CodecCapability {
   return {
     kind: 'video',
     name: 'H264',
@@ -38,6 +40,7 @@ function h264(preferredPt: number, mode: 0 | 1, profile: string): CodecCapabilit
     parameters: `level-asymmetry-allowed=1;packetization-mode=${mode};profile-level-id=${profile}`,
     feedback: VIDEO_FEEDBACK,
     preferredPt,
+    preferredRtxPt,
   }
 }
 
@@ -54,7 +57,14 @@ export const DEFAULT_CODECS: readonly CodecCapability[] = [
   },
   { kind: 'audio', name: 'PCMU', clockRate: 8000, feedback: [], preferredPt: 0 },
   { kind: 'audio', name: 'PCMA', clockRate: 8000, feedback: [], preferredPt: 8 },
-  { kind: 'video', name: 'VP8', clockRate: 90_000, feedback: VIDEO_FEEDBACK, preferredPt: 96 },
+  {
+    kind: 'video',
+    name: 'VP8',
+    clockRate: 90_000,
+    feedback: VIDEO_FEEDBACK,
+    preferredPt: 96,
+    preferredRtxPt: 97,
+  },
   {
     kind: 'video',
     name: 'VP9',
@@ -62,6 +72,7 @@ export const DEFAULT_CODECS: readonly CodecCapability[] = [
     parameters: 'profile-id=0',
     feedback: VIDEO_FEEDBACK,
     preferredPt: 98,
+    preferredRtxPt: 99,
   },
   {
     kind: 'video',
@@ -70,14 +81,15 @@ export const DEFAULT_CODECS: readonly CodecCapability[] = [
     parameters: 'profile-id=2',
     feedback: VIDEO_FEEDBACK,
     preferredPt: 100,
+    preferredRtxPt: 101,
   },
-  h264(102, 1, '42001f'),
-  h264(104, 0, '42001f'),
-  h264(108, 1, '42e01f'),
-  h264(114, 0, '42e01f'),
-  h264(116, 1, '4d001f'),
-  h264(39, 0, '4d001f'),
-  h264(112, 1, '64001f'),
+  h264(102, 103, 1, '42001f'),
+  h264(104, 107, 0, '42001f'),
+  h264(108, 109, 1, '42e01f'),
+  h264(114, 115, 0, '42e01f'),
+  h264(116, 117, 1, '4d001f'),
+  h264(39, 40, 0, '4d001f'),
+  h264(112, 113, 1, '64001f'),
   {
     kind: 'video',
     name: 'AV1',
@@ -85,6 +97,7 @@ export const DEFAULT_CODECS: readonly CodecCapability[] = [
     parameters: 'level-idx=5;profile=0;tier=0',
     feedback: VIDEO_FEEDBACK,
     preferredPt: 45,
+    preferredRtxPt: 46,
   },
 ]
 
@@ -98,6 +111,13 @@ function parametersOf(codec: PayloadFormat | CodecCapability): ReadonlyMap<strin
     parsed.set(codec, parameters)
   }
   return parameters
+}
+
+/** The payload type that a format retransmits, RFC 4588 section 8.6; `undefined` where it is no retransmission's. */
+export function retransmittedPt(format: PayloadFormat): number | undefined {
+  if (format.name.toLowerCase() !== 'rtx') return undefined
+  const apt = parametersOf(format).get('apt') ?? ''
+  return /^\d{1,3}$/.test(apt) ? Number(apt) : undefined
 }
 
 /** Whether what the peer describes and what is known here are the same codec in a compatible configuration. */

@@ -6,7 +6,13 @@ export {
   rejectedSection,
   type SectionAnswer,
 } from './answer.ts'
-export { type CodecCapability, DEFAULT_CODECS, matchesCodec, parseParameters } from './codec.ts'
+export {
+  type CodecCapability,
+  DEFAULT_CODECS,
+  matchesCodec,
+  parseParameters,
+  retransmittedPt,
+} from './codec.ts'
 export { MAX_LINE_LENGTH, MAX_MEDIA_SECTIONS, MAX_SDP_LENGTH, MAX_SECTION_LINES } from './lines.ts'
 export {
   type Direction,

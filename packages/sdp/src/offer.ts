@@ -1,5 +1,5 @@
 import type { Capabilities } from './answer.ts'
-import { type CodecCapability, matchesCodec } from './codec.ts'
+import { type CodecCapability, matchesCodec, retransmittedPt } from './codec.ts'
 import {
   type Direction,
   type ExtensionMap,
@@ -26,6 +26,7 @@ const MAX_ONE_BYTE_ID = 14
 export class OfferNumbering {
   /** `undefined`: taken by a codec that is not known here. */
   readonly #payloadTypes = new Map<number, CodecCapability | undefined>()
+  readonly #retransmissions = new Map<CodecCapability, number>()
   readonly #extensions = new Map<string, number>()
 
   /** The payload type of a codec; `undefined` where none is free. */
@@ -33,6 +34,17 @@ export class OfferNumbering {
     for (const [pt, taken] of this.#payloadTypes) if (taken === codec) return pt
     const pt = this.#freePayloadType(codec.preferredPt)
     if (pt !== undefined) this.#payloadTypes.set(pt, codec)
+    return pt
+  }
+
+  /** The payload type of a codec's retransmissions, RFC 4588; `undefined` where it has none, or none is free. */
+  retransmissionType(codec: CodecCapability): number | undefined {
+    const known = this.#retransmissions.get(codec)
+    if (known !== undefined || codec.preferredRtxPt === undefined) return known
+    const pt = this.#freePayloadType(codec.preferredRtxPt)
+    if (pt === undefined) return undefined
+    this.#payloadTypes.set(pt, undefined)
+    this.#retransmissions.set(codec, pt)
     return pt
   }
 
@@ -64,6 +76,10 @@ export class OfferNumbering {
       const codec = codecs.find((candidate) => matchesCodec(format, candidate))
       if (!this.#payloadTypes.has(format.pt)) this.#payloadTypes.set(format.pt, codec)
     }
+    for (const format of section.payloads) {
+      const codec = this.#payloadTypes.get(retransmittedPt(format) ?? -1)
+      if (codec !== undefined) this.#retransmissions.set(codec, format.pt)
+    }
     for (const { uri, id } of section.extensions) this.#extensions.set(uri, id)
   }
 }
@@ -86,7 +102,10 @@ export function offerSection(
   for (const codec of capabilities.codecs) {
     if (codec.kind !== kind) continue
     const pt = numbering.payloadType(codec)
-    if (pt !== undefined) section.payloads.push(payloadFormat(pt, codec))
+    if (pt === undefined) continue
+    section.payloads.push(payloadFormat(pt, codec))
+    const rtx = numbering.retransmissionType(codec)
+    if (rtx !== undefined) section.payloads.push(retransmissionFormat(rtx, pt, codec.clockRate))
   }
   section.formats = section.payloads.map(({ pt }) => String(pt))
   section.extensions = capabilities.extensions[kind]
@@ -99,6 +118,11 @@ export function offerSection(
   section.rtcpMux = true
   section.rtcpReducedSize = true
   return section
+}
+
+/** RFC 4588 section 8.6. */
+function retransmissionFormat(pt: number, original: number, clockRate: number): PayloadFormat {
+  return { pt, name: 'rtx', clockRate, parameters: `apt=${original}`, feedback: [] }
 }
 
 function payloadFormat(pt: number, codec: CodecCapability): PayloadFormat {

@@ -57,17 +57,27 @@ describe('offers of browsers', () => {
     ])
     expect(names(video!.section)).toEqual([
       '96 VP8',
+      '97 rtx',
       '102 H264',
+      '103 rtx',
       '104 H264',
+      '107 rtx',
       '108 H264',
+      '109 rtx',
       '114 H264',
+      '115 rtx',
       '116 H264',
+      '117 rtx',
       '39 H264',
+      '40 rtx',
       '45 AV1',
+      '46 rtx',
       '98 VP9',
+      '99 rtx',
       '100 VP9',
+      '101 rtx',
     ])
-    expect(video!.section.payloads[0]!.feedback).toEqual(['ccm fir', 'nack pli'])
+    expect(video!.section.payloads[0]!.feedback).toEqual(['ccm fir', 'nack', 'nack pli'])
     expect(video!.section.rtcpReducedSize).toBe(true)
     expect(data).toMatchObject({
       accepted: false,
@@ -80,8 +90,8 @@ describe('offers of browsers', () => {
     const [audio, video] = answers(fixture('firefox-offer'))
     expect(names(audio!.section)).toEqual(['109 opus', '0 PCMU', '8 PCMA'])
     expect(audio!.section.extensions[1]).toEqual({ id: 2, direction: 'sendonly', uri: CSRC_LEVEL })
-    expect(names(video!.section)).toEqual(['120 VP8', '121 VP9', '99 AV1'])
-    expect(video!.section.payloads[0]!.feedback).toEqual(['nack pli', 'ccm fir'])
+    expect(names(video!.section)).toEqual(['120 VP8', '124 rtx', '121 VP9', '125 rtx', '99 AV1', '100 rtx'])
+    expect(video!.section.payloads[0]!.feedback).toEqual(['nack', 'nack pli', 'ccm fir'])
   })
 })
 

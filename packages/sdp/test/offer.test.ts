@@ -43,7 +43,10 @@ describe('a section of an offer', () => {
       rtcpReducedSize: true,
     })
     expect(parsed.media[1]!.payloads.map(({ pt }) => pt)).toEqual(
-      DEFAULT_CODECS.filter(({ kind }) => kind === 'video').map(({ preferredPt }) => preferredPt),
+      DEFAULT_CODECS.filter(({ kind }) => kind === 'video').flatMap(({ preferredPt, preferredRtxPt }) => [
+        preferredPt,
+        preferredRtxPt,
+      ]),
     )
     // one id for one URI in both
     expect(parsed.media[0]!.extensions).toEqual([

@@ -1,0 +1,103 @@
+import type { GilbertElliott, LinkOptions } from '@str0m/netem'
+import { DEFAULT_CODECS } from '@str0m/sdp'
+import { describe, expect, it } from 'vitest'
+import type { RtcOptions } from '../src/index.ts'
+import { eventsOf, rtcPair } from './harness.ts'
+
+/** A tenth is lost, in bursts. */
+const BURSTS: GilbertElliott = { degrade: 0.04, recover: 0.36 }
+const FRAMES = 300
+
+function frame(i: number): Uint8Array {
+  const bytes = new Uint8Array(3000 + 100 * (i % 7)).fill(i)
+  bytes[0] = i === 0 ? 0x10 : 0x11
+  return bytes
+}
+
+/**
+ * Sends a video of ten seconds over a link that is bad but for the first frame and the last: of a loss at the very ends of a stream nobody
+ * can know.
+ */
+function call(seed: number, link: LinkOptions, options: RtcOptions = {}) {
+  const { a, b, pair } = rtcPair(seed, { latency: 25 }, options)
+  pair.runUntil(() => a.connected && b.connected)
+  const media = a.media('1')!
+  const { pt } = media.codecs.find(({ name }) => name === 'VP8')!
+  for (let i = 0; i < FRAMES; i++) {
+    for (const way of [pair.aToB, pair.bToA]) {
+      if (i === 1) way.configure(pair.now, link)
+      if (i === FRAMES - 1) way.configure(pair.now, { loss: 0 })
+    }
+    media.writer(pt).write({ value: 3000 * i, clockRate: 90_000 }, frame(i))
+    pair.runFor(33)
+  }
+  pair.runFor(3000)
+  return { a, b, pair, frames: eventsOf(pair.b.events, 'mediaData') }
+}
+
+const withoutRtx = DEFAULT_CODECS.map(({ preferredRtxPt: _, ...codec }) => codec)
+const withoutNack = withoutRtx.map((codec) => ({
+  ...codec,
+  feedback: codec.feedback.filter((type) => type !== 'nack'),
+}))
+
+describe('lost packets are sent again', () => {
+  it.each([
+    ['as retransmissions (RFC 4588)', {}],
+    ['as they were, where no retransmission was negotiated', { codecs: withoutRtx }],
+  ])('%s: every frame arrives at a loss of 10 % in bursts', (_, options) => {
+    for (let seed = 1; seed <= 10; seed++) {
+      const { a, b, frames } = call(seed, { loss: BURSTS }, options)
+      expect(frames.length, `seed ${seed}`).toBe(FRAMES)
+      expect(
+        frames.every(({ contiguous }) => contiguous),
+        `seed ${seed}`,
+      ).toBe(true)
+      for (let i = 0; i < FRAMES; i++)
+        expect(Buffer.compare(frames[i]!.data, frame(i)), `seed ${seed}`).toBe(0)
+      const [inbound] = b.statistics.inbound
+      const [outbound] = a.statistics.outbound
+      const again = outbound!.retransmittedPacketsSent
+      expect(inbound!.nackCount, `seed ${seed}`).toBeGreaterThan(10)
+      expect(again, `seed ${seed}`).toBeGreaterThan(30)
+      // a packet is not sent again before the answer to the first can have been lost
+      expect(again, `seed ${seed}`).toBeLessThan(0.4 * outbound!.packetsSent)
+    }
+  })
+
+  it('and arrive soon', () => {
+    const { frames, pair } = call(20, { loss: BURSTS })
+    const start = pair.b.events.find(({ event }) => event.type === 'mediaData')!.at
+    const delays = pair.b.events
+      .filter(({ event }) => event.type === 'mediaData')
+      .map(({ at }, i) => at - start - 33 * i)
+    expect(frames).toHaveLength(FRAMES)
+    expect(Math.max(...delays)).toBeLessThan(1000)
+    expect(delays.toSorted((x, y) => x - y)[Math.floor(FRAMES / 2)]).toBeLessThan(100)
+  })
+
+  it('not where nobody asks', () => {
+    const { a, frames } = call(21, { loss: BURSTS }, { codecs: withoutNack })
+    expect(frames.length).toBeLessThan(FRAMES)
+    expect(frames.some(({ contiguous }) => !contiguous)).toBe(true)
+    expect(a.statistics.outbound[0]!.retransmittedPacketsSent).toBe(0)
+  })
+
+  it('what cannot arrive is given up in time, and a keyframe is asked for', () => {
+    const { a, b, pair } = rtcPair(22, { latency: 25 })
+    pair.runUntil(() => a.connected && b.connected)
+    const media = a.media('1')!
+    const { pt } = media.codecs[0]!
+    for (let i = 0; i < 200; i++) {
+      if (i === 50) pair.aToB.addOutage(pair.now, pair.now + 3000)
+      media.writer(pt).write({ value: 3000 * i, clockRate: 90_000 }, frame(i))
+      pair.runFor(33)
+    }
+    pair.runFor(3000)
+    const frames = eventsOf(pair.b.events, 'mediaData')
+    const last = frames.at(-1)!
+    expect(last.data[1]).toBe(199)
+    expect(frames.filter(({ contiguous }) => !contiguous)).toHaveLength(1)
+    expect(eventsOf(pair.a.events, 'keyframeRequest').length).toBeGreaterThan(0)
+  })
+})
