@@ -35,7 +35,10 @@ function call(seed: number, link: LinkOptions, options: RtcOptions = {}) {
   return { a, b, pair, frames: eventsOf(pair.b.events, 'mediaData') }
 }
 
-const withoutRtx = DEFAULT_CODECS.map(({ preferredRtxPt: _, ...codec }) => codec)
+const withoutRtx = DEFAULT_CODECS.map((codec) => {
+  const { preferredRtxPt, ...rest } = codec
+  return preferredRtxPt === undefined ? codec : rest
+})
 const withoutNack = withoutRtx.map((codec) => ({
   ...codec,
   feedback: codec.feedback.filter((type) => type !== 'nack'),

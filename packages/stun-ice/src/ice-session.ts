@@ -14,6 +14,7 @@ import { type Transaction, Transactions } from './transactions.ts'
 
 /** Consent is checked at multiples of this on the caller's clock, ms, where the spread of RFC 7675 section 5.1 allows it. */
 const KEEPALIVE_GRID = 250
+const NO_BYTES = new Uint8Array(0)
 
 /** The priority of a peer-reflexive candidate whose check had none: the least of its type. */
 const DEFAULT_PRIORITY = 110 * 2 ** 24
@@ -466,6 +467,8 @@ export class IceSession {
     const { crypto, role } = this.#context
     const { controlling, tieBreaker } = role
     const transactionId = crypto.randomBytes(12)
+    // not sent again, so it is not kept: an idle agent makes few objects
+    const isConsent = consentTimeout !== undefined
     const priority = peerReflexivePriority(pair.local)
     const message: StunMessage = {
       class: 'request',
@@ -480,12 +483,12 @@ export class IceSession {
     const bytes = writeStun(message, { integrity: this.#remoteHmac! })
     pair.requestsSent++
     this.#transactions.add(
-      { pair, bytes, sentAt: this.#now, controlling, useCandidate, priority },
+      { pair, bytes: isConsent ? NO_BYTES : bytes, sentAt: this.#now, controlling, useCandidate, priority },
       transactionId,
       rto,
       consentTimeout,
     )
-    this.#transmit(pair.source, pair.destination, bytes.slice())
+    this.#transmit(pair.source, pair.destination, isConsent ? bytes : bytes.slice())
   }
 
   #consentDelay(): number {

@@ -1,4 +1,4 @@
-import { type Instant, NEVER, toHex } from '@str0m/sans-io'
+import { type Instant, NEVER, readU16, readU32 } from '@str0m/sans-io'
 import type { CandidatePair } from './candidate-pair.ts'
 
 /** Rc: how often a request is sent. RFC 8489 section 6.2.1. */
@@ -11,8 +11,9 @@ const MAX_TRANSACTIONS = 256
 /** A Binding request that may be answered. */
 export interface Transaction {
   readonly pair: CandidatePair
-  readonly id: string
-  /** As it was sent. */
+  /** The transaction id of its message, 12 bytes. */
+  readonly id: Uint8Array
+  /** As it was sent; empty for a consent check, which is never sent again. */
   readonly bytes: Uint8Array
   readonly sentAt: Instant
   /** The role that it spoke of. */
@@ -33,7 +34,8 @@ export interface Transaction {
 
 /** Requests under way, by transaction id, and when each is sent again: RFC 8489 section 6.2.1. */
 export class Transactions {
-  readonly #byId = new Map<string, Transaction>()
+  /** By 48 of the 96 bits of the id, which as a number are exact. No two of ours share them. */
+  readonly #byId = new Map<number, Transaction>()
 
   /** Adds a request that has just been sent. */
   add(
@@ -45,7 +47,7 @@ export class Transactions {
     const isConsent = consentTimeout !== undefined
     const transaction: Transaction = {
       ...fields,
-      id: toHex(transactionId),
+      id: transactionId,
       maxTransmissions: isConsent ? 1 : TRANSMISSIONS,
       rto,
       transmissions: 1,
@@ -53,7 +55,7 @@ export class Transactions {
       at: fields.sentAt + (consentTimeout ?? rto),
     }
     if (this.#byId.size >= MAX_TRANSACTIONS) this.#evict()
-    this.#byId.set(transaction.id, transaction)
+    this.#byId.set(keyOf(transactionId), transaction)
   }
 
   /** Forgets the oldest cancelled one. There are some: each of at most 100 pairs has at most one that is not. */
@@ -64,11 +66,12 @@ export class Transactions {
   }
 
   find(transactionId: Uint8Array): Transaction | undefined {
-    return this.#byId.get(toHex(transactionId))
+    const transaction = this.#byId.get(keyOf(transactionId))
+    return transaction !== undefined && sameId(transaction.id, transactionId) ? transaction : undefined
   }
 
   remove(transaction: Transaction): void {
-    this.#byId.delete(transaction.id)
+    this.#byId.delete(keyOf(transaction.id))
   }
 
   /** Stops retransmitting what is under way for a pair; a late answer still counts. */
@@ -98,9 +101,9 @@ export class Transactions {
     for (const transaction of this.#byId.values()) {
       if (transaction.at > now) continue
       if (transaction.cancelled) {
-        this.#byId.delete(transaction.id)
+        this.remove(transaction)
       } else if (transaction.transmissions >= transaction.maxTransmissions) {
-        this.#byId.delete(transaction.id)
+        this.remove(transaction)
         failed.push(transaction)
       } else {
         transaction.transmissions++
@@ -112,6 +115,15 @@ export class Transactions {
     }
     return { again, failed }
   }
+}
+
+function keyOf(id: Uint8Array): number {
+  return readU32(id, 0) * 0x1_0000 + readU16(id, 4)
+}
+
+function sameId(a: Uint8Array, b: Uint8Array): boolean {
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  return a.length === b.length
 }
 
 function firstRto(transaction: Transaction): number {
