@@ -1,17 +1,23 @@
 import { type Mid, UsageError } from '@str0m/sans-io'
 import type { Direction, MediaSection } from '@str0m/sdp'
-import type { AddedMedia, Answer, Offer } from './session.ts'
+import type { IceCredentials } from '@str0m/stun-ice'
+import type { AddedMedia, Answer, Changes, Offer } from './session.ts'
 
 /** What a `ChangeSet` does when it is applied. Implemented by `Rtc`. */
 export interface ChangeTarget {
   freeMid(taken: ReadonlySet<string>): Mid
-  applyChanges(added: readonly AddedMedia[]): Offer
+  /** Throws a `UsageError` (`unknown-mid`) unless a section that was not stopped has this mid. */
+  checkMid(mid: Mid): void
+  applyChanges(changes: Changes): Offer
 }
 
 /** Changes to be offered to the peer together. Nothing happens before `apply`. */
 export class ChangeSet {
   readonly #target: ChangeTarget
   readonly #added: AddedMedia[] = []
+  readonly #directions = new Map<Mid, Direction>()
+  readonly #stopped = new Set<Mid>()
+  #iceRestart = false
   #applied = false
 
   constructor(target: ChangeTarget) {
@@ -25,13 +31,38 @@ export class ChangeSet {
     return mid
   }
 
+  /** Changes which way media goes in a section. Throws a `UsageError` (`unknown-mid`). */
+  setDirection(mid: Mid, direction: Direction): this {
+    this.#target.checkMid(mid)
+    this.#directions.set(mid, direction)
+    return this
+  }
+
+  /** Ends a section for good. Its place may serve a new one. Throws a `UsageError` (`unknown-mid`). */
+  stopMedia(mid: Mid): this {
+    this.#target.checkMid(mid)
+    this.#stopped.add(mid)
+    return this
+  }
+
+  /** Finds the path to the peer anew, with new credentials (RFC 8445 section 9). Media goes on meanwhile. */
+  iceRestart(): this {
+    this.#iceRestart = true
+    return this
+  }
+
   /**
    * Makes the offer. Its answer goes to `rtc.pendingChanges()`. Throws a `UsageError`: `no-changes` where the offer would have no media
    * section, `already-applied`, `wrong-state` where another offer waits for its answer.
    */
   apply(): Offer {
     if (this.#applied) throw new UsageError('already-applied', 'A change set is applied once: make another')
-    const offer = this.#target.applyChanges(this.#added)
+    const offer = this.#target.applyChanges({
+      added: this.#added,
+      directions: this.#directions,
+      stopped: this.#stopped,
+      iceRestart: this.#iceRestart,
+    })
     this.#applied = true
     return offer
   }
@@ -41,6 +72,8 @@ export class ChangeSet {
 export interface PendingOffer {
   readonly sections: readonly MediaSection[]
   readonly offer: Offer
+  /** Those that ICE restarts with once the answer is here. */
+  readonly credentials: IceCredentials | undefined
 }
 
 /** What `PendingChanges` hands back. Implemented by `Rtc`. */

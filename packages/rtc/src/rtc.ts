@@ -1,9 +1,9 @@
-import { defaultCrypto } from '@str0m/crypto'
+import { type CryptoProvider, defaultCrypto } from '@str0m/crypto'
 import { DtlsCertificate } from '@str0m/dtls'
 import { parseRtcp, type Rtcp } from '@str0m/rtp'
 import { type Instant, type Mid, OutputQueue, plainBytes, type Ssrc, UsageError } from '@str0m/sans-io'
 import { DEFAULT_CODECS, sends } from '@str0m/sdp'
-import { Candidate, type IceState } from '@str0m/stun-ice'
+import { Candidate, generateCredentials, type IceState } from '@str0m/stun-ice'
 import { ChangeSet, PendingChanges, type PendingOffer } from './change-set.ts'
 import { demultiplex } from './demultiplex.ts'
 import type { MediaTime, Receive, RtcEvent, RtcInput, RtcOutput } from './events.ts'
@@ -14,7 +14,7 @@ import { type Receiver, Receivers } from './receivers.ts'
 import { Reporter } from './reporter.ts'
 import { type Sender, Senders } from './senders.ts'
 import {
-  type AddedMedia,
+  type Changes,
   type Answer,
   type LocalTransport,
   type MediaUpdate,
@@ -37,6 +37,7 @@ const MTU = { min: 256, max: 65_507, default: 1200 } as const
  * Passive: `addLocalCandidate`, `acceptOffer`. Active: `addLocalCandidate`, `createOffer`, `apply`, `pendingChanges().acceptAnswer`.
  */
 export class Rtc {
+  readonly #crypto: CryptoProvider
   readonly #certificate: DtlsCertificate
   readonly #transport: Transport
   readonly #session: Session
@@ -61,6 +62,7 @@ export class Rtc {
       )
     }
     const crypto = options.crypto ?? defaultCrypto()
+    this.#crypto = crypto
     this.#iceLite = options.iceLite ?? false
     this.#certificate =
       options.certificate ??
@@ -159,7 +161,13 @@ export class Rtc {
     this.#checkOpen()
     return new ChangeSet({
       freeMid: (taken) => this.#session.freeMid(taken),
-      applyChanges: (added) => this.#applyChanges(added),
+      checkMid: (mid) => {
+        const media = this.media(mid)
+        if (media === undefined || media.stopped) {
+          throw new UsageError('unknown-mid', `There is no media section "${mid}": see rtc.medias`)
+        }
+      },
+      applyChanges: (changes) => this.#applyChanges(changes),
     })
   }
 
@@ -269,7 +277,7 @@ export class Rtc {
     }
   }
 
-  #applyChanges(added: readonly AddedMedia[]): Offer {
+  #applyChanges(changes: Changes): Offer {
     this.#checkOpen()
     if (this.#pending !== undefined) {
       throw new UsageError(
@@ -277,12 +285,18 @@ export class Rtc {
         'Another offer waits for its answer: take or roll back that one first',
       )
     }
-    if (added.length === 0 && this.#session.medias.length === 0) {
+    if (changes.added.length === 0 && this.#session.medias.length === 0) {
       throw new UsageError('no-changes', 'An offer has at least one media section: call addMedia first')
     }
     if (this.#transport.remote === undefined) this.#transport.ice.setControlling(!this.#iceLite)
-    const { offer, sections } = this.#session.offer(added, this.#localTransport())
-    this.#pending = { offer, sections }
+    const restarts = changes.iceRestart && this.#transport.remote !== undefined
+    const credentials = restarts ? generateCredentials(this.#crypto) : undefined
+    const local = this.#localTransport()
+    const { offer, sections } = this.#session.offer(
+      changes,
+      credentials === undefined ? local : { ...local, credentials },
+    )
+    this.#pending = { offer, sections, credentials }
     return offer
   }
 
@@ -295,7 +309,17 @@ export class Rtc {
   #acceptAnswer(pending: PendingOffer, answer: Answer): void {
     this.#checkPending(pending)
     const negotiated = this.#session.negotiateAnswer(checkDescription(answer, 'answer'), pending.sections)
+    if (
+      negotiated.iceRestart !== (pending.credentials !== undefined) &&
+      this.#transport.remote !== undefined
+    ) {
+      throw new UsageError(
+        'invalid-answer',
+        'Both sides restart ICE, or neither does: the answer has other credentials',
+      )
+    }
     this.#pending = undefined
+    if (pending.credentials !== undefined) this.#transport.ice.restart(pending.credentials)
     const { updates } = negotiated.commit(this.#localTransport())
     this.#apply(negotiated, updates)
   }

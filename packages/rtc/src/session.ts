@@ -173,21 +173,30 @@ export class Session {
     }
   }
 
-  /** Writes an offer of the sections that stand and the `added` ones. Nothing changes before its answer is taken. */
-  offer(added: readonly AddedMedia[], local: LocalTransport): { offer: Offer; sections: MediaSection[] } {
+  /**
+   * Writes an offer of the sections that stand, with the changes. Nothing changes before its answer is taken. A new section takes the
+   * place of a stopped one where there is one (RFC 8829 section 5.2.2).
+   */
+  offer(changes: Changes, local: LocalTransport): { offer: Offer; sections: MediaSection[] } {
     const numbering = new OfferNumbering()
     for (const section of this.#sections) numbering.adopt(section.local, this.#capabilities.codecs)
-    const sections = this.#sections.map(({ local: section, media }) => {
-      if (media === undefined || media.stopped) return rejectedSection(section)
-      return { ...section, direction: media.direction }
+    const free: number[] = []
+    const sections = this.#sections.map(({ local: section, media, mid }, index) => {
+      if (media === undefined || media.stopped) free.push(index)
+      if (media === undefined || media.stopped || changes.stopped.has(mid)) return rejectedSection(section)
+      return { ...section, direction: changes.directions.get(mid) ?? section.direction ?? 'sendrecv' }
     })
-    for (const { mid, kind, direction } of added) {
-      sections.push(offerSection(kind, mid, direction, this.#capabilities, numbering))
+    const isNew = new Set<MediaSection>()
+    for (const { mid, kind, direction } of changes.added) {
+      const section = offerSection(kind, mid, direction, this.#capabilities, numbering)
+      isNew.add(section)
+      sections[free.shift() ?? sections.length] = section
     }
+    const tagged = sections.findIndex(({ port }) => port !== 0)
     sections.forEach((section, index) => {
       if (section.port === 0) return
-      fillTransport(section, local, 'actpass', index === sections.findIndex(({ port }) => port !== 0))
-      if (this.#sections[index] === undefined) this.#fillStreams(section, undefined)
+      fillTransport(section, local, 'actpass', index === tagged)
+      this.#fillStreams(section, isNew.has(section) ? undefined : this.#sections[index])
     })
     const description = this.#describe()
     description.media.push(...sections)
@@ -366,6 +375,15 @@ export class Session {
     section.ssrcs.push({ ssrc: rtx, attributes })
     section.ssrcGroups = [{ semantics: 'FID', ssrcs: [ssrc, rtx] }]
   }
+}
+
+/** What an offer is to change. */
+export interface Changes {
+  readonly added: readonly AddedMedia[]
+  readonly directions: ReadonlyMap<Mid, Direction>
+  readonly stopped: ReadonlySet<Mid>
+  /** New credentials for ICE, RFC 8829 section 5.2.2. */
+  readonly iceRestart: boolean
 }
 
 /** A section that an offer is to add. */

@@ -1,6 +1,6 @@
 import { parseSdp } from '@str0m/sdp'
 import { describe, expect, it } from 'vitest'
-import { Candidate, Rtc } from '../src/index.ts'
+import { Candidate, type ChangeSet, Rtc } from '../src/index.ts'
 import { BrowserPeer, fixture } from './browser-peer.ts'
 import { connectedCall, eventsOf, PEER_ADDRESS, RTC_ADDRESS, rtcPair, seededCrypto } from './harness.ts'
 
@@ -185,7 +185,79 @@ describe('a session is negotiated again', () => {
     expect(a.connected && b.connected).toBe(true)
   })
 
-  it('with new ICE credentials, and stays connected', () => {
+  it('by us: turned round, stopped, and its place used again', () => {
+    const { a, b, pair } = rtcPair(7, { latency: 10 })
+    pair.runUntil(() => a.connected && b.connected)
+    const exchange = (change: ChangeSet): string => {
+      const { sdp } = change.apply()
+      a.pendingChanges()!.acceptAnswer(b.acceptOffer({ type: 'offer', sdp }))
+      pair.runFor(10)
+      return sdp
+    }
+    exchange(a.createOffer().setDirection('0', 'sendonly'))
+    expect([a.media('0')!.direction, b.media('0')!.direction]).toEqual(['sendonly', 'recvonly'])
+    exchange(a.createOffer().setDirection('0', 'sendrecv').stopMedia('1'))
+    expect([a.media('0')!.direction, b.media('0')!.direction]).toEqual(['sendrecv', 'sendrecv'])
+    expect([a.media('1')!.stopped, b.media('1')!.stopped]).toEqual([true, true])
+    const change = a.createOffer()
+    const mid = change.addMedia('audio', 'recvonly')
+    const description = parseSdp(exchange(change))
+    expect(description.media.map((section) => [section.mid, section.kind])).toEqual([
+      ['0', 'audio'],
+      [mid, 'audio'],
+    ])
+    expect([a.media(mid)!.direction, b.media(mid)!.direction]).toEqual(['recvonly', 'sendonly'])
+    expect(() => a.createOffer().stopMedia('1')).toThrow(expect.objectContaining({ code: 'unknown-mid' }))
+    expect(a.connected && b.connected).toBe(true)
+  })
+
+  it('by us, with new ICE credentials, and stays connected', () => {
+    const { a, b, pair } = rtcPair(8, { latency: 10 })
+    pair.runUntil(() => a.connected && b.connected)
+    const before = [a.iceUfrag, b.iceUfrag]
+    const change = a.createOffer().iceRestart()
+    const answer = b.acceptOffer(change.apply())
+    expect(a.iceUfrag).toBe(before[0])
+    a.pendingChanges()!.acceptAnswer(answer)
+    pair.runFor(3000)
+    expect(a.iceUfrag).not.toBe(before[0])
+    expect(b.iceUfrag).not.toBe(before[1])
+    expect(a.connected && b.connected).toBe(true)
+    expect(['connected', 'completed']).toContain(a.iceState)
+    const { pt } = a.media('0')!.codecs[0]!
+    a.media('0')!.writer(pt).write({ value: 0, clockRate: 48_000 }, Uint8Array.of(1))
+    pair.runFor(100)
+    expect(eventsOf(pair.b.events, 'mediaData')).toHaveLength(1)
+  })
+
+  it('with glare: one side rolls back, takes the other offer, and offers again', () => {
+    const { a, b, pair } = rtcPair(9, { latency: 10 })
+    pair.runUntil(() => a.connected && b.connected)
+    const ours = a.createOffer()
+    ours.addMedia('audio')
+    const theirs = b.createOffer()
+    theirs.addMedia('video')
+    ours.apply()
+    const offer = theirs.apply()
+    expect(() => a.acceptOffer(offer)).toThrow(expect.objectContaining({ code: 'wrong-state' }))
+    a.pendingChanges()!.rollback()
+    b.pendingChanges()!.acceptAnswer(a.acceptOffer(offer))
+    const again = a.createOffer()
+    again.addMedia('audio')
+    const answer = b.acceptOffer(again.apply())
+    a.pendingChanges()!.acceptAnswer(answer)
+    expect(a.medias.map(({ mid, kind }) => `${mid} ${kind}`)).toEqual([
+      '0 audio',
+      '1 video',
+      '2 video',
+      '3 audio',
+    ])
+    expect(b.medias.map(({ mid, kind }) => `${mid} ${kind}`)).toEqual(
+      a.medias.map(({ mid, kind }) => `${mid} ${kind}`),
+    )
+  })
+
+  it('with new ICE credentials of the peer, and stays connected', () => {
     const { rtc, peer, pair } = connectedCall(5, { link: { latency: 10 } })
     const before = rtc.iceUfrag
     peer.transport.ice.restart()

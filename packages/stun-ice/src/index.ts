@@ -1,6 +1,7 @@
 export { Candidate, type CandidateOptions, type CandidateProtocol, type CandidateType } from './candidate.ts'
 export type { PairState } from './candidate-pair.ts'
 export { IceAgent, type IceAgentOptions } from './ice-agent.ts'
+export { generateCredentials } from './ice-credentials.ts'
 export type { IceTiming } from './ice-timing.ts'
 export type {
   IceCredentials,
