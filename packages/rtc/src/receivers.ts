@@ -6,6 +6,7 @@ import {
   type RtpHeader,
   type SenderReport,
   StreamRx,
+  TransportFeedbackGenerator,
 } from '@str0m/rtp'
 import { type Instant, type Mid, NEVER, type Rid, type Ssrc } from '@str0m/sans-io'
 import type { Media } from './media.ts'
@@ -44,6 +45,10 @@ export class Receivers {
   #mediaByMid: ReadonlyMap<Mid, Media> = new Map()
   /** Ids are the same in all sections of a BUNDLE group, so that the mid can be read before the section is known. */
   #extensionIds = new ExtensionIds()
+  /** The one extension that each packet is looked at for; `undefined` where the peer does not want to know. */
+  #transportIds: ExtensionIds | undefined
+  /** When each packet came, of all streams. */
+  readonly feedback: TransportFeedbackGenerator = new TransportFeedbackGenerator()
   #latest: Receiver | undefined
 
   constructor(maxReorderWait: number | undefined) {
@@ -52,7 +57,7 @@ export class Receivers {
 
   /** When `handleTimeout` is next needed. */
   get deadline(): Instant {
-    let at = NEVER
+    let at = this.feedback.deadline
     for (const { stream } of this.#waiting) at = Math.min(at, stream.deadline)
     return at
   }
@@ -69,11 +74,17 @@ export class Receivers {
     this.#medias = medias.filter((media) => !media.stopped)
     this.#mediaByMid = new Map(this.#medias.map((media) => [media.mid, media]))
     this.#extensionIds = new ExtensionIds()
+    this.#transportIds = undefined
     for (const media of this.#medias) {
       for (const name of ['mid', 'rid', 'repairedRid'] as const) {
         const id = media.extensionIds.id(name)
         if (id !== undefined) this.#extensionIds.map(id, name)
       }
+      const id = media.extensionIds.id('transportSequenceNumber')
+      if (id === undefined || !media.codecs.some(({ feedback }) => feedback.includes('transport-cc')))
+        continue
+      this.#transportIds ??= new ExtensionIds()
+      this.#transportIds.map(id, 'transportSequenceNumber')
     }
     for (const [ssrc, receiver] of this.#bySsrc) if (receiver.media.stopped) this.#forget(ssrc, receiver)
   }
@@ -85,6 +96,12 @@ export class Receivers {
   handleRtp(now: Instant, packet: Uint8Array, length: number): Receiver | DropReason {
     const header = parseRtpHeader(packet, length)
     if (header === undefined) return 'malformedRtp'
+    if (this.#transportIds !== undefined) {
+      const { transportSequenceNumber } = readHeaderExtensions(packet, header, this.#transportIds)
+      if (transportSequenceNumber !== undefined) {
+        this.feedback.handlePacket(now, transportSequenceNumber, header.ssrc)
+      }
+    }
     const found = this.#find(packet, header)
     if (typeof found === 'string') return found
     const codec = found.media.codec(header.payloadType)
@@ -172,14 +189,15 @@ export class Receivers {
 
   /** RFC 9143 section 9.2: by the mid in the packet, by the SSRCs of the description, by a payload type that one section alone has. */
   #create(packet: Uint8Array, header: RtpHeader): Receiver | DropReason {
-    const { mid, rid } = readHeaderExtensions(packet, header, this.#extensionIds)
+    const { mid, rid, repairedRid } = readHeaderExtensions(packet, header, this.#extensionIds)
     const media =
       mid === undefined
         ? (this.#medias.find(({ remoteSsrcs }) => remoteSsrcs.has(header.ssrc)) ??
           this.#onlyMediaWith(header.payloadType))
         : this.#mediaByMid.get(mid)
     if (media === undefined) return 'unknownStream'
-    if (media.originalPt(header.payloadType) !== undefined) return this.#findOriginal(media, header.ssrc)
+    if (media.originalPt(header.payloadType) !== undefined)
+      return this.#findOriginal(media, header.ssrc, repairedRid)
     if (media.codec(header.payloadType) === undefined) return 'unknownPayloadType'
     if (this.#bySsrc.size >= MAX_RECEIVE_STREAMS) return 'tooManyStreams'
     const receiver: Receiver = {
@@ -201,9 +219,13 @@ export class Receivers {
     return receiver
   }
 
-  /** What a source of retransmissions goes with: the description says it, or the section has one stream alone. */
-  #findOriginal(media: Media, rtxSsrc: Ssrc): Receiver | DropReason {
-    const streams = this.of(media, media.originalSsrc(rtxSsrc))
+  /**
+   * What a source of retransmissions goes with: the packet says it (RFC 8852 section 3.2), or the description, or the section has one
+   * stream alone.
+   */
+  #findOriginal(media: Media, rtxSsrc: Ssrc, repairedRid: Rid | undefined): Receiver | DropReason {
+    const ofMedia = this.of(media, media.originalSsrc(rtxSsrc))
+    const streams = repairedRid === undefined ? ofMedia : ofMedia.filter(({ rid }) => rid === repairedRid)
     const [receiver] = streams
     if (receiver === undefined || streams.length > 1) return 'unknownStream'
     if (this.#byRtxSsrc.size >= MAX_RECEIVE_STREAMS) return 'tooManyStreams'

@@ -359,6 +359,12 @@ export class Rtc {
     if (this.#closed) return
     for (const receiver of this.#receivers.handleTimeout(now)) this.#takeFrames(receiver)
     const { outbound } = this.#transport
+    const { feedback } = this.#receivers
+    if (now >= feedback.deadline && outbound !== undefined) {
+      for (const report of feedback.take(now, this.#reporter.ssrc)) {
+        this.#transport.transmit(this.#reporter.feedback([report], outbound))
+      }
+    }
     if (now >= this.#reporter.deadline && outbound !== undefined) {
       const datagrams = this.#reporter.reports(
         now,

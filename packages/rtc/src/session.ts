@@ -78,9 +78,10 @@ export interface Negotiated {
 }
 
 const EXTENSIONS: Capabilities['extensions'] = {
-  audio: [EXTENSION_URIS.mid, EXTENSION_URIS.audioLevel],
+  audio: [EXTENSION_URIS.mid, EXTENSION_URIS.transportSequenceNumber, EXTENSION_URIS.audioLevel],
   video: [
     EXTENSION_URIS.mid,
+    EXTENSION_URIS.transportSequenceNumber,
     EXTENSION_URIS.rid,
     EXTENSION_URIS.repairedRid,
     EXTENSION_URIS.videoOrientation,

@@ -30,7 +30,8 @@ export interface CodecCapability {
   readonly preferredRtxPt?: number
 }
 
-const VIDEO_FEEDBACK = ['ccm fir', 'nack', 'nack pli']
+const AUDIO_FEEDBACK = ['transport-cc']
+const VIDEO_FEEDBACK = ['transport-cc', 'ccm fir', 'nack', 'nack pli']
 
 function h264(preferredPt: number, preferredRtxPt: number, mode: 0 | 1, profile: string): CodecCapability {
   return {
@@ -52,11 +53,11 @@ export const DEFAULT_CODECS: readonly CodecCapability[] = [
     clockRate: 48_000,
     channels: 2,
     parameters: 'minptime=10;useinbandfec=1',
-    feedback: [],
+    feedback: AUDIO_FEEDBACK,
     preferredPt: 111,
   },
-  { kind: 'audio', name: 'PCMU', clockRate: 8000, feedback: [], preferredPt: 0 },
-  { kind: 'audio', name: 'PCMA', clockRate: 8000, feedback: [], preferredPt: 8 },
+  { kind: 'audio', name: 'PCMU', clockRate: 8000, feedback: AUDIO_FEEDBACK, preferredPt: 0 },
+  { kind: 'audio', name: 'PCMA', clockRate: 8000, feedback: AUDIO_FEEDBACK, preferredPt: 8 },
   {
     kind: 'video',
     name: 'VP8',

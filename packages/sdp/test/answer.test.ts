@@ -49,7 +49,7 @@ describe('offers of browsers', () => {
     expect(audio!.section.formats).toEqual(['111', '0', '8'])
     expect(audio!.section.payloads[0]).toMatchObject({
       parameters: 'minptime=10;useinbandfec=1',
-      feedback: [],
+      feedback: ['transport-cc'],
     })
     expect(audio!.section.extensions).toEqual([
       { id: 1, uri: LEVEL },
@@ -77,7 +77,7 @@ describe('offers of browsers', () => {
       '100 VP9',
       '101 rtx',
     ])
-    expect(video!.section.payloads[0]!.feedback).toEqual(['ccm fir', 'nack', 'nack pli'])
+    expect(video!.section.payloads[0]!.feedback).toEqual(['transport-cc', 'ccm fir', 'nack', 'nack pli'])
     expect(video!.section.rtcpReducedSize).toBe(true)
     expect(data).toMatchObject({
       accepted: false,
@@ -91,7 +91,7 @@ describe('offers of browsers', () => {
     expect(names(audio!.section)).toEqual(['109 opus', '0 PCMU', '8 PCMA'])
     expect(audio!.section.extensions[1]).toEqual({ id: 2, direction: 'sendonly', uri: CSRC_LEVEL })
     expect(names(video!.section)).toEqual(['120 VP8', '124 rtx', '121 VP9', '125 rtx', '99 AV1', '100 rtx'])
-    expect(video!.section.payloads[0]!.feedback).toEqual(['nack', 'nack pli', 'ccm fir'])
+    expect(video!.section.payloads[0]!.feedback).toEqual(['nack', 'nack pli', 'ccm fir', 'transport-cc'])
   })
 })
 

@@ -1,0 +1,120 @@
+import { type Instant, NEVER, serial16, type Ssrc } from '@str0m/sans-io'
+import type { TransportFeedback } from './rtcp/rtcp.ts'
+
+/** Milliseconds that packets are gathered for: a sender's estimate wants several reports in a round trip. */
+const FEEDBACK_INTERVAL = 75
+/** Packets in one report: with their times it fits a datagram. */
+const MAX_PACKETS_PER_REPORT = 400
+/** Sequence numbers back from the newest that are still reported on. */
+const MAX_SPAN = 4000
+/** What was reported is remembered this long, ms: a late packet makes what lies after it be told again. */
+const REMEMBERED = 500
+/** Ticks of 250 µs in a millisecond, and in the 64 ms of the reference time. */
+const TICKS_PER_MS = 4
+const TICKS_PER_REFERENCE = 256
+
+/**
+ * Tells the sender when each of its packets came, of all its streams together: the receiver's part of transport-wide congestion control
+ * (draft-holmer-rmcat-transport-wide-cc-extensions-01).
+ */
+export class TransportFeedbackGenerator {
+  /** When each packet came, by unwrapped sequence number, in the order of their coming. */
+  readonly #arrivals = new Map<number, Instant>()
+  /** The first that is to be reported on next; -1 before the first packet. */
+  #base = -1
+  #highest = -1
+  #feedbackCount = 0
+  #mediaSsrc: Ssrc = 0
+  #deadline: Instant = NEVER
+
+  /** When `take` is next due; `Infinity` while nothing comes in. */
+  get deadline(): Instant {
+    return this.#deadline
+  }
+
+  /** A packet came, of the stream `ssrc`, with this transport-wide sequence number. */
+  handlePacket(now: Instant, sequenceNumber: number, ssrc: Ssrc): void {
+    if (this.#highest < 0) this.#base = this.#highest = sequenceNumber + 0x1_0000
+    const sequence = serial16.unwrap(sequenceNumber, this.#highest)
+    if (sequence <= this.#highest - MAX_SPAN || this.#arrivals.has(sequence)) return
+    this.#arrivals.set(sequence, now)
+    this.#mediaSsrc = ssrc
+    this.#base = Math.min(this.#base, sequence)
+    if (sequence > this.#highest) {
+      this.#highest = sequence
+      this.#base = Math.max(this.#base, sequence - MAX_SPAN + 1)
+    }
+    if (this.#deadline === NEVER) this.#deadline = now + FEEDBACK_INTERVAL
+  }
+
+  /** The reports on what came since the last ones. */
+  take(now: Instant, senderSsrc: Ssrc): TransportFeedback[] {
+    const reports: TransportFeedback[] = []
+    this.#deadline = NEVER
+    let at = this.#base
+    while (at >= 0 && at <= this.#highest) {
+      const report = this.#report(at, senderSsrc)
+      if (report === undefined) break
+      reports.push(report)
+      at += report.deltas.length
+    }
+    this.#base = this.#highest + 1
+    for (const [sequence, arrival] of this.#arrivals) {
+      if (arrival > now - REMEMBERED) break
+      this.#arrivals.delete(sequence)
+    }
+    return reports
+  }
+
+  /** One report from `base` on: up to the newest, or as far as its bounds go. */
+  #report(base: number, senderSsrc: Ssrc): TransportFeedback | undefined {
+    const end = Math.min(this.#highest + 1, base + MAX_PACKETS_PER_REPORT)
+    let first = base
+    while (first < end && !this.#arrivals.has(first)) first++
+    const firstArrival = this.#arrivals.get(first)
+    const deltas: (number | undefined)[] = []
+    if (firstArrival === undefined) {
+      // nothing but losses so far: the next report starts with what came
+      return first > this.#highest ? undefined : this.#losses(base, end, senderSsrc)
+    }
+    const referenceTime = Math.floor((firstArrival * TICKS_PER_MS) / TICKS_PER_REFERENCE)
+    let ticks = referenceTime * TICKS_PER_REFERENCE
+    for (let sequence = base; sequence < end; sequence++) {
+      const arrival = this.#arrivals.get(sequence)
+      if (arrival === undefined) {
+        deltas.push(undefined)
+        continue
+      }
+      const arrivedAt = Math.round(arrival * TICKS_PER_MS)
+      const delta = arrivedAt - ticks
+      if (delta < -0x8000 || delta > 0x7fff) break
+      deltas.push(delta)
+      ticks = arrivedAt
+    }
+    return this.#feedback(base, referenceTime, deltas, senderSsrc)
+  }
+
+  #losses(base: number, end: number, senderSsrc: Ssrc): TransportFeedback {
+    const deltas = Array.from({ length: end - base }, () => undefined)
+    return this.#feedback(base, 0, deltas, senderSsrc)
+  }
+
+  #feedback(
+    base: number,
+    referenceTime: number,
+    deltas: readonly (number | undefined)[],
+    senderSsrc: Ssrc,
+  ): TransportFeedback {
+    const feedbackCount = this.#feedbackCount
+    this.#feedbackCount = (feedbackCount + 1) & 0xff
+    return {
+      type: 'transportFeedback',
+      senderSsrc,
+      mediaSsrc: this.#mediaSsrc,
+      baseSequence: base & 0xffff,
+      referenceTime: (referenceTime << 8) >> 8,
+      feedbackCount,
+      deltas,
+    }
+  }
+}
