@@ -105,6 +105,63 @@ for (const name of ['chromium', 'firefox'] as const) {
   })
 }
 
+describe.skipIf(findBrowser('chromium') === undefined)(
+  '[browser] chromium with simulcast',
+  { timeout: 90_000 },
+  () => {
+    it('sends three encodings, which are told apart by their rid', async () => {
+      const server = await startTestServer()
+      const browser = await launch('chromium')
+      try {
+        const page = await browser.newPage()
+        await page.goto(server.address)
+        await page.evaluate(sendSimulcast)
+        const rids = (): Set<string | undefined> => new Set(server.frames.map(({ frame }) => frame.rid))
+        await until(() => rids().size === 3, 60_000, 'frames of all three encodings')
+        await new Promise((resolve) => {
+          setTimeout(resolve, 2000)
+        })
+        expect(rids()).toEqual(new Set(['f', 'h', 'q']))
+        const size = (rid: string): unknown => {
+          const keyframe = server.frames.find(({ frame }) => frame.rid === rid && frame.keyframe)
+          return keyframe && vp8KeyframeSize(keyframe.frame.data)
+        }
+        expect({ q: size('q'), h: size('h'), f: size('f') }).toEqual({
+          q: { width: 320, height: 180 },
+          h: { width: 640, height: 360 },
+          f: { width: 1280, height: 720 },
+        })
+      } finally {
+        await browser.close()
+        await server.close()
+      }
+    })
+  },
+)
+
+/** Runs in the page. */
+async function sendSimulcast(): Promise<void> {
+  const stream = await navigator.mediaDevices.getUserMedia({ video: { width: 1280, height: 720 } })
+  const peer = new RTCPeerConnection()
+  Object.assign(window, { simulcast: peer })
+  peer.addTransceiver(stream.getVideoTracks()[0]!, {
+    direction: 'sendonly',
+    sendEncodings: [
+      { rid: 'q', scaleResolutionDownBy: 4 },
+      { rid: 'h', scaleResolutionDownBy: 2 },
+      { rid: 'f' },
+    ],
+  })
+  await peer.setLocalDescription()
+  while (peer.iceGatheringState !== 'complete') {
+    await new Promise((resolve) => {
+      setTimeout(resolve, 20)
+    })
+  }
+  const response = await fetch('/', { method: 'POST', body: JSON.stringify(peer.localDescription) })
+  await peer.setRemoteDescription((await response.json()) as RTCSessionDescriptionInit)
+}
+
 describe.skipIf(findBrowser('chromium') === undefined)('[browser] many pages', { timeout: 180_000 }, () => {
   it('serves twenty at once, and forgets those that vanish within the time of consent', async () => {
     const server = await startTestServer()
