@@ -45,15 +45,15 @@ function negotiate(from: Rtc, to: Rtc, random: SeededRandom, what: string): void
     from.pendingChanges()!.rollback()
     expect(
       from.medias.map((media) => describeMedia(media, media.direction)),
-      what,
+      `${what}: rolled back`,
     ).toEqual(before)
     return
   }
   from.pendingChanges()!.acceptAnswer(to.acceptOffer(offer))
-  expect(from.pendingChanges(), what).toBeUndefined()
+  expect(from.pendingChanges(), `${what}: pending`).toBeUndefined()
   expect(
     from.medias.map((media) => describeMedia(media, media.direction)),
-    what,
+    `${what}: medias`,
   ).toEqual(to.medias.map((media) => describeMedia(media, reverseDirection(media.direction))))
   for (const [mid, direction] of wanted) {
     const media = from.media(mid)

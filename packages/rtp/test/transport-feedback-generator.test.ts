@@ -42,7 +42,7 @@ describe('feedback on all packets of a sender', () => {
         }
       }
       for (const [of, at] of read(generator.take(now, 5))) told.set(of, at)
-      expect([...told.keys()].toSorted(), `seed ${seed}`).toEqual([...sent.keys()].toSorted())
+      expect(new Set(told.keys()), `seed ${seed}`).toEqual(new Set(sent.keys()))
       for (const [sequence, at] of sent) {
         expect(Math.abs(told.get(sequence)! - at), `seed ${seed}`).toBeLessThanOrEqual(0.126)
       }
