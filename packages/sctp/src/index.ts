@@ -1,7 +1,14 @@
 export { SctpAssociation, type SctpOutput, type SctpState } from './association.ts'
 export { type CongestionController, Cubic, NewReno } from './congestion.ts'
+export {
+  type ChannelOptions,
+  type DataChannelEvent,
+  DataChannels,
+  type DataChannelsOptions,
+} from './data-channels.ts'
 export type { CloseReason, SctpEvent } from './events.ts'
 export type { SctpOptions } from './options.ts'
 export type { Delivery } from './outgoing.ts'
 export type { IncomingMessage } from './reassembly.ts'
 export type { DropReason, SctpStatistics } from './statistics.ts'
+export type { ChannelParameters } from './wire/dcep.ts'

@@ -54,7 +54,11 @@ export function closeReason(events: readonly { readonly event: SctpEvent }[]): s
 }
 
 /** Takes all datagrams and events of a machine. */
-export function drain(machine: SctpAssociation): { datagrams: Uint8Array[]; events: SctpEvent[]; at: Instant } {
+export function drain(machine: SctpAssociation): {
+  datagrams: Uint8Array[]
+  events: SctpEvent[]
+  at: Instant
+} {
   const datagrams: Uint8Array[] = []
   const events: SctpEvent[] = []
   for (;;) {
