@@ -68,8 +68,9 @@ export class Outstanding {
     return this.nextTsn - this.ackedTsn - 1
   }
 
+  /** Whether no user data may be sent. One place stays for the end of a message that is given up half sent. */
   get isFull(): boolean {
-    return this.count >= MAX_OUTSTANDING
+    return this.count >= MAX_OUTSTANDING - 1
   }
 
   /** The chunk with `tsn`, which is outstanding. */
@@ -79,7 +80,7 @@ export class Outstanding {
 
   /** A slot for the next TSN. */
   push(): SentChunk {
-    assert(!this.isFull, 'more chunks in flight than there may be')
+    assert(this.count < MAX_OUTSTANDING, 'more chunks in flight than there may be')
     if (this.count >= this.#slots.length) this.#grow()
     const tsn = this.nextTsn++
     const slot = this.at(tsn)

@@ -3,6 +3,11 @@ const ALPHA = 1 / 8
 const BETA = 1 / 4
 /** The clock's granularity G of RFC 9260 section 6.3.1, ms. */
 const GRANULARITY = 1
+/**
+ * How far the timeout stays above the smoothed round trip at least, as a share of RTO.Min. Samples are many and alike, so that
+ * their variation goes to nothing, and a queue that fills would run out the timer.
+ */
+const MIN_MARGIN = 1 / 2
 
 /** Round-trip time and retransmission timeout, RFC 9260 section 6.3.1. All in ms. */
 export class RoundTrip {
@@ -28,7 +33,7 @@ export class RoundTrip {
     const base =
       this.smoothed === 0 && this.#rttvar === 0
         ? this.#initial
-        : this.smoothed + Math.max(GRANULARITY, 4 * this.#rttvar)
+        : this.smoothed + Math.max(this.#min * MIN_MARGIN, 4 * this.#rttvar)
     return Math.min(this.#max, Math.max(this.#min, base) * this.#backoff)
   }
 

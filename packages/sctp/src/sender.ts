@@ -208,7 +208,9 @@ export class DataSender {
     this.#flying.append(chunk)
     this.#flight += length
     this.#lastSentAt = now
-    if (this.#retransmitAt === NEVER) this.#retransmitAt = now + this.#roundTrip.rto
+    // RFC 9260 sections 6.3.2, rule R1, and 7.2.4, rule 4
+    const isFirst = chunk.tsn === this.#outstanding.ackedTsn + 1
+    if (isFirst || this.#retransmitAt === NEVER) this.#retransmitAt = now + this.#roundTrip.rto
     this.#armProbe(now)
   }
 
@@ -393,7 +395,7 @@ export class DataSender {
   #abandon(message: OutgoingMessage): void {
     message.abandoned = true
     this.#counters.messagesAbandoned++
-    this.#queue.dropRest(message)
+    if (message.taken < message.data.length) this.#endHalfSent(message)
     const from = Math.max(message.firstTsn, this.#outstanding.ackedTsn + 1)
     for (let tsn = from; tsn <= message.lastTsn; tsn++) {
       const chunk = this.#outstanding.at(tsn)
@@ -407,6 +409,20 @@ export class DataSender {
       }
       chunk.state = 'abandoned'
     }
+  }
+
+  /**
+   * The rest of a message is not to be sent. A TSN stands for it that is never sent, or a peer that has all that was sent
+   * would acknowledge it, get no FORWARD TSN, and wait for the rest for ever.
+   */
+  #endHalfSent(message: OutgoingMessage): void {
+    this.#queue.dropRest(message)
+    const chunk = this.#outstanding.push()
+    chunk.message = message
+    chunk.length = 0
+    chunk.sends = 0
+    chunk.state = 'abandoned'
+    message.lastTsn = chunk.tsn
   }
 
   /** RFC 3758 section 3.5, C1 to C3. */
