@@ -18,34 +18,23 @@ import {
   type TimeoutInput,
   UsageError,
 } from '@str0m/sans-io'
-import { equalConstantTime } from '@str0m/crypto'
+import { admit } from './admission.ts'
 import { COOKIE_LIFE, CookieJar, type CookieState } from './cookie.ts'
 import type { CloseReason, SctpEvent } from './events.ts'
+import { Heartbeat } from './heartbeat.ts'
+import { agree, type LocalIdentity, makeOffer, newIdentity } from './negotiation.ts'
 import { type SctpOptions, type Settings, settingsOf } from './options.ts'
 import { type Delivery, MAX_QUEUED_MESSAGES, OutgoingMessage, SendQueue } from './outgoing.ts'
+import { MAX_ECHOED, Outbox } from './outbox.ts'
 import type { IncomingMessage } from './reassembly.ts'
 import { countDrop, type Counters, type DropReason, makeCounters, type SctpStatistics } from './statistics.ts'
 import type { ResetEvents } from './stream-resets.ts'
 import { type Agreement, Transfer } from './transfer.ts'
 import { CauseCode, ChunkType, COMMON_HEADER, FLAG_T, ParameterType, unknownType } from './wire/constants.ts'
-import { type Init, readInit, writeInit } from './wire/init.ts'
-import {
-  joinPadded,
-  makeChunk,
-  makeParameter,
-  PacketWriter,
-  readChecksum,
-  readHeader,
-  verifyChecksum,
-} from './wire/packet.ts'
-import { TlvIterator } from './wire/tlv.ts'
+import { readInit } from './wire/init.ts'
+import { joinPadded, makeParameter } from './wire/packet.ts'
+import type { TlvIterator } from './wire/tlv.ts'
 
-/** Packets and control chunks that wait to be polled, at most; an answer that does not fit is not given. */
-const MAX_CONTROL_QUEUE = 64
-/** Bytes of a heartbeat's nonce. */
-const NONCE_LENGTH = 8
-/** Bytes of a peer's HEARTBEAT or unknown chunk that are sent back, at most. */
-const MAX_ECHOED = 512
 const EMPTY = new Uint8Array(0)
 
 /** The states of RFC 9260 section 4. */
@@ -67,14 +56,14 @@ export class SctpAssociation implements Machine<SctpEvent> {
   readonly #jar: CookieJar
   readonly #counters: Counters = makeCounters()
   readonly #events = new OutputQueue<SctpEvent>()
-  readonly #datagrams = new OutputQueue<Uint8Array>()
-  readonly #control = new OutputQueue<Uint8Array>()
+  readonly #outbox: Outbox
+  readonly #heartbeat: Heartbeat
   #queue = new SendQueue()
   #state: SctpState = 'closed'
   /** Whether the association was and is no more. */
   #ended = false
   #now: Instant = Number.NEGATIVE_INFINITY
-  #local = { tag: 0, initialTsn: 0 }
+  #local: LocalIdentity = { tag: 0, initialTsn: 0 }
   #cookie: Uint8Array = EMPTY
   #transfer: Transfer | undefined
   /** T1-init, T1-cookie or T2-shutdown: which one, the state says. */
@@ -82,8 +71,6 @@ export class SctpAssociation implements Machine<SctpEvent> {
   #handshakeDelay = 0
   #handshakeTries = 0
   #errors = 0
-  #heartbeatAt: Instant = NEVER
-  #heartbeatNonce: Uint8Array | undefined
   readonly #deliver = (message: IncomingMessage): void => {
     this.#counters.messagesReceived++
     this.#events.push({ type: 'message', ...message })
@@ -97,6 +84,8 @@ export class SctpAssociation implements Machine<SctpEvent> {
   constructor(options: SctpOptions = {}) {
     this.#settings = settingsOf(options)
     this.#jar = new CookieJar(this.#settings.crypto)
+    this.#outbox = new Outbox(this.#settings, this.#counters)
+    this.#heartbeat = new Heartbeat(this.#settings.crypto, this.#settings.heartbeatInterval)
   }
 
   get state(): SctpState {
@@ -138,7 +127,7 @@ export class SctpAssociation implements Machine<SctpEvent> {
         `connect() is for a new association, not one that is ${this.#state}`,
       )
     }
-    this.#local = this.#newLocal()
+    this.#local = newIdentity(this.#settings)
     this.#state = 'cookieWait'
     this.#startHandshakeTimer()
     this.#sendInit()
@@ -234,7 +223,7 @@ export class SctpAssociation implements Machine<SctpEvent> {
   }
 
   pollOutput(): SctpOutput {
-    const datagram = this.#datagrams.shift() ?? this.#makePacket()
+    const datagram = this.#outbox.poll() ?? this.#makePacket()
     if (datagram !== undefined) {
       this.#counters.packetsSent++
       return { kind: 'transmit', contents: datagram }
@@ -249,7 +238,7 @@ export class SctpAssociation implements Machine<SctpEvent> {
 
   #nextAt(): Instant {
     const transfer = this.#transfer
-    const handshake = Math.min(this.#handshakeAt, this.#heartbeatAt)
+    const handshake = Math.min(this.#handshakeAt, this.#heartbeat.nextAt)
     if (transfer === undefined || !this.#isUp) return handshake
     return Math.min(handshake, transfer.sender.nextAt, transfer.receiver.sackAt, transfer.resets.nextAt)
   }
@@ -267,28 +256,6 @@ export class SctpAssociation implements Machine<SctpEvent> {
 
   // Sending
 
-  #writer(capacity: number, verificationTag: number): PacketWriter {
-    const { localPort, remotePort } = this.#settings
-    return new PacketWriter(capacity, { sourcePort: localPort, destinationPort: remotePort, verificationTag })
-  }
-
-  /** Queues a packet of one chunk by itself. */
-  #sendAlone(verificationTag: number, type: number, flags = 0, value: Uint8Array = EMPTY): void {
-    if (this.#datagrams.length >= MAX_CONTROL_QUEUE) {
-      countDrop(this.#counters, 'control-queue-full')
-      return
-    }
-    const writer = this.#writer(COMMON_HEADER + ((value.length + 7) & ~3), verificationTag)
-    writer.append(makeChunk(type, flags, value))
-    this.#datagrams.push(writer.finish(true))
-  }
-
-  /** Queues a chunk that goes with whatever goes next. */
-  #sendControl(type: number, value: Uint8Array = EMPTY): void {
-    if (this.#control.length >= MAX_CONTROL_QUEUE) countDrop(this.#counters, 'control-queue-full')
-    else this.#control.push(makeChunk(type, 0, value))
-  }
-
   /** One packet with all that may go in it now. */
   #makePacket(): Uint8Array | undefined {
     const transfer = this.#transfer
@@ -298,9 +265,9 @@ export class SctpAssociation implements Machine<SctpEvent> {
     this.#followShutdown(transfer)
     const hasData = this.#maySendData && sender.canSend(now)
     const sackIsDue = receiver.sackIsDue(now)
-    if (!hasData && !sackIsDue && this.#control.length === 0 && !resets.isDue) return undefined
-    const writer = this.#writer(this.#settings.maxPacketSize, transfer.peerTag)
-    this.#writeControl(writer)
+    if (!hasData && !sackIsDue && !this.#outbox.hasControl && !resets.isDue) return undefined
+    const writer = this.#outbox.writer(this.#settings.maxPacketSize, transfer.peerTag)
+    this.#outbox.writeControl(writer)
     if (sackIsDue || (hasData && receiver.sackIsPending)) receiver.writeSack(writer)
     if (resets.isDue && writer.room > this.#settings.maxPacketSize - COMMON_HEADER - 64) {
       const chunk = resets.poll(now)
@@ -308,42 +275,12 @@ export class SctpAssociation implements Machine<SctpEvent> {
     }
     if (hasData) sender.fill(writer, now)
     if (writer.isEmpty) return undefined
-    this.#heartbeatAt = now + this.#settings.heartbeatInterval
+    this.#heartbeat.postpone(now)
     return writer.finish(!(this.#settings.zeroChecksum && transfer.peerExtensions.zeroChecksum))
   }
 
-  #writeControl(writer: PacketWriter): void {
-    // room for a SACK stays
-    for (let chunk = this.#control.shift(); chunk !== undefined; chunk = this.#control.shift()) {
-      writer.append(chunk)
-      if (writer.room < MAX_ECHOED + 64) return
-    }
-  }
-
   #sendInit(): void {
-    const value = writeInit({
-      ...this.#offer(),
-      initiateTag: this.#local.tag,
-      initialTsn: this.#local.initialTsn,
-    })
-    this.#sendAlone(0, ChunkType.init, 0, value)
-  }
-
-  #offer(): Omit<Init, 'initiateTag' | 'initialTsn'> {
-    const { receiveWindow, streams, zeroChecksum } = this.#settings
-    return {
-      receiverWindow: receiveWindow,
-      outboundStreams: streams,
-      inboundStreams: streams,
-      extensions: { forwardTsn: true, reConfig: true, zeroChecksum },
-      unrecognized: [],
-    }
-  }
-
-  #newLocal(): { tag: number; initialTsn: number } {
-    const random = this.#settings.crypto.randomBytes(8)
-    // RFC 9260 section 5.3.1: a tag is not 0
-    return { tag: readU32(random, 0) || 1, initialTsn: readU32(random, 4) }
+    this.#outbox.sendAlone(0, ChunkType.init, 0, makeOffer(this.#settings, this.#local))
   }
 
   // Timers
@@ -359,7 +296,7 @@ export class SctpAssociation implements Machine<SctpEvent> {
     if (this.#handshakeAt <= now) this.#onHandshakeTimer()
     const transfer = this.#transfer
     if (transfer === undefined || !this.#isUp) return
-    if (this.#heartbeatAt <= now) this.#onHeartbeatTimer()
+    if (this.#heartbeat.nextAt <= now) this.#onHeartbeatTimer()
     if (transfer.sender.onTimer(now)) this.#countError()
     if (transfer.resets.onTimer(now)) this.#countError()
   }
@@ -375,23 +312,23 @@ export class SctpAssociation implements Machine<SctpEvent> {
     if (this.#state === 'cookieWait') this.#sendInit()
     else if (this.#state === 'cookieEchoed') this.#sendCookieEcho()
     else if (this.#state === 'shutdownSent') this.#sendShutdown()
-    else if (this.#state === 'shutdownAckSent') this.#sendAlone(this.#peerTag, ChunkType.shutdownAck)
+    else if (this.#state === 'shutdownAckSent') this.#outbox.sendAlone(this.#peerTag, ChunkType.shutdownAck)
     else this.#handshakeAt = NEVER
   }
 
   #onHeartbeatTimer(): void {
-    this.#heartbeatAt = this.#now + this.#settings.heartbeatInterval
+    this.#heartbeat.postpone(this.#now)
     if (this.#state !== 'established') return
-    if (this.#heartbeatNonce !== undefined) this.#countError()
-    this.#heartbeatNonce = this.#settings.crypto.randomBytes(NONCE_LENGTH)
-    this.#sendControl(ChunkType.heartbeat, makeParameter(ParameterType.heartbeatInfo, this.#heartbeatNonce))
+    if (this.#heartbeat.isUnanswered) this.#countError()
+    const info = makeParameter(ParameterType.heartbeatInfo, this.#heartbeat.start())
+    this.#outbox.sendControl(ChunkType.heartbeat, info)
   }
 
   /** RFC 9260 section 8.1. */
   #countError(): void {
     this.#errors++
     if (this.#errors <= this.#settings.maxRetransmissions || this.#state === 'closed') return
-    this.#sendAlone(this.#peerTag, ChunkType.abort)
+    this.#outbox.sendAlone(this.#peerTag, ChunkType.abort)
     this.#end('timeout')
   }
 
@@ -403,23 +340,9 @@ export class SctpAssociation implements Machine<SctpEvent> {
 
   #receive(bytes: Uint8Array): void {
     this.#counters.packetsReceived++
-    if (bytes.length < COMMON_HEADER + 4) return this.#drop('too-short')
-    const header = readHeader(bytes)
-    const type = bytes[COMMON_HEADER]!
-    // RFC 9653 section 5.2: what makes an association always has its checksum
-    const needsChecksum =
-      type === ChunkType.init || type === ChunkType.initAck || type === ChunkType.cookieEcho
-    const mayBeZero = this.#settings.zeroChecksum && !needsChecksum && readChecksum(bytes) === 0
-    if (!mayBeZero && !verifyChecksum(bytes)) return this.#drop('bad-checksum')
-    if (
-      header.destinationPort !== this.#settings.localPort ||
-      header.sourcePort !== this.#settings.remotePort
-    ) {
-      return this.#drop('wrong-port')
-    }
-    const chunks = new TlvIterator(bytes, COMMON_HEADER, bytes.length)
-    if (!chunks.check()) return this.#drop('malformed')
-    const tag = header.verificationTag
+    const admitted = admit(bytes, this.#settings)
+    if (typeof admitted === 'string') return this.#drop(admitted)
+    const { type, flags, chunks, verificationTag: tag } = admitted
     if (type === ChunkType.init) {
       if (tag !== 0 || !chunks.next()) return this.#drop('wrong-tag')
       return this.#onInit(chunks)
@@ -428,7 +351,7 @@ export class SctpAssociation implements Machine<SctpEvent> {
       if (!chunks.next() || !this.#onCookieEcho(chunks.value(), tag)) return
     } else if (this.#ended) {
       return this.#onOutOfTheBlue(type, tag)
-    } else if (!this.#tagIsRight(type, bytes[COMMON_HEADER + 1]!, tag)) {
+    } else if (!this.#tagIsRight(type, flags, tag)) {
       return this.#drop('wrong-tag')
     }
     this.#dispatch(chunks)
@@ -452,7 +375,7 @@ export class SctpAssociation implements Machine<SctpEvent> {
     this.#drop('unexpected')
     if (type === ChunkType.abort || type === ChunkType.shutdownComplete || type === ChunkType.error) return
     if (type === ChunkType.cookieAck) return
-    this.#sendAlone(
+    this.#outbox.sendAlone(
       tag,
       type === ChunkType.shutdownAck ? ChunkType.shutdownComplete : ChunkType.abort,
       FLAG_T,
@@ -496,7 +419,7 @@ export class SctpAssociation implements Machine<SctpEvent> {
         return true
       case ChunkType.heartbeat:
         if (transfer !== undefined && chunk.length <= MAX_ECHOED) {
-          this.#sendControl(ChunkType.heartbeatAck, chunk.value().slice())
+          this.#outbox.sendControl(ChunkType.heartbeatAck, chunk.value().slice())
         }
         return true
       case ChunkType.heartbeatAck:
@@ -538,7 +461,10 @@ export class SctpAssociation implements Machine<SctpEvent> {
     const { stop, report } = unknownType(chunk.type >>> 6)
     if (report && this.#isUp) {
       const unknown = chunk.whole().slice(0, MAX_ECHOED - 8)
-      this.#sendControl(ChunkType.error, joinPadded([makeParameter(CauseCode.unrecognizedChunk, unknown)]))
+      this.#outbox.sendControl(
+        ChunkType.error,
+        joinPadded([makeParameter(CauseCode.unrecognizedChunk, unknown)]),
+      )
     }
     return !stop
   }
@@ -557,7 +483,7 @@ export class SctpAssociation implements Machine<SctpEvent> {
         return false
       case 'invalid-stream': {
         const stream = Uint8Array.of(chunk.value()[4]!, chunk.value()[5]!, 0, 0)
-        this.#sendControl(ChunkType.error, makeParameter(CauseCode.invalidStream, stream))
+        this.#outbox.sendControl(ChunkType.error, makeParameter(CauseCode.invalidStream, stream))
         break
       }
       default:
@@ -567,16 +493,7 @@ export class SctpAssociation implements Machine<SctpEvent> {
   }
 
   #onHeartbeatAck(chunk: TlvIterator): void {
-    const nonce = this.#heartbeatNonce
-    const info = chunk.value()
-    if (
-      nonce === undefined ||
-      info.length !== 4 + NONCE_LENGTH ||
-      !equalConstantTime(info.subarray(4), nonce)
-    ) {
-      return this.#drop('unexpected')
-    }
-    this.#heartbeatNonce = undefined
+    if (!this.#heartbeat.isAnsweredBy(chunk.value())) return this.#drop('unexpected')
     this.#errors = 0
   }
 
@@ -588,36 +505,21 @@ export class SctpAssociation implements Machine<SctpEvent> {
     if (init === undefined) return this.#drop('malformed')
     if (this.#ended) {
       this.#drop('unexpected')
-      return this.#sendAlone(init.initiateTag, ChunkType.abort)
+      return this.#outbox.sendAlone(init.initiateTag, ChunkType.abort)
     }
     // RFC 9260 section 9.2
-    if (this.#state === 'shutdownAckSent') return this.#sendAlone(this.#peerTag, ChunkType.shutdownAck)
+    if (this.#state === 'shutdownAckSent') return this.#outbox.sendAlone(this.#peerTag, ChunkType.shutdownAck)
     const isForming = this.#state === 'cookieWait' || this.#state === 'cookieEchoed'
-    const local = isForming ? this.#local : this.#newLocal()
+    const local = isForming ? this.#local : newIdentity(this.#settings)
     const transfer = isForming ? undefined : this.#transfer
     const cookie = this.#jar.seal({
       createdAt: this.#now,
-      localTag: local.tag,
-      localInitialTsn: local.initialTsn,
       localTieTag: transfer?.localTieTag ?? 0,
       peerTieTag: transfer?.peerTieTag ?? 0,
-      ...this.#agreed(init),
+      ...agree(this.#settings, local, init),
     })
-    const offer = { ...this.#offer(), cookie, unrecognized: init.unrecognized }
-    const value = writeInit({ ...offer, initiateTag: local.tag, initialTsn: local.initialTsn })
-    this.#sendAlone(init.initiateTag, ChunkType.initAck, 0, value)
-  }
-
-  #agreed(init: Init): Omit<Agreement, 'localTag' | 'localInitialTsn'> {
-    const { streams } = this.#settings
-    return {
-      peerTag: init.initiateTag,
-      peerInitialTsn: init.initialTsn,
-      peerWindow: init.receiverWindow,
-      outboundStreams: Math.min(streams, init.inboundStreams),
-      inboundStreams: Math.min(streams, init.outboundStreams),
-      peerExtensions: init.extensions,
-    }
+    const value = makeOffer(this.#settings, local, init.unrecognized, cookie)
+    this.#outbox.sendAlone(init.initiateTag, ChunkType.initAck, 0, value)
   }
 
   #onInitAck(chunk: TlvIterator): void {
@@ -625,19 +527,19 @@ export class SctpAssociation implements Machine<SctpEvent> {
     if (this.#state !== 'cookieWait') return this.#drop('unexpected')
     const init = readInit(chunk)
     if (init?.cookie === undefined) return this.#drop('malformed')
-    this.#adopt({ localTag: this.#local.tag, localInitialTsn: this.#local.initialTsn, ...this.#agreed(init) })
+    this.#adopt(agree(this.#settings, this.#local, init))
     this.#cookie = init.cookie
     this.#state = 'cookieEchoed'
     this.#startHandshakeTimer()
     this.#sendCookieEcho()
     if (init.unrecognized.length > 0) {
       const cause = makeParameter(CauseCode.unrecognizedParameters, joinPadded(init.unrecognized))
-      this.#sendControl(ChunkType.error, cause)
+      this.#outbox.sendControl(ChunkType.error, cause)
     }
   }
 
   #sendCookieEcho(): void {
-    this.#sendAlone(this.#peerTag, ChunkType.cookieEcho, 0, this.#cookie)
+    this.#outbox.sendAlone(this.#peerTag, ChunkType.cookieEcho, 0, this.#cookie)
   }
 
   #adopt(agreement: Agreement): void {
@@ -662,7 +564,7 @@ export class SctpAssociation implements Machine<SctpEvent> {
     this.#handshakeAt = NEVER
     this.#errors = 0
     this.#cookie = EMPTY
-    this.#heartbeatAt = this.#now + this.#settings.heartbeatInterval
+    this.#heartbeat.postpone(this.#now)
     this.#events.push({ type: 'connected' })
   }
 
@@ -679,7 +581,7 @@ export class SctpAssociation implements Machine<SctpEvent> {
     if (this.#now - cookie.createdAt > COOKIE_LIFE && !(sameLocal && samePeer)) {
       this.#drop('stale-cookie')
       const staleness = makeParameter(CauseCode.staleCookie, new Uint8Array(4))
-      this.#sendAlone(cookie.peerTag, ChunkType.error, 0, staleness)
+      this.#outbox.sendAlone(cookie.peerTag, ChunkType.error, 0, staleness)
       return false
     }
     if (this.#state === 'closed') {
@@ -690,7 +592,7 @@ export class SctpAssociation implements Machine<SctpEvent> {
     } else if (!this.#onRestart(cookie)) {
       return false
     }
-    this.#sendControl(ChunkType.cookieAck)
+    this.#outbox.sendControl(ChunkType.cookieAck)
     return true
   }
 
@@ -715,14 +617,14 @@ export class SctpAssociation implements Machine<SctpEvent> {
       return false
     }
     if (this.#state === 'shutdownAckSent') {
-      this.#sendAlone(this.#peerTag, ChunkType.shutdownAck)
+      this.#outbox.sendAlone(this.#peerTag, ChunkType.shutdownAck)
       const cause = makeParameter(CauseCode.cookieWhileShuttingDown, EMPTY)
-      this.#sendAlone(cookie.peerTag, ChunkType.error, 0, cause)
+      this.#outbox.sendAlone(cookie.peerTag, ChunkType.error, 0, cause)
       return false
     }
     this.#queue = new SendQueue()
-    this.#control.clear()
-    this.#heartbeatNonce = undefined
+    this.#outbox.clearControl()
+    this.#heartbeat.stop()
     this.#adopt(cookie)
     this.#events.push({ type: 'restarted' })
     this.#establish()
@@ -749,7 +651,7 @@ export class SctpAssociation implements Machine<SctpEvent> {
       this.#sendShutdown()
     } else {
       this.#state = 'shutdownAckSent'
-      this.#sendControl(ChunkType.shutdownAck)
+      this.#outbox.sendControl(ChunkType.shutdownAck)
     }
     this.#startHandshakeTimer()
   }
@@ -757,7 +659,7 @@ export class SctpAssociation implements Machine<SctpEvent> {
   #sendShutdown(): void {
     const { receiver } = this.#transfer!
     const tsn = receiver.cumulativeTsn
-    this.#sendControl(ChunkType.shutdown, Uint8Array.of(tsn >>> 24, tsn >>> 16, tsn >>> 8, tsn))
+    this.#outbox.sendControl(ChunkType.shutdown, Uint8Array.of(tsn >>> 24, tsn >>> 16, tsn >>> 8, tsn))
     if (receiver.hasGaps) receiver.requestSack()
   }
 
@@ -769,7 +671,7 @@ export class SctpAssociation implements Machine<SctpEvent> {
     this.#errors = 0
     if (this.#state === 'shutdownSent') {
       this.#state = 'shutdownAckSent'
-      this.#sendControl(ChunkType.shutdownAck)
+      this.#outbox.sendControl(ChunkType.shutdownAck)
       this.#startHandshakeTimer()
     } else if (this.#state === 'established' || this.#state === 'shutdownPending') {
       this.#state = 'shutdownReceived'
@@ -778,17 +680,17 @@ export class SctpAssociation implements Machine<SctpEvent> {
 
   #onShutdownAck(): void {
     if (this.#state === 'shutdownSent' || this.#state === 'shutdownAckSent') {
-      this.#sendAlone(this.#peerTag, ChunkType.shutdownComplete)
+      this.#outbox.sendAlone(this.#peerTag, ChunkType.shutdownComplete)
       this.#end('shutdown')
     } else if (!this.#isUp) {
       // RFC 9260 section 8.5.1, rule E
-      this.#sendAlone(this.#local.tag, ChunkType.shutdownComplete, FLAG_T)
+      this.#outbox.sendAlone(this.#local.tag, ChunkType.shutdownComplete, FLAG_T)
     }
   }
 
   #abort(cause: number, info: Uint8Array, reason: CloseReason): void {
     if (this.#transfer !== undefined) {
-      this.#sendAlone(this.#peerTag, ChunkType.abort, 0, joinPadded([makeParameter(cause, info)]))
+      this.#outbox.sendAlone(this.#peerTag, ChunkType.abort, 0, joinPadded([makeParameter(cause, info)]))
     }
     this.#end(reason)
   }
@@ -798,10 +700,10 @@ export class SctpAssociation implements Machine<SctpEvent> {
     this.#ended = true
     this.#transfer = undefined
     this.#queue = new SendQueue()
-    this.#control.clear()
+    this.#outbox.clearControl()
     this.#cookie = EMPTY
     this.#handshakeAt = NEVER
-    this.#heartbeatAt = NEVER
+    this.#heartbeat.stop()
     this.#events.push({ type: 'closed', reason })
   }
 }
