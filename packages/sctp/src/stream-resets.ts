@@ -16,7 +16,7 @@ import {
 import type { TlvIterator } from './wire/tlv.ts'
 
 /** Streams that one request names, at most: what fits in a small packet. Others wait for the next. */
-const MAX_STREAMS_PER_REQUEST = 256
+const MAX_STREAMS_PER_REQUEST = 200
 
 /** What a reset did. `incoming` streams are those that the peer sends on. */
 export interface ResetEvents {

@@ -108,7 +108,7 @@ describe('data channels', () => {
   })
 
   it('close many at once, and before the association is up', () => {
-    const { a, pair } = makeChannels(5)
+    const { a, pair } = makeChannels(5, { latency: 10 }, { maxPacketSize: 576 })
     const ids = Array.from({ length: 700 }, (_, i) => a.open(0, `c${i}`))
     a.close(0, ids[0]!)
     pair.runUntil(() => of(pair.a.events, 'channelOpen').length >= 699)
@@ -116,6 +116,23 @@ describe('data channels', () => {
     pair.runUntil(() => of(pair.a.events, 'channelClose').length === 700)
     pair.runUntil(() => of(pair.b.events, 'channelClose').length === 700)
     expect(a.open(pair.now, 'again')).toBe(1400)
+  })
+
+  it('give up what is late or lost, and go on: by lifetime and by retransmissions', () => {
+    const { a, b, pair } = makeChannels(9, { latency: 20 })
+    const kinds: ChannelOptions[] = [{ maxRetransmits: 0 }, { maxPacketLifeTime: 100, ordered: false }]
+    const ids = kinds.map((options) => a.open(0, 'p', options))
+    pair.runUntil(() => of(pair.a.events, 'channelOpen').length === 2)
+    pair.aToB.addOutage(pair.now, pair.now + 1000)
+    for (let i = 0; i < 20; i++) for (const id of ids) a.send(pair.now, id, numbered(i, 10_000))
+    pair.runFor(3000)
+    for (const id of ids) a.send(pair.now, id, 'later')
+    pair.runUntil(
+      () => of(pair.b.events, 'channelData').filter((event) => event.data === 'later').length === 2,
+    )
+    expect(a.statistics.messagesAbandoned).toBeGreaterThan(10)
+    expect(b.statistics.heldBytes).toBe(0)
+    expect(a.bufferedAmount(ids[0]!)).toBe(0)
   })
 
   it('says no instead of growing, and says when there is room', () => {

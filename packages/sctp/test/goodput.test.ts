@@ -12,13 +12,13 @@ interface Run {
 
 /** Keeps the send buffer filled for `duration` ms of virtual time, after `warmUp` ms. */
 function run(rtt: number, loss: number, duration: number, warmUp: number, rate = RATE): Run {
-  const link = { latency: rtt / 2, rate, queueBytes: 262_144 }
+  const link = { latency: rtt / 2, rate, queueBytes: rate > RATE ? 1e9 : 262_144 }
   const world = connected(11 + rtt, link)
   const { pair, a, b } = world
   pair.aToB.configure(pair.now, { loss })
   const data = numbered(1, MESSAGE)
   const fill = (): void => {
-    while (a.bufferedAmount(0) < 1 << 20 && a.send(pair.now, 0, 53, data));
+    while (a.bufferedAmount(0) < 1 << 22 && a.send(pair.now, 0, 53, data));
   }
   const until = pair.now + warmUp
   for (; pair.now < until; pair.runFor(2)) fill()
@@ -48,5 +48,11 @@ describe('goodput', () => {
       }
     }
     console.table(rows)
+  })
+
+  it('without a bottleneck at 60 ms the window is what limits it', () => {
+    const { goodput } = run(60, 0, 500, 1000, 1e12)
+    console.log(`no bottleneck, RTT 60 ms: ${goodput.toFixed(0)} Mbit/s`)
+    expect(goodput).toBeGreaterThan(500)
   })
 })
