@@ -9,7 +9,6 @@ import {
   encodeUtf8,
   type Instant,
   type Machine,
-  NEVER,
   type Output,
   OutputQueue,
   plainBytes,
@@ -19,6 +18,7 @@ import {
   UsageError,
 } from '@str0m/sans-io'
 import { admit } from './admission.ts'
+import { BackoffTimer } from './backoff-timer.ts'
 import { COOKIE_LIFE, CookieJar, type CookieState } from './cookie.ts'
 import type { CloseReason, SctpEvent } from './events.ts'
 import { Heartbeat } from './heartbeat.ts'
@@ -27,26 +27,16 @@ import { type SctpOptions, type Settings, settingsOf } from './options.ts'
 import { type Delivery, MAX_QUEUED_MESSAGES, OutgoingMessage, SendQueue } from './outgoing.ts'
 import { MAX_ECHOED, Outbox } from './outbox.ts'
 import type { IncomingMessage } from './reassembly.ts'
+import { isForming, isUp, maySendData, type SctpState } from './state.ts'
 import { countDrop, type Counters, type DropReason, makeCounters, type SctpStatistics } from './statistics.ts'
 import type { ResetEvents } from './stream-resets.ts'
-import { type Agreement, Transfer } from './transfer.ts'
+import { type Agreement, makeStatistics, Transfer } from './transfer.ts'
 import { CauseCode, ChunkType, COMMON_HEADER, FLAG_T, ParameterType, unknownType } from './wire/constants.ts'
 import { readInit } from './wire/init.ts'
 import { joinPadded, makeParameter } from './wire/packet.ts'
 import type { TlvIterator } from './wire/tlv.ts'
 
 const EMPTY = new Uint8Array(0)
-
-/** The states of RFC 9260 section 4. */
-export type SctpState =
-  | 'closed'
-  | 'cookieWait'
-  | 'cookieEchoed'
-  | 'established'
-  | 'shutdownPending'
-  | 'shutdownSent'
-  | 'shutdownReceived'
-  | 'shutdownAckSent'
 
 export type SctpOutput = Output<SctpEvent>
 
@@ -67,9 +57,7 @@ export class SctpAssociation implements Machine<SctpEvent> {
   #cookie: Uint8Array = EMPTY
   #transfer: Transfer | undefined
   /** T1-init, T1-cookie or T2-shutdown: which one, the state says. */
-  #handshakeAt: Instant = NEVER
-  #handshakeDelay = 0
-  #handshakeTries = 0
+  readonly #handshakeTimer: BackoffTimer
   #errors = 0
   readonly #deliver = (message: IncomingMessage): void => {
     this.#counters.messagesReceived++
@@ -84,6 +72,7 @@ export class SctpAssociation implements Machine<SctpEvent> {
   constructor(options: SctpOptions = {}) {
     this.#settings = settingsOf(options)
     this.#jar = new CookieJar(this.#settings.crypto)
+    this.#handshakeTimer = new BackoffTimer(this.#settings.rtoMax, this.#settings.maxRetransmissions)
     this.#outbox = new Outbox(this.#settings, this.#counters)
     this.#heartbeat = new Heartbeat(this.#settings.crypto, this.#settings.heartbeatInterval)
   }
@@ -103,17 +92,7 @@ export class SctpAssociation implements Machine<SctpEvent> {
   }
 
   get statistics(): SctpStatistics {
-    const transfer = this.#transfer
-    return {
-      ...this.#counters,
-      dropped: { ...this.#counters.dropped },
-      smoothedRoundTrip: transfer?.roundTrip.smoothed ?? 0,
-      retransmissionTimeout: transfer?.roundTrip.rto ?? this.#settings.rtoInitial,
-      congestionWindow: transfer?.sender.congestionWindow ?? 0,
-      inFlight: transfer?.sender.inFlight ?? 0,
-      peerWindow: transfer?.sender.peerWindow ?? 0,
-      heldBytes: transfer?.receiver.heldBytes ?? 0,
-    }
+    return makeStatistics(this.#counters, this.#settings, this.#transfer)
   }
 
   /** Starts the handshake. Throws a `UsageError` (`invalid-state`) where it was started or the association has ended. */
@@ -238,20 +217,9 @@ export class SctpAssociation implements Machine<SctpEvent> {
 
   #nextAt(): Instant {
     const transfer = this.#transfer
-    const handshake = Math.min(this.#handshakeAt, this.#heartbeat.nextAt)
-    if (transfer === undefined || !this.#isUp) return handshake
+    const handshake = Math.min(this.#handshakeTimer.at, this.#heartbeat.nextAt)
+    if (transfer === undefined || !isUp(this.#state)) return handshake
     return Math.min(handshake, transfer.sender.nextAt, transfer.receiver.sackAt, transfer.resets.nextAt)
-  }
-
-  /** Whether there is an association that data moves in. */
-  get #isUp(): boolean {
-    return this.#state !== 'closed' && this.#state !== 'cookieWait' && this.#state !== 'cookieEchoed'
-  }
-
-  get #maySendData(): boolean {
-    return (
-      this.#state === 'established' || this.#state === 'shutdownPending' || this.#state === 'shutdownReceived'
-    )
   }
 
   // Sending
@@ -259,11 +227,11 @@ export class SctpAssociation implements Machine<SctpEvent> {
   /** One packet with all that may go in it now. */
   #makePacket(): Uint8Array | undefined {
     const transfer = this.#transfer
-    if (transfer === undefined || !this.#isUp) return undefined
+    if (transfer === undefined || !isUp(this.#state)) return undefined
     const now = this.#now
     const { sender, receiver, resets } = transfer
     this.#followShutdown(transfer)
-    const hasData = this.#maySendData && sender.canSend(now)
+    const hasData = maySendData(this.#state) && sender.canSend(now)
     const sackIsDue = receiver.sackIsDue(now)
     if (!hasData && !sackIsDue && !this.#outbox.hasControl && !resets.isDue) return undefined
     const writer = this.#outbox.writer(this.#settings.maxPacketSize, transfer.peerTag)
@@ -286,34 +254,26 @@ export class SctpAssociation implements Machine<SctpEvent> {
   // Timers
 
   #startHandshakeTimer(): void {
-    this.#handshakeTries = 0
-    this.#handshakeDelay = this.#transfer?.roundTrip.rto ?? this.#settings.rtoInitial
-    this.#handshakeAt = this.#now + this.#handshakeDelay
+    this.#handshakeTimer.start(this.#now, this.#transfer?.roundTrip.rto ?? this.#settings.rtoInitial)
   }
 
   #onTimers(): void {
     const now = this.#now
-    if (this.#handshakeAt <= now) this.#onHandshakeTimer()
+    if (this.#handshakeTimer.at <= now) this.#onHandshakeTimer()
     const transfer = this.#transfer
-    if (transfer === undefined || !this.#isUp) return
+    if (transfer === undefined || !isUp(this.#state)) return
     if (this.#heartbeat.nextAt <= now) this.#onHeartbeatTimer()
     if (transfer.sender.onTimer(now)) this.#countError()
     if (transfer.resets.onTimer(now)) this.#countError()
   }
 
   #onHandshakeTimer(): void {
-    this.#handshakeTries++
-    if (this.#handshakeTries > this.#settings.maxRetransmissions) {
-      this.#end('timeout')
-      return
-    }
-    this.#handshakeDelay = Math.min(this.#handshakeDelay * 2, this.#settings.rtoMax)
-    this.#handshakeAt = this.#now + this.#handshakeDelay
+    if (!this.#handshakeTimer.again(this.#now)) return this.#end('timeout')
     if (this.#state === 'cookieWait') this.#sendInit()
     else if (this.#state === 'cookieEchoed') this.#sendCookieEcho()
     else if (this.#state === 'shutdownSent') this.#sendShutdown()
     else if (this.#state === 'shutdownAckSent') this.#outbox.sendAlone(this.#peerTag, ChunkType.shutdownAck)
-    else this.#handshakeAt = NEVER
+    else this.#handshakeTimer.stop()
   }
 
   #onHeartbeatTimer(): void {
@@ -386,7 +346,7 @@ export class SctpAssociation implements Machine<SctpEvent> {
     let hadData = false
     while (this.#state !== 'closed' && chunks.next()) {
       if (chunks.type === ChunkType.data) {
-        if (this.#isUp) hadData = this.#onData(chunks) || hadData
+        if (isUp(this.#state)) hadData = this.#onData(chunks) || hadData
         else this.#drop('unexpected')
       } else if (!this.#onChunk(chunks)) {
         break
@@ -403,7 +363,7 @@ export class SctpAssociation implements Machine<SctpEvent> {
 
   /** False where nothing more of the packet is to be read. */
   #onChunk(chunk: TlvIterator): boolean {
-    const transfer = this.#isUp ? this.#transfer : undefined
+    const transfer = isUp(this.#state) ? this.#transfer : undefined
     switch (chunk.type) {
       case ChunkType.sack:
         if (transfer === undefined) this.#drop('unexpected')
@@ -459,7 +419,7 @@ export class SctpAssociation implements Machine<SctpEvent> {
   #onUnknownChunk(chunk: TlvIterator): boolean {
     this.#drop('unknown-chunk')
     const { stop, report } = unknownType(chunk.type >>> 6)
-    if (report && this.#isUp) {
+    if (report && isUp(this.#state)) {
       const unknown = chunk.whole().slice(0, MAX_ECHOED - 8)
       this.#outbox.sendControl(
         ChunkType.error,
@@ -509,9 +469,9 @@ export class SctpAssociation implements Machine<SctpEvent> {
     }
     // RFC 9260 section 9.2
     if (this.#state === 'shutdownAckSent') return this.#outbox.sendAlone(this.#peerTag, ChunkType.shutdownAck)
-    const isForming = this.#state === 'cookieWait' || this.#state === 'cookieEchoed'
-    const local = isForming ? this.#local : newIdentity(this.#settings)
-    const transfer = isForming ? undefined : this.#transfer
+    const forming = isForming(this.#state)
+    const local = forming ? this.#local : newIdentity(this.#settings)
+    const transfer = forming ? undefined : this.#transfer
     const cookie = this.#jar.seal({
       createdAt: this.#now,
       localTieTag: transfer?.localTieTag ?? 0,
@@ -561,7 +521,7 @@ export class SctpAssociation implements Machine<SctpEvent> {
 
   #establish(): void {
     this.#state = 'established'
-    this.#handshakeAt = NEVER
+    this.#handshakeTimer.stop()
     this.#errors = 0
     this.#cookie = EMPTY
     this.#heartbeat.postpone(this.#now)
@@ -598,10 +558,10 @@ export class SctpAssociation implements Machine<SctpEvent> {
 
   /** Actions B and D of RFC 9260 section 5.2.4: both connected at once, or the COOKIE ACK was lost. */
   #onOwnCookie(cookie: CookieState, samePeer: boolean): void {
-    const isForming = this.#state === 'cookieWait' || this.#state === 'cookieEchoed'
-    if (!samePeer && isForming) this.#adopt(cookie)
+    const forming = isForming(this.#state)
+    if (!samePeer && forming) this.#adopt(cookie)
     else if (!samePeer && this.#transfer !== undefined) this.#transfer.peerTag = cookie.peerTag
-    if (isForming) this.#establish()
+    if (forming) this.#establish()
   }
 
   /** Action A: the peer has lost its state. False for all else, as action C: the cookie came late. */
@@ -665,7 +625,7 @@ export class SctpAssociation implements Machine<SctpEvent> {
 
   #onShutdown(chunk: TlvIterator): void {
     const transfer = this.#transfer
-    if (!this.#isUp || transfer === undefined || chunk.length < 4) return this.#drop('unexpected')
+    if (!isUp(this.#state) || transfer === undefined || chunk.length < 4) return this.#drop('unexpected')
     if (!transfer.sender.onCumulative(this.#now, readU32(chunk.bytes, chunk.valueStart)))
       return this.#drop('bad-sack')
     this.#errors = 0
@@ -682,7 +642,7 @@ export class SctpAssociation implements Machine<SctpEvent> {
     if (this.#state === 'shutdownSent' || this.#state === 'shutdownAckSent') {
       this.#outbox.sendAlone(this.#peerTag, ChunkType.shutdownComplete)
       this.#end('shutdown')
-    } else if (!this.#isUp) {
+    } else if (!isUp(this.#state)) {
       // RFC 9260 section 8.5.1, rule E
       this.#outbox.sendAlone(this.#local.tag, ChunkType.shutdownComplete, FLAG_T)
     }
@@ -702,7 +662,7 @@ export class SctpAssociation implements Machine<SctpEvent> {
     this.#queue = new SendQueue()
     this.#outbox.clearControl()
     this.#cookie = EMPTY
-    this.#handshakeAt = NEVER
+    this.#handshakeTimer.stop()
     this.#heartbeat.stop()
     this.#events.push({ type: 'closed', reason })
   }

@@ -23,7 +23,7 @@ import type { SctpStatistics } from './statistics.ts'
 import { type ChannelParameters, DCEP_ACK, Ppid, readDcep, writeOpen } from './wire/dcep.ts'
 
 /** Channels at once, at most. What the peer opens beyond is refused. */
-export const MAX_CHANNELS = 65_535
+const MAX_CHANNELS = 65_535
 /** RFC 8832 section 8.2.1: 65535 is no stream that a channel may have. */
 const MAX_CHANNEL_ID = 65_534
 const MAX_LABEL_LENGTH = 65_535

@@ -1,4 +1,4 @@
-export { SctpAssociation, type SctpOutput, type SctpState } from './association.ts'
+export { SctpAssociation, type SctpOutput } from './association.ts'
 export { type CongestionController, Cubic, NewReno } from './congestion.ts'
 export {
   type ChannelOptions,
@@ -12,3 +12,4 @@ export type { Delivery } from './outgoing.ts'
 export type { IncomingMessage } from './reassembly.ts'
 export type { DropReason, SctpStatistics } from './statistics.ts'
 export type { ChannelParameters } from './wire/dcep.ts'
+export type { SctpState } from './state.ts'

@@ -2,7 +2,7 @@ import { assert, type Instant } from '@str0m/sans-io'
 import type { OutgoingMessage } from './outgoing.ts'
 
 /** TSNs that are sent and not cumulatively acknowledged, at most: well within the 16 bits of a gap block's offset. */
-export const MAX_OUTSTANDING = 16_384
+const MAX_OUTSTANDING = 16_384
 /** A power of two, as every later one is: a TSN's low bits are its place. */
 const FIRST_CAPACITY = 256
 
@@ -10,7 +10,7 @@ const FIRST_CAPACITY = 256
  * What becomes of a chunk that was sent: `flying`, `acked` (in a gap block, not yet cumulatively), `lost` (waits
  * to be sent again), `abandoned` (never to be sent again, RFC 3758).
  */
-export type ChunkState = 'flying' | 'acked' | 'lost' | 'abandoned'
+type ChunkState = 'flying' | 'acked' | 'lost' | 'abandoned'
 
 /** One chunk that was sent. Slots are used again, so that a chunk in flight allocates nothing. */
 export interface SentChunk {

@@ -3,7 +3,7 @@ export const MAX_GAP_BLOCKS = 1024
 /** How far beyond the cumulative TSN a chunk may lie: what a gap block's 16 bits can say. */
 export const MAX_TSN_AHEAD = 65_535
 /** Duplicates that one SACK reports, at most. */
-export const MAX_DUPLICATES = 16
+const MAX_DUPLICATES = 16
 
 /** What came of a TSN. */
 export type TsnVerdict = 'new' | 'duplicate' | 'too-far' | 'too-many-gaps'

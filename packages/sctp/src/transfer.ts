@@ -5,7 +5,7 @@ import type { IncomingMessage } from './reassembly.ts'
 import { DataReceiver } from './receiver.ts'
 import { RoundTrip } from './round-trip.ts'
 import { DataSender } from './sender.ts'
-import type { Counters } from './statistics.ts'
+import type { Counters, SctpStatistics } from './statistics.ts'
 import { type ResetEvents, StreamResets } from './stream-resets.ts'
 import type { Extensions } from './wire/init.ts'
 
@@ -85,5 +85,23 @@ export class Transfer {
       counters,
       events,
     })
+  }
+}
+
+/** What `counters` and a transfer say; without one, how an association begins. */
+export function makeStatistics(
+  counters: Counters,
+  settings: Settings,
+  transfer: Transfer | undefined,
+): SctpStatistics {
+  return {
+    ...counters,
+    dropped: { ...counters.dropped },
+    smoothedRoundTrip: transfer?.roundTrip.smoothed ?? 0,
+    retransmissionTimeout: transfer?.roundTrip.rto ?? settings.rtoInitial,
+    congestionWindow: transfer?.sender.congestionWindow ?? 0,
+    inFlight: transfer?.sender.inFlight ?? 0,
+    peerWindow: transfer?.sender.peerWindow ?? 0,
+    heldBytes: transfer?.receiver.heldBytes ?? 0,
   }
 }

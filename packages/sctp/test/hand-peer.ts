@@ -6,7 +6,7 @@ import { makeChunk, PacketWriter } from '../src/wire/packet.ts'
 import { TlvIterator } from '../src/wire/tlv.ts'
 import { drain, seededCrypto } from './support.ts'
 
-export const PEER_TAG = 0x1234_5678
+const PEER_TAG = 0x1234_5678
 
 export function peerInit(initialTsn: number, change: Partial<Init> = {}): Init {
   return {
