@@ -72,7 +72,8 @@ function run(seed: number): void {
     expect(sent[stream]).toEqual(expect.arrayContaining(received[stream]!))
   }
   expect(a.state).toBe('established')
-  expect(b.statistics.heldBytes).toBe(0)
+  // a FORWARD TSN may be lost again and again
+  pair.runUntil(() => b.statistics.heldBytes === 0, 300_000)
   a.shutdown(pair.now)
   pair.runUntil(() => a.state === 'closed' && b.state === 'closed', 300_000)
 }
