@@ -3,6 +3,8 @@ import { connected, numbered, type World } from './support.ts'
 
 const RATE = 100_000_000
 const MESSAGE = 65_536
+/** Bytes of user data in a chunk, on average. */
+const PER_CHUNK = MESSAGE / Math.ceil(MESSAGE / 1160)
 
 interface Run {
   /** Mbit/s of user data. */
@@ -26,7 +28,7 @@ function run(rtt: number, loss: number, duration: number, warmUp: number, rate =
   const end = pair.now + duration
   for (; pair.now < end; pair.runFor(2)) fill()
   const after = b.statistics.chunksReceived - (b.statistics.dropped.duplicate ?? 0)
-  return { goodput: ((after - before) * 1160 * 8) / 1000 / duration, world }
+  return { goodput: ((after - before) * PER_CHUNK * 8) / 1000 / duration, world }
 }
 
 describe('goodput', () => {
