@@ -1,0 +1,463 @@
+// WebRTC data channels over an SCTP association: RFC 8831, opened by DCEP (RFC 8832).
+//
+//   opening ─DATA_CHANNEL_ACK or any message→ open ─close() or the peer's reset→ closing ─both resets→ gone
+//   The side that gets DATA_CHANNEL_OPEN, and both sides of a negotiated channel, begin as open.
+
+import {
+  decodeUtf8,
+  encodeUtf8,
+  type Instant,
+  type Machine,
+  type Output,
+  OutputQueue,
+  type ReceiveInput,
+  type TimeoutInput,
+  UsageError,
+} from '@str0m/sans-io'
+import { SctpAssociation } from './association.ts'
+import type { CloseReason, SctpEvent } from './events.ts'
+import type { SctpOptions } from './options.ts'
+import type { Delivery } from './outgoing.ts'
+import type { IncomingMessage } from './reassembly.ts'
+import type { SctpStatistics } from './statistics.ts'
+import { type ChannelParameters, DCEP_ACK, Ppid, readDcep, writeOpen } from './wire/dcep.ts'
+
+/** Channels at once, at most. What the peer opens beyond is refused. */
+const MAX_CHANNELS = 65_535
+/** RFC 8832 section 8.2.1: 65535 is no stream that a channel may have. */
+const MAX_CHANNEL_ID = 65_534
+const MAX_LABEL_LENGTH = 65_535
+/** RFC 8831 section 6.4: normal. */
+const DEFAULT_PRIORITY = 256
+/** What stands for an empty message (RFC 8831 section 6.6). */
+const EMPTY_MESSAGE = Uint8Array.of(0)
+const NO_BYTES = new Uint8Array(0)
+
+export interface DataChannelsOptions extends SctpOptions {
+  /** The role in DTLS: the client's channels have even ids, the server's odd ones (RFC 8832 section 6). */
+  readonly role: 'client' | 'server'
+}
+
+/** How a channel is to be. At most one of `maxRetransmits` and `maxPacketLifeTime`. */
+export interface ChannelOptions {
+  /** Default true. */
+  readonly ordered?: boolean
+  /** Times that a message is sent again, 0 to 2³² − 1. Default: for ever. */
+  readonly maxRetransmits?: number
+  /** Milliseconds after which a message is given up, 0 to 2³² − 1. Default: never. */
+  readonly maxPacketLifeTime?: number
+  /** Default: empty. */
+  readonly protocol?: string
+  /** RFC 8831 section 6.4; told to the peer. Default 256. */
+  readonly priority?: number
+  /** Both ends open the channel with the same `id`, and nothing is sent for it. Default false. */
+  readonly negotiated?: boolean
+  /** 0 to 65534. Needed where `negotiated`; else chosen by the role. */
+  readonly id?: number
+}
+
+/** What data channels report. */
+export type DataChannelEvent =
+  | { readonly type: 'connected' }
+  /** A channel that the peer has opened, or one of ours that the peer has taken up. */
+  | { readonly type: 'channelOpen'; readonly id: number; readonly parameters: ChannelParameters }
+  | { readonly type: 'channelData'; readonly id: number; readonly data: string | Uint8Array }
+  /** The channel is gone and its id may be used again. */
+  | { readonly type: 'channelClose'; readonly id: number }
+  /** What waits to be sent has fallen to the channel's threshold. */
+  | { readonly type: 'bufferedAmountLow'; readonly id: number }
+  /** The association has ended, and with it all channels; each had its `channelClose` before. */
+  | { readonly type: 'closed'; readonly reason: CloseReason }
+
+interface Channel {
+  readonly id: number
+  readonly parameters: ChannelParameters
+  readonly negotiated: boolean
+  state: 'opening' | 'open' | 'closing'
+  outgoingReset: boolean
+  incomingReset: boolean
+}
+
+/** Data channels over one association, which it drives. */
+export class DataChannels implements Machine<DataChannelEvent> {
+  readonly #association: SctpAssociation
+  readonly #parity: 0 | 1
+  readonly #channels = new Map<number, Channel>()
+  readonly #events = new OutputQueue<DataChannelEvent>()
+  /** Ids that a refused reset has left in doubt: never used again. */
+  readonly #spoilt = new Set<number>()
+  /** Channels closed before the association was there. */
+  readonly #closeOnConnect = new Set<number>()
+  #nextId: number
+  #now: Instant = Number.NEGATIVE_INFINITY
+  #isConnected = false
+  #invalidMessages = 0
+
+  /** Throws a `UsageError` (`invalid-option`) where an option is out of its range. */
+  constructor(options: DataChannelsOptions) {
+    this.#association = new SctpAssociation(options)
+    this.#parity = options.role === 'client' ? 0 : 1
+    this.#nextId = this.#parity
+  }
+
+  /** Starts the association. Both ends may. */
+  connect(now: Instant): void {
+    this.#association.connect(now)
+  }
+
+  /** Whether the association is up. */
+  get isConnected(): boolean {
+    return this.#isConnected
+  }
+
+  get statistics(): SctpStatistics & { readonly invalidMessages: number } {
+    return { ...this.#association.statistics, invalidMessages: this.#invalidMessages }
+  }
+
+  /**
+   * Opens a channel and answers its id. Messages may be sent at once; `channelOpen` says that the peer has it. Throws
+   * a `UsageError`: `invalid-option`, `id-in-use`, `no-free-id`, `invalid-state` where the association has ended.
+   */
+  open(now: Instant, label: string, options: ChannelOptions = {}): number {
+    this.#setNow(now)
+    const parameters = parametersOf(label, options)
+    const id = this.#idFor(options)
+    const isNegotiated = options.negotiated === true
+    if (!isNegotiated) {
+      // first of all, for it may throw
+      const sent = this.#association.send(now, id, Ppid.dcep, writeOpen(parameters))
+      if (!sent) throw new UsageError('buffer-full', 'wait for bufferedAmountLow before opening a channel')
+      if (options.id === undefined) this.#nextId = id + 2
+    }
+    const channel = this.#add(id, parameters, isNegotiated)
+    if (isNegotiated && this.#isConnected) this.#opened(channel)
+    return id
+  }
+
+  #idFor(options: ChannelOptions): number {
+    const limit = Math.min(MAX_CHANNEL_ID + 1, this.#association.outboundStreams)
+    const { id } = options
+    if (id === undefined) {
+      if (options.negotiated === true) {
+        throw new UsageError('invalid-option', 'a negotiated channel needs the id that both ends agreed on')
+      }
+      return this.#freeId(limit)
+    }
+    if (!Number.isInteger(id) || id < 0 || id >= limit) {
+      throw new UsageError('invalid-option', `an id is from 0 to ${limit - 1}, not ${id}`)
+    }
+    if (options.negotiated !== true && (id & 1) !== this.#parity) {
+      throw new UsageError('invalid-option', `the id ${id} is the peer's to choose: see the role`)
+    }
+    if (!this.#isFree(id)) throw new UsageError('id-in-use', `there is a channel with id ${id}`)
+    return id
+  }
+
+  #isFree(id: number): boolean {
+    return !this.#channels.has(id) && !this.#spoilt.has(id)
+  }
+
+  /** The next free id, going round, so that one that was closed rests a while. */
+  #freeId(limit: number): number {
+    const start = this.#nextId < limit ? this.#nextId : this.#parity
+    let id = start
+    for (let count = 0; count < limit; count += 2) {
+      if (this.#isFree(id)) return id
+      id += 2
+      if (id >= limit) id = this.#parity
+    }
+    throw new UsageError('no-free-id', 'all channels that the peer has streams for are in use')
+  }
+
+  #add(id: number, parameters: ChannelParameters, negotiated: boolean): Channel {
+    const channel: Channel = {
+      id,
+      parameters,
+      negotiated,
+      state: 'opening',
+      outgoingReset: false,
+      incomingReset: false,
+    }
+    this.#channels.set(id, channel)
+    return channel
+  }
+
+  /**
+   * Queues a message: text for a string, else binary. Leave its bytes be until it is acknowledged. False where the send
+   * buffer is full: nothing was queued; wait for `bufferedAmountLow`. Throws a `UsageError`: `no-channel`,
+   * `channel-closing`, `invalid-state`.
+   */
+  send(now: Instant, id: number, data: string | Uint8Array): boolean {
+    this.#setNow(now)
+    const channel = this.#channel(id)
+    if (channel.state === 'closing') {
+      throw new UsageError('channel-closing', `the channel ${id} is closing: nothing more can be sent on it`)
+    }
+    const isText = typeof data === 'string'
+    const bytes = isText ? encodeUtf8(data) : data
+    const delivery = deliveryOf(channel)
+    if (bytes.length > 0) {
+      return this.#association.send(now, id, isText ? Ppid.string : Ppid.binary, bytes, delivery)
+    }
+    return this.#association.send(
+      now,
+      id,
+      isText ? Ppid.stringEmpty : Ppid.binaryEmpty,
+      EMPTY_MESSAGE,
+      delivery,
+    )
+  }
+
+  /** Bytes queued on a channel and not yet sent for the first time. */
+  bufferedAmount(id: number): number {
+    return this.#association.bufferedAmount(id)
+  }
+
+  /** Bytes at or below which `bufferedAmountLow` is reported. Default 0. Throws a `UsageError` (`no-channel`). */
+  setBufferedAmountLowThreshold(id: number, bytes: number): void {
+    this.#channel(id)
+    this.#association.setBufferedAmountLowThreshold(id, bytes)
+  }
+
+  /** Closes a channel once all that is queued on it is sent; `channelClose` follows. Throws a `UsageError` (`no-channel`). */
+  close(now: Instant, id: number): void {
+    this.#setNow(now)
+    const channel = this.#channel(id)
+    if (channel.state !== 'closing') this.#close(channel)
+  }
+
+  /** Ends the association once all that is queued is acknowledged. Throws a `UsageError` (`invalid-state`). */
+  shutdown(now: Instant): void {
+    this.#association.shutdown(now)
+  }
+
+  /** Ends the association at once. */
+  abort(now: Instant, reason = ''): void {
+    this.#association.abort(now, reason)
+  }
+
+  #channel(id: number): Channel {
+    const channel = this.#channels.get(id)
+    if (channel === undefined) throw new UsageError('no-channel', `there is no channel with id ${id}`)
+    return channel
+  }
+
+  #setNow(now: Instant): void {
+    if (now > this.#now) this.#now = now
+  }
+
+  handleInput(input: TimeoutInput | ReceiveInput): void {
+    this.#setNow(input.now)
+    this.#association.handleInput(input)
+  }
+
+  pollOutput(): Output<DataChannelEvent> {
+    for (;;) {
+      const event = this.#events.shift()
+      if (event !== undefined) return { kind: 'event', event }
+      const output = this.#association.pollOutput()
+      if (output.kind !== 'event') return output
+      this.#onEvent(output.event)
+    }
+  }
+
+  #onEvent(event: SctpEvent): void {
+    switch (event.type) {
+      case 'connected':
+        this.#onConnected()
+        break
+      case 'message':
+        this.#onMessage(event)
+        break
+      case 'bufferedAmountLow':
+        if (this.#channels.has(event.stream))
+          this.#events.push({ type: 'bufferedAmountLow', id: event.stream })
+        break
+      case 'incomingReset':
+        for (const id of event.streams) this.#onIncomingReset(id)
+        break
+      case 'outgoingReset':
+        for (const id of event.streams) this.#onOutgoingReset(id, event.performed)
+        break
+      case 'restarted':
+        // the peer knows none of them any more
+        this.#closeAll()
+        this.#spoilt.clear()
+        break
+      case 'closed':
+        this.#isConnected = false
+        this.#closeAll()
+        this.#events.push(event)
+    }
+  }
+
+  #onConnected(): void {
+    this.#isConnected = true
+    this.#events.push({ type: 'connected' })
+    for (const channel of this.#channels.values()) {
+      if (channel.id >= this.#association.outboundStreams) {
+        this.#forget(channel)
+      } else if (this.#closeOnConnect.has(channel.id)) {
+        this.#reset(channel)
+      } else if (channel.state === 'opening' && channel.negotiated) {
+        this.#opened(channel)
+      }
+    }
+    this.#closeOnConnect.clear()
+  }
+
+  #opened(channel: Channel): void {
+    channel.state = 'open'
+    this.#events.push({ type: 'channelOpen', id: channel.id, parameters: channel.parameters })
+  }
+
+  #onMessage(message: IncomingMessage): void {
+    if (message.ppid === Ppid.dcep) {
+      this.#onDcep(message)
+      return
+    }
+    const channel = this.#channels.get(message.stream)
+    const data = contentOf(message)
+    if (channel === undefined || data === undefined) {
+      this.#invalidMessages++
+      return
+    }
+    // RFC 8832 section 6: any message stands for the acknowledgement
+    if (channel.state === 'opening') this.#opened(channel)
+    this.#events.push({ type: 'channelData', id: channel.id, data })
+  }
+
+  #onDcep({ stream: id, data }: IncomingMessage): void {
+    const message = readDcep(data)
+    const channel = this.#channels.get(id)
+    if (message?.type === 'ack') {
+      if (channel?.state === 'opening') this.#opened(channel)
+      return
+    }
+    const isValid = message !== undefined && channel === undefined && (id & 1) !== this.#parity
+    if (!isValid || id > MAX_CHANNEL_ID || this.#spoilt.has(id) || this.#channels.size >= MAX_CHANNELS) {
+      // RFC 8832 section 6: closed without an acknowledgement
+      this.#invalidMessages++
+      if (channel === undefined) this.#refuse(id)
+      else if (channel.state !== 'closing') this.#close(channel)
+      return
+    }
+    if (this.#association.state !== 'established') return
+    if (this.#association.send(this.#now, id, Ppid.dcep, DCEP_ACK)) {
+      this.#opened(this.#add(id, message.parameters, false))
+    } else {
+      this.#refuse(id)
+    }
+  }
+
+  #refuse(id: number): void {
+    if (this.#mayReset && id < this.#association.outboundStreams) this.#association.resetStream(this.#now, id)
+  }
+
+  get #mayReset(): boolean {
+    return this.#association.state === 'established' && this.#association.canResetStreams
+  }
+
+  #close(channel: Channel): void {
+    channel.state = 'closing'
+    if (this.#isConnected) this.#reset(channel)
+    else this.#closeOnConnect.add(channel.id)
+  }
+
+  /** RFC 8831 section 6.7. */
+  #reset(channel: Channel): void {
+    if (this.#mayReset) {
+      this.#association.resetStream(this.#now, channel.id)
+    } else {
+      this.#spoilt.add(channel.id)
+      this.#forget(channel)
+    }
+  }
+
+  #onIncomingReset(id: number): void {
+    const channel = this.#channels.get(id)
+    if (channel === undefined) return
+    channel.incomingReset = true
+    if (channel.state !== 'closing') this.#close(channel)
+    else this.#forgetIfDone(channel)
+  }
+
+  #onOutgoingReset(id: number, performed: boolean): void {
+    const channel = this.#channels.get(id)
+    if (!performed) this.#spoilt.add(id)
+    if (channel === undefined) return
+    channel.outgoingReset = true
+    if (performed) this.#forgetIfDone(channel)
+    else this.#forget(channel)
+  }
+
+  /** An id is free where both directions have started anew. */
+  #forgetIfDone(channel: Channel): void {
+    if (channel.incomingReset && channel.outgoingReset) this.#forget(channel)
+  }
+
+  #forget(channel: Channel): void {
+    this.#channels.delete(channel.id)
+    this.#events.push({ type: 'channelClose', id: channel.id })
+  }
+
+  #closeAll(): void {
+    for (const channel of this.#channels.values()) this.#forget(channel)
+    this.#closeOnConnect.clear()
+  }
+}
+
+function contentOf({ ppid, data }: IncomingMessage): string | Uint8Array | undefined {
+  switch (ppid) {
+    case Ppid.string:
+      return decodeUtf8(data)
+    case Ppid.binary:
+      return data
+    case Ppid.stringEmpty:
+      return ''
+    case Ppid.binaryEmpty:
+      return NO_BYTES
+    default:
+      return undefined
+  }
+}
+
+function deliveryOf({ parameters, state, negotiated }: Channel): Delivery {
+  // RFC 8832 section 6: in order until the peer is known to have the channel
+  const unordered = !parameters.ordered && (state === 'open' || negotiated)
+  if (parameters.maxRetransmits !== undefined) return { unordered, maxRetransmits: parameters.maxRetransmits }
+  if (parameters.maxPacketLifeTime !== undefined) return { unordered, lifetime: parameters.maxPacketLifeTime }
+  return { unordered }
+}
+
+function parametersOf(label: string, options: ChannelOptions): ChannelParameters {
+  const {
+    ordered = true,
+    protocol = '',
+    priority = DEFAULT_PRIORITY,
+    maxRetransmits,
+    maxPacketLifeTime,
+  } = options
+  if (encodeUtf8(label).length > MAX_LABEL_LENGTH || encodeUtf8(protocol).length > MAX_LABEL_LENGTH) {
+    throw new UsageError('invalid-option', 'a label and a protocol have at most 65535 bytes each')
+  }
+  if (maxRetransmits !== undefined && maxPacketLifeTime !== undefined) {
+    throw new UsageError('invalid-option', 'give one of maxRetransmits and maxPacketLifeTime, not both')
+  }
+  checkInteger('priority', priority, 0xffff)
+  if (maxRetransmits !== undefined) checkInteger('maxRetransmits', maxRetransmits, 0xffff_ffff)
+  if (maxPacketLifeTime !== undefined) checkInteger('maxPacketLifeTime', maxPacketLifeTime, 0xffff_ffff)
+  return {
+    label,
+    protocol,
+    priority,
+    ordered,
+    ...(maxRetransmits === undefined ? {} : { maxRetransmits }),
+    ...(maxPacketLifeTime === undefined ? {} : { maxPacketLifeTime }),
+  }
+}
+
+function checkInteger(name: string, value: number, max: number): void {
+  if (Number.isInteger(value) && value >= 0 && value <= max) return
+  throw new UsageError('invalid-option', `${name} is an integer from 0 to ${max}, not ${value}`)
+}

@@ -1,0 +1,93 @@
+import { type CryptoProvider, defaultCrypto } from '@str0m/crypto'
+import { UsageError } from '@str0m/sans-io'
+import { type CongestionController, Cubic } from './congestion.ts'
+import { COMMON_HEADER, DATA_HEADER } from './wire/constants.ts'
+
+/** What an association can be told. All is optional. */
+export interface SctpOptions {
+  /** Where randomness and the cookie's HMAC come from. Default: `defaultCrypto()`. */
+  readonly crypto?: CryptoProvider
+  /** 1 to 65535. Default 5000, as in `a=sctp-port` (RFC 8841). */
+  readonly localPort?: number
+  readonly remotePort?: number
+  /** Bytes of the largest packet, 576 to 65535. Default 1191: what DTLS leaves of 1228 bytes. It is not probed. */
+  readonly maxPacketSize?: number
+  /** Bytes that may be held for reassembly and order, 65536 to 2³⁰; what the peer is told. Default 8 MiB. */
+  readonly receiveWindow?: number
+  /** Bytes of the largest message that is taken from the peer; a larger one ends the association. Default 1 MiB. */
+  readonly maxMessageSize?: number
+  /** Bytes that may wait to be sent, over all streams. Default 16 MiB. */
+  readonly sendBuffer?: number
+  /** Streams each way, 1 to 65535. Default 65535. */
+  readonly streams?: number
+  /** ms before the first round-trip sample. Default 500. */
+  readonly rtoInitial?: number
+  /** ms. Default 200. */
+  readonly rtoMin?: number
+  /** ms. Default 5000. */
+  readonly rtoMax?: number
+  /** ms that an acknowledgement may wait, 0 to 500. Default 20. */
+  readonly sackDelay?: number
+  /** ms of silence after which the path is probed; `Infinity`: never. Default 30000. */
+  readonly heartbeatInterval?: number
+  /** Timeouts in a row without an answer after which the association ends. Default 12. */
+  readonly maxRetransmissions?: number
+  /**
+   * Leave checksums out where the peer too offers it (RFC 9653). Only over DTLS or what protects as well.
+   * Default false.
+   */
+  readonly zeroChecksum?: boolean
+  /** Makes the congestion controller. `mtu`: bytes of user data in a full packet. Default: CUBIC. */
+  readonly congestion?: (mtu: number) => CongestionController
+}
+
+export type Settings = Required<SctpOptions>
+
+/** Throws a `UsageError` (`invalid-option`) where an option is out of its range. */
+export function settingsOf(options: SctpOptions): Settings {
+  const settings: Settings = {
+    crypto: options.crypto ?? defaultCrypto(),
+    localPort: options.localPort ?? 5000,
+    remotePort: options.remotePort ?? 5000,
+    maxPacketSize: options.maxPacketSize ?? 1191,
+    receiveWindow: options.receiveWindow ?? 8 << 20,
+    maxMessageSize: options.maxMessageSize ?? 1 << 20,
+    sendBuffer: options.sendBuffer ?? 16 << 20,
+    streams: options.streams ?? 65_535,
+    rtoInitial: options.rtoInitial ?? 500,
+    rtoMin: options.rtoMin ?? 200,
+    rtoMax: options.rtoMax ?? 5000,
+    sackDelay: options.sackDelay ?? 20,
+    heartbeatInterval: options.heartbeatInterval ?? 30_000,
+    maxRetransmissions: options.maxRetransmissions ?? 12,
+    zeroChecksum: options.zeroChecksum ?? false,
+    congestion: options.congestion ?? ((mtu) => new Cubic(mtu)),
+  }
+  inRange(settings, 'localPort', 1, 65_535)
+  inRange(settings, 'remotePort', 1, 65_535)
+  inRange(settings, 'maxPacketSize', 576, 65_535)
+  inRange(settings, 'receiveWindow', 65_536, 2 ** 30)
+  inRange(settings, 'maxMessageSize', 1, settings.receiveWindow)
+  inRange(settings, 'sendBuffer', 1, 2 ** 40)
+  inRange(settings, 'streams', 1, 65_535)
+  inRange(settings, 'rtoMin', 1, 60_000)
+  inRange(settings, 'rtoMax', settings.rtoMin, 600_000)
+  inRange(settings, 'rtoInitial', settings.rtoMin, settings.rtoMax)
+  inRange(settings, 'sackDelay', 0, 500)
+  inRange(settings, 'heartbeatInterval', 1, Number.POSITIVE_INFINITY)
+  inRange(settings, 'maxRetransmissions', 1, Number.POSITIVE_INFINITY)
+  return settings
+}
+
+/** Bytes of user data in a full packet: a multiple of four, so that no chunk but a message's last is padded. */
+export function maxPayload(maxPacketSize: number): number {
+  return (maxPacketSize - COMMON_HEADER - DATA_HEADER) & ~3
+}
+
+type Numbers = { [K in keyof Settings]: Settings[K] extends number ? K : never }[keyof Settings]
+
+function inRange(settings: Settings, name: Numbers, min: number, max: number): void {
+  const value = settings[name]
+  if (value >= min && value <= max) return
+  throw new UsageError('invalid-option', `${name} is to be from ${min} to ${max}, not ${value}`)
+}

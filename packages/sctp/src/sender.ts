@@ -1,0 +1,532 @@
+// What has been sent, what is lost, what may be sent: RFC 9260 sections 6.1 to 6.3 and 7.2, with the loss detection of
+// RACK-TLP (RFC 8985) in place of counted miss indications, and partial reliability (RFC 3758).
+//
+//   SendQueue → flying → acked → cumulatively acked: the slot is free
+//                 ↓ ↑
+//                lost → abandoned → FORWARD TSN
+
+import { type Instant, NEVER, readU16, readU32, serial32, writeU16, writeU32 } from '@str0m/sans-io'
+import type { CongestionController } from './congestion.ts'
+import type { OutgoingMessage, SendQueue } from './outgoing.ts'
+import { ChunkList, Outstanding, type SentChunk } from './outstanding.ts'
+import type { RoundTrip } from './round-trip.ts'
+import type { Counters } from './statistics.ts'
+import { ChunkType, DATA_HEADER, DataFlag, TLV_HEADER } from './wire/constants.ts'
+import type { PacketWriter } from './wire/packet.ts'
+import type { TlvIterator } from './wire/tlv.ts'
+
+/** Chunks sent later that are acknowledged before one counts as lost at once: DupThresh of RFC 8985. */
+const REORDER_THRESHOLD = 3
+/** The window for reordering, as a share of the least round-trip time, and how far it may widen. */
+const REORDER_SHARE = 1 / 4
+const MAX_REORDER_WIDENING = 16
+/** Streams that one FORWARD TSN names, at most: what fits in a small packet. */
+const MAX_FORWARD_STREAMS = 128
+const NO_BYTES = new Uint8Array(0)
+
+export interface SenderOptions {
+  readonly initialTsn: number
+  /** The peer's advertised window, bytes. */
+  readonly peerWindow: number
+  /** Bytes of user data that a DATA chunk takes. */
+  readonly maxPayload: number
+  /** Whether the peer knows FORWARD TSN. */
+  readonly forwardTsn: boolean
+  readonly congestion: CongestionController
+  readonly roundTrip: RoundTrip
+  readonly queue: SendQueue
+  readonly counters: Counters
+}
+
+/** Sends user messages as DATA chunks until the peer has them, or they are given up. TSNs within are unwrapped. */
+export class DataSender {
+  readonly #maxPayload: number
+  readonly #forwardTsn: boolean
+  readonly #congestion: CongestionController
+  readonly #roundTrip: RoundTrip
+  readonly #queue: SendQueue
+  readonly #counters: Counters
+  readonly #outstanding: Outstanding
+  readonly #flying = new ChunkList()
+  readonly #lost = new ChunkList()
+  #flight = 0
+  #peerWindow: number
+  #retransmitAt: Instant = NEVER
+  #probeAt: Instant = NEVER
+  #reorderAt: Instant = NEVER
+  #lastSentAt: Instant = Number.NEGATIVE_INFINITY
+  /** A probe goes out whatever the congestion window says. */
+  #probing = false
+  /** One probe for each flight (RFC 8985 section 7.3). */
+  #probed = false
+  /** The chunk sent last of all that are acknowledged. */
+  #rackSentAt: Instant = Number.NEGATIVE_INFINITY
+  #rackTsn = -1
+  #rackRtt = 0
+  #gapAcked = 0
+  #highestAcked: number
+  #reordering = false
+  #widening = 1
+  /** Losses up to this TSN belong to a reduction that was made. */
+  #recoveryTsn = -1
+  #recovering = false
+  /** All up to here is acknowledged or abandoned: Advanced.Peer.Ack.Point. */
+  #advancedTsn: number
+  #forwardDue = false
+  #forwardSentAt: Instant = Number.NEGATIVE_INFINITY
+  #previousStarts: number[] = []
+  #previousEnds: number[] = []
+  readonly #onExpired = (): void => {
+    this.#counters.messagesAbandoned++
+  }
+
+  constructor(options: SenderOptions) {
+    this.#maxPayload = options.maxPayload
+    this.#forwardTsn = options.forwardTsn
+    this.#congestion = options.congestion
+    this.#roundTrip = options.roundTrip
+    this.#queue = options.queue
+    this.#counters = options.counters
+    this.#peerWindow = options.peerWindow
+    this.#outstanding = new Outstanding(options.initialTsn)
+    this.#advancedTsn = this.#outstanding.ackedTsn
+    this.#highestAcked = this.#outstanding.ackedTsn
+  }
+
+  /** Bytes of user data in flight. */
+  get inFlight(): number {
+    return this.#flight
+  }
+
+  get congestionWindow(): number {
+    return this.#congestion.window
+  }
+
+  get peerWindow(): number {
+    return this.#peerWindow
+  }
+
+  /** Whether all that was queued is acknowledged or given up. */
+  get isDrained(): boolean {
+    return this.#outstanding.count === 0 && this.#queue.isEmpty
+  }
+
+  /** The last TSN that was assigned, 32 bits. */
+  get lastAssignedTsn(): number {
+    return (this.#outstanding.nextTsn - 1) >>> 0
+  }
+
+  /** When `onTimer` is next to be called. */
+  get nextAt(): Instant {
+    return Math.min(this.#retransmitAt, this.#probeAt, this.#reorderAt)
+  }
+
+  /** Whether `fill` would write something. */
+  canSend(now: Instant): boolean {
+    if (this.#forwardDue) return true
+    const lost = this.#lost.head
+    if (lost !== undefined) return this.#mayRetransmit(lost)
+    const message = this.#queue.current(now, this.#onExpired)
+    return (
+      message !== undefined &&
+      this.#maySendNew(Math.min(message.data.length - message.taken, this.#maxPayload))
+    )
+  }
+
+  #mayRetransmit(chunk: SentChunk): boolean {
+    return this.#probing || this.#flight === 0 || this.#flight + chunk.length <= this.#congestion.window
+  }
+
+  #maySendNew(length: number): boolean {
+    if (this.#outstanding.isFull || this.#flight >= this.#congestion.window) return false
+    // RFC 9260 section 6.1 A: one chunk probes a closed window
+    return this.#peerWindow >= length || this.#flight === 0
+  }
+
+  /** Writes what may be sent into `writer`: FORWARD TSN, what is sent again, what is new. */
+  fill(writer: PacketWriter, now: Instant): void {
+    if (this.#forwardDue) this.#writeForwardTsn(writer, now)
+    for (let chunk = this.#lost.head; chunk !== undefined; chunk = this.#lost.head) {
+      if (!this.#mayRetransmit(chunk) || writer.room < DATA_HEADER - TLV_HEADER + chunk.length) return
+      this.#lost.remove(chunk)
+      this.#probing = false
+      this.#counters.chunksRetransmitted++
+      this.#write(writer, chunk, now)
+    }
+    if (this.#flight === 0 && this.#outstanding.count === 0 && this.#lastSentAt + this.#roundTrip.rto < now) {
+      if (this.#lastSentAt > Number.NEGATIVE_INFINITY) this.#congestion.onIdle()
+      this.#lastSentAt = now
+    }
+    for (;;) {
+      const message = this.#queue.current(now, this.#onExpired)
+      if (message === undefined) return
+      const length = Math.min(message.data.length - message.taken, this.#maxPayload)
+      if (writer.room < DATA_HEADER - TLV_HEADER + length || !this.#maySendNew(length)) return
+      this.#writeNew(writer, message, length, now)
+    }
+  }
+
+  #writeNew(writer: PacketWriter, message: OutgoingMessage, length: number, now: Instant): void {
+    const chunk = this.#outstanding.push()
+    chunk.message = message
+    chunk.offset = message.taken
+    chunk.length = length
+    chunk.sends = 0
+    chunk.flags = message.unordered ? DataFlag.unordered : 0
+    if (message.taken === 0) {
+      chunk.flags |= DataFlag.begin
+      message.firstTsn = chunk.tsn
+      if (!message.unordered) {
+        const { stream } = message
+        message.ssn = stream.nextSsn
+        stream.nextSsn = (stream.nextSsn + 1) & 0xffff
+      }
+    }
+    message.lastTsn = chunk.tsn
+    if (message.taken + length === message.data.length) chunk.flags |= DataFlag.end
+    this.#queue.take(message, length)
+    this.#peerWindow = Math.max(0, this.#peerWindow - length)
+    this.#counters.chunksSent++
+    this.#write(writer, chunk, now)
+  }
+
+  #write(writer: PacketWriter, chunk: SentChunk, now: Instant): void {
+    const { length } = chunk
+    const message = chunk.message!
+    const flags = chunk.sends > 0 ? chunk.flags | DataFlag.immediate : chunk.flags
+    const at = writer.chunk(ChunkType.data, flags, DATA_HEADER - TLV_HEADER + length)
+    const { bytes } = writer
+    writeU32(bytes, at, chunk.tsn)
+    writeU16(bytes, at + 4, message.stream.id)
+    writeU16(bytes, at + 6, message.ssn)
+    writeU32(bytes, at + 8, message.ppid)
+    const { data } = message
+    bytes.set(length === data.length ? data : data.subarray(chunk.offset, chunk.offset + length), at + 12)
+    chunk.sentAt = now
+    chunk.sends++
+    chunk.state = 'flying'
+    this.#flying.append(chunk)
+    this.#flight += length
+    this.#lastSentAt = now
+    // RFC 9260 sections 6.3.2, rule R1, and 7.2.4, rule 4
+    const isFirst = chunk.tsn === this.#outstanding.ackedTsn + 1
+    if (isFirst || this.#retransmitAt === NEVER) this.#retransmitAt = now + this.#roundTrip.rto
+    this.#armProbe(now)
+  }
+
+  #armProbe(now: Instant): void {
+    const { smoothed, rto } = this.#roundTrip
+    if (this.#probed || smoothed === 0) return
+    // RFC 8985 section 7.2; a peer may delay the acknowledgement of a single packet
+    const delay = 2 * smoothed + (this.#flying.head === this.#flying.tail ? rto / 2 : 2)
+    this.#probeAt = now + delay
+  }
+
+  /** Takes a SACK. False where it cannot be true: it is then without effect. */
+  onSack(now: Instant, sack: TlvIterator): boolean {
+    if (sack.length < 12) return false
+    const { bytes, valueStart: at } = sack
+    const outstanding = this.#outstanding
+    const before = outstanding.ackedTsn
+    const cumulative = serial32.unwrap(readU32(bytes, at), before)
+    const blocks = readU16(bytes, at + 8)
+    const duplicates = readU16(bytes, at + 10)
+    if (sack.length < 12 + 4 * (blocks + duplicates) || cumulative >= outstanding.nextTsn) return false
+    // an old one, overtaken by a later
+    if (cumulative < before) return true
+    let lastEnd = cumulative
+    for (let i = 0; i < blocks; i++) {
+      const start = cumulative + readU16(bytes, at + 12 + 4 * i)
+      const end = cumulative + readU16(bytes, at + 14 + 4 * i)
+      if (start <= lastEnd || end < start || end >= outstanding.nextTsn) return false
+      lastEnd = end
+    }
+    this.#acknowledge(now, cumulative, readU32(bytes, at + 4), at + 12, blocks, bytes)
+    return true
+  }
+
+  /** Takes the cumulative TSN that a SHUTDOWN carries. False where it cannot be true. */
+  onCumulative(now: Instant, tsn: number): boolean {
+    const outstanding = this.#outstanding
+    const cumulative = serial32.unwrap(tsn, outstanding.ackedTsn)
+    if (cumulative >= outstanding.nextTsn) return false
+    if (cumulative > outstanding.ackedTsn) {
+      this.#acknowledge(now, cumulative, this.#peerWindow + this.#flight, 0, 0, NO_BYTES)
+    }
+    return true
+  }
+
+  /** All up to `cumulative` has come, and what the `blocks` gap blocks at `at` say. */
+  #acknowledge(
+    now: Instant,
+    cumulative: number,
+    window: number,
+    at: number,
+    blocks: number,
+    bytes: Uint8Array,
+  ): void {
+    const outstanding = this.#outstanding
+    const before = outstanding.ackedTsn
+    const flightBefore = this.#flight
+    let acked = 0
+    const rackBefore = this.#rackSentAt
+    for (let tsn = before + 1; tsn <= cumulative; tsn++) {
+      const chunk = outstanding.at(tsn)
+      acked += this.#ack(chunk, now)
+      if (chunk.state === 'acked') this.#gapAcked--
+      chunk.message = undefined
+    }
+    outstanding.ackedTsn = cumulative
+    acked += this.#ackGaps(bytes, at, blocks, cumulative, now)
+    const sample = this.#rackSentAt > rackBefore
+    if (cumulative > before) {
+      this.#roundTrip.progressed()
+      this.#probed = false
+      if (cumulative >= this.#recoveryTsn) this.#recovering = false
+    }
+    if (acked > 0 && !this.#recovering) {
+      const { latest, min } = this.#roundTrip
+      this.#congestion.onAck(now, acked, flightBefore, sample ? this.#rackRtt : latest, min)
+    }
+    this.#peerWindow = Math.max(0, window - this.#flight)
+    this.#detectLoss(now)
+    this.#advance(now)
+    this.#rearm(now, cumulative > before)
+  }
+
+  /** Notes the gap blocks. Blocks that grew since the last SACK are read from where they grew. */
+  #ackGaps(bytes: Uint8Array, at: number, blocks: number, cumulative: number, now: Instant): number {
+    const starts: number[] = []
+    const ends: number[] = []
+    let acked = 0
+    let known = 0
+    for (let i = 0; i < blocks; i++) {
+      const start = cumulative + readU16(bytes, at + 4 * i)
+      const end = cumulative + readU16(bytes, at + 4 * i + 2)
+      while (known < this.#previousEnds.length && this.#previousEnds[known]! < start) known++
+      const isKnown = known < this.#previousEnds.length && this.#previousStarts[known]! <= start
+      for (let tsn = isKnown ? this.#previousEnds[known]! + 1 : start; tsn <= end; tsn++) {
+        acked += this.#ack(this.#outstanding.at(tsn), now)
+      }
+      starts.push(start)
+      ends.push(end)
+    }
+    this.#previousStarts = starts
+    this.#previousEnds = ends
+    return acked
+  }
+
+  /** The peer has `chunk`. Answers the bytes that this acknowledges for the first time. */
+  #ack(chunk: SentChunk, now: Instant): number {
+    if (chunk.state === 'flying') {
+      this.#flying.remove(chunk)
+      this.#flight -= chunk.length
+    } else if (chunk.state === 'lost') {
+      this.#lost.remove(chunk)
+    } else {
+      return 0
+    }
+    chunk.state = 'acked'
+    this.#gapAcked++
+    const rtt = now - chunk.sentAt
+    if (chunk.sends === 1) {
+      if (chunk.tsn < this.#highestAcked) this.#reordering = true
+    } else if (rtt < this.#roundTrip.min / 2) {
+      // what came is the first copy: it was late, not lost
+      this.#reordering = true
+      this.#widening = Math.min(this.#widening * 2, MAX_REORDER_WIDENING)
+      return chunk.length
+    }
+    this.#highestAcked = Math.max(this.#highestAcked, chunk.tsn)
+    if (chunk.sentAt > this.#rackSentAt) {
+      this.#rackSentAt = chunk.sentAt
+      this.#rackTsn = chunk.tsn
+      this.#rackRtt = rtt
+      // RFC 9260 section 6.3.1, rule C5 (Karn's algorithm)
+      if (chunk.sends === 1) this.#roundTrip.sample(rtt)
+    } else if (chunk.sentAt === this.#rackSentAt && chunk.tsn > this.#rackTsn) {
+      this.#rackTsn = chunk.tsn
+    }
+    return chunk.length
+  }
+
+  /** RFC 8985 section 6.2: what was sent well before something that has come is lost. */
+  #detectLoss(now: Instant): void {
+    this.#reorderAt = NEVER
+    const eager = !this.#reordering && (this.#recovering || this.#gapAcked >= REORDER_THRESHOLD)
+    const { min, smoothed } = this.#roundTrip
+    const share = Math.max(1, min * REORDER_SHARE) * this.#widening
+    const window = eager || min === Number.POSITIVE_INFINITY ? 0 : Math.min(share, Math.max(smoothed, 4))
+    for (let chunk = this.#flying.head; chunk !== undefined;) {
+      const { next } = chunk
+      const earlier =
+        chunk.sentAt < this.#rackSentAt || (chunk.sentAt === this.#rackSentAt && chunk.tsn < this.#rackTsn)
+      if (!earlier) return
+      const lostAt = chunk.sentAt + this.#rackRtt + window
+      if (lostAt > now) {
+        this.#reorderAt = lostAt
+        return
+      }
+      if (chunk.tsn > this.#recoveryTsn) {
+        this.#recoveryTsn = this.#outstanding.nextTsn - 1
+        this.#recovering = true
+        this.#congestion.onLoss(now)
+      }
+      // giving up a message takes its other chunks off the list too: start over
+      if (this.#lose(chunk, now)) chunk = this.#flying.head
+      else chunk = next
+    }
+  }
+
+  /** `chunk` is lost. True where its message was given up for it. */
+  #lose(chunk: SentChunk, now: Instant): boolean {
+    this.#flying.remove(chunk)
+    this.#flight -= chunk.length
+    chunk.state = 'lost'
+    this.#lost.append(chunk)
+    const message = chunk.message!
+    const expired = chunk.sends > message.maxRetransmits || message.expiresAt <= now
+    if (!expired || !this.#forwardTsn) return false
+    this.#abandon(message)
+    return true
+  }
+
+  /** RFC 3758 section 3.5, A3. */
+  #abandon(message: OutgoingMessage): void {
+    message.abandoned = true
+    this.#counters.messagesAbandoned++
+    if (message.taken < message.data.length) this.#endHalfSent(message)
+    const from = Math.max(message.firstTsn, this.#outstanding.ackedTsn + 1)
+    for (let tsn = from; tsn <= message.lastTsn; tsn++) {
+      const chunk = this.#outstanding.at(tsn)
+      if (chunk.state === 'flying') {
+        this.#flying.remove(chunk)
+        this.#flight -= chunk.length
+      } else if (chunk.state === 'lost') {
+        this.#lost.remove(chunk)
+      } else if (chunk.state === 'acked') {
+        this.#gapAcked--
+      }
+      chunk.state = 'abandoned'
+    }
+  }
+
+  /**
+   * The rest of a message is not to be sent. A TSN stands for it that is never sent, or a peer that has all that was sent
+   * would acknowledge it, get no FORWARD TSN, and wait for the rest for ever.
+   */
+  #endHalfSent(message: OutgoingMessage): void {
+    this.#queue.dropRest(message)
+    const chunk = this.#outstanding.push()
+    chunk.message = message
+    chunk.length = 0
+    chunk.sends = 0
+    chunk.state = 'abandoned'
+    message.lastTsn = chunk.tsn
+  }
+
+  /** RFC 3758 section 3.5, C1 to C3. */
+  #advance(now: Instant): void {
+    const outstanding = this.#outstanding
+    const from = Math.max(this.#advancedTsn, outstanding.ackedTsn)
+    let to = from
+    while (to + 1 < outstanding.nextTsn && outstanding.at(to + 1).state === 'abandoned') to++
+    this.#advancedTsn = to
+    if (to <= outstanding.ackedTsn) this.#forwardDue = false
+    else if (to > from || now - this.#forwardSentAt >= this.#roundTrip.rto) this.#forwardDue = true
+  }
+
+  #writeForwardTsn(writer: PacketWriter, now: Instant): void {
+    const streams = new Map<number, number>()
+    let to = this.#outstanding.ackedTsn
+    while (to < this.#advancedTsn) {
+      const message = this.#outstanding.at(to + 1).message!
+      if (!message.unordered) {
+        if (!streams.has(message.stream.id) && streams.size === MAX_FORWARD_STREAMS) break
+        streams.set(message.stream.id, message.ssn)
+      }
+      to = message.lastTsn
+    }
+    if (writer.room < 4 + 4 * streams.size) return
+    this.#forwardDue = false
+    this.#forwardSentAt = now
+    const at = writer.chunk(ChunkType.forwardTsn, 0, 4 + 4 * streams.size)
+    writeU32(writer.bytes, at, to)
+    let entry = at + 4
+    for (const [stream, ssn] of streams) {
+      writeU16(writer.bytes, entry, stream)
+      writeU16(writer.bytes, entry + 2, ssn)
+      entry += 4
+    }
+    if (this.#retransmitAt === NEVER) this.#retransmitAt = now + this.#roundTrip.rto
+  }
+
+  #rearm(now: Instant, progress: boolean): void {
+    if (this.#outstanding.count === 0) {
+      this.#retransmitAt = NEVER
+      this.#probeAt = NEVER
+      this.#reorderAt = NEVER
+      return
+    }
+    if (!progress) return
+    // RFC 9260 section 6.3.2, rule R3
+    this.#retransmitAt = now + this.#roundTrip.rto
+    if (this.#flying.head === undefined) this.#probeAt = NEVER
+    else this.#armProbe(now)
+  }
+
+  /** A timer may have run out. True where it was the retransmission timer (T3-rtx). */
+  onTimer(now: Instant): boolean {
+    if (this.#reorderAt <= now) {
+      this.#detectLoss(now)
+      this.#advance(now)
+    }
+    if (this.#probeAt <= now) this.#probe(now)
+    if (this.#retransmitAt > now) return false
+    this.#onTimeout(now)
+    return true
+  }
+
+  #probe(now: Instant): void {
+    this.#probeAt = NEVER
+    this.#probed = true
+    const last = this.#flying.tail
+    if (last === undefined || this.#lost.head !== undefined) return
+    this.#counters.probes++
+    this.#lose(last, now)
+    this.#probing = this.#lost.head !== undefined
+    this.#advance(now)
+  }
+
+  #onTimeout(now: Instant): void {
+    this.#counters.timeouts++
+    this.#roundTrip.backOff()
+    this.#congestion.onTimeout(now)
+    this.#recoveryTsn = this.#outstanding.nextTsn - 1
+    this.#recovering = false
+    this.#probeAt = NEVER
+    this.#reorderAt = NEVER
+    this.#probed = true
+    this.#requireAgain()
+    for (let chunk = this.#flying.head; chunk !== undefined; chunk = this.#flying.head) this.#lose(chunk, now)
+    if (this.#advancedTsn > this.#outstanding.ackedTsn) this.#forwardDue = true
+    this.#advance(now)
+    this.#retransmitAt = now + this.#roundTrip.rto
+  }
+
+  /** A peer may take back what only gap blocks acknowledged (RFC 9260 section 6.2): seen where the first one outstanding is such. */
+  #requireAgain(): void {
+    const outstanding = this.#outstanding
+    const first = outstanding.ackedTsn + 1
+    if (outstanding.count === 0 || outstanding.at(first).state !== 'acked') return
+    for (let tsn = first; tsn < outstanding.nextTsn; tsn++) {
+      const chunk = outstanding.at(tsn)
+      if (chunk.state !== 'acked') continue
+      chunk.state = 'lost'
+      this.#lost.append(chunk)
+      this.#gapAcked--
+    }
+    this.#previousStarts = []
+    this.#previousEnds = []
+  }
+}

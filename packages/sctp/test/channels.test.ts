@@ -1,0 +1,185 @@
+import { type LinkOptions, Pair } from '@str0m/netem'
+import { UsageError } from '@str0m/sans-io'
+import { describe, expect, it } from 'vitest'
+import { type ChannelOptions, type DataChannelEvent, DataChannels, type SctpOptions } from '../src/index.ts'
+import { numbered, numberOf, receive, seededCrypto } from './support.ts'
+
+function makeChannels(seed: number, link: LinkOptions = { latency: 10 }, options: SctpOptions = {}) {
+  const a = new DataChannels({ role: 'client', crypto: seededCrypto(seed * 2), ...options })
+  const b = new DataChannels({ role: 'server', crypto: seededCrypto(seed * 2 + 1), ...options })
+  const pair = new Pair(a, b, { seed, link, receive })
+  a.connect(0)
+  b.connect(0)
+  return { a, b, pair }
+}
+
+type Kind = DataChannelEvent['type']
+function of<K extends Kind>(
+  events: readonly { readonly event: DataChannelEvent }[],
+  type: K,
+): Extract<DataChannelEvent, { type: K }>[] {
+  return events
+    .map(({ event }) => event)
+    .filter((event): event is Extract<DataChannelEvent, { type: K }> => event.type === type)
+}
+
+function codeOf(call: () => unknown): string {
+  try {
+    call()
+  } catch (error) {
+    if (error instanceof UsageError) return error.code
+    throw error
+  }
+  return 'none'
+}
+
+describe('data channels', () => {
+  it('open in-band from both sides before the association is up, with their parameters', () => {
+    const { a, b, pair } = makeChannels(1)
+    const kinds: ChannelOptions[] = [
+      {},
+      { ordered: false },
+      { maxRetransmits: 0, protocol: 'p', priority: 512 },
+      { ordered: false, maxPacketLifeTime: 300 },
+    ]
+    const ids = kinds.map((options, i) => a.open(pair.now, `a${i}`, options))
+    expect(ids).toEqual([0, 2, 4, 6])
+    expect(b.open(pair.now, 'ü')).toBe(1)
+    pair.runUntil(() => of(pair.a.events, 'channelOpen').length === 5)
+    pair.runUntil(() => of(pair.b.events, 'channelOpen').length === 5)
+    const opened = of(pair.b.events, 'channelOpen').map((event) => event.parameters)
+    expect(opened.find((parameters) => parameters.label === 'a2')).toEqual({
+      label: 'a2',
+      protocol: 'p',
+      priority: 512,
+      ordered: true,
+      maxRetransmits: 0,
+    })
+    expect(opened.find((parameters) => parameters.label === 'a3')).toMatchObject({
+      ordered: false,
+      maxPacketLifeTime: 300,
+    })
+  })
+
+  it('carry strings, bytes and empty messages, 1 byte to 256 KiB and beyond', () => {
+    const { a, pair } = makeChannels(2)
+    const id = a.open(0, 'x')
+    const sent: (string | Uint8Array)[] = ['', new Uint8Array(0), 'grün', Uint8Array.of(7)]
+    for (const size of [1159, 1160, 1161, 65_536, 262_144, 1 << 20]) sent.push(numbered(size, size))
+    for (const data of sent) expect(a.send(pair.now, id, data)).toBe(true)
+    pair.runUntil(() => of(pair.b.events, 'channelData').length === sent.length)
+    const received = of(pair.b.events, 'channelData').map((event) => event.data)
+    for (const [i, data] of received.entries()) {
+      if (typeof data === 'string') expect(data).toBe(sent[i])
+      else expect(Buffer.compare(data, sent[i] as Uint8Array)).toBe(0)
+    }
+  })
+
+  it('negotiated ones send nothing of their own', () => {
+    const { a, b, pair } = makeChannels(3)
+    a.open(0, 'n', { negotiated: true, id: 7 })
+    pair.runUntil(() => a.isConnected && b.isConnected)
+    b.open(pair.now, 'n', { negotiated: true, id: 7, ordered: false })
+    expect(of(pair.a.events, 'channelOpen')).toHaveLength(1)
+    b.send(pair.now, 7, 'hello')
+    pair.runUntil(() => of(pair.a.events, 'channelData').length === 1)
+    expect(of(pair.b.events, 'channelOpen')).toHaveLength(1)
+  })
+
+  it('close with nothing sent lost, from either side, and use ids again, under loss', () => {
+    const { a, b, pair } = makeChannels(4, { latency: 15, loss: 0.05, reorder: 0.05 })
+    let expected = 0
+    for (let round = 0; round < 60; round++) {
+      const id = a.open(pair.now, `r${round}`, { id: (round % 3) * 2 })
+      for (let i = 0; i < 5; i++) a.send(pair.now, id, numbered(round * 5 + i, 3000))
+      expected += 5
+      const closed = of(pair.a.events, 'channelClose').length
+      if (round % 2 === 0) {
+        a.close(pair.now, id)
+      } else {
+        pair.runUntil(() => of(pair.b.events, 'channelData').length === expected)
+        b.close(pair.now, id)
+      }
+      pair.runUntil(() => of(pair.a.events, 'channelClose').length > closed)
+      pair.runUntil(() => of(pair.b.events, 'channelClose').length > closed)
+    }
+    const numbers = of(pair.b.events, 'channelData').map((event) => numberOf(event.data as Uint8Array))
+    expect(numbers).toEqual(Array.from({ length: expected }, (_, i) => i))
+  })
+
+  it('close many at once, and before the association is up', () => {
+    const { a, pair } = makeChannels(5, { latency: 10 }, { maxPacketSize: 576 })
+    const ids = Array.from({ length: 700 }, (_, i) => a.open(0, `c${i}`))
+    a.close(0, ids[0]!)
+    pair.runUntil(() => of(pair.a.events, 'channelOpen').length >= 699)
+    for (const id of ids.slice(1)) a.close(pair.now, id)
+    pair.runUntil(() => of(pair.a.events, 'channelClose').length === 700)
+    pair.runUntil(() => of(pair.b.events, 'channelClose').length === 700)
+    expect(a.open(pair.now, 'again')).toBe(1400)
+  })
+
+  it('give up what is late or lost, and go on: by lifetime and by retransmissions', () => {
+    const { a, b, pair } = makeChannels(9, { latency: 20 })
+    const kinds: ChannelOptions[] = [{ maxRetransmits: 0 }, { maxPacketLifeTime: 100, ordered: false }]
+    const ids = kinds.map((options) => a.open(0, 'p', options))
+    pair.runUntil(() => of(pair.a.events, 'channelOpen').length === 2)
+    pair.aToB.addOutage(pair.now, pair.now + 1000)
+    for (let i = 0; i < 20; i++) for (const id of ids) a.send(pair.now, id, numbered(i, 10_000))
+    pair.runFor(3000)
+    for (const id of ids) a.send(pair.now, id, 'later')
+    pair.runUntil(
+      () => of(pair.b.events, 'channelData').filter((event) => event.data === 'later').length === 2,
+    )
+    expect(a.statistics.messagesAbandoned).toBeGreaterThan(10)
+    expect(b.statistics.heldBytes).toBe(0)
+    expect(a.bufferedAmount(ids[0]!)).toBe(0)
+  })
+
+  it('says no instead of growing, and says when there is room', () => {
+    const { a, pair } = makeChannels(6, { latency: 10 }, { sendBuffer: 100_000 })
+    const id = a.open(0, 'x')
+    a.setBufferedAmountLowThreshold(id, 20_000)
+    let taken = 0
+    while (a.send(pair.now, id, new Uint8Array(10_000))) taken++
+    expect(taken).toBeLessThanOrEqual(10)
+    expect(a.bufferedAmount(id)).toBeGreaterThan(80_000)
+    pair.runUntil(() => of(pair.a.events, 'bufferedAmountLow').length === 1)
+    expect(a.bufferedAmount(id)).toBeLessThanOrEqual(20_000)
+    expect(a.send(pair.now, id, new Uint8Array(10_000))).toBe(true)
+  })
+
+  it('throws for the mistakes of the caller', () => {
+    const { a, b, pair } = makeChannels(7)
+    expect(codeOf(() => a.open(0, 'x', { id: 1 }))).toBe('invalid-option')
+    expect(codeOf(() => a.open(0, 'x', { negotiated: true }))).toBe('invalid-option')
+    expect(codeOf(() => a.open(0, 'x', { id: 65_535 }))).toBe('invalid-option')
+    expect(codeOf(() => a.open(0, 'x', { maxRetransmits: 1, maxPacketLifeTime: 1 }))).toBe('invalid-option')
+    expect(codeOf(() => a.open(0, 'x', { priority: -1 }))).toBe('invalid-option')
+    expect(codeOf(() => a.open(0, 'x'.repeat(70_000)))).toBe('invalid-option')
+    expect(codeOf(() => a.send(0, 0, 'x'))).toBe('no-channel')
+    const id = a.open(0, 'x')
+    expect(codeOf(() => a.open(0, 'x', { id }))).toBe('id-in-use')
+    pair.runUntil(() => a.isConnected && b.isConnected)
+    a.close(pair.now, id)
+    expect(codeOf(() => a.send(pair.now, id, 'x'))).toBe('channel-closing')
+    a.abort(pair.now, 'done')
+    pair.runFor(100)
+    expect(codeOf(() => a.open(pair.now, 'x'))).toBe('invalid-state')
+    expect(of(pair.b.events, 'closed')).toEqual([{ type: 'closed', reason: 'aborted-by-peer' }])
+    expect(a.statistics.invalidMessages).toBe(0)
+  })
+
+  it('both ends of the wrong parity: refused and reset', () => {
+    const a = new DataChannels({ role: 'client', crypto: seededCrypto(80) })
+    const b = new DataChannels({ role: 'client', crypto: seededCrypto(81) })
+    const pair = new Pair(a, b, { seed: 8, link: { latency: 5 }, receive })
+    a.connect(0)
+    a.open(0, 'x')
+    pair.runFor(2000)
+    expect(b.statistics.invalidMessages).toBe(1)
+    expect(of(pair.a.events, 'channelOpen')).toHaveLength(0)
+    expect(of(pair.a.events, 'channelClose')).toHaveLength(1)
+    a.shutdown(pair.now)
+    pair.runUntil(() => of(pair.b.events, 'closed').length === 1)
+  })
+})
