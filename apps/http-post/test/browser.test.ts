@@ -6,7 +6,7 @@ import type { MediaData } from '@str0m/rtc'
 import { vp8KeyframeSize } from '@str0m/rtp'
 import type { Browser, Page } from 'puppeteer-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type BrowserName, call, findBrowser, launch, waitForState } from './browsers.ts'
+import { type BrowserName, call, findBrowser, launch, sentSizes, waitForState } from './browsers.ts'
 import { ivf, oggOpus } from './containers.ts'
 import { startTestServer, type TestServer, until } from './test-server.ts'
 
@@ -47,6 +47,7 @@ for (const name of ['chromium', 'firefox'] as const) {
         setTimeout(resolve, WATCH)
       })
       const figures = await page.$eval('#tracks', (table) => table.textContent)
+      const sizes = await sentSizes(page)
       await page.close()
       const frames = server.frames.slice(from).map(({ frame }) => frame)
       const video = frames.filter((frame) => frame.codec.kind === 'video')
@@ -63,7 +64,7 @@ for (const name of ['chromium', 'firefox'] as const) {
       expect(new Set(steps(audio))).toEqual(new Set([960]))
       expect(video[0]!.keyframe).toBe(true)
       expect(figures).toContain(codec)
-      await checkCodec(codec, video)
+      await checkCodec(codec, video, sizes)
       if (hasFfprobe) await checkOpus(audio)
     })
 
@@ -86,8 +87,10 @@ for (const name of ['chromium', 'firefox'] as const) {
         now = await decoded()
       }
       await page.screenshot({ path: join(server.directory, `echo-${name}-${codec}.png`) })
+      const sizes = await sentSizes(page)
       await page.close()
-      expect(now).toMatchObject({ width: 640, height: 480, shown: true })
+      expect(sizes).toContain(`${now.width}x${now.height}`)
+      expect(now.shown).toBe(true)
       expect(now.frames).toBeGreaterThanOrEqual(60)
       expect(now.samples).toBeGreaterThanOrEqual(96_000)
     })
@@ -226,19 +229,29 @@ function span(frames: readonly MediaData[]): number {
   return (frames.at(-1)!.time.value - frames[0]!.time.value) / frames[0]!.time.clockRate
 }
 
-async function checkCodec(codec: string, frames: readonly MediaData[]): Promise<void> {
+/** The frames are what the codec says, of a size in which the browser says that it sent them. */
+async function checkCodec(
+  codec: string,
+  frames: readonly MediaData[],
+  sizes: readonly string[],
+): Promise<void> {
   if (codec === 'VP8') {
-    expect(vp8KeyframeSize(frames[0]!.data)).toEqual({ width: 640, height: 480 })
+    for (const { data, keyframe } of frames) {
+      const size = vp8KeyframeSize(data)
+      expect(size !== undefined).toBe(keyframe)
+      if (size !== undefined) expect(sizes).toContain(`${size.width}x${size.height}`)
+    }
   }
   if (!hasFfprobe) return
   const fourcc = { VP8: 'VP80', VP9: 'VP90', AV1: 'AV01' } as const
+  const [width, height] = sizes[0]!.split('x').map(Number) as [number, number]
   const file =
     codec === 'H264'
       ? Buffer.concat(frames.map(({ data }) => data))
-      : ivf(fourcc[codec as keyof typeof fourcc], 640, 480, frames)
+      : ivf(fourcc[codec as keyof typeof fourcc], width, height, frames)
   const probed = await probe(file, codec === 'H264' ? 'h264' : 'ivf')
   expect(probed.codec_name).toBe(codec.toLowerCase())
-  expect({ width: probed.width, height: probed.height }).toEqual({ width: 640, height: 480 })
+  expect(sizes).toContain(`${probed.width}x${probed.height}`)
   expect(Number(probed.nb_read_frames)).toBe(frames.length)
 }
 

@@ -72,7 +72,18 @@ export async function call(
     window.RTCPeerConnection = class extends Original {
       constructor(...args: ConstructorParameters<typeof Original>) {
         super(...args)
-        Object.assign(window, { connection: this })
+        const sizes: string[] = []
+        Object.assign(window, { connection: this, sizes })
+        // a browser sends a smaller picture where it thinks the way is narrow: it says itself which
+        setInterval(() => {
+          void this.getStats().then((report) => {
+            for (const entry of (report as unknown as Map<string, Record<string, unknown>>).values()) {
+              if (entry['type'] !== 'outbound-rtp' || entry['frameWidth'] === undefined) continue
+              const size = `${Number(entry['frameWidth'])}x${Number(entry['frameHeight'])}`
+              if (!sizes.includes(size)) sizes.push(size)
+            }
+          })
+        }, 100)
       }
     }
   })
@@ -87,6 +98,11 @@ export async function call(
   }
   await page.click('#connect')
   return page
+}
+
+/** The sizes in which the page has said that it sends its picture. */
+export function sentSizes(page: Page): Promise<string[]> {
+  return page.evaluate(() => (window as unknown as { sizes: string[] }).sizes)
 }
 
 /** Waits until the page says `state`. What it says instead is in the error. */

@@ -136,6 +136,9 @@ export class Session {
     this.#checkSections(offer, 'offer')
     const bundled = bundledSections(offer)
     const answers = offer.media.map((section) => answerSection(offer, section, bundled, this.#capabilities))
+    if (!offer.media.some(({ simulcast }) => simulcast !== undefined)) {
+      for (const { section } of answers) dropTransportFeedback(section)
+    }
     const first = answers.findIndex(({ accepted }) => accepted)
     const transport = first < 0 ? undefined : this.#remoteTransport(offer, offer.media[first]!, 'offer')
     const iceRestart = this.#isIceRestart(transport)
@@ -190,6 +193,7 @@ export class Session {
     const isNew = new Set<MediaSection>()
     for (const { mid, kind, direction } of changes.added) {
       const section = offerSection(kind, mid, direction, this.#capabilities, numbering)
+      dropTransportFeedback(section)
       isNew.add(section)
       sections[free.shift() ?? sections.length] = section
     }
@@ -385,6 +389,19 @@ export interface Changes {
   readonly stopped: ReadonlySet<Mid>
   /** New credentials for ICE, RFC 8829 section 5.2.2. */
   readonly iceRestart: boolean
+}
+
+/**
+ * Takes transport-wide feedback out of a section. It is agreed on where a peer offers simulcast, whose encodings are switched on as the estimate
+ * allows. Without several encodings it does harm as long as what we send back is all that there is to estimate by: Firefox then sends a
+ * quarter of its picture for ten seconds, and the whole of it at once where it has no estimate to climb from.
+ */
+function dropTransportFeedback(section: MediaSection): void {
+  section.extensions = section.extensions.filter(({ uri }) => uri !== EXTENSION_URIS.transportSequenceNumber)
+  section.payloads = section.payloads.map((format) => ({
+    ...format,
+    feedback: format.feedback.filter((type) => type !== 'transport-cc'),
+  }))
 }
 
 /** A section that an offer is to add. */
