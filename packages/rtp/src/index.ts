@@ -3,6 +3,7 @@ export { av1Depacketizer } from './codecs/av1.ts'
 export { depacketizerFor } from './codecs/depacketizer-for.ts'
 export type { DepacketizedFrame, Depacketizer } from './codecs/depacketizer.ts'
 export { h264Depacketizer } from './codecs/h264.ts'
+export { h265Depacketizer } from './codecs/h265.ts'
 export { parseVp8Descriptor, vp8Depacketizer, type Vp8Descriptor, vp8KeyframeSize } from './codecs/vp8.ts'
 export {
   parseVp9Descriptor,
