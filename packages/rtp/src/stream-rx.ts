@@ -29,6 +29,8 @@ export interface StreamRxOptions {
   readonly maxReorderWait?: number
   /** Whether missing packets are to be asked for again (RFC 4585 section 6.2.1): they are then waited for 1000 ms by default. Default false. */
   readonly nack?: boolean
+  /** Whether frames are made of the packets. Default true. */
+  readonly frames?: boolean
 }
 
 /** Counters in the W3C's names (Identifiers for WebRTC's Statistics API, section 8.2). */
@@ -69,6 +71,7 @@ const CODEC_SWITCH_WAIT = 1000
 export class StreamRx {
   readonly ssrc: Ssrc
   readonly #maxReorderWait: number | undefined
+  readonly #makesFrames: boolean
   readonly #nacks: NackGenerator | undefined
   #nacksSent = 0
   #retransmittedPacketsReceived = 0
@@ -94,6 +97,7 @@ export class StreamRx {
   constructor(options: StreamRxOptions) {
     this.ssrc = options.ssrc
     this.#maxReorderWait = options.maxReorderWait
+    this.#makesFrames = options.frames ?? true
     this.#nacks = options.nack === true ? new NackGenerator() : undefined
   }
 
@@ -255,7 +259,7 @@ export class StreamRx {
       this.#droppedBefore += assembly.framesDropped
     }
     this.#codec = codec
-    const depacketizer = depacketizerFor(codec.name, codec.parameters)
+    const depacketizer = this.#makesFrames ? depacketizerFor(codec.name, codec.parameters) : undefined
     const unasked = codec.kind === 'video' ? VIDEO_REORDER_WAIT : AUDIO_REORDER_WAIT
     const wait = this.#nacks === undefined ? unasked : NACK_REORDER_WAIT
     this.#assembler =
