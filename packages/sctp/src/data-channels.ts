@@ -120,7 +120,7 @@ export class DataChannels implements Machine<DataChannelEvent> {
    */
   open(now: Instant, label: string, options: ChannelOptions = {}): number {
     this.#setNow(now)
-    const parameters = parametersOf(label, options)
+    const parameters = channelParameters(label, options)
     const id = this.#idFor(options)
     const isNegotiated = options.negotiated === true
     if (!isNegotiated) {
@@ -430,7 +430,8 @@ function deliveryOf({ parameters, state, negotiated }: Channel): Delivery {
   return { unordered }
 }
 
-function parametersOf(label: string, options: ChannelOptions): ChannelParameters {
+/** What a channel that is opened so will be. Throws a `UsageError` (`invalid-option`), as `DataChannels.open` does. */
+export function channelParameters(label: string, options: ChannelOptions = {}): ChannelParameters {
   const {
     ordered = true,
     protocol = '',

@@ -1,6 +1,7 @@
 export { SctpAssociation, type SctpOutput } from './association.ts'
 export { type CongestionController, Cubic, NewReno } from './congestion.ts'
 export {
+  channelParameters,
   type ChannelOptions,
   type DataChannelEvent,
   DataChannels,

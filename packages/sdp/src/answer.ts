@@ -17,6 +17,8 @@ export interface Capabilities {
   readonly codecs: readonly CodecCapability[]
   /** The URIs of the header extensions that are understood, by the media they go with. */
   readonly extensions: Readonly<Record<'audio' | 'video', readonly string[]>>
+  /** Bytes of the largest message that a data channel takes; 0: any. Absent: data channels are refused. */
+  readonly maxMessageSize?: number
 }
 
 /** Why a section of an offer is answered with port 0. */
@@ -27,6 +29,8 @@ export type Rejection =
   | 'not-bundled'
   | 'no-rtcp-mux'
   | 'no-common-codec'
+  /** One association serves all data channels, RFC 8841 section 9. */
+  | 'second-association'
 
 /** How one section of an offer is answered. */
 export type SectionAnswer =
@@ -41,6 +45,13 @@ const RTP_PROTOCOLS = new Set([
   'RTP/SAVP',
   'TCP/TLS/RTP/SAVPF',
 ])
+
+/** RFC 8841 section 4.3. */
+const SCTP_PROTOCOLS = new Set(['UDP/DTLS/SCTP', 'TCP/DTLS/SCTP'])
+/** RFC 8831 section 8.2. */
+const DATA_CHANNEL_FORMAT = 'webrtc-datachannel'
+/** RFC 8841 section 5.1 has none of its own; this is what all peers write. */
+const SCTP_PORT = 5000
 
 /** RFC 8285 section 4.3. */
 const MAX_EXTENSION_ID = 255
@@ -71,6 +82,7 @@ export function answerSection(
 ): SectionAnswer {
   const { kind } = offered
   if (offered.port === 0 && !offered.bundleOnly) return reject(offered, 'rejected-by-offerer')
+  if (kind === 'application') return answerDataSection(offer, offered, bundled, capabilities)
   if (kind !== 'audio' && kind !== 'video') return reject(offered, 'unsupported-media')
   if (!RTP_PROTOCOLS.has(offered.protocol)) return reject(offered, 'unsupported-protocol')
   if (!bundled.has(offered)) return reject(offered, 'not-bundled')
@@ -93,6 +105,38 @@ export function answerSection(
   section.rtcpReducedSize = offered.rtcpReducedSize
   answerSimulcast(offered, section, direction)
   return { accepted: true, section }
+}
+
+/** RFC 8841 section 10.2. Port 0 of SCTP closes the association (section 5.1). */
+function answerDataSection(
+  offer: SessionDescription,
+  offered: MediaSection,
+  bundled: ReadonlySet<MediaSection>,
+  { maxMessageSize }: Capabilities,
+): SectionAnswer {
+  if (maxMessageSize === undefined || !offered.formats.includes(DATA_CHANNEL_FORMAT)) {
+    return reject(offered, 'unsupported-media')
+  }
+  if (!SCTP_PROTOCOLS.has(offered.protocol)) return reject(offered, 'unsupported-protocol')
+  if (offered.sctpPort === 0) return reject(offered, 'rejected-by-offerer')
+  if (!bundled.has(offered)) return reject(offered, 'not-bundled')
+  const isFirst =
+    offer.media.find(({ kind, port, bundleOnly }) => kind === 'application' && (port !== 0 || bundleOnly)) ===
+    offered
+  if (!isFirst) return reject(offered, 'second-association')
+  const section = dataSection(offered.mid, maxMessageSize)
+  section.protocol = offered.protocol
+  return { accepted: true, section }
+}
+
+/** The section of the data channels, RFC 8841 section 8.1. Transport attributes are the caller's to fill in. */
+export function dataSection(mid: string | undefined, maxMessageSize: number): MediaSection {
+  const section = mediaSection('application', 'UDP/DTLS/SCTP')
+  if (mid !== undefined) section.mid = mid
+  section.formats = [DATA_CHANNEL_FORMAT]
+  section.sctpPort = SCTP_PORT
+  section.maxMessageSize = maxMessageSize
+  return section
 }
 
 /** The section of an answer that says no: port 0, the offered formats (RFC 3264 section 6). */

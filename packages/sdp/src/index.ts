@@ -2,6 +2,7 @@ export {
   answerSection,
   bundledSections,
   type Capabilities,
+  dataSection,
   type Rejection,
   rejectedSection,
   type SectionAnswer,

@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest'
+import {
+  answerSection,
+  bundledSections,
+  dataSection,
+  type MediaSection,
+  parseSdp,
+  sessionDescription,
+  writeSdp,
+} from '../src/index.ts'
+import { fixture } from './support.ts'
+
+const CAPABILITIES = { codecs: [], extensions: { audio: [], video: [] }, maxMessageSize: 262_144 }
+
+/** An offer of nothing but sections for data channels, each changed by one of `edits`. */
+function outcomes(...edits: ((section: MediaSection) => void)[]): string[] {
+  const offer = sessionDescription('1', '1')
+  offer.groups.push({ semantics: 'BUNDLE', mids: edits.map((_, i) => String(i)) })
+  edits.forEach((edit, i) => {
+    const section = dataSection(String(i), 1000)
+    edit(section)
+    offer.media.push(section)
+  })
+  const parsed = parseSdp(writeSdp(offer))
+  const bundled = bundledSections(parsed)
+  return parsed.media.map((section) => {
+    const answer = answerSection(parsed, section, bundled, CAPABILITIES)
+    return answer.accepted ? 'accepted' : answer.reason
+  })
+}
+
+describe('sections of data channels', () => {
+  for (const browser of ['chromium', 'firefox']) {
+    it(`are answered as ${browser} offers them`, () => {
+      const offer = parseSdp(fixture(`${browser}-offer`))
+      const offered = offer.media.find(({ kind }) => kind === 'application')!
+      const answer = answerSection(offer, offered, bundledSections(offer), CAPABILITIES)
+      expect(answer.accepted).toBe(true)
+      expect(answer.section).toMatchObject({
+        kind: 'application',
+        protocol: 'UDP/DTLS/SCTP',
+        formats: ['webrtc-datachannel'],
+        mid: offered.mid,
+        sctpPort: 5000,
+        maxMessageSize: 262_144,
+      })
+      const description = sessionDescription('1', '1')
+      description.media.push(answer.section)
+      expect(parseSdp(writeSdp(description)).media[0]).toEqual(answer.section)
+    })
+  }
+
+  it('are refused where they are not wanted, or not understood', () => {
+    const as = (change: Partial<MediaSection>) => (section: MediaSection) => {
+      Object.assign(section, change)
+    }
+    expect(outcomes(as({}))).toEqual(['accepted'])
+    expect(outcomes(as({ formats: ['5000'] }))).toEqual(['unsupported-media'])
+    expect(outcomes(as({ protocol: 'UDP/BFCP' }))).toEqual(['unsupported-protocol'])
+    expect(outcomes(as({ sctpPort: 0 }))).toEqual(['rejected-by-offerer'])
+    expect(outcomes(as({ port: 0 }))).toEqual(['rejected-by-offerer'])
+    expect(outcomes(as({ port: 0, bundleOnly: true }))).toEqual(['accepted'])
+  })
+
+  it('one association serves a session', () => {
+    const same = (): void => undefined
+    expect(outcomes(same, same)).toEqual(['accepted', 'second-association'])
+  })
+})
