@@ -111,7 +111,7 @@ export function verifyStunIntegrity(message: ReceivedStun, hmac: Hmac): boolean 
 }
 
 /** The code over a message whose MESSAGE-INTEGRITY starts at `at`, RFC 8489 section 14.5. */
-export function integrityOf(bytes: Uint8Array, at: number, hmac: Hmac): Uint8Array {
+function integrityOf(bytes: Uint8Array, at: number, hmac: Hmac): Uint8Array {
   // the length in the header is as if the message ended with this attribute
   const header = bytes.slice(0, STUN_HEADER_LENGTH)
   writeU16(header, 2, at + 4 + INTEGRITY_LENGTH - STUN_HEADER_LENGTH)
