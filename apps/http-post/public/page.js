@@ -8,7 +8,9 @@ const remote = new MediaStream()
 /** Bytes and time at the last look, by the id of the statistics. */
 const seen = new Map()
 let connection
+let channel
 let echo = false
+let data = false
 
 function say(message) {
   element('message').textContent = message
@@ -27,7 +29,11 @@ async function toggle(kind) {
   // a video element with an empty stream would keep the page loading
   element('local').srcObject = local.getTracks().length === 0 ? null : local
   buttons[kind].setAttribute('aria-pressed', String(tracks[kind] !== undefined))
-  element('connect').disabled = local.getTracks().length === 0
+  allowConnect()
+}
+
+function allowConnect() {
+  element('connect').disabled = local.getTracks().length === 0 && !data
 }
 
 /** All candidates stand in the offer: it is posted once. */
@@ -57,6 +63,48 @@ function toggleEcho() {
   element('echoed').hidden = !echo
 }
 
+/** Messages go over a data channel, beside the media or alone. */
+function toggleData() {
+  data = !data
+  element('data').setAttribute('aria-pressed', String(data))
+  element('chat').hidden = !data
+  allowConnect()
+}
+
+function openChannel(peer) {
+  channel = peer.createDataChannel('chat')
+  channel.binaryType = 'arraybuffer'
+  channel.addEventListener('open', () => allowSending(true))
+  channel.addEventListener('close', () => allowSending(false))
+  channel.addEventListener('message', ({ data: message }) => showMessage('from the server', message))
+}
+
+function allowSending(allowed) {
+  element('send').disabled = !allowed
+  element('send-bytes').disabled = !allowed
+}
+
+/** What a message looks like: text as it is, bytes in hexadecimal. */
+function showMessage(from, message) {
+  const line = document.createElement('li')
+  const isText = typeof message === 'string'
+  const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(' ')
+  line.textContent = isText
+    ? `${from}: ${message}`
+    : `${from}: ${message.byteLength} bytes ${hex(new Uint8Array(message).subarray(0, 32))}`
+  line.dataset.from = from
+  line.dataset.kind = isText ? 'text' : 'binary'
+  element('messages').append(line)
+}
+
+async function send(asBytes) {
+  const text = element('text').value
+  const message = asBytes ? new TextEncoder().encode(text) : text
+  channel.send(message)
+  showMessage('from here', asBytes ? message.buffer : message)
+  element('text').value = ''
+}
+
 async function connect() {
   say('')
   element('connect').disabled = true
@@ -73,6 +121,7 @@ async function connect() {
   for (const track of local.getTracks()) {
     preferCodec(peer.addTransceiver(track, { direction, streams: [local] }))
   }
+  if (data) openChannel(peer)
   await peer.setLocalDescription()
   await gathered(peer)
   const response = await fetch(echo ? '/?echo' : '/', {
@@ -122,7 +171,7 @@ function guarded(action) {
   return () => {
     action().catch((error) => {
       say(error.message)
-      element('connect').disabled = local.getTracks().length === 0
+      allowConnect()
     })
   }
 }
@@ -137,5 +186,10 @@ buttons.audio.addEventListener(
 )
 element('echo').addEventListener('click', toggleEcho)
 if (new URLSearchParams(location.search).has('echo')) toggleEcho()
+element('data').addEventListener('click', toggleData)
+element('chat').addEventListener('submit', (event) => {
+  event.preventDefault()
+  guarded(() => send(event.submitter === element('send-bytes')))()
+})
 element('connect').addEventListener('click', guarded(connect))
 setInterval(guarded(showFigures), 1000)

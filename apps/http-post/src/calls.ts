@@ -3,6 +3,7 @@ import type { RemoteInfo, Socket } from 'node:dgram'
 import { lookup } from 'node:dns/promises'
 import {
   type Answer,
+  type ChannelData,
   Candidate,
   DtlsCertificate,
   type MediaData,
@@ -12,6 +13,7 @@ import {
   RtcRouter,
 } from '@str0m/rtc'
 import { destinationFor } from './addresses.ts'
+import { EchoQueue } from './echo-queue.ts'
 
 export interface CallsOptions {
   readonly socket: Socket
@@ -29,6 +31,8 @@ interface Call {
   readonly number: number
   readonly rtc: Rtc
   readonly echo: boolean
+  /** Messages on their way back. */
+  readonly messages: EchoQueue
 }
 
 /**
@@ -79,7 +83,7 @@ export class Calls {
     // 3. The answer. It goes back over HTTP.
     const answer = rtc.acceptOffer(offer)
     // 4. From here on, the run loop drives it.
-    const call: Call = { id: randomUUID(), number: ++this.#count, rtc, echo }
+    const call: Call = { id: randomUUID(), number: ++this.#count, rtc, echo, messages: new EchoQueue(rtc) }
     this.#calls.set(rtc, call)
     this.#byId.set(call.id, call)
     this.#router.add(rtc)
@@ -209,6 +213,23 @@ export class Calls {
       case 'mediaChanged':
         this.#print(rtc, `MediaChanged { mid: Mid(${event.mid}), direction: ${event.direction} }`)
         break
+      case 'channelOpen':
+        this.#print(rtc, `ChannelOpen { id: ChannelId(${event.id}), label: ${JSON.stringify(event.label)} }`)
+        if (this.#calls.get(rtc)?.echo === false) {
+          rtc.channel(event.id)?.write(`Hello, peer ${this.#calls.get(rtc)?.number}`)
+        }
+        break
+      case 'channelData':
+        this.#print(rtc, channelDataLine(event))
+        if (this.#calls.get(rtc)?.echo === true) this.#calls.get(rtc)?.messages.add(event.id, event.data)
+        break
+      case 'bufferedAmountLow':
+        this.#calls.get(rtc)?.messages.send(event.id)
+        break
+      case 'channelClose':
+        this.#print(rtc, `ChannelClose { id: ChannelId(${event.id}) }`)
+        this.#calls.get(rtc)?.messages.drop(event.id)
+        break
       case 'resolveMdns':
         void this.#resolve(rtc, event.name)
         break
@@ -244,6 +265,17 @@ function echo(rtc: Rtc, { mid, pt, time, data, keyframe }: MediaData): void {
   const media = rtc.media(mid)
   if (media === undefined || (media.direction !== 'sendrecv' && media.direction !== 'sendonly')) return
   media.writer(pt).write(time, data, { keyframe })
+}
+
+/** Characters of a message that are printed. */
+const MAX_PRINTED = 200
+
+function channelDataLine({ id, data }: ChannelData): string {
+  if (typeof data !== 'string')
+    return `ChannelData { id: ChannelId(${id}), binary: true, len: ${data.length} }`
+  const text = data.length > MAX_PRINTED ? `${data.slice(0, MAX_PRINTED)}…` : data
+  // as JSON, so that a message is one line whatever it holds
+  return `ChannelData { id: ChannelId(${id}), binary: false, len: ${Buffer.byteLength(data)}, text: ${JSON.stringify(text)} }`
 }
 
 function mediaDataLine({ mid, pt, time, data }: MediaData): string {

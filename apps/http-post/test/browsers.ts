@@ -63,7 +63,7 @@ export function launch(name: BrowserName, fps?: number): Promise<Browser> {
 export async function call(
   browser: Browser,
   address: string,
-  buttons: readonly ('cam' | 'mic' | 'echo')[],
+  buttons: readonly ('cam' | 'mic' | 'echo' | 'data')[],
 ): Promise<Page> {
   const page = await browser.newPage()
   // the connection that the page makes is looked at from outside

@@ -1,6 +1,9 @@
 import { type Mid, UsageError } from '@str0m/sans-io'
+import type { ChannelOptions } from '@str0m/sctp'
 import type { Direction, MediaSection } from '@str0m/sdp'
 import type { IceCredentials } from '@str0m/stun-ice'
+import type { ChannelId } from './channel.ts'
+import type { PlannedChannel } from './channels.ts'
 import type { AddedMedia, Answer, Changes, Offer } from './session.ts'
 
 /** What a `ChangeSet` does when it is applied. Implemented by `Rtc`. */
@@ -8,7 +11,9 @@ export interface ChangeTarget {
   freeMid(taken: ReadonlySet<string>): Mid
   /** Throws a `UsageError` (`unknown-mid`) unless a section that was not stopped has this mid. */
   checkMid(mid: Mid): void
-  applyChanges(changes: Changes): Offer
+  /** Throws a `UsageError` (`invalid-option`, `id-in-use`). */
+  planChannel(label: string, options: ChannelOptions): PlannedChannel
+  applyChanges(changes: Changes, channels: readonly PlannedChannel[]): Offer
 }
 
 /** Changes to be offered to the peer together. Nothing happens before `apply`. */
@@ -17,6 +22,7 @@ export class ChangeSet {
   readonly #added: AddedMedia[] = []
   readonly #directions = new Map<Mid, Direction>()
   readonly #stopped = new Set<Mid>()
+  readonly #channels: PlannedChannel[] = []
   #iceRestart = false
   #applied = false
 
@@ -29,6 +35,17 @@ export class ChangeSet {
     const mid = this.#target.freeMid(new Set(this.#added.map((media) => media.mid)))
     this.#added.push({ mid, kind, direction })
     return mid
+  }
+
+  /**
+   * Opens a data channel once the offer is answered and the peer connected; `channelOpen` says so. Answers its id, which is `Rtc`'s own: the
+   * stream that carries it is not known yet. Where there are data channels already, `rtc.addChannel` does without an offer.
+   * Throws a `UsageError` (`invalid-option`, `id-in-use`).
+   */
+  addChannel(label: string, options: ChannelOptions = {}): ChannelId {
+    const channel = this.#target.planChannel(label, options)
+    this.#channels.push(channel)
+    return channel.id
   }
 
   /** Changes which way media goes in a section. Throws a `UsageError` (`unknown-mid`). */
@@ -57,12 +74,14 @@ export class ChangeSet {
    */
   apply(): Offer {
     if (this.#applied) throw new UsageError('already-applied', 'A change set is applied once: make another')
-    const offer = this.#target.applyChanges({
+    const changes = {
       added: this.#added,
       directions: this.#directions,
       stopped: this.#stopped,
+      data: this.#channels.length > 0,
       iceRestart: this.#iceRestart,
-    })
+    }
+    const offer = this.#target.applyChanges(changes, this.#channels)
     this.#applied = true
     return offer
   }
@@ -74,6 +93,8 @@ export interface PendingOffer {
   readonly offer: Offer
   /** Those that ICE restarts with once the answer is here. */
   readonly credentials: IceCredentials | undefined
+  /** Those that are opened once it is answered. */
+  readonly channels: readonly PlannedChannel[]
 }
 
 /** What `PendingChanges` hands back. Implemented by `Rtc`. */

@@ -11,6 +11,7 @@ import type {
 } from '@str0m/sans-io'
 import type { Direction } from '@str0m/sdp'
 import type { IceState } from '@str0m/stun-ice'
+import type { ChannelId } from './channel.ts'
 import type { Codec } from './codec.ts'
 
 /** A point in the time of a media stream. */
@@ -48,6 +49,14 @@ export interface MediaData {
   readonly receivedAt: Instant
 }
 
+/** A message that came in on a data channel. */
+export interface ChannelData {
+  readonly type: 'channelData'
+  readonly id: ChannelId
+  /** Text as a string, binary as bytes. Yours. */
+  readonly data: string | Uint8Array
+}
+
 export type RtcEvent =
   | { readonly type: 'iceConnectionStateChange'; readonly state: IceState }
   /** Both sides are authenticated and keys are set: media flows. */
@@ -63,6 +72,13 @@ export type RtcEvent =
   | MediaData
   /** The peer cannot decode what we send before it gets a keyframe. */
   | { readonly type: 'keyframeRequest'; readonly mid: Mid; readonly kind: 'pli' | 'fir' }
+  /** A data channel can be used: the peer has opened it, or has taken up one of ours. See `rtc.channel(id)`. */
+  | { readonly type: 'channelOpen'; readonly id: ChannelId; readonly label: string }
+  | ChannelData
+  /** A data channel is gone, or could not be opened. */
+  | { readonly type: 'channelClose'; readonly id: ChannelId }
+  /** What waits to be sent on a channel has fallen to its `bufferedAmountLowThreshold`. */
+  | { readonly type: 'bufferedAmountLow'; readonly id: ChannelId }
   /** A remote candidate is an mDNS name: resolve it, and give the answer to `resolveMdns`. */
   | { readonly type: 'resolveMdns'; readonly name: string }
   /** The end: nothing comes after it. `detail` is for a log. */

@@ -25,6 +25,8 @@ export interface RtcOptions {
   readonly dtlsSetup?: 'active' | 'passive'
   /** Largest datagram that is sent, in bytes without IP and UDP headers: 256 to 65507. Default 1200. */
   readonly mtu?: number
+  /** Bytes of the largest message that a data channel takes from the peer, 1 to 8 MiB. A larger one ends the data channels. Default 256 KiB. */
+  readonly maxMessageSize?: number
   /**
    * Milliseconds that a frame waits for a packet that is missing, before it is given up. Default 200 for video, 100
    * for audio.

@@ -4,10 +4,13 @@ import { parseRtcp, type Rtcp } from '@str0m/rtp'
 import { type Instant, type Mid, OutputQueue, plainBytes, type Ssrc, UsageError } from '@str0m/sans-io'
 import { DEFAULT_CODECS, sends } from '@str0m/sdp'
 import { Candidate, generateCredentials, type IceState } from '@str0m/stun-ice'
+import type { Channel, ChannelId } from './channel.ts'
+import { type PlannedChannel, Channels } from './channels.ts'
 import { ChangeSet, PendingChanges, type PendingOffer } from './change-set.ts'
 import { demultiplex } from './demultiplex.ts'
 import type { MediaTime, Receive, RtcEvent, RtcInput, RtcOutput } from './events.ts'
 import type { Codec } from './codec.ts'
+import type { ChannelOptions } from '@str0m/sctp'
 import type { Media, WriteOptions } from './media.ts'
 import type { RtcOptions } from './options.ts'
 import { type Receiver, Receivers } from './receivers.ts'
@@ -28,6 +31,7 @@ import { Transport, type TransportOutput } from './transport.ts'
 
 /** What passes before a packet that is asked for again can come, where it was not measured, ms. */
 const DEFAULT_ROUND_TRIP = 100
+const MESSAGE_SIZE = { min: 1, max: 8 << 20, default: 256 << 10 } as const
 const MTU = { min: 256, max: 65_507, default: 1200 } as const
 
 /**
@@ -43,6 +47,7 @@ export class Rtc {
   readonly #session: Session
   readonly #receivers: Receivers
   readonly #senders: Senders
+  readonly #channels: Channels
   readonly #reporter: Reporter
   readonly #outputs = new OutputQueue<RtcOutput>()
   readonly #localCandidates: Candidate[] = []
@@ -54,13 +59,8 @@ export class Rtc {
 
   /** Throws a `UsageError` (`invalid-option`). */
   constructor(options: RtcOptions = {}) {
-    const mtu = options.mtu ?? MTU.default
-    if (!Number.isInteger(mtu) || mtu < MTU.min || mtu > MTU.max) {
-      throw new UsageError(
-        'invalid-option',
-        `mtu is a whole number from ${MTU.min} to ${MTU.max}, not ${mtu}`,
-      )
-    }
+    const mtu = inRange('mtu', options.mtu, MTU)
+    const maxMessageSize = inRange('maxMessageSize', options.maxMessageSize, MESSAGE_SIZE)
     const crypto = options.crypto ?? defaultCrypto()
     this.#crypto = crypto
     this.#iceLite = options.iceLite ?? false
@@ -77,10 +77,17 @@ export class Rtc {
       mtu,
       srtpProfiles: options.srtpProfiles ?? ['AEAD_AES_128_GCM', 'AES_CM_128_HMAC_SHA1_80'],
     })
-    this.#session = new Session(crypto, options.codecs ?? DEFAULT_CODECS, options.dtlsSetup ?? 'active', {
-      requestKeyframe: (media, kind, ssrc) => this.#askForKeyframe(media, kind, ssrc),
-      write: (...frame) => this.#write(...frame),
-    })
+    this.#session = new Session(
+      crypto,
+      options.codecs ?? DEFAULT_CODECS,
+      maxMessageSize,
+      options.dtlsSetup ?? 'active',
+      {
+        requestKeyframe: (media, kind, ssrc) => this.#askForKeyframe(media, kind, ssrc),
+        write: (...frame) => this.#write(...frame),
+      },
+    )
+    this.#channels = new Channels({ crypto, mtu, maxMessageSize })
     this.#receivers = new Receivers(options.maxReorderWait)
     this.#senders = new Senders(crypto, mtu)
     const wallClock = options.wallClock ?? { now: 0, unixTime: 0 }
@@ -167,7 +174,8 @@ export class Rtc {
           throw new UsageError('unknown-mid', `There is no media section "${mid}": see rtc.medias`)
         }
       },
-      applyChanges: (changes) => this.#applyChanges(changes),
+      planChannel: (label, channelOptions) => this.#channels.plan(label, channelOptions),
+      applyChanges: (changes, channels) => this.#applyChanges(changes, channels),
     })
   }
 
@@ -197,6 +205,32 @@ export class Rtc {
     return this.#session.medias
   }
 
+  // --- data channels
+
+  /** The data channel with this id; `undefined` where it is closed. */
+  channel(id: ChannelId): Channel | undefined {
+    return this.#channels.find(id)
+  }
+
+  /** All data channels that are not closed. */
+  get channels(): readonly Channel[] {
+    return this.#channels.all
+  }
+
+  /**
+   * Opens one more data channel, without an offer: `channelOpen` follows. Throws a `UsageError`: `no-data-channels` where no section for
+   * them was agreed on (see `ChangeSet.addChannel`), `invalid-option`, `id-in-use`, `closed`.
+   */
+  addChannel(label: string, options: ChannelOptions = {}): ChannelId {
+    this.#checkOpen()
+    if (!this.#session.hasData) {
+      throw new UsageError('no-data-channels', 'Offer the first data channel by createOffer().addChannel()')
+    }
+    const planned = this.#channels.plan(label, options)
+    this.#channels.open(this.#now, [planned])
+    return planned.id
+  }
+
   // --- the run loop
 
   /** Whether both sides are authenticated and media may flow. */
@@ -221,8 +255,14 @@ export class Rtc {
       const output = this.#outputs.shift()
       if (output !== undefined) return output
       const from = this.#transport.poll()
-      if (from === undefined) return { kind: 'timeout', at: this.#deadline() }
-      this.#handleTransport(from)
+      if (from !== undefined) {
+        this.#handleTransport(from)
+        continue
+      }
+      const data = this.#channels.poll()
+      if (data === undefined) return { kind: 'timeout', at: this.#deadline() }
+      if (data.kind === 'event') return data
+      this.#transport.sendData(data.contents)
     }
   }
 
@@ -234,6 +274,7 @@ export class Rtc {
     if (outbound !== undefined && ssrcs.length > 0) {
       this.#transport.transmit(this.#reporter.goodbye(ssrcs, outbound))
     }
+    this.#endChannels()
     this.#closed = true
     this.#transport.close()
   }
@@ -248,6 +289,7 @@ export class Rtc {
 
   get statistics(): RtcStatistics {
     const { ice, dtls, inbound } = this.#transport
+    const sctp = this.#channels.statistics
     return {
       iceState: ice.state,
       packetsSent: this.#transport.packetsSent,
@@ -260,6 +302,8 @@ export class Rtc {
       ...(inbound === undefined ? {} : { srtpReceived: inbound.statistics }),
       inbound: this.#receivers.statistics,
       outbound: this.#senders.statistics,
+      ...(sctp === undefined ? {} : { sctp }),
+      channels: this.#channels.channelStatistics,
     }
   }
 
@@ -277,7 +321,7 @@ export class Rtc {
     }
   }
 
-  #applyChanges(changes: Changes): Offer {
+  #applyChanges(changes: Changes, channels: readonly PlannedChannel[]): Offer {
     this.#checkOpen()
     if (this.#pending !== undefined) {
       throw new UsageError(
@@ -285,8 +329,12 @@ export class Rtc {
         'Another offer waits for its answer: take or roll back that one first',
       )
     }
-    if (changes.added.length === 0 && this.#session.medias.length === 0) {
-      throw new UsageError('no-changes', 'An offer has at least one media section: call addMedia first')
+    const hasSections = this.#session.medias.length > 0 || this.#session.hasData
+    if (!hasSections && changes.added.length === 0 && !changes.data) {
+      throw new UsageError(
+        'no-changes',
+        'An offer has at least one section: call addMedia or addChannel first',
+      )
     }
     if (this.#transport.remote === undefined) this.#transport.ice.setControlling(!this.#iceLite)
     const restarts = changes.iceRestart && this.#transport.remote !== undefined
@@ -296,7 +344,7 @@ export class Rtc {
       changes,
       credentials === undefined ? local : { ...local, credentials },
     )
-    this.#pending = { offer, sections, credentials }
+    this.#pending = { offer, sections, credentials, channels }
     return offer
   }
 
@@ -322,6 +370,7 @@ export class Rtc {
     if (pending.credentials !== undefined) this.#transport.ice.restart(pending.credentials)
     const { updates } = negotiated.commit(this.#localTransport())
     this.#apply(negotiated, updates)
+    this.#channels.open(this.#now, pending.channels)
   }
 
   /** Puts to work what was agreed on. */
@@ -333,6 +382,7 @@ export class Rtc {
       for (const candidate of negotiated.candidates) this.addRemoteCandidate(candidate)
       if (negotiated.endOfCandidates) this.addRemoteCandidate('')
     }
+    this.#applyData(negotiated)
     for (const { media, added, direction } of updates) {
       const { mid, kind } = media
       this.#event(
@@ -340,6 +390,23 @@ export class Rtc {
       )
     }
     this.#receivers.setMedias(this.#session.medias)
+  }
+
+  #applyData({ data, transport }: Negotiated): void {
+    if (data !== undefined && transport !== undefined) {
+      this.#channels.negotiated(this.#now, data, transport.dtlsRole)
+    } else {
+      this.#channels.end(this.#now)
+    }
+  }
+
+  /** Lets the peer know before the way to it is gone. */
+  #endChannels(): void {
+    this.#channels.end(this.#now)
+    for (let output = this.#channels.poll(); output !== undefined; output = this.#channels.poll()) {
+      if (output.kind === 'transmit') this.#transport.sendData(output.contents)
+      else this.#outputs.push(output)
+    }
   }
 
   #event(event: RtcEvent): void {
@@ -351,13 +418,19 @@ export class Rtc {
   }
 
   #deadline(): Instant {
-    return Math.min(this.#transport.deadline, this.#receivers.deadline, this.#reporter.deadline)
+    return Math.min(
+      this.#transport.deadline,
+      this.#receivers.deadline,
+      this.#reporter.deadline,
+      this.#channels.deadline,
+    )
   }
 
   #handleTimeout(now: Instant): void {
     this.#transport.handleTimeout(now)
     if (this.#closed) return
     for (const receiver of this.#receivers.handleTimeout(now)) this.#takeFrames(receiver)
+    this.#channels.handleTimeout(now)
     const { outbound } = this.#transport
     const { feedback } = this.#receivers
     if (now >= feedback.deadline && outbound !== undefined) {
@@ -546,18 +619,40 @@ export class Rtc {
         this.#event({ type: 'resolveMdns', name: output.name })
         return
       case 'connected':
+        if (!output.srtp && this.#session.medias.length > 0) {
+          this.#transport.fail('the peer has no SRTP profile in common')
+          return
+        }
         this.#event({ type: 'connected' })
+        this.#channels.transportConnected(this.#now)
+        return
+      case 'data':
+        if (!this.#channels.handleReceive(this.#now, output.contents)) this.#drop('unexpectedData')
         return
       case 'released':
         this.#handleReceive(output.input)
         return
       case 'closed': {
+        this.#endChannels()
         this.#closed = true
         const { reason, detail } = output
         this.#event({ type: 'closed', reason, ...(detail === undefined ? {} : { detail }) })
       }
     }
   }
+}
+
+function inRange(
+  name: string,
+  value: number | undefined,
+  range: { readonly min: number; readonly max: number; readonly default: number },
+): number {
+  if (value === undefined) return range.default
+  if (Number.isInteger(value) && value >= range.min && value <= range.max) return value
+  throw new UsageError(
+    'invalid-option',
+    `${name} is a whole number from ${range.min} to ${range.max}, not ${value}`,
+  )
 }
 
 function checkDescription(description: Offer | Answer, type: 'offer' | 'answer'): string {

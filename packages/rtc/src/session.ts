@@ -6,6 +6,7 @@ import {
   bundledSections,
   type Capabilities,
   type CodecCapability,
+  dataSection,
   type Direction,
   directionOf,
   intersectDirections,
@@ -51,8 +52,10 @@ interface Section {
   readonly kind: string
   readonly protocol: string
   readonly mid: string
-  /** Absent where it never was accepted. */
+  /** Absent where it never was accepted, or carries data channels. */
   media?: Media
+  /** Whether it carries the data channels. */
+  data: boolean
   /** Ours of the last description; what is offered again. */
   local: MediaSection
 }
@@ -62,6 +65,13 @@ export interface MediaUpdate {
   readonly media: Media
   readonly added: boolean
   readonly direction: Direction
+}
+
+/** What the peer says of its end of the data channels, RFC 8841. */
+export interface RemoteData {
+  readonly sctpPort: number
+  /** Bytes of the largest message that it takes; `Infinity`: any. */
+  readonly maxMessageSize: number
 }
 
 /** What a negotiation has come to. Nothing has changed before it is committed. */
@@ -74,8 +84,14 @@ export interface Negotiated {
   /** The peer has new ICE credentials. */
   readonly iceRestart: boolean
   readonly reducedSize: boolean
+  /** `undefined` where the description has no section for data channels, or it is rejected. */
+  readonly data: RemoteData | undefined
   commit(local: LocalTransport): { updates: MediaUpdate[]; answer: Answer }
 }
+
+const DEFAULT_SCTP_PORT = 5000
+/** RFC 8841 section 6.1. */
+const DEFAULT_MAX_MESSAGE_SIZE = 65_536
 
 const EXTENSIONS: Capabilities['extensions'] = {
   audio: [EXTENSION_URIS.mid, EXTENSION_URIS.transportSequenceNumber, EXTENSION_URIS.audioLevel],
@@ -98,6 +114,7 @@ export class Session {
   readonly #id: string
   readonly #crypto: CryptoProvider
   readonly #capabilities: Capabilities
+  readonly #maxMessageSize: number
   readonly #dtlsSetup: 'active' | 'passive'
   readonly #mediaOwner: MediaOwner
   readonly #sections: Section[] = []
@@ -107,11 +124,13 @@ export class Session {
   constructor(
     crypto: CryptoProvider,
     codecs: readonly CodecCapability[],
+    maxMessageSize: number,
     dtlsSetup: 'active' | 'passive',
     mediaOwner: MediaOwner,
   ) {
     this.#crypto = crypto
-    this.#capabilities = { codecs, extensions: EXTENSIONS }
+    this.#capabilities = { codecs, extensions: EXTENSIONS, maxMessageSize }
+    this.#maxMessageSize = maxMessageSize
     this.#dtlsSetup = dtlsSetup
     this.#mediaOwner = mediaOwner
     // RFC 8829 section 5.2.1: 64 bits whose highest is zero
@@ -128,6 +147,11 @@ export class Session {
 
   media(mid: Mid): Media | undefined {
     return this.#sections.find((section) => section.mid === mid)?.media
+  }
+
+  /** Whether data channels have a section. */
+  get hasData(): boolean {
+    return this.#sections.some(({ data }) => data)
   }
 
   /** Reads an offer and works out its answer. Throws a `UsageError` (`invalid-offer`, `invalid-sdp`). */
@@ -148,6 +172,7 @@ export class Session {
       endOfCandidates: offer.media[first]?.endOfCandidates ?? false,
       iceRestart,
       reducedSize: answers.some(({ accepted, section }) => accepted && section.rtcpReducedSize),
+      data: remoteData(offer.media.find((section, index) => isData(section) && answers[index]!.accepted)),
       commit: (local) => {
         this.#remote = transport ?? this.#remote
         const description = this.#describe()
@@ -159,10 +184,10 @@ export class Session {
           if (accepted) {
             fillTransport(section, local, setup, index === first)
             this.#fillStreams(section, known)
-            updates.push(this.#update(known, index, section.direction ?? 'sendrecv', section, offered))
-          } else if (known.media !== undefined && !known.media.stopped) {
-            known.media.stop()
-            updates.push({ media: known.media, added: false, direction: 'inactive' })
+            if (isData(section)) known.data = true
+            else updates.push(this.#update(known, index, section.direction ?? 'sendrecv', section, offered))
+          } else {
+            stopSection(known, updates)
           }
           known.local = section
           description.media.push(section)
@@ -185,15 +210,25 @@ export class Session {
     const numbering = new OfferNumbering()
     for (const section of this.#sections) numbering.adopt(section.local, this.#capabilities.codecs)
     const free: number[] = []
-    const sections = this.#sections.map(({ local: section, media, mid }, index) => {
-      if (media === undefined || media.stopped) free.push(index)
-      if (media === undefined || media.stopped || changes.stopped.has(mid)) return rejectedSection(section)
+    const sections = this.#sections.map((known, index) => {
+      const { local: section, mid } = known
+      if (!stands(known)) free.push(index)
+      if (!stands(known) || changes.stopped.has(mid)) return rejectedSection(section)
+      if (known.data) return { ...section }
       return { ...section, direction: changes.directions.get(mid) ?? section.direction ?? 'sendrecv' }
     })
     const isNew = new Set<MediaSection>()
     for (const { mid, kind, direction } of changes.added) {
       const section = offerSection(kind, mid, direction, this.#capabilities, numbering)
       dropTransportFeedback(section)
+      isNew.add(section)
+      sections[free.shift() ?? sections.length] = section
+    }
+    if (changes.data && !this.hasData) {
+      const section = dataSection(
+        this.freeMid(new Set(changes.added.map(({ mid }) => mid))),
+        this.#maxMessageSize,
+      )
       isNew.add(section)
       sections[free.shift() ?? sections.length] = section
     }
@@ -229,6 +264,7 @@ export class Session {
       endOfCandidates: answer.media[first]?.endOfCandidates ?? false,
       iceRestart: this.#isIceRestart(transport),
       reducedSize: answer.media.some(({ port, rtcpReducedSize }) => port !== 0 && rtcpReducedSize),
+      data: remoteData(answer.media.find((section) => isData(section) && section.port !== 0)),
       commit: () => {
         this.#remote = transport ?? this.#remote
         const updates: MediaUpdate[] = []
@@ -237,9 +273,11 @@ export class Session {
           const known = this.#sectionAt(index, offered, offered)
           known.local = offered
           if (section.port === 0) {
-            if (known.media === undefined || known.media.stopped) return
-            known.media.stop()
-            updates.push({ media: known.media, added: false, direction: 'inactive' })
+            stopSection(known, updates)
+            return
+          }
+          if (isData(section)) {
+            known.data = true
             return
           }
           const direction = intersectDirections(
@@ -274,7 +312,7 @@ export class Session {
     if (known !== undefined && known.mid === described.mid) return known
     // new, or the place of a stopped section used again (RFC 8829 section 5.2.2)
     const { kind, protocol } = described
-    const section: Section = { kind, protocol, mid: described.mid ?? String(index), local }
+    const section: Section = { kind, protocol, mid: described.mid ?? String(index), data: false, local }
     this.#sections[index] = section
     return section
   }
@@ -304,7 +342,7 @@ export class Session {
       )
     }
     this.#sections.forEach((section, index) => {
-      if (section.media === undefined || section.media.stopped) return
+      if (!stands(section)) return
       const described = description.media[index]!
       if ((described.mid ?? String(index)) !== section.mid || described.kind !== section.kind) {
         throw invalid(
@@ -366,7 +404,7 @@ export class Session {
       section.ssrcGroups = known.local.ssrcGroups
       return
     }
-    if (!sends(section.direction ?? 'sendrecv')) return
+    if (isData(section) || !sends(section.direction ?? 'sendrecv')) return
     const ssrc = randomSsrc(this.#crypto)
     const msid = { stream: this.cname, track: toHex(this.#crypto.randomBytes(16)) }
     const attributes = [
@@ -387,6 +425,8 @@ export interface Changes {
   readonly added: readonly AddedMedia[]
   readonly directions: ReadonlyMap<Mid, Direction>
   readonly stopped: ReadonlySet<Mid>
+  /** Whether data channels are to have a section. */
+  readonly data: boolean
   /** New credentials for ICE, RFC 8829 section 5.2.2. */
   readonly iceRestart: boolean
 }
@@ -417,6 +457,30 @@ export function randomSsrc(crypto: CryptoProvider): Ssrc {
     const ssrc = ((a! << 24) | (b! << 16) | (c! << 8) | d!) >>> 0
     if (ssrc !== 0) return ssrc
   }
+}
+
+/** Whether a section is in use: it was accepted, and not stopped since. */
+function stands({ media, data }: Section): boolean {
+  return data || (media !== undefined && !media.stopped)
+}
+
+function stopSection(section: Section, updates: MediaUpdate[]): void {
+  section.data = false
+  const { media } = section
+  if (media === undefined || media.stopped) return
+  media.stop()
+  updates.push({ media, added: false, direction: 'inactive' })
+}
+
+function isData({ kind }: MediaSection): boolean {
+  return kind === 'application'
+}
+
+/** What a section says of its sender's end, with the defaults of RFC 8841 sections 5.2 and 6.1. */
+function remoteData(section: MediaSection | undefined): RemoteData | undefined {
+  if (section === undefined) return undefined
+  const { sctpPort = DEFAULT_SCTP_PORT, maxMessageSize = DEFAULT_MAX_MESSAGE_SIZE } = section
+  return { sctpPort, maxMessageSize: maxMessageSize === 0 ? Number.POSITIVE_INFINITY : maxMessageSize }
 }
 
 function invalid(what: 'offer' | 'answer', reason: string): UsageError {

@@ -1,8 +1,10 @@
 import type { StreamRxStatistics, StreamTxStatistics } from '@str0m/rtp'
 import type { DtlsStatistics } from '@str0m/dtls'
 import type { Mid, Rid } from '@str0m/sans-io'
+import type { SctpStatistics } from '@str0m/sctp'
 import type { SrtpStatistics } from '@str0m/srtp'
 import type { IceState, IceStatistics } from '@str0m/stun-ice'
+import type { ChannelId, ChannelState } from './channel.ts'
 
 /** Why a datagram or a packet was dropped. */
 export type DropReason =
@@ -22,6 +24,8 @@ export type DropReason =
   | 'unknownPayloadType'
   /** The table of streams is full. */
   | 'tooManyStreams'
+  /** SCTP where no data channels were agreed on. */
+  | 'unexpectedData'
   /** Came after the end. */
   | 'closed'
 
@@ -48,6 +52,21 @@ export interface OutboundStreamStatistics extends StreamTxStatistics {
   readonly firCount: number
 }
 
+/** One data channel, as long as it is there. */
+export interface ChannelStatistics {
+  readonly id: ChannelId
+  readonly label: string
+  readonly protocol: string
+  /** The SCTP stream, once it is known. */
+  readonly dataChannelIdentifier?: number
+  readonly state: ChannelState
+  readonly messagesSent: number
+  /** Bytes of messages, without any headers. */
+  readonly bytesSent: number
+  readonly messagesReceived: number
+  readonly bytesReceived: number
+}
+
 /** Counters since the start, in the W3C's names where it has them. */
 export interface RtcStatistics {
   readonly iceState: IceState
@@ -62,6 +81,8 @@ export interface RtcStatistics {
   readonly srtpReceived?: SrtpStatistics
   readonly inbound: readonly InboundStreamStatistics[]
   readonly outbound: readonly OutboundStreamStatistics[]
+  readonly sctp?: SctpStatistics
+  readonly channels: readonly ChannelStatistics[]
 }
 
 export function noDrops(): Record<DropReason, number> {
@@ -74,6 +95,7 @@ export function noDrops(): Record<DropReason, number> {
     unknownStream: 0,
     unknownPayloadType: 0,
     tooManyStreams: 0,
+    unexpectedData: 0,
     closed: 0,
   }
 }

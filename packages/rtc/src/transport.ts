@@ -30,7 +30,10 @@ export type TransportOutput =
   | Transmit
   | { readonly kind: 'iceState'; readonly state: IceState }
   | { readonly kind: 'resolveMdns'; readonly name: string }
-  | { readonly kind: 'connected' }
+  /** `srtp`: keys for media are set. Without, the peer knows no SRTP profile that we do. */
+  | { readonly kind: 'connected'; readonly srtp: boolean }
+  /** An SCTP packet. */
+  | { readonly kind: 'data'; readonly contents: Uint8Array }
   /** Media that was held back until the keys were set: give it to `receive` again. */
   | { readonly kind: 'released'; readonly input: Receive }
   | { readonly kind: 'closed'; readonly reason: CloseReason; readonly detail?: string }
@@ -179,6 +182,18 @@ export class Transport {
     this.#outputs.push({ kind: 'transmit', proto: 'udp', source, destination, contents })
   }
 
+  /** Sends an SCTP packet. Dropped where DTLS is not connected. */
+  sendData(packet: Uint8Array): void {
+    if (!this.connected || this.#dtls === undefined) return
+    this.#dtls.send(packet)
+    this.#dtlsAt = Number.NEGATIVE_INFINITY
+  }
+
+  /** Gives up: nothing was agreed on that could be sent. */
+  fail(detail: string): void {
+    this.#end('dtls-failed', detail)
+  }
+
   /** Says goodbye and stops. */
   close(): void {
     this.#end('local')
@@ -242,17 +257,16 @@ export class Transport {
     const { event } = output
     switch (event.type) {
       case 'connected':
-        if (event.srtp === undefined) {
-          this.#end('dtls-failed', 'the peer has no SRTP profile in common')
-          break
-        }
-        this.#setKeys(event.srtp)
+        if (event.srtp !== undefined) this.#setKeys(event.srtp)
+        this.#connected = true
+        this.#outputs.push({ kind: 'connected', srtp: event.srtp !== undefined })
+        for (const input of this.#early.release()) this.#outputs.push({ kind: 'released', input })
         break
       case 'closed':
         this.#dtlsClosed(event)
         break
       case 'data':
-        // SCTP is not offered, so there is nothing that it could be
+        this.#outputs.push({ kind: 'data', contents: event.data })
         break
     }
     return true
@@ -280,9 +294,6 @@ export class Transport {
       // a packet that was lost is sent again as it was, where no retransmission was negotiated
       allowRepeats: true,
     })
-    this.#connected = true
-    this.#outputs.push({ kind: 'connected' })
-    for (const input of this.#early.release()) this.#outputs.push({ kind: 'released', input })
   }
 
   /** Once, as soon as the peer's certificate is announced and there is a path, or a server waits for one. */

@@ -22,9 +22,9 @@ describe('an offer is answered', () => {
     expect(description.media.map(({ kind, mid, port }) => [kind, mid, port !== 0])).toEqual([
       ['audio', '0', true],
       ['video', '1', true],
-      ['application', '2', false],
+      ['application', '2', true],
     ])
-    expect(description.groups).toEqual([{ semantics: 'BUNDLE', mids: ['0', '1'] }])
+    expect(description.groups).toEqual([{ semantics: 'BUNDLE', mids: ['0', '1', '2'] }])
     const [audio, video] = description.media
     expect(audio).toMatchObject({ rtcpMux: true, setup: 'active', direction: 'sendrecv' })
     expect(audio!.candidates).toEqual([expect.stringContaining('192.0.2.1 5000 typ host')])
@@ -38,11 +38,19 @@ describe('an offer is answered', () => {
     expect(rtc.media('1')!.codecs[0]).toMatchObject({ name: 'VP8', clockRate: 90_000 })
   })
 
-  it('with both sections rejected where no codec is known', () => {
+  it('with the sections of media rejected where no codec is known', () => {
     const rtc = new Rtc({ codecs: [] })
     const description = parseSdp(rtc.acceptOffer(offer('chromium')).sdp)
-    expect(description.media.every(({ port }) => port === 0)).toBe(true)
+    expect(description.media.map(({ port }) => port !== 0)).toEqual([false, false, true])
     expect(rtc.medias).toEqual([])
+  })
+
+  it('with nothing to connect for, where all are rejected', () => {
+    const rtc = new Rtc({ codecs: [] })
+    const { sdp } = offer('chromium')
+    const text = sdp.slice(0, sdp.indexOf('m=application')).replace('BUNDLE 0 1 2', 'BUNDLE 0 1')
+    const media = { type: 'offer', sdp: text } as const
+    expect(parseSdp(rtc.acceptOffer(media).sdp).media.every(({ port }) => port === 0)).toBe(true)
     expect(rtc.iceState).toBe('new')
   })
 })

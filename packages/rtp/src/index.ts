@@ -3,6 +3,7 @@ export { av1Depacketizer } from './codecs/av1.ts'
 export { depacketizerFor } from './codecs/depacketizer-for.ts'
 export type { DepacketizedFrame, Depacketizer } from './codecs/depacketizer.ts'
 export { h264Depacketizer } from './codecs/h264.ts'
+export { h265Depacketizer } from './codecs/h265.ts'
 export { parseVp8Descriptor, vp8Depacketizer, type Vp8Descriptor, vp8KeyframeSize } from './codecs/vp8.ts'
 export {
   parseVp9Descriptor,
@@ -10,6 +11,22 @@ export {
   type Vp9Descriptor,
   type Vp9ScalabilityStructure,
 } from './codecs/vp9.ts'
+export type { DescriptorRewriter, PacketPlace } from './forwarding/descriptor-rewriter.ts'
+export {
+  Forwarder,
+  type ForwarderOptions,
+  type ForwarderStatistics,
+  type ForwardingFields,
+} from './forwarding/forwarder.ts'
+export { isKeyframeStart } from './forwarding/keyframe-start.ts'
+export {
+  REWRITE_WINDOW,
+  type RewrittenPacket,
+  RtpRewriter,
+  type RtpRewriterOptions,
+} from './forwarding/rtp-rewriter.ts'
+export { Vp8DescriptorRewriter } from './forwarding/vp8-rewriter.ts'
+export { Vp9DescriptorRewriter } from './forwarding/vp9-rewriter.ts'
 export {
   type Frame,
   FrameAssembler,
@@ -69,4 +86,11 @@ export { readRtx, writeRtx } from './rtx.ts'
 export { type CachedPacket, SendCache } from './send-cache.ts'
 export { packetizerFor } from './packetizers/packetizer-for.ts'
 export { TransportFeedbackGenerator } from './transport-feedback-generator.ts'
-export { type PacketFields, StreamTx, type StreamTxOptions, type StreamTxStatistics } from './stream-tx.ts'
+export {
+  type ForwardFields,
+  type PacketFields,
+  StreamTx,
+  type StreamTxOptions,
+  type StreamTxStatistics,
+  type WrittenPacket,
+} from './stream-tx.ts'

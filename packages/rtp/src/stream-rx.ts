@@ -14,6 +14,8 @@ export interface StreamCodec {
   /** Hertz. */
   readonly clockRate: number
   readonly kind: 'audio' | 'video'
+  /** Of `a=fmtp`. */
+  readonly parameters?: ReadonlyMap<string, string>
 }
 
 /** A frame, and the payload type that its packets had. */
@@ -253,7 +255,7 @@ export class StreamRx {
       this.#droppedBefore += assembly.framesDropped
     }
     this.#codec = codec
-    const depacketizer = depacketizerFor(codec.name)
+    const depacketizer = depacketizerFor(codec.name, codec.parameters)
     const unasked = codec.kind === 'video' ? VIDEO_REORDER_WAIT : AUDIO_REORDER_WAIT
     const wait = this.#nacks === undefined ? unasked : NACK_REORDER_WAIT
     this.#assembler =

@@ -1,7 +1,7 @@
 import { type Instant, serial16, serial32, type Ssrc } from '@str0m/sans-io'
 import type { PayloadPieces } from './packetizers/packetizer.ts'
 import type { ReportBlock, SenderReport } from './rtcp/rtcp.ts'
-import { RTP_FIXED_HEADER_LENGTH, writeRtpHeader } from './rtp-header.ts'
+import { RTP_FIXED_HEADER_LENGTH, type RtpHeader, writeRtpHeader } from './rtp-header.ts'
 import type { WrittenExtensions } from './header-extensions.ts'
 import { ntpMiddle } from './ntp.ts'
 
@@ -19,6 +19,29 @@ export interface PacketFields {
   readonly marker: boolean
   readonly extensions?: WrittenExtensions | undefined
 }
+
+/** What a forwarded packet goes out with; its payload and its CSRCs are its own. */
+export interface ForwardFields {
+  readonly pt: number
+  /** 16 bits. Never to be used for two packets: SRTP depends on it (RFC 3711 section 9.1). */
+  readonly sequenceNumber: number
+  /** 32 bits. */
+  readonly timestamp: number
+  readonly marker: boolean
+  /** Those of the way out: ids are negotiated for each peer. `undefined`: none go out. */
+  readonly extensions?: WrittenExtensions | undefined
+}
+
+/** A packet in a buffer of its own that has room for more after it. */
+export interface WrittenPacket {
+  readonly buffer: Uint8Array
+  /** Bytes of the packet. */
+  readonly length: number
+  readonly payloadStart: number
+}
+
+/** What fills the place of a packet that was left out, RFC 3550 section 5.1: the last byte is the count. */
+const PADDING_LENGTH = 4
 
 /** Counters in the W3C's names (Identifiers for WebRTC's Statistics API, sections 8.4 and 8.5). */
 export interface StreamTxStatistics {
@@ -39,6 +62,7 @@ export interface StreamTxStatistics {
 
 /** How many sender reports are remembered, so that an answer to one can be told: a peer answers within the next few. */
 const REMEMBERED_REPORTS = 8
+const NO_CSRCS: readonly number[] = []
 
 /** Sends one RTP stream (one SSRC): numbers its packets, counts for its reports and reads the peer's. A part of a peer, driven by it. */
 export class StreamTx {
@@ -47,6 +71,8 @@ export class StreamTx {
   #packetsSent = 0
   #bytesSent = 0
   #headerBytesSent = 0
+  /** Whether a packet was forwarded: from then on, numbers come from outside. */
+  #forwards = false
   #lastTimestamp = 0
   #lastTimestampAt: Instant = 0
   #lastReport: ReportBlock | undefined
@@ -111,6 +137,72 @@ export class StreamTx {
     this.#lastTimestamp = fields.timestamp
     this.#lastTimestampAt = now
     return { buffer, length }
+  }
+
+  /**
+   * Writes a packet that came from elsewhere as one of this stream, into a buffer of its own that has room for `overhead` bytes more. `header` is
+   * that of `bytes`. Padding stays behind.
+   */
+  forward(
+    now: Instant,
+    bytes: Uint8Array,
+    header: RtpHeader,
+    fields: ForwardFields,
+    overhead: number,
+  ): WrittenPacket {
+    const { payloadStart: from, payloadLength } = header
+    const written = this.#write(fields, header.csrcs, payloadLength, overhead)
+    written.buffer.set(bytes.subarray(from, from + payloadLength), written.payloadStart)
+    this.#count(now, fields, payloadLength, written.payloadStart)
+    return written
+  }
+
+  /** A packet of padding alone: in the place of one that is not forwarded after all, so that the receiver does not miss it. */
+  padding(now: Instant, fields: ForwardFields, overhead: number): WrittenPacket {
+    const written = this.#write(fields, undefined, PADDING_LENGTH, overhead)
+    const { buffer, length } = written
+    buffer[0] = buffer[0]! | 0x20
+    buffer[length - 1] = PADDING_LENGTH
+    this.#count(now, fields, 0, length)
+    return written
+  }
+
+  #write(
+    fields: ForwardFields,
+    csrcs: readonly number[] | undefined,
+    payloadLength: number,
+    overhead: number,
+  ): WrittenPacket {
+    const { extensions } = fields
+    const headerLength =
+      RTP_FIXED_HEADER_LENGTH +
+      4 * (csrcs?.length ?? 0) +
+      (extensions === undefined ? 0 : 4 + extensions.bytes.length)
+    const length = headerLength + payloadLength
+    const buffer = new Uint8Array(length + overhead)
+    const { marker, pt: payloadType, sequenceNumber, timestamp } = fields
+    const header = {
+      marker,
+      payloadType,
+      sequenceNumber,
+      timestamp,
+      ssrc: this.ssrc,
+      csrcs: csrcs ?? NO_CSRCS,
+    }
+    const payloadStart = writeRtpHeader(buffer, header, extensions?.profile, extensions?.bytes)
+    return { buffer, length, payloadStart }
+  }
+
+  #count(now: Instant, fields: ForwardFields, payloadLength: number, headerLength: number): void {
+    this.#packetsSent++
+    this.#bytesSent += payloadLength
+    this.#headerBytesSent += headerLength
+    if (!this.#forwards || serial16.diff(fields.sequenceNumber, this.#sequenceNumber) >= 0) {
+      this.#sequenceNumber = serial16.add(fields.sequenceNumber, 1)
+      this.#lastTimestamp = fields.timestamp
+      this.#lastTimestampAt = now
+    }
+    this.#forwards = true
   }
 
   /** A sender report, RFC 3550 section 6.4.1: what the timestamp would be now goes with the wall clock's time now. */

@@ -5,11 +5,12 @@ import {
   av1Depacketizer,
   FrameAssembler,
   h264Depacketizer,
+  h265Depacketizer,
   vp8Depacketizer,
   vp9Depacketizer,
   wholePayloadDepacketizer,
 } from '../src/index.ts'
-import { av1, h264, opus, type Packetizer, type SentFrame, vp8, vp9 } from './packetizers.ts'
+import { av1, h264, h265, opus, type Packetizer, type SentFrame, vp8, vp9 } from './packetizers.ts'
 import { forSeeds } from './seeds.ts'
 import { TwinAssembler, type TwinFrame, type TwinPacket } from './twin.ts'
 
@@ -18,6 +19,7 @@ const CODECS: readonly [string, Packetizer, Depacketizer][] = [
   ['vp8', vp8, vp8Depacketizer],
   ['vp9', vp9, vp9Depacketizer],
   ['h264', h264, h264Depacketizer],
+  ['h265', h265, h265Depacketizer],
   ['av1', av1, av1Depacketizer],
 ]
 const MAX_WAIT = 100

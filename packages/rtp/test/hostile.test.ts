@@ -15,11 +15,11 @@ import {
   writeRtcp,
 } from '../src/index.ts'
 import { CRASHERS } from './data/crashers.ts'
-import { av1, bytes, h264, vp8, vp9 } from './packetizers.ts'
+import { av1, bytes, h264, h265, vp8, vp9 } from './packetizers.ts'
 import { forSeeds } from './seeds.ts'
 
 const IDS = new ExtensionIds(Object.values(EXTENSION_URIS).map((uri, i) => ({ id: i + 1, uri })))
-const CODECS = ['opus', 'vp8', 'vp9', 'h264', 'av1'] as const
+const CODECS = ['opus', 'vp8', 'vp9', 'h264', 'h265', 'av1'] as const
 
 /** Every parser of the package on the same bytes. */
 function parseAll(input: Uint8Array): void {
@@ -92,7 +92,7 @@ describe('S8: garbage', () => {
   })
 
   it('never makes a depacketizer throw: frames with flipped bits, cut and stirred', () => {
-    const packetizers = { vp8, vp9, h264, av1 }
+    const packetizers = { vp8, vp9, h264, h265, av1 }
     forSeeds(600, (random) => {
       for (const [name, packetize] of Object.entries(packetizers)) {
         const payloads = packetize(random, random.chance(0.5)).payloads.map((payload) => {

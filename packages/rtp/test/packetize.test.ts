@@ -25,6 +25,25 @@ const annexB = fc
   .array(fc.tuple(nalUnit, fc.boolean()), { minLength: 1, maxLength: 6 })
   .map((units) => Uint8Array.from(units.flatMap(([unit, long]) => [...(long ? [0] : []), 0, 0, 1, ...unit])))
 
+const h265Unit = fc
+  .tuple(
+    fc.integer({ min: 0, max: 47 }),
+    fc.integer({ min: 0, max: 63 }),
+    fc.integer({ min: 1, max: 7 }),
+    fc.uint8Array({ minLength: 1, maxLength: 3000, size: 'max' }),
+  )
+  .map(([type, layer, temporal, body]) =>
+    Uint8Array.from([
+      (type << 1) | (layer >> 5),
+      ((layer & 31) << 3) | temporal,
+      ...body.map((byte) => byte | 1),
+    ]),
+  )
+
+const h265AnnexB = fc
+  .array(fc.tuple(h265Unit, fc.boolean()), { minLength: 1, maxLength: 6 })
+  .map((units) => Uint8Array.from(units.flatMap(([unit, long]) => [...(long ? [0] : []), 0, 0, 1, ...unit])))
+
 const leb128 = (value: number): number[] =>
   value < 128 ? [value] : [(value & 127) | 128, ...leb128(value >> 7)]
 const obu = fc
@@ -57,16 +76,18 @@ const CODECS = {
   },
   VP9: { frames: vp9Frame, parameters: new Map<string, string>() },
   H264: { frames: annexB, parameters: MODE_1 },
+  H265: { frames: h265AnnexB, parameters: new Map<string, string>() },
+  G722: { frames: fc.uint8Array({ minLength: 1, maxLength: 200 }), parameters: new Map<string, string>() },
   AV1: { frames: temporalUnit, parameters: new Map<string, string>() },
 } as const
 
 /** A byte-stream with start codes of four bytes each; a temporal unit without its delimiter. */
 function canonical(codec: keyof typeof CODECS, frame: Uint8Array): Uint8Array {
   if (codec === 'AV1') return frame.slice(2)
-  if (codec !== 'H264') return frame
+  if (codec !== 'H264' && codec !== 'H265') return frame
   const text = Buffer.from(frame).toString('latin1')
   // eslint-disable-next-line no-control-regex -- start codes are made of them
-  const units = text.split(/\0*\0\0\x01/).filter((unit) => unit !== '')
+  const units = text.split(/\0?\0\0\x01/).filter((unit) => unit !== '')
   return Uint8Array.from(Buffer.from(units.map((unit) => `\0\0\0\x01${unit}`).join(''), 'latin1'))
 }
 
@@ -78,7 +99,7 @@ describe('a frame is split and put together again', () => {
         const payloads = packetizerFor(codec, parameters, random)!.packetize(frame, maxLength, true)
         if (payloads === undefined) {
           // an audio frame is one packet, or none
-          expect(codec === 'opus' || codec === 'PCMU').toBe(true)
+          expect(codec === 'opus' || codec === 'PCMU' || codec === 'G722').toBe(true)
           expect(frame.length).toBeGreaterThan(maxLength)
           return
         }
@@ -131,6 +152,55 @@ describe('a frame is split and put together again', () => {
     ])
   })
 
+  it('H.265 parameter sets ride with what follows them, under the lowest ids; a large unit is fragmented', () => {
+    const packetizer = packetizerFor('H265', new Map(), 0)!
+    const start = [0, 0, 0, 1]
+    const frame = Uint8Array.of(
+      ...start,
+      64,
+      0x0a,
+      1,
+      ...start,
+      66,
+      1,
+      2,
+      ...start,
+      38,
+      1,
+      3,
+      4,
+      5,
+      6,
+      7,
+      8,
+      9,
+    )
+    const packets = packetizer.packetize(frame, 12, true)!.map(joined)
+    expect(packets.map((packet) => [...packet])).toEqual([
+      [96, 1, 0, 3, 64, 0x0a, 1, 0, 3, 66, 1, 2].slice(0, 12),
+      [38, 1, 3, 4, 5, 6, 7, 8, 9],
+    ])
+    const small = packetizer.packetize(frame, 8, true)!.map(joined)
+    expect(small.slice(2).map((packet) => [...packet])).toEqual([
+      [98, 1, 0x80 | 19, 3, 4, 5],
+      [98, 1, 0x40 | 19, 6, 7, 8, 9],
+    ])
+    const depacketizer = depacketizerFor('H265')!
+    expect(depacketizer.assemble(small)).toEqual({ data: frame, keyframe: true })
+    expect(small.map((packet) => depacketizer.startsKeyframe(packet))).toEqual([true, false, false, false])
+    const delimiter = Uint8Array.of(96, 1, 0, 3, 70, 1, 0x50, 0, 3, 64, 1, 1)
+    expect(depacketizer.startsKeyframe(delimiter)).toBe(true)
+    expect(depacketizer.startsFrame(Uint8Array.of(70, 1, 0x50))).toBe(true)
+    expect(depacketizer.startsKeyframe(Uint8Array.of(70, 1, 0x50))).toBe(false)
+  })
+
+  it('H.265 with decoding order numbers is refused', () => {
+    const parameters = new Map([['sprop-max-don-diff', '2']])
+    expect(packetizerFor('H265', parameters, 0)).toBeUndefined()
+    expect(depacketizerFor('H265', parameters)).toBeUndefined()
+    expect(depacketizerFor('H265', new Map([['sprop-max-don-diff', '0']]))).toBeDefined()
+  })
+
   it('AV1 starts a new sequence with the N bit', () => {
     const keyframe = Uint8Array.of(0x12, 0, 0x0a, 1, 7, 0x32, 2, 8, 9)
     const [first] = packetizerFor('AV1', new Map(), 0)!.packetize(keyframe, 100, true)!.map(joined)
@@ -145,6 +215,9 @@ describe('what is no frame is refused', () => {
     ['VP8', []],
     ['VP9', [0x00]],
     ['H264', [1, 2, 3]],
+    ['H265', [1, 2, 3]],
+    ['H265', [0, 0, 1, 0x40, 1]],
+    ['H265', [0, 0, 1, 98, 1, 0x93]],
     ['AV1', [0x80]],
     ['AV1', [0x0a, 5, 1]],
     ['AV1', [0x0a, 0xff]],

@@ -102,6 +102,37 @@ export const h264: Packetizer = (random, keyframe) => {
   return { payloads, data: join(...units.flatMap((unit) => [START, unit])), keyframe }
 }
 
+/** Parameter sets before a keyframe, aggregated or not; several slices, fragmented or not. */
+export const h265: Packetizer = (random, keyframe) => {
+  const unit = (type: number): Uint8Array => {
+    const made = bytes(random, 4 + random.integer(40))
+    made[0] = type << 1
+    made[1] = 1
+    return made
+  }
+  const payloads: Uint8Array[] = []
+  const units: Uint8Array[] = []
+  if (keyframe) {
+    const sets = [unit(32), unit(33), unit(34)]
+    units.push(...sets)
+    if (random.chance(0.5)) payloads.push(...sets)
+    else payloads.push(join([0x60, 1], ...sets.flatMap((set) => [[0, set.length], set])))
+  }
+  for (let slices = 1 + random.integer(3); slices > 0; slices--) {
+    const slice = unit(keyframe ? 19 : 1)
+    units.push(slice)
+    const split = pieces(random, slice.subarray(2))
+    if (split.length === 1) payloads.push(slice)
+    else {
+      split.forEach((piece, i) => {
+        const flags = (i === 0 ? 0x80 : 0) | (i === split.length - 1 ? 0x40 : 0)
+        payloads.push(join([49 << 1, 1, flags | (slice[0]! >> 1)], piece))
+      })
+    }
+  }
+  return { payloads, data: join(...units.flatMap((part) => [START, part])), keyframe }
+}
+
 function leb128(value: number): number[] {
   const out: number[] = []
   let rest = value

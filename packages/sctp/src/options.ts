@@ -10,7 +10,7 @@ export interface SctpOptions {
   /** 1 to 65535. Default 5000, as in `a=sctp-port` (RFC 8841). */
   readonly localPort?: number
   readonly remotePort?: number
-  /** Bytes of the largest packet, 576 to 65535. Default 1191: what DTLS leaves of 1228 bytes. It is not probed. */
+  /** Bytes of the largest packet, 200 to 65535. Default 1191: what DTLS leaves of 1228 bytes. It is not probed. */
   readonly maxPacketSize?: number
   /** Bytes that may be held for reassembly and order, 65536 to 2³⁰; what the peer is told. Default 8 MiB. */
   readonly receiveWindow?: number
@@ -65,7 +65,7 @@ export function settingsOf(options: SctpOptions): Settings {
   }
   inRange(settings, 'localPort', 1, 65_535)
   inRange(settings, 'remotePort', 1, 65_535)
-  inRange(settings, 'maxPacketSize', 576, 65_535)
+  inRange(settings, 'maxPacketSize', 200, 65_535)
   inRange(settings, 'receiveWindow', 65_536, 2 ** 30)
   inRange(settings, 'maxMessageSize', 1, settings.receiveWindow)
   inRange(settings, 'sendBuffer', 1, 2 ** 40)

@@ -30,7 +30,7 @@ function outcomes(...edits: ((section: MediaSection) => void)[]): string[] {
 }
 
 describe('sections of data channels', () => {
-  for (const browser of ['chromium', 'firefox']) {
+  for (const browser of ['chromium', 'firefox'] as const) {
     it(`are answered as ${browser} offers them`, () => {
       const offer = parseSdp(fixture(`${browser}-offer`))
       const offered = offer.media.find(({ kind }) => kind === 'application')!

@@ -1,0 +1,313 @@
+import type { Browser, Page } from 'puppeteer-core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { call, findBrowser, launch, waitForState } from './browsers.ts'
+import { OfferingPeer } from './offering-peer.ts'
+import { startTestServer, type TestServer, until } from './test-server.ts'
+
+/** What is echoed in one go, in bytes, and in messages of how many. */
+const BULK = 200_000_000
+const BULK_MESSAGE = 64_000
+
+for (const name of ['chromium', 'firefox'] as const) {
+  describe.skipIf(findBrowser(name) === undefined)(`[browser] ${name}, data`, { timeout: 120_000 }, () => {
+    let server: TestServer
+    let browser: Browser
+
+    beforeAll(async () => {
+      server = await startTestServer()
+      browser = await launch(name)
+    }, 60_000)
+
+    afterAll(async () => {
+      await browser?.close()
+      await server?.close()
+    }, 60_000)
+
+    it('Data button: text and bytes are printed, and come back with echo', async () => {
+      const page = await call(browser, server.address, ['echo', 'data'])
+      await waitForState(page, 'connected')
+      await say(page, 'grüße 👋', '#send')
+      await say(page, 'bytes', '#send-bytes')
+      const lines = await messages(page, 4)
+      expect(lines.filter((line) => line.startsWith('here'))).toEqual([
+        'here text from here: grüße 👋',
+        'here binary from here: 5 bytes 62 79 74 65 73',
+      ])
+      expect(lines.filter((line) => line.startsWith('server'))).toEqual([
+        'server text from the server: grüße 👋',
+        'server binary from the server: 5 bytes 62 79 74 65 73',
+      ])
+      await page.screenshot({ path: `${server.directory}/data-${name}.png` })
+      await page.close()
+      const printed = server.lines.filter((line) => line.includes('ChannelData'))
+      expect(printed[0]).toContain('binary: false, len: 12, text: "grüße 👋" }')
+      expect(printed[1]).toContain('binary: true, len: 5 }')
+    })
+
+    it('Data button: the server speaks too, and media goes beside it', async () => {
+      const page = await call(browser, server.address, ['cam', 'mic', 'data'])
+      await waitForState(page, 'connected')
+      const [greeting] = await messages(page, 1)
+      expect(greeting).toMatch(/^server text from the server: Hello, peer \d+$/)
+      await say(page, 'hello', '#send')
+      const from = server.frames.length
+      await until(() => server.frames.length > from + 50, 20_000, 'frames beside the messages')
+      expect(server.lines.some((line) => line.endsWith('len: 5, text: "hello" }'))).toBe(true)
+      await page.close()
+    })
+
+    it('messages of 1 byte to 256 KiB come back whole, ordered and not', async () => {
+      const page = await connectedPage(browser, server)
+      const sizes = [1, 2, 1000, 1160, 1172, 16_384, 65_535, 65_536, 100_000, 262_143, 262_144]
+      for (const options of [
+        {},
+        { ordered: false },
+        { maxRetransmits: 0 },
+        { ordered: false, maxPacketLifeTime: 3000 },
+      ]) {
+        const came = await page.evaluate(echoSizes, options, sizes)
+        expect(came, `of a channel with ${JSON.stringify(options)}`).toEqual(sizes)
+      }
+      await page.close()
+    })
+
+    it('fifty channels at once keep their messages apart', async () => {
+      const page = await connectedPage(browser, server)
+      expect(await page.evaluate(manyChannels, 50)).toBe(50)
+      await page.close()
+    })
+
+    it('opened and closed 500 times', async () => {
+      const page = await connectedPage(browser, server)
+      expect(await page.evaluate(openAndClose, 500)).toBe(500)
+      await page.close()
+    })
+
+    it('200 MB are echoed, and the hash agrees', async () => {
+      const page = await connectedPage(browser, server)
+      const { sent, received, seconds } = await page.evaluate(echoBulk, BULK, BULK_MESSAGE)
+      console.log(`${name}: ${BULK / 1e6} MB there and back in ${seconds.toFixed(1)} s.`)
+      expect(received).toBe(sent)
+      await page.close()
+    })
+
+    it('the other way round: we offer, the browser answers, and both open channels', async () => {
+      const page = await browser.newPage()
+      await page.goto(server.address)
+      const peer = await OfferingPeer.start()
+      try {
+        const answer = await page.evaluate(answerAndEcho, peer.offer('ours'))
+        peer.accept(answer)
+        await until(() => peer.received.length >= 3, 20_000, 'messages of both channels')
+        expect(peer.received).toEqual(
+          expect.arrayContaining([
+            { label: 'ours', data: 'to the browser' },
+            { label: 'ours', data: new Uint8Array(100_000).fill(3) },
+            { label: 'theirs', data: 'from the browser' },
+          ]),
+        )
+      } finally {
+        peer.close()
+        await page.close()
+      }
+    })
+  })
+}
+
+async function say(page: Page, text: string, button: string): Promise<void> {
+  await page.waitForFunction(() => !document.querySelector<HTMLButtonElement>('#send')!.disabled, {
+    timeout: 20_000,
+    polling: 50,
+  })
+  await page.type('#text', text)
+  await page.click(button)
+}
+
+/** The messages on the page, once there are so many. */
+async function messages(page: Page, count: number): Promise<string[]> {
+  await page.waitForFunction(
+    (wanted) => document.querySelectorAll('#messages li').length >= wanted,
+    { timeout: 20_000, polling: 50 },
+    count,
+  )
+  return page.$$eval('#messages li', (lines) =>
+    lines.map(
+      (line) => `${line.dataset['from']!.split(' ').at(-1)} ${line.dataset['kind']} ${line.textContent}`,
+    ),
+  )
+}
+
+/** A page of its own connection to the echo, with a first channel so that there are data channels. */
+async function connectedPage(browser: Browser, server: TestServer): Promise<Page> {
+  const page = await browser.newPage()
+  await page.goto(server.address)
+  await page.evaluate(async () => {
+    const peer = new RTCPeerConnection()
+    const first = peer.createDataChannel('first')
+    Object.assign(window, { peer, first })
+    await peer.setLocalDescription()
+    while (peer.iceGatheringState !== 'complete') {
+      await new Promise((resolve) => {
+        setTimeout(resolve, 20)
+      })
+    }
+    const response = await fetch('/?echo', { method: 'POST', body: JSON.stringify(peer.localDescription) })
+    await peer.setRemoteDescription((await response.json()) as RTCSessionDescriptionInit)
+    await new Promise((resolve) => {
+      first.addEventListener('open', resolve)
+    })
+  })
+  return page
+}
+
+// What follows runs in the page.
+
+async function echoSizes(options: RTCDataChannelInit, sizes: readonly number[]): Promise<number[]> {
+  const { peer } = window as unknown as { peer: RTCPeerConnection }
+  const channel = peer.createDataChannel('sizes', options)
+  channel.binaryType = 'arraybuffer'
+  await new Promise((resolve) => {
+    channel.addEventListener('open', resolve)
+  })
+  const came: number[] = []
+  for (const size of sizes) {
+    const message = new Uint8Array(size)
+    for (let i = 0; i < size; i++) message[i] = i * 31 + (i >> 8)
+    const back = new Promise<Uint8Array>((resolve) => {
+      channel.addEventListener(
+        'message',
+        (event: MessageEvent<ArrayBuffer>) => {
+          resolve(new Uint8Array(event.data))
+        },
+        { once: true },
+      )
+    })
+    channel.send(message)
+    const echoed = await back
+    if (echoed.length === size && echoed.every((byte, i) => byte === message[i])) came.push(size)
+  }
+  channel.close()
+  return came
+}
+
+async function manyChannels(count: number): Promise<number> {
+  const { peer } = window as unknown as { peer: RTCPeerConnection }
+  const results = Array.from({ length: count }, async (_, i) => {
+    const channel = peer.createDataChannel(`channel ${i}`, { ordered: i % 2 === 0 })
+    await new Promise((resolve) => {
+      channel.addEventListener('open', resolve)
+    })
+    const back: string[] = []
+    const all = new Promise<void>((resolve) => {
+      channel.addEventListener('message', ({ data }: MessageEvent<string>) => {
+        back.push(data)
+        if (back.length === 20) resolve()
+      })
+    })
+    for (let k = 0; k < 20; k++) channel.send(`${i}/${k}`)
+    await all
+    channel.close()
+    return (
+      back.sort().join() ===
+      Array.from({ length: 20 }, (__, k) => `${i}/${k}`)
+        .sort()
+        .join()
+    )
+  })
+  return (await Promise.all(results)).filter(Boolean).length
+}
+
+async function openAndClose(count: number): Promise<number> {
+  const { peer } = window as unknown as { peer: RTCPeerConnection }
+  let done = 0
+  for (let i = 0; i < count; i++) {
+    const channel = peer.createDataChannel(`once ${i}`)
+    const came = new Promise((resolve) => {
+      channel.addEventListener('message', resolve)
+    })
+    channel.addEventListener('open', () => {
+      channel.send('x')
+    })
+    await came
+    const closed = new Promise((resolve) => {
+      channel.addEventListener('close', resolve)
+    })
+    channel.close()
+    await closed
+    done++
+  }
+  return done
+}
+
+async function echoBulk(
+  total: number,
+  size: number,
+): Promise<{ sent: number; received: number; seconds: number }> {
+  const { peer } = window as unknown as { peer: RTCPeerConnection }
+  const channel = peer.createDataChannel('bulk')
+  channel.binaryType = 'arraybuffer'
+  channel.bufferedAmountLowThreshold = 1_000_000
+  await new Promise((resolve) => {
+    channel.addEventListener('open', resolve)
+  })
+  /** FNV-1a over 32-bit words: it depends on every byte and on the order. */
+  const hash = (value: number, bytes: Uint8Array): number => {
+    const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2)
+    let h = value
+    for (const word of words) h = Math.imul(h ^ word, 0x0100_0193)
+    return h >>> 0
+  }
+  const started = performance.now()
+  let sent = 0x811c_9dc5
+  let received = 0x811c_9dc5
+  let sentBytes = 0
+  let receivedBytes = 0
+  const all = new Promise<void>((resolve) => {
+    channel.addEventListener('message', ({ data }: MessageEvent<ArrayBuffer>) => {
+      received = hash(received, new Uint8Array(data))
+      receivedBytes += data.byteLength
+      if (receivedBytes >= total) resolve()
+    })
+  })
+  const words = new Uint32Array(size >> 2)
+  let state = 1
+  while (sentBytes < total) {
+    for (let i = 0; i < words.length; i++)
+      words[i] = state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    const message = new Uint8Array(words.buffer, 0, Math.min(size, total - sentBytes))
+    sent = hash(sent, message)
+    channel.send(message)
+    sentBytes += message.length
+    if (channel.bufferedAmount > 8_000_000) {
+      await new Promise((resolve) => {
+        channel.addEventListener('bufferedamountlow', resolve, { once: true })
+      })
+    }
+  }
+  await all
+  return { sent, received, seconds: (performance.now() - started) / 1000 }
+}
+
+/** Answers an offer, sends back what comes on its channel, and opens one more. */
+async function answerAndEcho(offer: RTCSessionDescriptionInit): Promise<{ type: 'answer'; sdp: string }> {
+  const peer = new RTCPeerConnection()
+  Object.assign(window, { answering: peer })
+  peer.addEventListener('datachannel', ({ channel }) => {
+    channel.binaryType = 'arraybuffer'
+    channel.addEventListener('message', ({ data }: MessageEvent<string>) => {
+      channel.send(data)
+    })
+  })
+  await peer.setRemoteDescription(offer)
+  const theirs = peer.createDataChannel('theirs')
+  theirs.addEventListener('open', () => {
+    theirs.send('from the browser')
+  })
+  await peer.setLocalDescription()
+  while (peer.iceGatheringState !== 'complete') {
+    await new Promise((resolve) => {
+      setTimeout(resolve, 20)
+    })
+  }
+  return { type: 'answer', sdp: peer.localDescription!.sdp }
+}

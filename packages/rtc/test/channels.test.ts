@@ -1,0 +1,253 @@
+import { Pair } from '@str0m/netem'
+import { UsageError } from '@str0m/sans-io'
+import { parseSdp } from '@str0m/sdp'
+import { describe, expect, it } from 'vitest'
+import { Candidate, type ChannelOptions, Rtc, type RtcOptions } from '../src/index.ts'
+import { eventsOf, PEER_ADDRESS, received, RTC_ADDRESS, rtcPair, seededCrypto } from './harness.ts'
+
+interface Call {
+  readonly a: Rtc
+  readonly b: Rtc
+  readonly pair: Pair<Rtc, Rtc>
+}
+
+/** Two peers with nothing between them but data channels, each opened by `a` in its offer. */
+function dataCall(
+  channels: readonly (readonly [string, ChannelOptions?])[],
+  { seed = 1, loss = 0, options = {} }: { seed?: number; loss?: number; options?: RtcOptions } = {},
+): Call & { readonly ids: number[] } {
+  const a = new Rtc({ crypto: seededCrypto(2 * seed), ...options })
+  const b = new Rtc({ crypto: seededCrypto(2 * seed + 1), ...options })
+  a.addLocalCandidate(Candidate.host(RTC_ADDRESS, 'udp'))
+  b.addLocalCandidate(Candidate.host(PEER_ADDRESS, 'udp'))
+  const change = a.createOffer()
+  const ids = channels.map(([label, channelOptions]) => change.addChannel(label, channelOptions))
+  negotiate(a, b, change.apply())
+  const pair = new Pair(a, b, { seed, link: { latency: 10, loss }, receive: received })
+  return { a, b, pair, ids }
+}
+
+function negotiate(a: Rtc, b: Rtc, offer: { readonly type: 'offer'; readonly sdp: string }): void {
+  a.pendingChanges()!.acceptAnswer(b.acceptOffer(offer))
+}
+
+const opened =
+  ({ pair }: Call, side: 'a' | 'b', count: number) =>
+  () =>
+    eventsOf(pair[side].events, 'channelOpen').length >= count
+
+function codeOf(call: () => unknown): string | undefined {
+  try {
+    call()
+  } catch (error) {
+    if (error instanceof UsageError) return error.code
+    throw error
+  }
+  return undefined
+}
+
+describe('data channels', () => {
+  it('carry text and bytes both ways, with nothing else in the session', () => {
+    const call = dataCall([['chat', { protocol: 'p' }]])
+    const { a, b, pair } = call
+    pair.runUntil(opened(call, 'b', 1))
+    pair.runUntil(opened(call, 'a', 1))
+    const [there] = b.channels
+    const here = a.channel(call.ids[0]!)!
+    expect(there).toMatchObject({
+      label: 'chat',
+      state: 'open',
+      parameters: { protocol: 'p', ordered: true },
+    })
+    expect(there!.streamId).toBe(here.streamId)
+    expect(here.write('grüße 👋')).toBe(true)
+    expect(here.write(Uint8Array.of(1, 2, 3))).toBe(true)
+    expect(here.write('')).toBe(true)
+    pair.runUntil(() => eventsOf(pair.b.events, 'channelData').length === 3)
+    expect(eventsOf(pair.b.events, 'channelData').map(({ data }) => data)).toEqual([
+      'grüße 👋',
+      Uint8Array.of(1, 2, 3),
+      '',
+    ])
+    there!.write('back')
+    pair.runUntil(() => eventsOf(pair.a.events, 'channelData').length === 1)
+    expect(eventsOf(pair.a.events, 'channelData')[0]).toMatchObject({ id: here.id, data: 'back' })
+    expect(a.statistics.channels).toEqual([
+      {
+        id: here.id,
+        label: 'chat',
+        protocol: 'p',
+        dataChannelIdentifier: here.streamId,
+        state: 'open',
+        messagesSent: 3,
+        bytesSent: 12 + 3,
+        messagesReceived: 1,
+        bytesReceived: 4,
+      },
+    ])
+    expect(b.statistics.channels[0]).toMatchObject({ messagesReceived: 3, bytesReceived: 15 })
+    expect(a.statistics.sctp).toMatchObject({ messagesSent: expect.any(Number) as number })
+  })
+
+  it('stand in the descriptions as RFC 8841 has them', () => {
+    const a = new Rtc({ maxMessageSize: 100_000 })
+    const b = new Rtc()
+    const change = a.createOffer()
+    change.addMedia('audio')
+    change.addChannel('x')
+    const offer = change.apply()
+    const answer = b.acceptOffer(offer)
+    for (const [description, size] of [
+      [offer, 100_000],
+      [answer, 262_144],
+    ] as const) {
+      const [audio, data] = parseSdp(description.sdp).media
+      expect(audio!.kind).toBe('audio')
+      expect(data).toMatchObject({
+        kind: 'application',
+        protocol: 'UDP/DTLS/SCTP',
+        formats: ['webrtc-datachannel'],
+        sctpPort: 5000,
+        maxMessageSize: size,
+      })
+      expect(parseSdp(description.sdp).groups).toEqual([{ semantics: 'BUNDLE', mids: ['0', '1'] }])
+    }
+  })
+
+  it('are opened from both sides, later too, and without an offer', () => {
+    const { a, b, pair } = rtcPair(3, { latency: 5 })
+    pair.runUntil(() => a.connected && b.connected)
+    expect(codeOf(() => a.addChannel('early'))).toBe('no-data-channels')
+    const change = b.createOffer()
+    const first = change.addChannel('first')
+    expect(b.channel(first)).toBeUndefined()
+    negotiate(b, a, change.apply())
+    const second = a.addChannel('second')
+    const call: Call = { a, b, pair }
+    pair.runUntil(() => opened(call, 'a', 2)() && opened(call, 'b', 2)())
+    expect(b.channel(first)!.streamId! & 1).not.toBe(a.channel(second)!.streamId! & 1)
+    expect(a.channels.map(({ label }) => label).sort()).toEqual(['first', 'second'])
+    // a renegotiation leaves them be
+    const again = a.createOffer()
+    again.addMedia('video')
+    negotiate(a, b, again.apply())
+    a.channel(second)!.write('still here')
+    pair.runUntil(() => eventsOf(pair.b.events, 'channelData').length === 1)
+    expect(a.channels.length).toBe(2)
+  })
+
+  it('negotiated ones need no message, and meet by their id', () => {
+    const call = dataCall([['n', { negotiated: true, id: 7, ordered: false, maxRetransmits: 0 }]])
+    const { a, b, pair } = call
+    const other = b.addChannel('n', { negotiated: true, id: 7, ordered: false, maxRetransmits: 0 })
+    expect(codeOf(() => b.addChannel('n', { negotiated: true, id: 7 }))).toBe('id-in-use')
+    expect(codeOf(() => b.addChannel('n', { negotiated: true }))).toBe('invalid-option')
+    expect(codeOf(() => b.addChannel('n', { id: 9 }))).toBe('invalid-option')
+    expect(codeOf(() => b.addChannel('n', { maxRetransmits: 1, maxPacketLifeTime: 1 }))).toBe(
+      'invalid-option',
+    )
+    pair.runUntil(() => opened(call, 'a', 1)() && opened(call, 'b', 1)())
+    expect(a.channel(call.ids[0]!)!.streamId).toBe(7)
+    b.channel(other)!.write('met')
+    pair.runUntil(() => eventsOf(pair.a.events, 'channelData').length === 1)
+  })
+
+  it('close from either side, with nothing lost that was written before', () => {
+    const call = dataCall([['one'], ['two']])
+    const { a, pair } = call
+    pair.runUntil(() => opened(call, 'a', 2)() && opened(call, 'b', 2)())
+    const [one, two] = call.ids.map((id) => a.channel(id)!)
+    const message = new Uint8Array(100_000).fill(7)
+    for (let i = 0; i < 5; i++) one!.write(message)
+    one!.close()
+    one!.close()
+    expect(one!.state).toBe('closing')
+    expect(codeOf(() => one!.write('late'))).toBe('channel-closed')
+    pair.runUntil(() => [pair.a, pair.b].every(({ events }) => eventsOf(events, 'channelClose').length === 1))
+    expect(eventsOf(pair.b.events, 'channelData').map(({ data }) => data.length)).toEqual(
+      Array.from({ length: 5 }, () => 100_000),
+    )
+    expect(one!.state).toBe('closed')
+    expect(a.channel(one!.id)).toBeUndefined()
+    expect(codeOf(() => one!.write('late'))).toBe('channel-closed')
+    expect(two!.state).toBe('open')
+    call.b.channels[0]!.close()
+    pair.runUntil(() => eventsOf(pair.a.events, 'channelClose').length === 2)
+    expect(a.channels).toEqual([])
+  })
+
+  it('say no where too much waits, and when there is room again', () => {
+    const call = dataCall([['bulk']])
+    const { a, pair } = call
+    pair.runUntil(opened(call, 'a', 1))
+    const channel = a.channel(call.ids[0]!)!
+    channel.bufferedAmountLowThreshold = 1_000_000
+    expect(channel.bufferedAmountLowThreshold).toBe(1_000_000)
+    expect(codeOf(() => (channel.bufferedAmountLowThreshold = -1))).toBe('invalid-option')
+    const message = new Uint8Array(200_000)
+    let written = 0
+    while (channel.write(message)) written++
+    expect(written).toBeGreaterThan(1)
+    expect(channel.bufferedAmount).toBeGreaterThan(1_000_000)
+    pair.runUntil(() => eventsOf(pair.a.events, 'bufferedAmountLow').length > 0)
+    expect(channel.bufferedAmount).toBeLessThanOrEqual(1_000_000)
+    expect(channel.write(message)).toBe(true)
+    pair.runUntil(() => eventsOf(pair.b.events, 'channelData').length === written + 1)
+  })
+
+  it('refuse what the peer does not take, and what comes too early', () => {
+    const call = dataCall([['x']], { options: { maxMessageSize: 1000 } })
+    const { a, b, pair } = call
+    const channel = a.channel(call.ids[0]!)!
+    expect(channel.state).toBe('connecting')
+    expect(codeOf(() => channel.write('x'))).toBe('not-open')
+    pair.runUntil(() => opened(call, 'a', 1)() && opened(call, 'b', 1)())
+    expect(codeOf(() => channel.write(new Uint8Array(1001)))).toBe('message-too-large')
+    expect(codeOf(() => channel.write('ü'.repeat(501)))).toBe('message-too-large')
+    expect(channel.write('ü'.repeat(500))).toBe(true)
+    b.close()
+    expect(codeOf(() => b.addChannel('x'))).toBe('closed')
+    pair.runUntil(() => a.closed)
+    expect(eventsOf(pair.b.events, 'channelClose').length).toBe(1)
+    expect(eventsOf(pair.a.events, 'channelClose').length).toBe(1)
+    // what was written before the end came out first, and the end comes last
+    expect(pair.a.events.at(-1)!.event.type).toBe('closed')
+    expect(pair.b.events.at(-1)!.event.type).toBe('closed')
+  })
+
+  it('come up and work through loss, whatever the datagram size', () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const mtu = seed % 2 === 0 ? 300 : 1200
+      const call = dataCall([['x']], { seed, loss: 0.2, options: { mtu } })
+      const { a, pair } = call
+      pair.runUntil(opened(call, 'a', 1))
+      const message = new Uint8Array(50_000).map((_, i) => i * seed)
+      a.channel(call.ids[0]!)!.write(message)
+      pair.runUntil(() => eventsOf(pair.b.events, 'channelData').length === 1)
+      expect(eventsOf(pair.b.events, 'channelData')[0]!.data, `seed ${seed}`).toEqual(message)
+    }
+  })
+
+  it('a rejected section closes what was planned on it', () => {
+    const a = new Rtc()
+    const b = new Rtc()
+    const change = a.createOffer()
+    const id = change.addChannel('x')
+    const answer = b.acceptOffer(change.apply())
+    const rejected = answer.sdp.replace('m=application 9', 'm=application 0')
+    expect(rejected).not.toBe(answer.sdp)
+    a.pendingChanges()!.acceptAnswer({ type: 'answer', sdp: rejected })
+    expect(a.pollOutput()).toMatchObject({ kind: 'event', event: { type: 'channelClose', id } })
+    expect(codeOf(() => a.addChannel('y'))).toBe('no-data-channels')
+  })
+
+  it('a rolled back offer leaves no channel', () => {
+    const a = new Rtc()
+    const change = a.createOffer()
+    change.addChannel('x')
+    change.apply()
+    a.pendingChanges()!.rollback()
+    expect(a.channels).toEqual([])
+    expect(codeOf(() => a.createOffer().apply())).toBe('no-changes')
+  })
+})

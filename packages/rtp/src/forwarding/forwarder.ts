@@ -1,0 +1,212 @@
+import { type Instant, type Ssrc } from '@str0m/sans-io'
+import { depacketizerFor } from '../codecs/depacketizer-for.ts'
+import type { Depacketizer } from '../codecs/depacketizer.ts'
+import type { WrittenExtensions } from '../header-extensions.ts'
+import type { RtpHeader } from '../rtp-header.ts'
+import type { StreamTx, WrittenPacket } from '../stream-tx.ts'
+import { ALL_LAYERS, type DescriptorRewriter, type PacketPlace } from './descriptor-rewriter.ts'
+import { RtpRewriter } from './rtp-rewriter.ts'
+import { Vp8DescriptorRewriter } from './vp8-rewriter.ts'
+import { Vp9DescriptorRewriter } from './vp9-rewriter.ts'
+
+export interface ForwarderOptions {
+  /** What the packets go out on. Its next sequence number is the first. */
+  readonly stream: StreamTx
+  /** The encoding name of what is forwarded, whatever its case. */
+  readonly codec: string
+  /** Hertz. */
+  readonly clockRate: number
+  /** Of the first packet that goes out: random, RFC 3550 section 5.1. */
+  readonly timestamp: number
+}
+
+/** How a packet goes out. */
+export interface ForwardingFields {
+  readonly pt: number
+  readonly extensions?: WrittenExtensions | undefined
+}
+
+export interface ForwarderStatistics {
+  packetsForwarded: number
+  /** Packets of another source than the one that is forwarded, or of before its keyframe. */
+  packetsOfOtherSources: number
+  /** Packets that came too late, twice, or far off. */
+  packetsRefused: number
+  /** Packets of layers that are not wanted, malformed ones and padding. */
+  packetsLeftOut: number
+  /** Places of those that were filled with padding, since later packets had gone already. */
+  placesFilled: number
+  /** How often a source joined, the first with them. */
+  switches: number
+}
+
+/**
+ * Forwards one source at a time to one receiver, as an unbroken stream: what an SFU has for each subscriber and track. The source may
+ * change (another simulcast layer, another speaker): the new one joins at its next keyframe, and until then the one before goes on.
+ *
+ * All sources have one codec. A dependency descriptor is not carried over: its numbers are of one source.
+ */
+export class Forwarder {
+  readonly statistics: ForwarderStatistics = {
+    packetsForwarded: 0,
+    packetsOfOtherSources: 0,
+    packetsRefused: 0,
+    packetsLeftOut: 0,
+    placesFilled: 0,
+    switches: 0,
+  }
+  readonly #stream: StreamTx
+  readonly #rewriter: RtpRewriter
+  readonly #depacketizer: Depacketizer | undefined
+  readonly #descriptors: DescriptorRewriter | undefined
+  #selected: Ssrc | undefined
+  #paused = true
+  /** Whether the selected source is to join at a keyframe, though it may be the one that is forwarded. */
+  #rejoins = false
+
+  constructor(options: ForwarderOptions) {
+    const { stream, codec, clockRate, timestamp } = options
+    this.#stream = stream
+    this.#rewriter = new RtpRewriter({ sequenceNumber: stream.sequenceNumber, timestamp, clockRate })
+    this.#depacketizer = depacketizerFor(codec)
+    this.#descriptors = descriptorRewriterFor(codec)
+  }
+
+  /** The source that is wanted; `undefined`: none, nothing goes out. */
+  get selected(): Ssrc | undefined {
+    return this.#selected
+  }
+
+  /** The source that goes out now. */
+  get current(): Ssrc | undefined {
+    return this.#paused || this.#rejoins ? undefined : this.#rewriter.source
+  }
+
+  /** Whether the selected source waits for a keyframe to join: it is to be asked for one. */
+  get needsKeyframe(): boolean {
+    return this.#selected !== undefined && this.current !== this.#selected
+  }
+
+  /** The highest temporal layer that goes out, 0 to 7, where the codec's descriptor tells them (VP8, VP9). Default 7: all. */
+  get maxTemporalLayer(): number {
+    return this.#descriptors?.maxTemporalLayer ?? ALL_LAYERS
+  }
+
+  set maxTemporalLayer(layer: number) {
+    if (this.#descriptors !== undefined) this.#descriptors.maxTemporalLayer = layer
+  }
+
+  /** The highest spatial layer that goes out, 0 to 7, where one source has several (VP9). Default 7: all. */
+  get maxSpatialLayer(): number {
+    return this.#descriptors?.maxSpatialLayer ?? ALL_LAYERS
+  }
+
+  set maxSpatialLayer(layer: number) {
+    if (this.#descriptors !== undefined) this.#descriptors.maxSpatialLayer = layer
+  }
+
+  /** Wants this source from its next keyframe on; `undefined`: none, at once. The one that goes out already goes on. */
+  select(ssrc: Ssrc | undefined): void {
+    if (ssrc === undefined) this.#paused = true
+    else if (this.#paused) {
+      this.#paused = false
+      this.#rejoins = true
+    }
+    this.#selected = ssrc
+  }
+
+  /**
+   * Takes a packet of any of the sources, whose header is `header`. Answers the packet to be sent, in a buffer with room for `overhead` bytes
+   * more, or `undefined` where nothing goes out. `timestamp` is what the packet's own is to become, should its source join with it and
+   * should the caller know it from the sources' sender reports.
+   */
+  handlePacket(
+    now: Instant,
+    bytes: Uint8Array,
+    header: RtpHeader,
+    fields: ForwardingFields,
+    overhead: number,
+    timestamp?: number,
+  ): WrittenPacket | undefined {
+    const rewriter = this.#rewriter
+    if (header.ssrc !== this.current) {
+      if (!this.#joins(bytes, header)) {
+        this.statistics.packetsOfOtherSources++
+        return undefined
+      }
+      if (!this.#wants(bytes, header, 'joining')) return undefined
+      rewriter.switchTo(now, header, timestamp)
+      this.#rejoins = false
+      this.statistics.switches++
+      return this.#write(now, bytes, header, fields, overhead)
+    }
+    const place = rewriter.locate(header)
+    if (place === 'refused') {
+      this.statistics.packetsRefused++
+      return undefined
+    }
+    if (!this.#wants(bytes, header, place)) {
+      if (!rewriter.drop(now, header)) return undefined
+      this.statistics.placesFilled++
+      return this.#stream.padding(now, this.#fields(fields, false), overhead)
+    }
+    if (!rewriter.take(now, header)) {
+      this.statistics.packetsRefused++
+      return undefined
+    }
+    return this.#write(now, bytes, header, fields, overhead)
+  }
+
+  #joins(bytes: Uint8Array, { ssrc, payloadStart, payloadLength }: RtpHeader): boolean {
+    if (ssrc !== this.#selected || payloadLength === 0) return false
+    const payload = bytes.subarray(payloadStart, payloadStart + payloadLength)
+    return this.#depacketizer === undefined || this.#depacketizer.startsKeyframe(payload)
+  }
+
+  /** Whether a packet is of what is wanted; counts it where it is not. */
+  #wants(bytes: Uint8Array, { payloadStart, payloadLength }: RtpHeader, place: PacketPlace): boolean {
+    const end = payloadStart + payloadLength
+    const wanted = payloadLength > 0 && (this.#descriptors?.take(bytes, payloadStart, end, place) ?? true)
+    if (!wanted) this.statistics.packetsLeftOut++
+    return wanted
+  }
+
+  #fields(
+    { pt, extensions }: ForwardingFields,
+    marker: boolean,
+  ): {
+    pt: number
+    sequenceNumber: number
+    timestamp: number
+    marker: boolean
+    extensions: WrittenExtensions | undefined
+  } {
+    const { sequenceNumber, timestamp } = this.#rewriter
+    return { pt, sequenceNumber, timestamp, marker, extensions }
+  }
+
+  #write(
+    now: Instant,
+    bytes: Uint8Array,
+    header: RtpHeader,
+    fields: ForwardingFields,
+    overhead: number,
+  ): WrittenPacket {
+    const marker = this.#descriptors?.marker(header.marker) ?? header.marker
+    const written = this.#stream.forward(now, bytes, header, this.#fields(fields, marker), overhead)
+    this.#descriptors?.write(written.buffer, written.payloadStart)
+    this.statistics.packetsForwarded++
+    return written
+  }
+}
+
+function descriptorRewriterFor(codec: string): DescriptorRewriter | undefined {
+  switch (codec.toLowerCase()) {
+    case 'vp8':
+      return new Vp8DescriptorRewriter()
+    case 'vp9':
+      return new Vp9DescriptorRewriter()
+    default:
+      return undefined
+  }
+}

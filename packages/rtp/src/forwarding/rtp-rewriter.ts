@@ -1,0 +1,183 @@
+import { type Instant, serial16, serial32, type Ssrc } from '@str0m/sans-io'
+
+// Source numbers on the left, outgoing ones on the right; a place is kept for what has not come yet:
+//
+//   A 100 101 102 | switch to B at its keyframe      B 7001 7002 (dropped: 7003) 7004
+//   →  50  51  52 |                                 →    53   54                   55
+
+/** How far back a late packet still finds its place: about a second of a 12 Mbit/s stream. A power of two. */
+export const REWRITE_WINDOW: number = 1024
+/** A packet this far ahead may be a restart of the source, RFC 3550 appendix A.1 (MAX_DROPOUT). */
+const MAX_DROPOUT = 3000
+const SEQUENCE_CYCLE = 0x1_0000
+/** The place of a packet that was given out, was dropped, or lies before the switch. */
+const TAKEN = -1
+
+/** What a rewriter reads of a packet: a `RtpHeader` has it. */
+export interface RewrittenPacket {
+  readonly ssrc: Ssrc
+  /** 16 bits. */
+  readonly sequenceNumber: number
+  /** 32 bits. */
+  readonly timestamp: number
+}
+
+export interface RtpRewriterOptions {
+  /** Of the first packet that goes out: random, RFC 3550 section 5.1. */
+  readonly sequenceNumber: number
+  /** Of the first packet that goes out: random, RFC 3550 section 5.1. */
+  readonly timestamp: number
+  /** Hertz. */
+  readonly clockRate: number
+}
+
+/**
+ * Makes one stream of the packets of several sources, one source after the other: sequence numbers and timestamps go on without a gap
+ * where the source changes or packets are left out on purpose, and keep the gaps and the order of the source else.
+ *
+ * No sequence number is given out twice, since SRTP's keystream depends on it (RFC 3711 section 9.1): a packet that comes again is refused.
+ */
+export class RtpRewriter {
+  readonly #clockRate: number
+  #source: Ssrc | undefined
+  /** The highest sequence number of the source that was taken or dropped, unwrapped. */
+  #highest: number
+  /** What is subtracted from the source's numbers that come next. */
+  #offset = 0
+  /** What is subtracted from each of the last numbers up to `#highest`, or `TAKEN`. */
+  readonly #places = new Int32Array(REWRITE_WINDOW)
+  /** The number after one that lies far off: the packet that has it confirms a restart of the source. */
+  #suspect = -1
+  #timestampDelta = 0
+  #newestTimestamp: number
+  #newestTimestampAt: Instant | undefined
+  #sequenceNumber = 0
+  #timestamp = 0
+
+  constructor(options: RtpRewriterOptions) {
+    this.#clockRate = options.clockRate
+    this.#highest = SEQUENCE_CYCLE + (options.sequenceNumber & 0xffff) - 1
+    this.#newestTimestamp = options.timestamp >>> 0
+  }
+
+  /** The source that is forwarded; `undefined` before the first, and after it restarted: then it joins anew, at a keyframe. */
+  get source(): Ssrc | undefined {
+    return this.#source
+  }
+
+  /** What the last packet that was taken goes out with, and what is to fill the place of one for which `drop` answered true. */
+  get sequenceNumber(): number {
+    return this.#sequenceNumber
+  }
+
+  get timestamp(): number {
+    return this.#timestamp
+  }
+
+  /** The sequence number that comes after all that were given out or kept. */
+  get nextSequenceNumber(): number {
+    return serial16.add(this.#highest - this.#offset, 1)
+  }
+
+  /**
+   * Goes over to the source of `packet`, the first of a keyframe, and takes it. Its timestamp is as much later than the newest before it as time
+   * has passed since; or `timestamp`, where the caller knows better (from the sources' sender reports) and it is a later one. What comes of the
+   * source before, or of the new one from before this packet, is refused from here on.
+   */
+  switchTo(now: Instant, packet: RewrittenPacket, timestamp?: number): void {
+    this.#rebase(packet.sequenceNumber)
+    this.#source = packet.ssrc
+    this.#joinTimestamp(now, packet.timestamp, timestamp)
+    this.take(now, packet)
+  }
+
+  /** Whether a packet goes out, with `sequenceNumber` and `timestamp`. False: of another source, too late, or a second time. */
+  take(now: Instant, packet: RewrittenPacket): boolean {
+    if (packet.ssrc !== this.#source) return false
+    const sequence = this.#locate(packet.sequenceNumber)
+    if (sequence < 0) return false
+    if (sequence > this.#highest) this.#advance(sequence)
+    return this.#takePlace(now, sequence, packet.timestamp)
+  }
+
+  /**
+   * Leaves a packet out, so that those after it close up. True where it came after later ones have gone: then its place is open, and
+   * an empty packet is to go out with `sequenceNumber` and `timestamp`, lest the receiver asks for it in vain.
+   */
+  drop(now: Instant, packet: RewrittenPacket): boolean {
+    if (packet.ssrc !== this.#source) return false
+    const sequence = this.#locate(packet.sequenceNumber)
+    if (sequence < 0) return false
+    if (sequence <= this.#highest) return this.#takePlace(now, sequence, packet.timestamp)
+    this.#advance(sequence)
+    this.#places[sequence & (REWRITE_WINDOW - 1)] = TAKEN
+    this.#offset = (this.#offset + 1) & 0xffff
+    return false
+  }
+
+  /**
+   * Where a packet lies to those before it: it is `newest`, or `late`, or `refused`, of another source or too far off. The second of two
+   * in a row that are far off is taken as a restart of the source, which is then no longer forwarded.
+   */
+  locate(packet: RewrittenPacket): 'newest' | 'late' | 'refused' {
+    if (packet.ssrc !== this.#source) return 'refused'
+    const sequence = this.#locate(packet.sequenceNumber)
+    return sequence < 0 ? 'refused' : sequence > this.#highest ? 'newest' : 'late'
+  }
+
+  /** The unwrapped number; -1 where it is too far from the others. */
+  #locate(sequenceNumber: number): number {
+    const sequence = serial16.unwrap(sequenceNumber, this.#highest)
+    const ahead = sequence - this.#highest
+    if (ahead < MAX_DROPOUT && ahead > -REWRITE_WINDOW) {
+      this.#suspect = -1
+      return sequence
+    }
+    // RFC 3550 appendix A.1
+    if (sequenceNumber === this.#suspect) this.#source = undefined
+    this.#suspect = serial16.add(sequenceNumber, 1)
+    return -1
+  }
+
+  #takePlace(now: Instant, sequence: number, timestamp: number): boolean {
+    const index = sequence & (REWRITE_WINDOW - 1)
+    const offset = this.#places[index]!
+    if (offset === TAKEN) return false
+    this.#places[index] = TAKEN
+    this.#sequenceNumber = (sequence - offset) & 0xffff
+    this.#timestamp = serial32.add(timestamp, this.#timestampDelta)
+    if (this.#newestTimestampAt === undefined || serial32.diff(this.#timestamp, this.#newestTimestamp) > 0) {
+      this.#newestTimestamp = this.#timestamp
+      this.#newestTimestampAt = now
+    }
+    return true
+  }
+
+  /** Keeps places up to `sequence`. */
+  #advance(sequence: number): void {
+    for (let s = Math.max(this.#highest + 1, sequence - REWRITE_WINDOW + 1); s <= sequence; s++) {
+      this.#places[s & (REWRITE_WINDOW - 1)] = this.#offset
+    }
+    this.#highest = sequence
+  }
+
+  /** The next packet is the one with `sequenceNumber`, and goes out with the next number. */
+  #rebase(sequenceNumber: number): void {
+    const next = this.nextSequenceNumber
+    const first = sequenceNumber + SEQUENCE_CYCLE
+    this.#places.fill(TAKEN)
+    this.#offset = (first - next) & 0xffff
+    this.#highest = first - 1
+    this.#suspect = -1
+  }
+
+  #joinTimestamp(now: Instant, timestamp: number, asked?: number): void {
+    let joined = this.#newestTimestamp
+    if (this.#newestTimestampAt !== undefined) {
+      const elapsed = Math.round(((now - this.#newestTimestampAt) * this.#clockRate) / 1000)
+      joined = serial32.add(joined, Math.max(1, elapsed))
+      if (asked !== undefined && serial32.diff(asked, this.#newestTimestamp) > 0) joined = asked
+    }
+    this.#timestampDelta = serial32.diff(joined, timestamp)
+  }
+}

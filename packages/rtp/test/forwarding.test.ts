@@ -1,0 +1,504 @@
+import { SeededRandom, serial16 } from '@str0m/sans-io'
+import { describe, expect, it } from 'vitest'
+import {
+  Forwarder,
+  isKeyframeStart,
+  packetizerFor,
+  parseRtpHeader,
+  parseVp8Descriptor,
+  parseVp9Descriptor,
+  REWRITE_WINDOW,
+  RtpRewriter,
+  StreamRx,
+  StreamTx,
+  writeRtpHeader,
+  type WrittenPacket,
+} from '../src/index.ts'
+import { join } from './packetizers.ts'
+import { forSeeds } from './seeds.ts'
+
+const SOURCE_A = 0xaaaa
+const SOURCE_B = 0xbbbb
+const OPTIONS = { sequenceNumber: 65_530, timestamp: 0xffff_fff0, clockRate: 90_000 }
+
+const packet = (ssrc: number, sequenceNumber: number, timestamp: number) => ({
+  ssrc,
+  sequenceNumber: sequenceNumber & 0xffff,
+  timestamp: timestamp >>> 0,
+})
+
+describe('rewritten numbers', () => {
+  it('go on over a switch, wrap, and keep the order and the gaps of the source', () => {
+    const rewriter = new RtpRewriter(OPTIONS)
+    rewriter.switchTo(0, packet(SOURCE_A, 10, 1000))
+    const out: (readonly [number, number] | undefined)[] = [[rewriter.sequenceNumber, rewriter.timestamp]]
+    const take = (now: number, ssrc: number, sequenceNumber: number, timestamp: number): void => {
+      const taken = rewriter.take(now, packet(ssrc, sequenceNumber, timestamp))
+      out.push(taken ? [rewriter.sequenceNumber, rewriter.timestamp] : undefined)
+    }
+    take(10, SOURCE_A, 12, 1900)
+    take(11, SOURCE_A, 11, 1000)
+    take(12, SOURCE_A, 14, 1900)
+    expect(out).toEqual([
+      [65_530, 0xffff_fff0],
+      [65_532, 884],
+      [65_531, 0xffff_fff0],
+      [65_534, 884],
+    ])
+    out.length = 0
+    // 100 ms after the newest timestamp
+    rewriter.switchTo(110, packet(SOURCE_B, 65_535, 7))
+    out.push([rewriter.sequenceNumber, rewriter.timestamp])
+    take(111, SOURCE_B, 0, 7)
+    take(112, SOURCE_A, 13, 1900)
+    take(112, SOURCE_B, 65_534, 7)
+    take(143, SOURCE_B, 1, 3007)
+    expect(out).toEqual([[65_535, 9884], [0, 9884], undefined, undefined, [1, 12_884]])
+    expect(rewriter.nextSequenceNumber).toBe(2)
+  })
+
+  it('take a timestamp that the caller knows, if it is a later one', () => {
+    const rewriter = new RtpRewriter({ ...OPTIONS, timestamp: 500 })
+    rewriter.switchTo(0, packet(SOURCE_A, 1, 0), 9)
+    expect(rewriter.timestamp).toBe(500)
+    rewriter.switchTo(1000, packet(SOURCE_B, 1, 0), 700)
+    expect(rewriter.timestamp).toBe(700)
+    rewriter.switchTo(1000, packet(SOURCE_A, 1, 0), 600)
+    expect(rewriter.timestamp).toBe(701)
+  })
+
+  it('close up over what is dropped, and leave an open place where that comes too late', () => {
+    const rewriter = new RtpRewriter({ ...OPTIONS, sequenceNumber: 100 })
+    rewriter.switchTo(0, packet(SOURCE_A, 1, 0))
+    expect(rewriter.drop(0, packet(SOURCE_A, 2, 0))).toBe(false)
+    expect(rewriter.take(0, packet(SOURCE_A, 3, 0))).toBe(true)
+    expect(rewriter.sequenceNumber).toBe(101)
+    // 4 is missing, its place is kept
+    expect(rewriter.take(0, packet(SOURCE_A, 5, 0))).toBe(true)
+    expect(rewriter.sequenceNumber).toBe(103)
+    expect(rewriter.drop(0, packet(SOURCE_A, 4, 0))).toBe(true)
+    expect(rewriter.sequenceNumber).toBe(102)
+    expect(rewriter.drop(0, packet(SOURCE_A, 4, 0))).toBe(false)
+    expect(rewriter.take(0, packet(SOURCE_A, 2, 0))).toBe(false)
+    expect(rewriter.drop(0, packet(SOURCE_B, 9, 0))).toBe(false)
+  })
+
+  it('leave a source that has restarted: it joins anew', () => {
+    const rewriter = new RtpRewriter({ ...OPTIONS, sequenceNumber: 100 })
+    rewriter.switchTo(0, packet(SOURCE_A, 1, 0))
+    expect(rewriter.locate(packet(SOURCE_A, 20_000, 0))).toBe('refused')
+    expect(rewriter.take(0, packet(SOURCE_A, 2, 0))).toBe(true)
+    expect(rewriter.take(0, packet(SOURCE_A, 20_001, 0))).toBe(false)
+    expect(rewriter.source).toBe(SOURCE_A)
+    expect(rewriter.drop(0, packet(SOURCE_A, 20_002, 0))).toBe(false)
+    expect(rewriter.source).toBeUndefined()
+    rewriter.switchTo(0, packet(SOURCE_A, 20_003, 0))
+    expect(rewriter.sequenceNumber).toBe(102)
+  })
+
+  it('S5: are never given out twice, whatever comes in whatever order', () => {
+    forSeeds(30, (random) => {
+      const rewriter = new RtpRewriter({ ...OPTIONS, sequenceNumber: random.integer(0x1_0000) })
+      /** Since the numbers wrap: the last ones, by far more than the window. */
+      const recent = new Map<number, number>()
+      let newest = rewriter.nextSequenceNumber
+      let sequence = random.integer(0x1_0000)
+      rewriter.switchTo(0, packet(SOURCE_A, sequence, 0))
+      for (let i = 0; i < 3000; i++) {
+        const roll = random.float()
+        const jitter = random.chance(0.3) ? random.integer(40) - 30 : 1
+        sequence = random.chance(0.001) ? random.integer(0x1_0000) : serial16.add(sequence, jitter)
+        const next = packet(SOURCE_A, sequence, i * 100)
+        let given: boolean
+        if (roll < 0.01) {
+          rewriter.switchTo(i, next)
+          given = true
+        } else given = roll < 0.3 ? rewriter.drop(i, next) : rewriter.take(i, next)
+        if (!given) {
+          if (rewriter.source === undefined) rewriter.switchTo(i, next)
+          else continue
+        }
+        const out = rewriter.sequenceNumber
+        expect(i - (recent.get(out) ?? Number.NEGATIVE_INFINITY)).toBeGreaterThan(2 * REWRITE_WINDOW)
+        recent.set(out, i)
+        if (serial16.diff(out, newest) > 0) newest = out
+        expect(serial16.diff(newest, out)).toBeLessThan(REWRITE_WINDOW + 3000)
+      }
+    })
+  })
+})
+
+interface Source {
+  readonly ssrc: number
+  sequenceNumber: number
+  timestamp: number
+}
+
+const datagram = (source: Source, payload: Uint8Array, marker: boolean): Uint8Array => {
+  const bytes = new Uint8Array(12 + payload.length)
+  const { ssrc, sequenceNumber, timestamp } = source
+  writeRtpHeader(bytes, { marker, payloadType: 96, sequenceNumber, timestamp: timestamp >>> 0, ssrc })
+  bytes.set(payload, 12)
+  source.sequenceNumber = (sequenceNumber + 1) & 0xffff
+  return bytes
+}
+
+const forward = (forwarder: Forwarder, now: number, bytes: Uint8Array): WrittenPacket | undefined =>
+  forwarder.handlePacket(now, bytes, parseRtpHeader(bytes)!, { pt: 100 }, 16)
+
+const payloadOf = ({ buffer, length, payloadStart }: WrittenPacket): Uint8Array =>
+  buffer.subarray(payloadStart, length)
+
+const newForwarder = (codec: string): Forwarder =>
+  new Forwarder({
+    stream: new StreamTx({ ssrc: 1, sequenceNumber: 65_000 }),
+    codec,
+    clockRate: 90_000,
+    timestamp: 5,
+  })
+
+/** The content of VP8 frames starts with the P bit. */
+const vp8Payload = (picture: {
+  id: number
+  long?: boolean
+  tl0?: number
+  tid?: number
+  sync?: boolean
+  key?: boolean
+  keyIndex?: number
+  start?: boolean
+}): Uint8Array =>
+  join(
+    [0x80 | (picture.start === false ? 0 : 0x10)],
+    [
+      0x80 |
+        (picture.tl0 === undefined ? 0 : 0x40) |
+        (picture.tid === undefined ? 0 : 0x20) |
+        (picture.keyIndex === undefined ? 0 : 0x10),
+    ],
+    picture.long === false ? [picture.id & 0x7f] : [0x80 | ((picture.id >> 8) & 0x7f), picture.id & 0xff],
+    picture.tl0 === undefined ? [] : [picture.tl0 & 0xff],
+    picture.tid === undefined && picture.keyIndex === undefined
+      ? []
+      : [((picture.tid ?? 0) << 6) | (picture.sync === true ? 0x20 : 0) | (picture.keyIndex ?? 0)],
+    [picture.key === true ? 0 : 1, 9],
+  )
+
+describe('VP8 descriptors', () => {
+  const run = (
+    forwarder: Forwarder,
+    source: Source,
+    pictures: readonly Parameters<typeof vp8Payload>[0][],
+  ): string[] =>
+    pictures.map((picture) => {
+      const bytes = datagram(source, vp8Payload(picture), true)
+      source.timestamp += 3000
+      const out = forward(forwarder, 0, bytes)
+      if (out === undefined) return '-'
+      const header = parseRtpHeader(out.buffer, out.length)!
+      if (header.paddingLength > 0) return `${header.sequenceNumber} padding`
+      const { pictureId, tl0PictureIndex, temporalLayer, keyIndex } = parseVp8Descriptor(payloadOf(out))!
+      return [header.sequenceNumber, pictureId, tl0PictureIndex, temporalLayer, keyIndex].join(' ').trim()
+    })
+
+  it('go on over switches: picture id, TL0PICIDX and KEYIDX, each over its wrap', () => {
+    const forwarder = newForwarder('VP8')
+    const a: Source = { ssrc: SOURCE_A, sequenceNumber: 7, timestamp: 0 }
+    const b: Source = { ssrc: SOURCE_B, sequenceNumber: 65_535, timestamp: 9 }
+    forwarder.select(SOURCE_A)
+    expect(forwarder.needsKeyframe).toBe(true)
+    expect(
+      run(forwarder, a, [
+        { id: 32_764, tl0: 253, tid: 0, keyIndex: 30 },
+        { id: 32_765, tl0: 254, tid: 0, keyIndex: 31, key: true },
+        { id: 32_766, tl0: 255, tid: 0, keyIndex: 31 },
+      ]),
+    ).toEqual(['-', '65000 32765 254 0 31', '65001 32766 255 0 31'])
+    expect(forwarder.needsKeyframe).toBe(false)
+    forwarder.select(SOURCE_B)
+    expect(forwarder.needsKeyframe).toBe(true)
+    // A goes on until B has a keyframe
+    expect(run(forwarder, b, [{ id: 5, tl0: 9, tid: 0, keyIndex: 2 }])).toEqual(['-'])
+    expect(run(forwarder, a, [{ id: 32_767, tl0: 0, tid: 0, keyIndex: 31 }])).toEqual(['65002 32767 0 0 31'])
+    expect(
+      run(forwarder, b, [
+        { id: 6, tl0: 10, tid: 0, keyIndex: 3, key: true },
+        { id: 7, tl0: 11, tid: 0, keyIndex: 3 },
+      ]),
+    ).toEqual(['65003 0 1 0 0', '65004 1 2 0 0'])
+    expect(run(forwarder, a, [{ id: 0, tl0: 1, tid: 0, keyIndex: 31 }])).toEqual(['-'])
+    expect(forwarder.statistics).toMatchObject({ switches: 2, packetsForwarded: 5, packetsOfOtherSources: 3 })
+  })
+
+  it('a source with picture ids of seven bits follows one of fifteen', () => {
+    const forwarder = newForwarder('VP8')
+    const a: Source = { ssrc: SOURCE_A, sequenceNumber: 7, timestamp: 0 }
+    const b: Source = { ssrc: SOURCE_B, sequenceNumber: 7, timestamp: 0 }
+    forwarder.select(SOURCE_A)
+    expect(run(forwarder, a, [{ id: 300, key: true }])).toEqual(['65000 300'])
+    forwarder.select(SOURCE_B)
+    const short = [126, 127, 0, 1].map((id) => ({ id, long: false, key: id === 126 }))
+    expect(run(forwarder, b, short).map((line) => line.trim())).toEqual(
+      [301, 302, 303, 304].map((id, i) => `${65_001 + i} ${id & 0x7f}`),
+    )
+  })
+
+  it('temporal layers are left out and come back where they may', () => {
+    const forwarder = newForwarder('VP8')
+    const a: Source = { ssrc: SOURCE_A, sequenceNumber: 7, timestamp: 0 }
+    forwarder.select(SOURCE_A)
+    forwarder.maxTemporalLayer = 0
+    expect(
+      run(forwarder, a, [
+        { id: 10, tl0: 1, tid: 0, key: true },
+        { id: 11, tl0: 1, tid: 2, sync: true },
+        { id: 12, tl0: 1, tid: 1, sync: true },
+        { id: 13, tl0: 2, tid: 0 },
+      ]),
+    ).toEqual(['65000 10 1 0', '-', '-', '65001 11 2 0'])
+    forwarder.maxTemporalLayer = 2
+    expect(
+      run(forwarder, a, [
+        // depends on the layer 1 that was left out
+        { id: 14, tl0: 2, tid: 1 },
+        { id: 15, tl0: 3, tid: 0 },
+        { id: 16, tl0: 3, tid: 1, sync: true },
+        { id: 17, tl0: 3, tid: 2 },
+        { id: 18, tl0: 3, tid: 2, sync: true },
+        { id: 19, tl0: 4, tid: 0 },
+      ]),
+    ).toEqual(['-', '65002 12 3 0', '65003 13 3 1', '-', '65004 14 3 2', '65005 15 4 0'])
+  })
+
+  it('a late packet of a layer that is left out is replaced by padding; one of a picture that went out goes out', () => {
+    const forwarder = newForwarder('VP8')
+    const a: Source = { ssrc: SOURCE_A, sequenceNumber: 7, timestamp: 0 }
+    forwarder.select(SOURCE_A)
+    run(forwarder, a, [{ id: 10, tl0: 1, tid: 0, key: true }])
+    const late = [
+      datagram(a, vp8Payload({ id: 11, tl0: 1, tid: 1 }), true),
+      datagram(a, vp8Payload({ id: 12, tl0: 2, tid: 0, start: false }), true),
+    ]
+    forwarder.maxTemporalLayer = 0
+    expect(run(forwarder, a, [{ id: 12, tl0: 2, tid: 0, start: false }])).toEqual(['65003 12 2 0'])
+    const [padding, second] = late.map((bytes) => forward(forwarder, 0, bytes)!)
+    expect(parseRtpHeader(padding!.buffer, padding!.length)).toMatchObject({
+      sequenceNumber: 65_001,
+      paddingLength: 4,
+      payloadLength: 0,
+    })
+    expect(parseVp8Descriptor(payloadOf(second!))).toMatchObject({ pictureId: 12 })
+    expect(forward(forwarder, 0, late[1]!)).toBeUndefined()
+    expect(forwarder.statistics).toMatchObject({ placesFilled: 1, packetsRefused: 1 })
+  })
+
+  it('a source that numbers its pictures anew goes on without a gap', () => {
+    const forwarder = newForwarder('VP8')
+    const a: Source = { ssrc: SOURCE_A, sequenceNumber: 7, timestamp: 0 }
+    forwarder.select(SOURCE_A)
+    expect(run(forwarder, a, [{ id: 1000, key: true }, { id: 1001 }, { id: 20, key: true }])).toEqual([
+      '65000 1000',
+      '65001 1001',
+      '65002 1002',
+    ])
+  })
+
+  it('a paused source joins at a keyframe', () => {
+    const forwarder = newForwarder('VP8')
+    const a: Source = { ssrc: SOURCE_A, sequenceNumber: 7, timestamp: 0 }
+    forwarder.select(SOURCE_A)
+    run(forwarder, a, [{ id: 10, key: true }])
+    forwarder.select(undefined)
+    expect(forwarder.needsKeyframe).toBe(false)
+    expect(run(forwarder, a, [{ id: 11 }])).toEqual(['-'])
+    forwarder.select(SOURCE_A)
+    expect(run(forwarder, a, [{ id: 12 }, { id: 13, key: true }])).toEqual(['-', '65001 11'])
+  })
+})
+
+describe('VP9 descriptors', () => {
+  const vp9Payload = (
+    picture: number,
+    sid: number,
+    tid: number,
+    more: { inter?: boolean; up?: boolean; tl0?: number } = {},
+  ): Uint8Array =>
+    Uint8Array.of(
+      0xac | (more.inter === false ? 0 : 0x40),
+      0x80 | ((picture >> 8) & 0x7f),
+      picture & 0xff,
+      (tid << 5) | (more.up === true ? 0x10 : 0) | (sid << 1),
+      more.tl0 ?? 0,
+      1,
+    )
+  const run = (forwarder: Forwarder, source: Source, payloads: readonly Uint8Array[]): string[] =>
+    payloads.map((payload, i) => {
+      const out = forward(forwarder, 0, datagram(source, payload, i === payloads.length - 1))
+      if (out === undefined) return '-'
+      const { marker, sequenceNumber } = parseRtpHeader(out.buffer, out.length)!
+      const { pictureId, tl0PictureIndex, spatialLayer, temporalLayer } = parseVp9Descriptor(payloadOf(out))!
+      return `${sequenceNumber} ${pictureId} ${tl0PictureIndex} S${spatialLayer} T${temporalLayer}${marker ? ' M' : ''}`
+    })
+
+  it('go on over switches, and spatial layers are left out under a marker that moves', () => {
+    const forwarder = newForwarder('VP9')
+    const a: Source = { ssrc: SOURCE_A, sequenceNumber: 7, timestamp: 0 }
+    const b: Source = { ssrc: SOURCE_B, sequenceNumber: 7, timestamp: 0 }
+    forwarder.select(SOURCE_A)
+    forwarder.maxSpatialLayer = 1
+    const key = { inter: false }
+    const first = [
+      vp9Payload(32_767, 0, 0, key),
+      vp9Payload(32_767, 1, 0, key),
+      vp9Payload(32_767, 2, 0, key),
+    ]
+    expect(run(forwarder, a, first)).toEqual(['65000 32767 0 S0 T0', '65001 32767 0 S1 T0 M', '-'])
+    forwarder.maxSpatialLayer = 2
+    const inter = [vp9Payload(0, 0, 0), vp9Payload(0, 1, 0), vp9Payload(0, 2, 0)]
+    // the highest layer refers to what was left out
+    expect(run(forwarder, a, inter)).toEqual(['65002 0 0 S0 T0', '65003 0 0 S1 T0 M', '-'])
+    // and comes back where it refers to the layer below alone
+    const raised = [vp9Payload(1, 0, 0), vp9Payload(1, 1, 0), vp9Payload(1, 2, 0, key)]
+    expect(run(forwarder, a, raised)).toEqual(['65004 1 0 S0 T0', '65005 1 0 S1 T0 M', '65006 1 0 S2 T0 M'])
+    forwarder.select(SOURCE_B)
+    forwarder.maxSpatialLayer = 0
+    expect(run(forwarder, b, [vp9Payload(77, 0, 0, { inter: false, tl0: 200 })])).toEqual([
+      '65007 2 1 S0 T0 M',
+    ])
+  })
+
+  it('temporal layers: pictures that are left out leave a gap in the ids', () => {
+    const forwarder = newForwarder('VP9')
+    const a: Source = { ssrc: SOURCE_A, sequenceNumber: 7, timestamp: 0 }
+    forwarder.select(SOURCE_A)
+    forwarder.maxTemporalLayer = 0
+    const one = (payload: Uint8Array): string[] => run(forwarder, a, [payload])
+    expect(one(vp9Payload(5, 0, 0, { inter: false }))).toEqual(['65000 5 0 S0 T0 M'])
+    expect(one(vp9Payload(6, 0, 1, { up: true }))).toEqual(['-'])
+    expect(one(vp9Payload(7, 0, 0))).toEqual(['65001 7 0 S0 T0 M'])
+    forwarder.maxTemporalLayer = 1
+    expect(one(vp9Payload(8, 0, 1))).toEqual(['-'])
+    expect(one(vp9Payload(9, 0, 0, { up: true }))).toEqual(['65002 9 0 S0 T0 M'])
+    expect(one(vp9Payload(10, 0, 1))).toEqual(['65003 10 0 S0 T1 M'])
+  })
+})
+
+describe('forwarded frames', () => {
+  const CODECS = ['VP8', 'VP9', 'opus'] as const
+
+  it.each(CODECS)('%s: over loss-free switches each frame comes out of the receiver, in a row', (codec) => {
+    forSeeds(20, (random) => {
+      const forwarder = newForwarder(codec)
+      const receiver = new StreamRx({ ssrc: 1 })
+      const info = { pt: 100, name: codec, clockRate: 90_000, kind: 'video' } as const
+      const sources = [SOURCE_A, SOURCE_B].map((ssrc) => ({
+        ssrc,
+        sequenceNumber: random.integer(0x1_0000),
+        timestamp: random.u32(),
+        packetizer: packetizerFor(codec, new Map(), random.integer(0x1_0000))!,
+      }))
+      const sent: Uint8Array[] = []
+      const received: Uint8Array[] = []
+      forwarder.select(SOURCE_A)
+      for (let f = 0; f < 60; f++) {
+        const now = f * 33
+        if (random.chance(0.1)) forwarder.select(random.chance(0.5) ? SOURCE_A : SOURCE_B)
+        for (const source of sources) {
+          const keyframe = codec === 'opus' || f === 0 || random.chance(0.1)
+          const frame = frameOf(random, codec, keyframe)
+          const before = forwarder.statistics.packetsForwarded
+          const payloads = source.packetizer.packetize(frame, 300, keyframe)!
+          const packets = payloads.map(({ pieces }, i) =>
+            datagram(source, join(...pieces), i === payloads.length - 1),
+          )
+          // the first one alone says that it is a keyframe
+          if (!keyframe && random.chance(0.3)) packets.reverse()
+          for (const bytes of packets) {
+            const out = forward(forwarder, now, bytes)
+            if (out === undefined) continue
+            const header = parseRtpHeader(out.buffer, out.length)!
+            receiver.handlePacket(now, header, payloadOf(out).slice(), info)
+          }
+          source.timestamp += 3000
+          if (forwarder.statistics.packetsForwarded > before) sent.push(frame)
+        }
+        for (let out = receiver.pollFrame(); out !== undefined; out = receiver.pollFrame()) {
+          received.push(out.data)
+          expect(out.contiguous).toBe(true)
+        }
+      }
+      expect(received).toEqual(sent)
+      expect(sent.length).toBeGreaterThan(40)
+      expect(receiver.statistics.packetsLost).toBe(0)
+    })
+  })
+
+  const frameOf = (random: SeededRandom, codec: string, keyframe: boolean): Uint8Array => {
+    const frame = new Uint8Array(codec === 'opus' ? 60 : 100 + random.integer(1000))
+    const { fill } = random
+    fill(frame)
+    if (codec === 'VP8') frame[0] = keyframe ? 0 : 1
+    if (codec === 'VP9') frame[0] = keyframe ? 0x80 : 0x84
+    return frame
+  }
+
+  it('packets of padding and malformed ones are left out without a hole', () => {
+    const forwarder = newForwarder('VP8')
+    const a: Source = { ssrc: SOURCE_A, sequenceNumber: 7, timestamp: 0 }
+    forwarder.select(SOURCE_A)
+    const out = [
+      vp8Payload({ id: 1, key: true }),
+      new Uint8Array(0),
+      Uint8Array.of(0x90, 0x80, 0x80),
+      Uint8Array.of(0x90),
+      vp8Payload({ id: 2 }),
+    ].map((payload) => forward(forwarder, 0, datagram(a, payload, true)))
+    expect(out.map((written) => written && parseRtpHeader(written.buffer)!.sequenceNumber)).toEqual([
+      65_000,
+      undefined,
+      undefined,
+      undefined,
+      65_001,
+    ])
+    expect(forwarder.statistics.packetsLeftOut).toBe(3)
+  })
+
+  it('a restarted source joins anew, and reports follow the newest packet', () => {
+    const stream = new StreamTx({ ssrc: 1, sequenceNumber: 10 })
+    const forwarder = new Forwarder({ stream, codec: 'VP8', clockRate: 90_000, timestamp: 5 })
+    const a: Source = { ssrc: SOURCE_A, sequenceNumber: 7, timestamp: 0 }
+    forwarder.select(SOURCE_A)
+    forward(forwarder, 0, datagram(a, vp8Payload({ id: 1, key: true }), true))
+    a.sequenceNumber = 30_000
+    for (const id of [50, 51]) {
+      expect(forward(forwarder, 10, datagram(a, vp8Payload({ id }), true))).toBeUndefined()
+    }
+    expect(forwarder.needsKeyframe).toBe(true)
+    a.timestamp = 99
+    expect(forward(forwarder, 1000, datagram(a, vp8Payload({ id: 52, key: true }), true))).toBeDefined()
+    expect(stream.sequenceNumber).toBe(12)
+    expect(stream.report(1000, 0n, 90_000, []).rtpTime).toBe(90_005)
+    expect(stream.statistics).toMatchObject({ packetsSent: 2, headerBytesSent: 24, bytesSent: 12 })
+  })
+})
+
+describe('keyframes are seen in packets', () => {
+  it.each([
+    ['VP8', [0x10, 0x00, 0], true],
+    ['VP8', [0x10, 0x01, 0], false],
+    ['vp8', [0x00, 0x00, 0], false],
+    ['VP9', [0x08, 0], true],
+    ['VP9', [0x48, 0], false],
+    ['H264', [0x67, 1, 2], true],
+    ['H264', [0x61, 1, 2], false],
+    ['H264', [0x78, 0, 2, 0x67, 1, 0, 2, 0x65, 1], true],
+    ['H264', [0x78, 0, 2, 0x09, 1, 0, 2, 0x67, 1], true],
+    ['AV1', [0x18, 0x08, 1], true],
+    ['AV1', [0x10, 0x30, 1], false],
+    ['opus', [1], true],
+    ['theora', [1], false],
+    ['H264', [], false],
+  ])('%s %j', (codec, bytes, is) => {
+    expect(isKeyframeStart(codec, Uint8Array.from(bytes))).toBe(is)
+  })
+})
