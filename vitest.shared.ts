@@ -1,6 +1,6 @@
 import type { ViteUserConfig } from 'vitest/config'
 
-const conditions = ['@str0m/source', 'module', 'node', 'import', 'default']
+export const conditions: string[] = ['@str0m/source', 'module', 'node', 'import', 'default']
 
 /**
  * What every package's `vitest.config.ts` starts from: tests read the source of the

@@ -87,7 +87,8 @@ export class Station {
         this.#router.handleInput({ kind: 'timeout', now: performance.now() })
         this.#run()
       },
-      Math.max(0, at - performance.now()),
+      // Node cuts off fractions: the timer would find nothing to do, and be set again for what is left of a ms
+      Math.max(0, Math.ceil(at - performance.now())),
     )
   }
 }

@@ -1,14 +1,16 @@
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
 
-/** RFC 4648 section 5, without padding: how a JWK holds bytes. */
+const CODES = Array.from(ALPHABET, (character) => character.charCodeAt(0))
+
+/** RFC 4648 section 5, without padding: how a JWK holds bytes. At most some hundred of them. */
 export function toBase64Url(bytes: Uint8Array): string {
-  let text = ''
+  const codes: number[] = []
   for (let i = 0; i < bytes.length; i += 3) {
     const group = (bytes[i]! << 16) | ((bytes[i + 1] ?? 0) << 8) | (bytes[i + 2] ?? 0)
     const count = Math.min(3, bytes.length - i) + 1
-    for (let j = 0; j < count; j++) text += ALPHABET[(group >> (18 - 6 * j)) & 63]
+    for (let j = 0; j < count; j++) codes.push(CODES[(group >> (18 - 6 * j)) & 63]!)
   }
-  return text
+  return String.fromCharCode(...codes)
 }
 
 /** Reads what `toBase64Url` writes. */

@@ -10,3 +10,10 @@ export function viewOf(bytes: Uint8Array, start: number, end: number): Uint8Arra
 export function plain(bytes: Uint8Array): Uint8Array {
   return viewOf(bytes, 0, bytes.length)
 }
+
+/** The bytes that a string holds as one character each, as Node writes them in `latin1`. */
+export function bytesOfLatin1(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length)
+  for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i)
+  return bytes
+}

@@ -1,4 +1,4 @@
-import { plain, viewOf } from './bytes.ts'
+import { bytesOfLatin1, plain, viewOf } from './bytes.ts'
 import type { NodeCrypto } from './native-module.ts'
 import type { Hmac, HmacAlgorithm } from './provider.ts'
 
@@ -35,7 +35,7 @@ class OneShotHmac implements Hmac {
   readonly #innerKey: Uint8Array
   readonly #outerKey: Uint8Array
   /** For longer messages. */
-  readonly #long: Hmac
+  #long: Hmac | undefined
 
   constructor(node: NodeCrypto, algorithm: HmacAlgorithm, key: Uint8Array) {
     const { blockLength, length } = PARAMETERS[algorithm]
@@ -43,17 +43,25 @@ class OneShotHmac implements Hmac {
     this.#node = node
     this.#algorithm = algorithm
     this.#blockLength = blockLength
-    this.#long = objectHmac(node, algorithm, key)
-    const padded = new Uint8Array(blockLength)
-    padded.set(key.length > blockLength ? node.createHash(algorithm).update(key).digest() : key)
-    this.#innerKey = padded.map((byte) => byte ^ 0x36)
-    this.#outerKey = padded.map((byte) => byte ^ 0x5c)
+    const short = key.length > blockLength ? node.createHash(algorithm).update(key).digest() : key
+    this.#innerKey = new Uint8Array(blockLength)
+    this.#outerKey = new Uint8Array(blockLength)
+    for (let i = 0; i < blockLength; i++) {
+      const byte = short[i] ?? 0
+      this.#innerKey[i] = byte ^ 0x36
+      this.#outerKey[i] = byte ^ 0x5c
+    }
   }
 
   sign(first: Uint8Array, second?: Uint8Array): Uint8Array {
     const secondAt = this.#blockLength + first.length
     const end = second === undefined ? secondAt : secondAt + second.length
-    if (end - this.#blockLength > MESSAGE_MAX) return this.#long.sign(first, second)
+    if (end - this.#blockLength > MESSAGE_MAX) {
+      // the padded key stands for the same as the key
+      const padded = this.#innerKey.map((byte) => byte ^ 0x36)
+      this.#long ??= objectHmac(this.#node, this.#algorithm, padded)
+      return this.#long.sign(first, second)
+    }
     innerText.set(this.#innerKey)
     innerText.set(first, this.#blockLength)
     if (second !== undefined) innerText.set(second, secondAt)
@@ -61,9 +69,7 @@ class OneShotHmac implements Hmac {
     outerText.set(this.#outerKey)
     for (let i = 0; i < this.length; i++) outerText[this.#blockLength + i] = inner.charCodeAt(i)
     const outer = this.#hash(outerText, this.#blockLength + this.length)
-    const code = new Uint8Array(this.length)
-    for (let i = 0; i < code.length; i++) code[i] = outer.charCodeAt(i)
-    return code
+    return bytesOfLatin1(outer)
   }
 
   /** The digest as a string of one character a byte: it takes half of the time of a Buffer. */

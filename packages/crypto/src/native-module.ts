@@ -67,6 +67,10 @@ export interface NodeCrypto {
     options?: { authTagLength: number },
   ): NodeCipher
   createECDH(curve: string): NodeEcdh
+  generateKeyPairSync(
+    type: 'ec',
+    options: { namedCurve: 'prime256v1' },
+  ): { readonly publicKey: NodeKeyObject; readonly privateKey: NodeKeyObject }
   createPrivateKey(input: { key: NodeJwk; format: 'jwk' }): NodeKeyObject
   createPublicKey(
     input: { key: Uint8Array; format: 'der'; type: 'spki' } | { key: NodeJwk; format: 'jwk' } | NodeKeyObject,

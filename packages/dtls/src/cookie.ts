@@ -1,3 +1,4 @@
+import { concatBytes } from '@str0m/sans-io'
 import { type CryptoProvider, defaultCrypto, equalConstantTime, type Hmac } from '@str0m/crypto'
 import {
   ByteReader,
@@ -7,7 +8,6 @@ import {
   type SocketAddress,
   socketAddress,
 } from '@str0m/sans-io'
-import { concatBytes } from './bytes.ts'
 import { handshakeMessage, readHandshakeFragment } from './wire/handshake.ts'
 import { type ClientHelloPrefix, encodeHelloVerifyRequest, parseClientHelloPrefix } from './wire/hello.ts'
 import { ContentType, DTLS_1_0, HandshakeType } from './wire/protocol.ts'

@@ -25,6 +25,9 @@ const HASHES: Readonly<Record<FingerprintAlgorithm, { hash: HashAlgorithm; lengt
   'sha-256': { hash: 'sha256', length: 32 },
 }
 
+const DIGITS = '0123456789ABCDEF'
+const COLON = 0x3a
+
 /** The fingerprint of a certificate in DER: upper-case pairs with colons between. */
 export function fingerprintOf(
   crypto: CryptoProvider,
@@ -33,10 +36,12 @@ export function fingerprintOf(
 ): string {
   const found = HASHES[algorithm]
   if (found === undefined) throw unsupported(algorithm)
-  const pairs: string[] = []
-  for (const byte of crypto.hash(found.hash, der))
-    pairs.push(byte.toString(16).padStart(2, '0').toUpperCase())
-  return pairs.join(':')
+  const codes: number[] = []
+  for (const byte of crypto.hash(found.hash, der)) {
+    if (codes.length > 0) codes.push(COLON)
+    codes.push(DIGITS.charCodeAt(byte >> 4), DIGITS.charCodeAt(byte & 15))
+  }
+  return String.fromCharCode(...codes)
 }
 
 /**
@@ -64,11 +69,25 @@ export function matchesFingerprint(
 }
 
 function parse(value: string, length: number): Uint8Array {
-  const pairs = value.split(':')
-  if (pairs.length !== length || !pairs.every((pair) => /^[0-9a-fA-F]{2}$/.test(pair))) {
+  const digest = new Uint8Array(length)
+  let isWellFormed = value.length === 3 * length - 1
+  for (let i = 0, at = 0; isWellFormed && i < length; i++, at += 3) {
+    const high = hexDigit(value.charCodeAt(at))
+    const low = hexDigit(value.charCodeAt(at + 1))
+    isWellFormed = high >= 0 && low >= 0 && (i === length - 1 || value.charCodeAt(at + 2) === COLON)
+    digest[i] = (high << 4) | low
+  }
+  if (!isWellFormed) {
     throw new UsageError('invalid-fingerprint', `"${value}" is not ${length} pairs of hexadecimal digits`)
   }
-  return Uint8Array.from(pairs, (pair) => Number.parseInt(pair, 16))
+  return digest
+}
+
+/** The value of a digit in either case, by its character code; -1 where it is none. */
+function hexDigit(code: number): number {
+  if (code >= 0x30 && code <= 0x39) return code - 0x30
+  const lower = code | 0x20
+  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1
 }
 
 function unsupported(algorithms: string): UsageError {

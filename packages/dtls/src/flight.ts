@@ -1,5 +1,4 @@
-import { type Instant, NEVER } from '@str0m/sans-io'
-import { concatBytes } from './bytes.ts'
+import { concatBytes, type Instant, NEVER } from '@str0m/sans-io'
 import type { WriteEpoch } from './record-protection.ts'
 import { keepRival } from './rivals.ts'
 import { HANDSHAKE_HEADER_LENGTH, handshakeFragment, type HandshakeMessage } from './wire/handshake.ts'

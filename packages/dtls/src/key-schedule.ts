@@ -1,6 +1,5 @@
 import type { CryptoProvider } from '@str0m/crypto'
-import { encodeUtf8 } from '@str0m/sans-io'
-import { concatBytes } from './bytes.ts'
+import { concatBytes, encodeUtf8 } from '@str0m/sans-io'
 import type { CipherSuite } from './cipher-suites.ts'
 
 type PrfHash = CipherSuite['hash']

@@ -1,6 +1,6 @@
+import { concatBytes } from '@str0m/sans-io'
 import { describe, expect, it } from 'vitest'
 import { Dtls } from '@str0m/dtls'
-import { concatBytes } from '../src/bytes.ts'
 import { EARLY_BYTES_MAX, EARLY_RECORDS_MAX } from '../src/early-records.ts'
 import { WriteEpoch } from '../src/record-protection.ts'
 import { RIVAL_HELLOS_MAX, RIVAL_SESSIONS_MAX } from '../src/rivals.ts'

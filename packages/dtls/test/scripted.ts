@@ -3,8 +3,8 @@
 
 import type { CryptoProvider } from '@str0m/crypto'
 import type { Dtls, DtlsCertificate } from '@str0m/dtls'
-import { ByteReader } from '@str0m/sans-io'
-import { concatBytes, NO_BYTES } from '../src/bytes.ts'
+import { concatBytes, ByteReader } from '@str0m/sans-io'
+import { NO_BYTES } from '../src/bytes.ts'
 import { CIPHER_SUITES, NAMED_GROUPS } from '../src/cipher-suites.ts'
 import { makeSession, type PendingSession } from '../src/handshake/session.ts'
 import { extendedMasterSecret } from '../src/key-schedule.ts'

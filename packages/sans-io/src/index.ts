@@ -1,5 +1,6 @@
 export { ByteReader, readU16, readU32 } from './byte-reader.ts'
 export { ByteWriter, writeU16, writeU32 } from './byte-writer.ts'
+export { concatBytes } from './concat-bytes.ts'
 export { assert, InternalError, UsageError } from './errors.ts'
 export type { Mid, Pt, Rid, Ssrc } from './ids.ts'
 export type {

@@ -18,17 +18,21 @@ export function parseIpAddress(text: string): Uint8Array | undefined {
 }
 
 function parseIpv4(text: string): Uint8Array | undefined {
-  const parts = text.split('.')
-  if (parts.length !== 4) return undefined
   const bytes = new Uint8Array(4)
+  let at = 0
   for (let i = 0; i < 4; i++) {
-    const part = parts[i]!
-    if (!/^(0|[1-9]\d{0,2})$/.test(part)) return undefined
-    const value = Number(part)
-    if (value > 255) return undefined
+    const start = at
+    let value = 0
+    for (let digit; at < start + 3 && (digit = text.charCodeAt(at) - 0x30) >= 0 && digit <= 9; at++) {
+      value = value * 10 + digit
+    }
+    const length = at - start
+    // no leading zeros, which some read as octal
+    if (length === 0 || value > 255 || (length > 1 && text.charCodeAt(start) === 0x30)) return undefined
     bytes[i] = value
+    if (i < 3 && text.charCodeAt(at++) !== 0x2e) return undefined
   }
-  return bytes
+  return at === text.length ? bytes : undefined
 }
 
 function parseIpv6(text: string): Uint8Array | undefined {
@@ -67,8 +71,8 @@ function parseGroups(text: string, mayEndInIpv4: boolean): number[] | undefined 
 
 /** Writes 4 or 16 bytes as text, in canonical form; an IPv4-mapped IPv6 address as the IPv4 address it stands for. */
 export function formatIpAddress(bytes: Uint8Array): string {
-  if (bytes.length === 4) return bytes.join('.')
-  if (isIpv4Mapped(bytes)) return bytes.subarray(12).join('.')
+  if (bytes.length === 4) return formatIpv4(bytes, 0)
+  if (isIpv4Mapped(bytes)) return formatIpv4(bytes, 12)
   const groups: number[] = []
   for (let i = 0; i < 16; i += 2) groups.push((bytes[i]! << 8) | bytes[i + 1]!)
   // RFC 5952 section 4.2: the longest run of two or more zero groups, the first of equals
@@ -87,6 +91,10 @@ export function formatIpAddress(bytes: Uint8Array): string {
   return `${hex.slice(0, start).join(':')}::${hex.slice(start + length).join(':')}`
 }
 
+function formatIpv4(bytes: Uint8Array, at: number): string {
+  return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`
+}
+
 function isIpv4Mapped(bytes: Uint8Array): boolean {
   for (let i = 0; i < 10; i++) if (bytes[i] !== 0) return false
   return bytes[10] === 0xff && bytes[11] === 0xff
@@ -96,6 +104,8 @@ function isIpv4Mapped(bytes: Uint8Array): boolean {
 export function canonicalIpAddress(text: string): string | undefined {
   const bytes = parseIpAddress(text)
   if (bytes === undefined) return undefined
+  // an IPv4 address has one form
+  if (bytes.length === 4) return text
   const zone = text.indexOf('%')
   const canonical = formatIpAddress(bytes)
   return zone < 0 ? canonical : canonical + text.slice(zone)

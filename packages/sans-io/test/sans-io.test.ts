@@ -5,6 +5,7 @@ import {
   ByteReader,
   ByteWriter,
   canonicalIpAddress,
+  concatBytes,
   decodeUtf8,
   decodeUtf8Strict,
   encodeUtf8,
@@ -27,6 +28,17 @@ import {
 } from '../src/index.ts'
 
 describe('bytes', () => {
+  it('are joined into a buffer of their own', () => {
+    const parts = [new Uint8Array([1, 2]), new Uint8Array(0), new Uint8Array([9, 3, 9]).subarray(1, 2)]
+    const whole = concatBytes(parts)
+    expect(whole).toEqual(new Uint8Array([1, 2, 3]))
+    whole[0] = 7
+    expect(parts[0]).toEqual(new Uint8Array([1, 2]))
+    const one = new Uint8Array([5])
+    expect(concatBytes([one])).not.toBe(one)
+    expect(concatBytes([])).toEqual(new Uint8Array(0))
+  })
+
   it('are read as they were written', () => {
     fc.assert(
       fc.property(

@@ -1,4 +1,4 @@
-import { type CodecCapability, matchesCodec, retransmittedPt } from './codec.ts'
+import { type CodecCapability, configurationOf, configurationOfCapability, retransmittedPt } from './codec.ts'
 import {
   type Direction,
   directionOf,
@@ -89,10 +89,7 @@ export function answerSection(
   if (!RTP_PROTOCOLS.has(offered.protocol)) return reject(offered, 'unsupported-protocol')
   if (!bundled.has(offered)) return reject(offered, 'not-bundled')
   if (!offered.rtcpMux) return reject(offered, 'no-rtcp-mux')
-  const payloads = commonPayloads(
-    offered.payloads,
-    capabilities.codecs.filter((codec) => codec.kind === kind),
-  )
+  const payloads = commonPayloads(offered.payloads, kind, capabilities.codecs)
   if (payloads.length === 0) return reject(offered, 'no-common-codec')
 
   const direction = reverseDirection(directionOf(offer, offered))
@@ -158,20 +155,29 @@ function reject(offered: MediaSection, reason: Rejection): SectionAnswer {
 /** The offered payload types that are known here and their retransmissions, in the offerer's order, with the feedback that both understand. */
 function commonPayloads(
   offered: readonly PayloadFormat[],
+  kind: 'audio' | 'video',
   codecs: readonly CodecCapability[],
 ): PayloadFormat[] {
+  const known = new Map<string | undefined, CodecCapability>()
+  for (const codec of codecs) {
+    if (codec.kind !== kind) continue
+    const configuration = configurationOfCapability(codec)
+    if (configuration !== undefined && !known.has(configuration)) known.set(configuration, codec)
+  }
   const agreed = new Map<number, CodecCapability>()
   for (const format of offered) {
-    const codec = codecs.find((candidate) => matchesCodec(format, candidate))
+    const codec = known.get(configurationOf(format))
     if (codec !== undefined) agreed.set(format.pt, codec)
   }
   const common: PayloadFormat[] = []
   for (const format of offered) {
     const codec = agreed.get(format.pt)
-    const original = retransmittedPt(format)
     if (codec !== undefined) {
       common.push({ ...format, feedback: format.feedback.filter((type) => codec.feedback.includes(type)) })
-    } else if (original !== undefined && agreed.get(original)?.preferredRtxPt !== undefined) {
+      continue
+    }
+    const original = retransmittedPt(format)
+    if (original !== undefined && agreed.get(original)?.preferredRtxPt !== undefined) {
       common.push({ ...format, feedback: [] })
     }
   }

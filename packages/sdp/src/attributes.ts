@@ -21,8 +21,10 @@ const MAX_U32 = 0xffff_ffff
 /** RFC 8122 section 5: a hash name, and upper-case bytes; lower case is read too. */
 const FINGERPRINT = /^fingerprint:([A-Za-z0-9-]+) ((?:[0-9A-Fa-f]{2}:)*[0-9A-Fa-f]{2})\s*$/
 
-export function attributesOf(lines: Section, name: string): Line[] {
-  return lines.filter((line) => line.name === name)
+const NONE: readonly Line[] = []
+
+export function attributesOf(section: Section, name: string): readonly Line[] {
+  return section.attributes.get(name) ?? NONE
 }
 
 /** What stands after the name and its colon, without the spaces around it. */
@@ -36,7 +38,8 @@ export function malformed(line: Line, why: string): SdpError {
 }
 
 export function words(text: string): string[] {
-  return text.split(' ').filter((word) => word !== '')
+  const parts = text.split(' ')
+  return parts.includes('') ? parts.filter((word) => word !== '') : parts
 }
 
 export function readFingerprint(line: Line): Fingerprint {
@@ -60,12 +63,9 @@ export function readRtpmap(line: Line): { pt: number; name: string; clockRate: n
   const value = attributeValue(line)
   const space = value.indexOf(' ')
   const [name, clockRate, channels] = value.slice(space + 1).split('/')
-  return {
-    pt: Number(value.slice(0, space)),
-    name: name!,
-    clockRate: Number(clockRate),
-    ...(channels === undefined ? {} : { channels: Number(channels) }),
-  }
+  const pt = Number(value.slice(0, space))
+  const map = { pt, name: name!, clockRate: Number(clockRate) }
+  return channels === undefined ? map : { ...map, channels: Number(channels) }
 }
 
 /** RFC 8285 section 5. */

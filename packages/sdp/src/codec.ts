@@ -3,12 +3,15 @@ import type { PayloadFormat } from './model.ts'
 /** The parts of an `a=fmtp` value: keys in lower case. A part without `=` has an empty value. */
 export function parseParameters(text: string | undefined): ReadonlyMap<string, string> {
   const parameters = new Map<string, string>()
-  for (const part of (text ?? '').split(';')) {
-    const trimmed = part.trim()
-    if (trimmed === '') continue
-    const equals = trimmed.indexOf('=')
-    if (equals < 0) parameters.set(trimmed.toLowerCase(), '')
-    else parameters.set(trimmed.slice(0, equals).trim().toLowerCase(), trimmed.slice(equals + 1).trim())
+  if (text === undefined) return parameters
+  for (let start = 0, end; start < text.length; start = end + 1) {
+    end = text.indexOf(';', start)
+    if (end < 0) end = text.length
+    const part = text.slice(start, end).trim()
+    if (part === '') continue
+    const equals = part.indexOf('=')
+    if (equals < 0) parameters.set(part.toLowerCase(), '')
+    else parameters.set(part.slice(0, equals).trim().toLowerCase(), part.slice(equals + 1).trim())
   }
   return parameters
 }
@@ -102,54 +105,54 @@ export const DEFAULT_CODECS: readonly CodecCapability[] = [
   },
 ]
 
-const parsed = new WeakMap<object, ReadonlyMap<string, string>>()
-
-/** The same as `parseParameters`, once for each: every format is held against every capability. */
-function parametersOf(codec: PayloadFormat | CodecCapability): ReadonlyMap<string, string> {
-  let parameters = parsed.get(codec)
-  if (parameters === undefined) {
-    parameters = parseParameters(codec.parameters)
-    parsed.set(codec, parameters)
-  }
-  return parameters
-}
-
 /** The payload type that a format retransmits, RFC 4588 section 8.6; `undefined` where it is no retransmission's. */
-export function retransmittedPt(format: PayloadFormat): number | undefined {
-  if (format.name.toLowerCase() !== 'rtx') return undefined
-  const apt = parametersOf(format).get('apt') ?? ''
+export function retransmittedPt({ name, parameters }: PayloadFormat): number | undefined {
+  if (name.length !== 3 || name.toLowerCase() !== 'rtx') return undefined
+  const apt = parseParameters(parameters).get('apt') ?? ''
   return /^\d{1,3}$/.test(apt) ? Number(apt) : undefined
 }
 
 /** Whether what the peer describes and what is known here are the same codec in a compatible configuration. */
 export function matchesCodec(format: PayloadFormat, capability: CodecCapability): boolean {
-  if (format.name.toLowerCase() !== capability.name.toLowerCase()) return false
-  if (format.clockRate !== capability.clockRate) return false
-  if ((format.channels ?? 1) !== (capability.channels ?? 1)) return false
-  const theirs = parametersOf(format)
-  const ours = parametersOf(capability)
-  switch (capability.name.toLowerCase()) {
-    case 'h264':
-      return sameH264Configuration(theirs, ours)
-    case 'vp9':
-      // RFC 9628 section 6.1: profile 0 where not stated
-      return (theirs.get('profile-id') ?? '0') === (ours.get('profile-id') ?? '0')
-    case 'av1':
-      // AV1 RTP payload specification, section 7.2.1: profile 0 where not stated
-      return (theirs.get('profile') ?? '0') === (ours.get('profile') ?? '0')
-    default:
-      return true
-  }
+  const theirs = configurationOf(format)
+  return theirs !== undefined && theirs === configurationOfCapability(capability)
 }
 
-/** RFC 6184 section 8.2.2: the profile and the packetization mode are symmetric, the level is not. */
-function sameH264Configuration(
-  theirs: ReadonlyMap<string, string>,
-  ours: ReadonlyMap<string, string>,
-): boolean {
-  if ((theirs.get('packetization-mode') ?? '0') !== (ours.get('packetization-mode') ?? '0')) return false
-  const profile = h264Profile(theirs.get('profile-level-id') ?? '420010')
-  return profile !== undefined && profile === h264Profile(ours.get('profile-level-id') ?? '420010')
+const configurations = new WeakMap<CodecCapability, string>()
+
+/** The same as `configurationOf`, worked out once: an endpoint's capabilities outlive its connections. */
+export function configurationOfCapability(capability: CodecCapability): string | undefined {
+  let configuration = configurations.get(capability)
+  if (configuration === undefined) {
+    configuration = configurationOf(capability)
+    if (configuration !== undefined) configurations.set(capability, configuration)
+  }
+  return configuration
+}
+
+/** A text that is the same for the same codec in a compatible configuration; `undefined` where it is in none. */
+export function configurationOf(
+  codec: Pick<PayloadFormat, 'name' | 'clockRate' | 'channels' | 'parameters'>,
+): string | undefined {
+  const name = codec.name.toLowerCase()
+  const common = `${name}/${codec.clockRate}/${codec.channels ?? 1}`
+  switch (name) {
+    case 'h264': {
+      // RFC 6184 section 8.2.2: the profile and the packetization mode are symmetric, the level is not
+      const parameters = parseParameters(codec.parameters)
+      const profile = h264Profile(parameters.get('profile-level-id') ?? '420010')
+      if (profile === undefined) return undefined
+      return `${common} ${profile} ${parameters.get('packetization-mode') ?? '0'}`
+    }
+    case 'vp9':
+      // RFC 9628 section 6.1: profile 0 where not stated
+      return `${common} ${parseParameters(codec.parameters).get('profile-id') ?? '0'}`
+    case 'av1':
+      // AV1 RTP payload specification, section 7.2.1: profile 0 where not stated
+      return `${common} ${parseParameters(codec.parameters).get('profile') ?? '0'}`
+    default:
+      return common
+  }
 }
 
 /** The profile that a `profile-level-id` stands for, RFC 6184 table 5: one profile can be written in several ways. */

@@ -9,6 +9,9 @@ export const MAX_MEDIA_SECTIONS = 512
 /** Most lines of one section: a browser's have less than 300. */
 export const MAX_SECTION_LINES = 4096
 
+/** A line that ends otherwise than by CRLF, as RFC 8866 section 5 wants it. */
+const OTHER_LINE_END = /^\n|[^\r]\n|\r(?!\n)/
+
 /** One line, `type=value`, and its number from 1. */
 export interface Line {
   readonly number: number
@@ -18,8 +21,21 @@ export interface Line {
   readonly value: string
 }
 
-/** The lines of one section: of the session level, or of an `m=` line and what follows it. */
-export type Section = readonly Line[]
+/** One section: the session level, or an `m=` line and what follows it. */
+export interface Section {
+  readonly lines: readonly Line[]
+  /** Those of type `a`, by their names, in order. */
+  readonly attributes: ReadonlyMap<string, readonly Line[]>
+}
+
+interface OpenSection extends Section {
+  readonly lines: Line[]
+  readonly attributes: Map<string, Line[]>
+}
+
+function openSection(): OpenSection {
+  return { lines: [], attributes: new Map() }
+}
 
 /**
  * Splits a description into its session level and its media sections. Checks the form of each line and
@@ -28,10 +44,10 @@ export type Section = readonly Line[]
  */
 export function splitSections(text: string): { session: Section; media: Section[] } {
   if (text.length > MAX_SDP_LENGTH) throw new SdpError(`longer than ${MAX_SDP_LENGTH} characters`)
-  const session: Line[] = []
-  const media: Line[][] = []
+  const session = openSection()
+  const media: OpenSection[] = []
   let current = session
-  const rows = text.split(/\r\n|\n|\r/)
+  const rows = OTHER_LINE_END.test(text) ? text.split(/\r\n|\n|\r/) : text.split('\r\n')
   for (let i = 0; i < rows.length; i++) {
     const row = rows[i]!
     if (row === '') continue
@@ -40,21 +56,25 @@ export function splitSections(text: string): { session: Section; media: Section[
       if (media.length === MAX_MEDIA_SECTIONS) {
         throw new SdpError(`more than ${MAX_MEDIA_SECTIONS} media sections`, line.number, row)
       }
-      current = []
+      current = openSection()
       media.push(current)
     }
-    if (current.length === MAX_SECTION_LINES) {
+    if (current.lines.length === MAX_SECTION_LINES) {
       throw new SdpError(`more than ${MAX_SECTION_LINES} lines in one section`, line.number, row)
     }
-    current.push(line)
+    current.lines.push(line)
+    if (line.type !== 'a') continue
+    const sameName = current.attributes.get(line.name)
+    if (sameName === undefined) current.attributes.set(line.name, [line])
+    else sameName.push(line)
   }
   checkOpening(session)
   return { session, media }
 }
 
 /** RFC 8866 section 5: the version first, and one origin. */
-function checkOpening(session: Section): void {
-  const first = session[0]
+function checkOpening({ lines }: Section): void {
+  const first = lines[0]
   if (first === undefined || first.type !== 'v') {
     throw new SdpError(
       'a session description starts with "v=0"',
@@ -64,9 +84,9 @@ function checkOpening(session: Section): void {
   }
   if (first.value.trim() !== '0')
     throw new SdpError('only version 0 is known', first.number, `v=${first.value}`)
-  const [, second] = session.filter(({ type }) => type === 'v')
+  const [, second] = lines.filter(({ type }) => type === 'v')
   if (second !== undefined) throw new SdpError('a second version', second.number, `v=${second.value}`)
-  const [origin, other] = session.filter(({ type }) => type === 'o')
+  const [origin, other] = lines.filter(({ type }) => type === 'o')
   if (origin === undefined) throw new SdpError('the origin ("o=") is missing')
   if (other !== undefined) throw new SdpError('a second origin', other.number, `o=${other.value}`)
 }
@@ -75,8 +95,8 @@ function readLine(row: string, number: number): Line {
   if (row.length > MAX_LINE_LENGTH)
     throw new SdpError(`longer than ${MAX_LINE_LENGTH} characters`, number, row)
   if (!/^[a-z]=/.test(row)) throw new SdpError('not of the form "type=value"', number, row)
-  // eslint-disable-next-line no-control-regex -- RFC 8866 section 9: byte-string excludes NUL
-  if (/\u0000/.test(row)) throw new SdpError('holds a NUL character', number, row)
+  // RFC 8866 section 9: byte-string excludes NUL
+  if (row.includes('\0')) throw new SdpError('holds a NUL character', number, row)
   const type = row[0]!
   const value = row.slice(2)
   return { number, type, name: type === 'a' ? attributeName(value) : '', value }

@@ -26,14 +26,16 @@ const MAX_ONE_BYTE_ID = 14
 export class OfferNumbering {
   /** `undefined`: taken by a codec that is not known here. */
   readonly #payloadTypes = new Map<number, CodecCapability | undefined>()
+  readonly #ofCodec = new Map<CodecCapability, number>()
   readonly #retransmissions = new Map<CodecCapability, number>()
   readonly #extensions = new Map<string, number>()
 
   /** The payload type of a codec; `undefined` where none is free. */
   payloadType(codec: CodecCapability): number | undefined {
-    for (const [pt, taken] of this.#payloadTypes) if (taken === codec) return pt
+    const known = this.#ofCodec.get(codec)
+    if (known !== undefined) return known
     const pt = this.#freePayloadType(codec.preferredPt)
-    if (pt !== undefined) this.#payloadTypes.set(pt, codec)
+    if (pt !== undefined) this.#take(pt, codec)
     return pt
   }
 
@@ -43,9 +45,14 @@ export class OfferNumbering {
     if (known !== undefined || codec.preferredRtxPt === undefined) return known
     const pt = this.#freePayloadType(codec.preferredRtxPt)
     if (pt === undefined) return undefined
-    this.#payloadTypes.set(pt, undefined)
+    this.#take(pt, undefined)
     this.#retransmissions.set(codec, pt)
     return pt
+  }
+
+  #take(pt: number, codec: CodecCapability | undefined): void {
+    this.#payloadTypes.set(pt, codec)
+    if (codec !== undefined && !this.#ofCodec.has(codec)) this.#ofCodec.set(codec, pt)
   }
 
   #freePayloadType(preferred: number): number | undefined {
@@ -60,13 +67,16 @@ export class OfferNumbering {
   extensionId(uri: string): number | undefined {
     const known = this.#extensions.get(uri)
     if (known !== undefined) return known
-    const used = new Set(this.#extensions.values())
-    for (let id = 1; id <= MAX_ONE_BYTE_ID; id++) {
-      if (used.has(id)) continue
-      this.#extensions.set(uri, id)
-      return id
-    }
-    return undefined
+    let id = 1
+    while (this.#isUsed(id)) id++
+    if (id > MAX_ONE_BYTE_ID) return undefined
+    this.#extensions.set(uri, id)
+    return id
+  }
+
+  #isUsed(extensionId: number): boolean {
+    for (const used of this.#extensions.values()) if (used === extensionId) return true
+    return false
   }
 
   /** Takes the numbers of a section that stands already, so that new ones do not clash with them. */
@@ -74,7 +84,7 @@ export class OfferNumbering {
     for (const format of section.payloads) {
       // the same configuration, not the same name alone: a profile that was not agreed on needs a number of its own
       const codec = codecs.find((candidate) => matchesCodec(format, candidate))
-      if (!this.#payloadTypes.has(format.pt)) this.#payloadTypes.set(format.pt, codec)
+      if (!this.#payloadTypes.has(format.pt)) this.#take(format.pt, codec)
     }
     for (const format of section.payloads) {
       const codec = this.#payloadTypes.get(retransmittedPt(format) ?? -1)

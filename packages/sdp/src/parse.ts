@@ -1,7 +1,7 @@
 import {
-  parse as parseGrammar,
   type MediaDescription,
-  type SessionDescription as Grammar,
+  parse as parseGrammar,
+  type SessionDescription as SessionGrammar,
 } from 'sdp-transform'
 import {
   attributesOf,
@@ -31,6 +31,9 @@ import {
 } from './model.ts'
 import { SdpError } from './sdp-error.ts'
 import { STATIC_PAYLOADS } from './static-payloads.ts'
+
+type Grammar = SessionGrammar &
+  Partial<Pick<MediaDescription, 'mid' | 'rtcpMux' | 'rtcpRsize' | 'bundleOnly' | 'endOfCandidates'>>
 
 /** Attributes that the model has a place for; all others are kept as they are written. */
 const SESSION_ATTRIBUTES = new Set([
@@ -76,23 +79,21 @@ const MEDIA_ATTRIBUTES = new Set([
   'sctp-port',
   'max-message-size',
 ])
-/** Attributes of the model that are read by `attributes.ts` and not by the grammar. */
-const OWN_ATTRIBUTES = new Set([
-  'candidate',
-  'extmap',
-  'fingerprint',
-  'fmtp',
-  'group',
-  'ice-options',
-  'max-message-size',
-  'msid',
-  'rid',
-  'rtcp-fb',
-  'rtpmap',
-  'sctp-port',
-  'simulcast',
-  'ssrc',
-  'ssrc-group',
+/** Those of them that the grammar reads; the others are read by `attributes.ts`. */
+const GRAMMAR_ATTRIBUTES = new Set([
+  'mid',
+  'sendrecv',
+  'sendonly',
+  'recvonly',
+  'inactive',
+  'extmap-allow-mixed',
+  'rtcp-mux',
+  'rtcp-rsize',
+  'bundle-only',
+  'ice-lite',
+  'ice-ufrag',
+  'ice-pwd',
+  'end-of-candidates',
 ])
 const DIRECTIONS = new Set(['sendrecv', 'sendonly', 'recvonly', 'inactive'])
 /** Attributes that stand at most once in a section: a second one would silently win. */
@@ -147,10 +148,10 @@ export function parseSdp(text: string): SessionDescription {
 
 function readSession(lines: Section): SessionDescription {
   checkForms(lines, SESSION_ATTRIBUTES)
-  const grammar = parseGrammar(textFor(lines, SESSION_ATTRIBUTES))
+  const grammar = readGrammar(lines)
   const description = sessionDescription('0', '0')
   description.origin = readOrigin(lines)
-  description.name = lines.find((line) => line.type === 's')?.value ?? '-'
+  description.name = lines.lines.find((line) => line.type === 's')?.value ?? '-'
   description.groups = attributesOf(lines, 'group').map(readGroup)
   description.iceLite = grammar.icelite !== undefined
   description.extmapAllowMixed = grammar.extmapAllowMixed !== undefined
@@ -161,7 +162,7 @@ function readSession(lines: Section): SessionDescription {
 }
 
 function readOrigin(lines: Section): Origin {
-  const line = lines.find(({ type }) => type === 'o')!
+  const line = lines.lines.find(({ type }) => type === 'o')!
   const match = ORIGIN_LINE.exec(line.value)
   if (match === null) throw malformed(line, 'not "o=<username> <id> <version> IN IP4|IP6 <address>"')
   return {
@@ -174,10 +175,10 @@ function readOrigin(lines: Section): Origin {
 }
 
 function readMedia(lines: Section): MediaSection {
-  const first = lines[0]!
+  const first = lines.lines[0]!
   if (!MEDIA_LINE.test(first.value)) throw malformed(first, 'not "m=<media> <port> <protocol> <formats>"')
   checkForms(lines, MEDIA_ATTRIBUTES)
-  const grammar = parseGrammar(textFor(lines, MEDIA_ATTRIBUTES)).media[0]!
+  const grammar = readGrammar(lines)
   const [kind, port, protocol, ...formats] = first.value.trim().split(' ')
   const section = mediaSection(kind!, protocol!)
   section.port = readPort(first, Number.parseInt(port!, 10))
@@ -212,7 +213,7 @@ function readPort(line: Line, port: number): number {
 }
 
 function readConnection(section: MediaSection, lines: Section): void {
-  for (const line of lines) {
+  for (const line of lines.lines) {
     if (line.type === 'c') {
       const match = CONNECTION_LINE.exec(line.value)
       if (match === null) throw malformed(line, 'not "c=IN IP4|IP6 <address>"')
@@ -238,36 +239,42 @@ function readRids(section: MediaSection, lines: Section): void {
   if (simulcast !== undefined) section.simulcast = readSimulcast(simulcast)
 }
 
-/** The lines for the grammar: those of other types than `a=`, and the attributes of the model. */
-function textFor(lines: Section, names: ReadonlySet<string>): string {
-  return lines
-    .filter((line) => {
-      if (line.type !== 'a') return true
-      return names.has(line.name) && !OWN_ATTRIBUTES.has(line.name)
-    })
-    .map((line) => `${line.type}=${line.value}\r\n`)
-    .join('')
+/** What the grammar makes of the attributes of a section: without its `m=` line, they are where those of a session are. */
+function readGrammar({ attributes }: Section): Grammar {
+  let text = ''
+  for (const [name, lines] of attributes) {
+    if (!GRAMMAR_ATTRIBUTES.has(name)) continue
+    for (const line of lines) text += `a=${line.value}\r\n`
+  }
+  return parseGrammar(text)
 }
 
-function unknownAttributes(lines: Section, known: ReadonlySet<string>): string[] {
-  return lines.filter((line) => line.type === 'a' && !known.has(line.name)).map((line) => line.value)
+function unknownAttributes({ lines }: Section, known: ReadonlySet<string>): string[] {
+  const unknown: string[] = []
+  for (const line of lines) if (line.type === 'a' && !known.has(line.name)) unknown.push(line.value)
+  return unknown
 }
 
-function checkForms(lines: Section, known: ReadonlySet<string>): void {
-  const seen = new Set<string>()
-  for (const line of lines) {
-    if (line.type !== 'a') continue
-    const { name } = line
+function checkForms({ attributes }: Section, known: ReadonlySet<string>): void {
+  let direction: Line | undefined
+  for (const [name, lines] of attributes) {
     if (!known.has(name)) continue
-    if (FORMS[name]?.test(line.value) === false) throw malformed(line, `malformed "${name}"`)
-    const single = DIRECTIONS.has(name) ? 'direction' : name
-    if (single !== 'direction' && !SINGLE_ATTRIBUTES.has(name)) continue
-    if (seen.has(single)) throw malformed(line, `a second "${single}" in one section`)
-    seen.add(single)
+    const form = FORMS[name]
+    if (form !== undefined) {
+      for (const line of lines) if (!form.test(line.value)) throw malformed(line, `malformed "${name}"`)
+    }
+    const [first, second] = lines
+    if (DIRECTIONS.has(name)) {
+      const other = second ?? (direction === undefined ? undefined : first)
+      if (other !== undefined) throw malformed(other, 'a second "direction" in one section')
+      direction = first
+    } else if (second !== undefined && SINGLE_ATTRIBUTES.has(name)) {
+      throw malformed(second, `a second "${name}" in one section`)
+    }
   }
 }
 
-function readTransport(into: TransportAttributes, grammar: Grammar | MediaDescription, lines: Section): void {
+function readTransport(into: TransportAttributes, grammar: Grammar, lines: Section): void {
   // the grammar turns what looks like a number into one; its text is the same again
   if (grammar.iceUfrag !== undefined) into.iceUfrag = String(grammar.iceUfrag).trim()
   if (grammar.icePwd !== undefined) into.icePwd = String(grammar.icePwd).trim()
@@ -280,43 +287,54 @@ function readTransport(into: TransportAttributes, grammar: Grammar | MediaDescri
   into.setup = setup as Setup
 }
 
-function readPayloads(formats: string[], lines: Section): PayloadFormat[] {
-  const feedbacks = attributesOf(lines, 'rtcp-fb').map((line) => {
-    const [target, ...type] = words(attributeValue(line))
-    return { target, type: type.join(' ') }
-  })
-  const maps = new Map(
-    attributesOf(lines, 'rtpmap')
-      .map(readRtpmap)
-      .map((map) => [map.pt, map]),
-  )
-  const parameters = new Map(
-    attributesOf(lines, 'fmtp').map((line) => {
-      const value = attributeValue(line)
-      const space = value.indexOf(' ')
-      return [Number(value.slice(0, space)), value.slice(space + 1).trim()]
-    }),
-  )
+function readPayloads(formats: readonly string[], section: Section): PayloadFormat[] {
+  const maps = new Map<number, ReturnType<typeof readRtpmap>>()
+  for (const line of attributesOf(section, 'rtpmap')) {
+    const map = readRtpmap(line)
+    maps.set(map.pt, map)
+  }
+  const parameters = new Map<number, string>()
+  for (const line of attributesOf(section, 'fmtp')) {
+    const value = attributeValue(line)
+    const space = value.indexOf(' ')
+    parameters.set(Number(value.slice(0, space)), value.slice(space + 1).trim())
+  }
   const payloads: PayloadFormat[] = []
   const seen = new Set<number>()
+  const feedbacks = new Map<string, string[]>()
   for (const format of formats) {
     const pt = Number(format)
-    if (!/^\d{1,3}$/.test(format) || pt > 127) throw malformed(lines[0]!, `"${format}" is no payload type`)
+    if (!/^\d{1,3}$/.test(format) || pt > 127) {
+      throw malformed(section.lines[0]!, `"${format}" is no payload type`)
+    }
     const map = maps.get(pt) ?? STATIC_PAYLOADS.get(pt)
     // RFC 8866 section 6.6: a dynamic payload type without rtpmap has no meaning; it stays in `formats`
     if (map === undefined || seen.has(pt)) continue
     seen.add(pt)
+    const feedback: string[] = []
+    feedbacks.set(format, feedback)
+    const { name, clockRate, channels } = map
     const fmtp = parameters.get(pt)
     payloads.push({
       pt,
-      name: map.name,
-      clockRate: map.clockRate,
-      ...(map.channels === undefined ? {} : { channels: map.channels }),
-      ...(fmtp === undefined ? {} : { parameters: fmtp }),
-      feedback: feedbacks.filter(({ target }) => target === '*' || target === format).map(({ type }) => type),
+      name,
+      clockRate,
+      ...(channels !== undefined && { channels }),
+      ...(fmtp !== undefined && { parameters: fmtp }),
+      feedback,
     })
   }
+  for (const line of attributesOf(section, 'rtcp-fb')) addFeedback(feedbacks, attributeValue(line))
   return payloads
+}
+
+/** RFC 4585 section 4.2: `*` stands for all payload types. */
+function addFeedback(feedbacks: ReadonlyMap<string, string[]>, value: string): void {
+  const space = value.indexOf(' ')
+  const target = value.slice(0, space)
+  const type = words(value.slice(space + 1)).join(' ')
+  if (target !== '*') feedbacks.get(target)?.push(type)
+  else for (const feedback of feedbacks.values()) feedback.push(type)
 }
 
 /** RFC 9143 section 7.1 and RFC 5888: a mid names one section, and a group names sections that exist. */

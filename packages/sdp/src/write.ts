@@ -1,168 +1,149 @@
-import {
-  write as writeGrammar,
-  type MediaDescription,
-  type SessionDescription as Grammar,
-} from 'sdp-transform'
 import { UsageError } from '@str0m/sans-io'
-import type { MediaSection, SessionDescription, SimulcastStream, TransportAttributes } from './model.ts'
+import type {
+  MediaSection,
+  PayloadFormat,
+  RidDescription,
+  SessionDescription,
+  SimulcastStream,
+  TransportAttributes,
+} from './model.ts'
 
-type Attribute = { value: string }
+// The order of the attributes is that of `sdp-transform`: what we write is what its writer would.
 
 /**
  * Writes a session description, lines ended by CRLF. Throws a `UsageError` (`invalid-description`) where a text in it holds a line end or
  * a NUL: it would be another line to the peer.
  */
 export function writeSdp(description: SessionDescription): string {
-  checkTexts(description)
+  const lines: string[] = []
   const { origin } = description
-  const invalid: Attribute[] = []
-  const grammar: Grammar = {
-    version: 0,
-    // the grammar's `%d` would round a version of 64 bits: the line is written whole below
-    origin: {
-      username: origin.username,
-      sessionId: origin.sessionId,
-      sessionVersion: 0,
-      netType: 'IN',
-      ipVer: origin.addressType === 'IP6' ? 6 : 4,
-      address: origin.address,
-    },
-    name: description.name,
-    timing: { start: 0, stop: 0 },
-    ...(description.direction === undefined ? {} : { direction: description.direction }),
-    ...(description.groups.length === 0
-      ? {}
-      : {
-          groups: description.groups.map(({ semantics, mids }) => ({
-            type: semantics,
-            mids: mids.join(' '),
-          })),
-        }),
-    ...(description.iceLite ? { icelite: 'ice-lite' as const } : {}),
-    ...(description.extmapAllowMixed ? { extmapAllowMixed: 'extmap-allow-mixed' as const } : {}),
-    ...transport(description, invalid),
-    invalid,
-    media: description.media.map(media),
-  }
-  for (const attribute of description.attributes) invalid.push({ value: attribute })
-  const originLine = `o=${origin.username} ${origin.sessionId} ${origin.sessionVersion} IN ${origin.addressType} ${origin.address}`
-  return writeGrammar(grammar).replace(/^o=.*$/m, () => originLine)
+  const { username, sessionId, sessionVersion, addressType, address } = origin
+  lines.push(
+    'v=0',
+    `o=${username} ${sessionId} ${sessionVersion} IN ${addressType} ${address}`,
+    `s=${description.name}`,
+    't=0 0',
+  )
+  if (description.extmapAllowMixed) lines.push('a=extmap-allow-mixed')
+  if (description.setup !== undefined) lines.push(`a=setup:${description.setup}`)
+  if (description.direction !== undefined) lines.push(`a=${description.direction}`)
+  if (description.iceLite) lines.push('a=ice-lite')
+  writeCredentials(lines, description)
+  writeIceOptions(lines, description)
+  for (const { semantics, mids } of description.groups) lines.push(`a=group:${semantics} ${mids.join(' ')}`)
+  writeMoreFingerprints(lines, description)
+  for (const attribute of description.attributes) lines.push(`a=${attribute}`)
+  for (const section of description.media) writeMedia(lines, section)
+  checkLines(lines)
+  lines.push('')
+  return lines.join('\r\n')
 }
 
-function checkTexts(value: unknown): void {
-  if (typeof value === 'string') {
-    // eslint-disable-next-line no-control-regex -- RFC 8866 section 9: byte-string excludes them
-    if (/[\r\n\u0000]/.test(value)) {
-      throw new UsageError(
-        'invalid-description',
-        `A text of a description is one line: ${JSON.stringify(value)}`,
-      )
-    }
-  } else if (typeof value === 'object' && value !== null) {
-    for (const [key, member] of Object.entries(value)) {
-      checkTexts(key)
-      checkTexts(member)
-    }
-  }
+// eslint-disable-next-line no-control-regex -- RFC 8866 section 9: byte-string excludes them
+const NOT_IN_LINE = /[\r\n\u0000]/
+
+function checkLines(lines: readonly string[]): void {
+  if (!NOT_IN_LINE.test(lines.join(''))) return
+  const line = lines.find((text) => NOT_IN_LINE.test(text))
+  throw new UsageError('invalid-description', `A text of a description is one line: ${JSON.stringify(line)}`)
 }
 
-function transport(from: TransportAttributes, invalid: Attribute[]): Partial<Grammar> {
-  const [first, ...more] = from.fingerprints
-  // the grammar has room for one fingerprint
-  for (const { algorithm, value } of more) invalid.push({ value: `fingerprint:${algorithm} ${value}` })
-  return {
-    ...(from.iceUfrag === undefined ? {} : { iceUfrag: from.iceUfrag }),
-    ...(from.icePwd === undefined ? {} : { icePwd: from.icePwd }),
-    ...(from.iceOptions.length === 0 ? {} : { iceOptions: from.iceOptions.join(' ') }),
-    ...(first === undefined ? {} : { fingerprint: { type: first.algorithm, hash: first.value } }),
-    ...(from.setup === undefined ? {} : { setup: from.setup }),
+function writeMedia(lines: string[], section: MediaSection): void {
+  const { connection } = section
+  lines.push(`m=${section.kind} ${section.port} ${section.protocol} ${section.formats.join(' ')}`)
+  if (connection !== undefined) lines.push(`c=IN IP${connection.includes(':') ? 6 : 4} ${connection}`)
+  for (const { type, limit } of section.bandwidth) lines.push(`b=${type}:${limit}`)
+  writePayloads(lines, section.payloads)
+  for (const { id, direction, uri, config } of section.extensions) {
+    const target = direction === undefined ? id : `${id}/${direction}`
+    lines.push(`a=extmap:${target} ${uri}${config === undefined || config === '' ? '' : ` ${config}`}`)
   }
-}
-
-function media(section: MediaSection): MediaDescription {
-  const invalid: Attribute[] = []
-  const { payloads } = section
-  const description: MediaDescription = {
-    type: section.kind,
-    port: section.port,
-    protocol: section.protocol,
-    payloads: section.formats.join(' '),
-    ...(section.connection === undefined
-      ? {}
-      : { connection: { version: section.connection.includes(':') ? 6 : 4, ip: section.connection } }),
-    ...(section.bandwidth.length === 0
-      ? {}
-      : { bandwidth: section.bandwidth as NonNullable<MediaDescription['bandwidth']> }),
-    ...(section.mid === undefined ? {} : { mid: section.mid }),
-    ...(section.direction === undefined ? {} : { direction: section.direction }),
-    rtp: payloads.map(({ pt, name, clockRate, channels }) => ({
-      payload: pt,
-      codec: name,
-      rate: clockRate,
-      ...(channels === undefined ? {} : { encoding: channels }),
-    })),
-    fmtp: payloads
-      .filter(({ parameters }) => parameters !== undefined)
-      .map(({ pt, parameters }) => ({ payload: pt, config: parameters ?? '' })),
-    rtcpFb: payloads.flatMap(({ pt, feedback }) => feedback.map((type) => ({ payload: pt, type }))),
-    ext: section.extensions.map(({ id, direction, uri, config }) => ({
-      value: id,
-      uri,
-      ...(direction === undefined ? {} : { direction }),
-      ...(config === undefined ? {} : { config }),
-    })),
-    ...(section.extmapAllowMixed ? { extmapAllowMixed: 'extmap-allow-mixed' as const } : {}),
-    ...(section.rtcpMux ? { rtcpMux: 'rtcp-mux' as const } : {}),
-    ...(section.rtcpReducedSize ? { rtcpRsize: 'rtcp-rsize' as const } : {}),
-    ...(section.bundleOnly ? { bundleOnly: 'bundle-only' as const } : {}),
-    ...(section.endOfCandidates ? { endOfCandidates: 'end-of-candidates' as const } : {}),
-    ...(section.sctpPort === undefined ? {} : { sctpPort: section.sctpPort }),
-    ...(section.maxMessageSize === undefined ? {} : { maxMessageSize: section.maxMessageSize }),
-    ...transport(section, invalid),
-    rids: section.rids.map(({ id, direction, pts, restrictions }) => {
-      const params = [
-        ...(pts === undefined ? [] : [`pt=${pts.join(',')}`]),
-        ...Object.entries(restrictions).map(([key, value]) => (value === '' ? key : `${key}=${value}`)),
-      ]
-      return { id, direction, ...(params.length === 0 ? {} : { params: params.join(';') }) }
-    }),
-    invalid,
-  }
-  writeSimulcast(section, description)
-  // candidates, sources and streams are written as they are read: the grammar has them with fields that it would drop
-  for (const candidate of section.candidates) invalid.push({ value: candidate })
+  if (section.extmapAllowMixed) lines.push('a=extmap-allow-mixed')
+  if (section.setup !== undefined) lines.push(`a=setup:${section.setup}`)
+  if (section.mid !== undefined) lines.push(`a=mid:${section.mid}`)
+  if (section.direction !== undefined) lines.push(`a=${section.direction}`)
+  writeCredentials(lines, section)
+  if (section.endOfCandidates) lines.push('a=end-of-candidates')
+  writeIceOptions(lines, section)
+  if (section.rtcpMux) lines.push('a=rtcp-mux')
+  if (section.rtcpReducedSize) lines.push('a=rtcp-rsize')
+  for (const rid of section.rids) lines.push(ridLine(rid))
+  writeSimulcast(lines, section)
+  if (section.bundleOnly) lines.push('a=bundle-only')
+  if (section.sctpPort !== undefined) lines.push(`a=sctp-port:${section.sctpPort}`)
+  if (section.maxMessageSize !== undefined) lines.push(`a=max-message-size:${section.maxMessageSize}`)
+  writeMoreFingerprints(lines, section)
+  for (const candidate of section.candidates) lines.push(`a=${candidate}`)
   for (const { stream, track } of section.msids) {
-    invalid.push({ value: track === undefined ? `msid:${stream}` : `msid:${stream} ${track}` })
+    lines.push(track === undefined ? `a=msid:${stream}` : `a=msid:${stream} ${track}`)
   }
-  for (const { semantics, ssrcs } of section.ssrcGroups) {
-    invalid.push({ value: `ssrc-group:${semantics} ${ssrcs.join(' ')}` })
-  }
-  for (const { ssrc, attributes } of section.ssrcs) {
-    if (attributes.length === 0) invalid.push({ value: `ssrc:${ssrc}` })
-    for (const { name, value } of attributes) {
-      invalid.push({ value: value === undefined ? `ssrc:${ssrc} ${name}` : `ssrc:${ssrc} ${name}:${value}` })
-    }
-  }
-  for (const attribute of section.attributes) invalid.push({ value: attribute })
-  return description
+  writeSources(lines, section)
+  for (const attribute of section.attributes) lines.push(`a=${attribute}`)
 }
 
-function writeSimulcast({ simulcast }: MediaSection, into: MediaDescription): void {
-  if (simulcast === undefined) return
-  const lists = (['send', 'recv'] as const)
-    .map((way) => ({ way, list: streamList(simulcast[way]) }))
-    .filter(({ list }) => list !== '')
-  const [first, second] = lists
-  if (first === undefined) return
-  into.simulcast = {
-    dir1: first.way,
-    list1: first.list,
-    ...(second === undefined ? {} : { dir2: second.way, list2: second.list }),
+function writePayloads(lines: string[], payloads: readonly PayloadFormat[]): void {
+  for (const { pt, name, clockRate, channels } of payloads) {
+    lines.push(`a=rtpmap:${pt} ${name}/${clockRate}${channels === undefined ? '' : `/${channels}`}`)
   }
+  for (const { pt, parameters } of payloads) {
+    if (parameters !== undefined) lines.push(`a=fmtp:${pt} ${parameters}`)
+  }
+  for (const { pt, feedback } of payloads) {
+    for (const type of feedback) lines.push(`a=rtcp-fb:${pt} ${type}`)
+  }
+}
+
+/** The ICE credentials, and the first fingerprint. */
+function writeCredentials(lines: string[], { iceUfrag, icePwd, fingerprints }: TransportAttributes): void {
+  if (iceUfrag !== undefined) lines.push(`a=ice-ufrag:${iceUfrag}`)
+  if (icePwd !== undefined) lines.push(`a=ice-pwd:${icePwd}`)
+  const [first] = fingerprints
+  if (first !== undefined) lines.push(`a=fingerprint:${first.algorithm} ${first.value}`)
+}
+
+function writeIceOptions(lines: string[], { iceOptions }: TransportAttributes): void {
+  if (iceOptions.length > 0) lines.push(`a=ice-options:${iceOptions.join(' ')}`)
+}
+
+/** All but the first: most peers have one. */
+function writeMoreFingerprints(lines: string[], { fingerprints }: TransportAttributes): void {
+  for (let i = 1; i < fingerprints.length; i++) {
+    const { algorithm, value } = fingerprints[i]!
+    lines.push(`a=fingerprint:${algorithm} ${value}`)
+  }
+}
+
+/** RFC 8851 section 10. */
+function ridLine({ id, direction, pts, restrictions }: RidDescription): string {
+  const parts = pts === undefined ? [] : [`pt=${pts.join(',')}`]
+  for (const [key, value] of Object.entries(restrictions)) parts.push(value === '' ? key : `${key}=${value}`)
+  return `a=rid:${id} ${direction}${parts.length === 0 ? '' : ` ${parts.join(';')}`}`
+}
+
+/** RFC 8853 section 5.1. */
+function writeSimulcast(lines: string[], { simulcast }: MediaSection): void {
+  if (simulcast === undefined) return
+  const send = streamList(simulcast.send)
+  const recv = streamList(simulcast.recv)
+  const lists = `${send === '' ? '' : ` send ${send}`}${recv === '' ? '' : ` recv ${recv}`}`
+  if (lists !== '') lines.push(`a=simulcast:${lists.slice(1)}`)
 }
 
 function streamList(streams: readonly (readonly SimulcastStream[])[]): string {
   return streams
     .map((alternatives) => alternatives.map(({ rid, paused }) => (paused ? `~${rid}` : rid)).join(','))
     .join(';')
+}
+
+/** RFC 5576 section 4. */
+function writeSources(lines: string[], { ssrcs, ssrcGroups }: MediaSection): void {
+  for (const { semantics, ssrcs: members } of ssrcGroups) {
+    lines.push(`a=ssrc-group:${semantics} ${members.join(' ')}`)
+  }
+  for (const { ssrc, attributes } of ssrcs) {
+    if (attributes.length === 0) lines.push(`a=ssrc:${ssrc}`)
+    for (const { name, value } of attributes) {
+      lines.push(value === undefined ? `a=ssrc:${ssrc} ${name}` : `a=ssrc:${ssrc} ${name}:${value}`)
+    }
+  }
 }

@@ -389,8 +389,8 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
     const { username } = request
     if (username === undefined || request.integrityAt < 0) return this.#drop('incomplete')
     const ufrag = username.slice(0, Math.max(0, username.indexOf(':')))
-    const session = [this.#session, this.#previous].find((session) => session?.local.ufrag === ufrag)
-    if (session === undefined) return this.#drop('username')
+    const session = this.#session.local.ufrag === ufrag ? this.#session : this.#previous
+    if (session?.local.ufrag !== ufrag) return this.#drop('username')
     session.handleRequest(this.#now, request, source, destination)
   }
 
@@ -466,6 +466,8 @@ function isUnicast(address: string): boolean {
 
 /** As parsers and sockets give it, in the form that all addresses are compared in. */
 function canonical(from: SocketAddress): SocketAddress {
+  // an IPv4 address has one form
+  if (!from.address.includes(':')) return from
   const address = canonicalIpAddress(from.address)
   return address === undefined || address === from.address ? from : { address, port: from.port }
 }

@@ -494,10 +494,14 @@ export class IceSession {
   #consentDelay(): number {
     const { consentInterval } = this.#context.timing
     const [high, low] = this.#context.crypto.randomBytes(2)
-    const delay = consentInterval * (0.8 + (0.4 * (high! * 256 + low!)) / 65_536)
+    const chance = (high! * 256 + low!) / 65_536
+    const soonest = this.#now + 0.8 * consentInterval
+    const latest = this.#now + 1.2 * consentInterval
     // of many agents on one clock, those whose time is near are woken together: a wake-up costs more than a check
-    const onGrid = Math.floor((this.#now + delay) / KEEPALIVE_GRID) * KEEPALIVE_GRID - this.#now
-    return onGrid >= 0.8 * consentInterval ? onGrid : delay
+    const first = Math.ceil(soonest / KEEPALIVE_GRID)
+    const count = Math.floor(latest / KEEPALIVE_GRID) - first + 1
+    if (count < 1) return 0.8 * consentInterval + chance * (latest - soonest)
+    return (first + Math.floor(chance * count)) * KEEPALIVE_GRID - this.#now
   }
 
   /** RFC 8445 section 8.1.2, after the patience of RFC 8863. */

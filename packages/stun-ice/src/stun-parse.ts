@@ -1,7 +1,7 @@
 import { equalConstantTime, type Hmac } from '@str0m/crypto'
 import { ByteReader, decodeUtf8, decodeUtf8Strict, readU16, readU32, writeU16 } from '@str0m/sans-io'
 import { crc32 } from './crc32.ts'
-import { readAddress, xorMask } from './stun-address.ts'
+import { readAddress } from './stun-address.ts'
 import {
   Attribute,
   BINDING,
@@ -111,7 +111,7 @@ export function verifyStunIntegrity(message: ReceivedStun, hmac: Hmac): boolean 
 }
 
 /** The code over a message whose MESSAGE-INTEGRITY starts at `at`, RFC 8489 section 14.5. */
-export function integrityOf(bytes: Uint8Array, at: number, hmac: Hmac): Uint8Array {
+function integrityOf(bytes: Uint8Array, at: number, hmac: Hmac): Uint8Array {
   // the length in the header is as if the message ended with this attribute
   const header = bytes.slice(0, STUN_HEADER_LENGTH)
   writeU16(header, 2, at + 4 + INTEGRITY_LENGTH - STUN_HEADER_LENGTH)
@@ -168,7 +168,7 @@ function readAttribute(message: Fields, type: number, value: Uint8Array): 'known
       message.alternateServer ??= readAddress(value)
       return message.alternateServer === undefined ? 'malformed' : 'known'
     case Attribute.xorMappedAddress:
-      message.xorMappedAddress ??= readAddress(value, xorMask(message.transactionId))
+      message.xorMappedAddress ??= readAddress(value, message.transactionId)
       return message.xorMappedAddress === undefined ? 'malformed' : 'known'
     case Attribute.errorCode:
       message.errorCode ??= readError(value)
@@ -202,7 +202,8 @@ function readAttribute(message: Fields, type: number, value: Uint8Array): 'known
 
 /** Those of ICE are ASCII, for which the decoder of the platform is slow. */
 function decodeUsername(value: Uint8Array): string | undefined {
-  if (value.length > MAX_SHORT_USERNAME || value.some((byte) => byte >= 0x80)) return decodeUtf8Strict(value)
+  if (value.length > MAX_SHORT_USERNAME) return decodeUtf8Strict(value)
+  for (let i = 0; i < value.length; i++) if (value[i]! >= 0x80) return decodeUtf8Strict(value)
   return String.fromCharCode(...value)
 }
 

@@ -1,7 +1,7 @@
 import type { Hmac } from '@str0m/crypto'
-import { assert, ByteWriter, encodeUtf8 } from '@str0m/sans-io'
-import { writeAddress, xorMask } from './stun-address.ts'
-import { fingerprintOf, integrityOf } from './stun-parse.ts'
+import { assert, ByteWriter, encodeUtf8, type SocketAddress, writeU16, writeU32 } from '@str0m/sans-io'
+import { encodeAddress } from './stun-address.ts'
+import { fingerprintOf } from './stun-parse.ts'
 import {
   Attribute,
   MAGIC_COOKIE,
@@ -20,9 +20,13 @@ export interface StunWriteOptions {
   readonly fingerprint?: boolean
 }
 
+const INTEGRITY_LENGTH = 20
+const ATTRIBUTE_HEADER_LENGTH = 4
+
 /** Writes a message as one datagram. */
 export function writeStun(message: StunMessage, options: StunWriteOptions = {}): Uint8Array {
   const { method, transactionId } = message
+  const { integrity, fingerprint = true } = options
   assert(transactionId.length === 12, 'a transaction id has 12 bytes')
   const writer = new ByteWriter(128)
   writer
@@ -31,70 +35,82 @@ export function writeStun(message: StunMessage, options: StunWriteOptions = {}):
     .u32(MAGIC_COOKIE)
     .bytes(transactionId)
   writeAttributes(writer, message)
-  const fingerprint = options.fingerprint ?? true
   const integrityAt = writer.length
-  if (options.integrity !== undefined) attribute(writer, Attribute.messageIntegrity, () => writer.zeros(20))
+  if (integrity !== undefined)
+    header(writer, Attribute.messageIntegrity, INTEGRITY_LENGTH).zeros(INTEGRITY_LENGTH)
   const fingerprintAt = writer.length
-  if (fingerprint) attribute(writer, Attribute.fingerprint, () => writer.u32(0))
-  writer.setU16(2, writer.length - STUN_HEADER_LENGTH)
+  if (fingerprint) header(writer, Attribute.fingerprint, 4).u32(0)
   const bytes = writer.finish()
-  if (options.integrity !== undefined) {
-    bytes.set(integrityOf(bytes, integrityAt, options.integrity), integrityAt + 4)
+  if (integrity !== undefined) {
+    // RFC 8489 section 14.5: over a message that ends with this attribute
+    writeU16(bytes, 2, fingerprintAt - STUN_HEADER_LENGTH)
+    bytes.set(integrity.sign(bytes.subarray(0, integrityAt)), integrityAt + ATTRIBUTE_HEADER_LENGTH)
   }
-  if (fingerprint) writer.setU32(fingerprintAt + 4, fingerprintOf(bytes, fingerprintAt))
+  writeU16(bytes, 2, bytes.length - STUN_HEADER_LENGTH)
+  if (fingerprint) {
+    writeU32(bytes, fingerprintAt + ATTRIBUTE_HEADER_LENGTH, fingerprintOf(bytes, fingerprintAt))
+  }
   return bytes
 }
 
 function writeAttributes(writer: ByteWriter, message: StunMessage): void {
+  const { errorCode, unknownAttributes, priority } = message
   text(writer, Attribute.software, message.software)
   text(writer, Attribute.username, message.username)
   text(writer, Attribute.realm, message.realm)
   text(writer, Attribute.nonce, message.nonce)
-  const { errorCode, mappedAddress, xorMappedAddress, alternateServer, priority } = message
   if (errorCode !== undefined) {
-    attribute(writer, Attribute.errorCode, () => {
-      writer
-        .u16(0)
-        .u8(Math.floor(errorCode.code / 100))
-        .u8(errorCode.code % 100)
-      writer.bytes(encodeUtf8(errorCode.reason))
-    })
+    const reason = encodeUtf8(errorCode.reason)
+    header(writer, Attribute.errorCode, 4 + reason.length)
+      .u16(0)
+      .u8(Math.floor(errorCode.code / 100))
+      .u8(errorCode.code % 100)
+      .bytes(reason)
+    pad(writer, reason.length)
   }
-  if (message.unknownAttributes !== undefined) {
-    const types = message.unknownAttributes
-    attribute(writer, Attribute.unknownAttributes, () => types.forEach((type) => writer.u16(type)))
+  if (unknownAttributes !== undefined) {
+    header(writer, Attribute.unknownAttributes, 2 * unknownAttributes.length)
+    for (const type of unknownAttributes) writer.u16(type)
+    pad(writer, 2 * unknownAttributes.length)
   }
-  if (mappedAddress !== undefined) {
-    attribute(writer, Attribute.mappedAddress, () => writeAddress(writer, mappedAddress))
-  }
-  if (xorMappedAddress !== undefined) {
-    const mask = xorMask(message.transactionId)
-    attribute(writer, Attribute.xorMappedAddress, () => writeAddress(writer, xorMappedAddress, mask))
-  }
-  if (alternateServer !== undefined) {
-    attribute(writer, Attribute.alternateServer, () => writeAddress(writer, alternateServer))
-  }
-  if (priority !== undefined) attribute(writer, Attribute.priority, () => writer.u32(priority))
-  if (message.useCandidate === true) attribute(writer, Attribute.useCandidate, () => writer)
+  address(writer, Attribute.mappedAddress, message.mappedAddress)
+  address(writer, Attribute.xorMappedAddress, message.xorMappedAddress, message.transactionId)
+  address(writer, Attribute.alternateServer, message.alternateServer)
+  if (priority !== undefined) header(writer, Attribute.priority, 4).u32(priority)
+  if (message.useCandidate === true) header(writer, Attribute.useCandidate, 0)
   tieBreaker(writer, Attribute.iceControlled, message.iceControlled)
   tieBreaker(writer, Attribute.iceControlling, message.iceControlling)
-  for (const { type, value } of message.others ?? []) attribute(writer, type, () => writer.bytes(value))
+  for (const { type, value } of message.others ?? []) bytesOf(writer, type, value)
 }
 
-/** An attribute with its header and padding, RFC 8489 section 14. */
-function attribute(writer: ByteWriter, type: number, writeValue: () => void): void {
-  writer.u16(type).u16(0)
-  const start = writer.length
-  writeValue()
-  const length = writer.length - start
-  writer.setU16(start - 2, length)
+/** The header of an attribute, RFC 8489 section 14. */
+function header(writer: ByteWriter, type: number, length: number): ByteWriter {
+  return writer.u16(type).u16(length)
+}
+
+/** Up to a multiple of 4 bytes. */
+function pad(writer: ByteWriter, length: number): void {
   writer.zeros(-length & 3)
 }
 
+function bytesOf(writer: ByteWriter, type: number, value: Uint8Array): void {
+  header(writer, type, value.length).bytes(value)
+  pad(writer, value.length)
+}
+
 function text(writer: ByteWriter, type: number, value: string | undefined): void {
-  if (value !== undefined) attribute(writer, type, () => writer.bytes(encodeUtf8(value)))
+  if (value !== undefined) bytesOf(writer, type, encodeUtf8(value))
+}
+
+function address(
+  writer: ByteWriter,
+  type: number,
+  value: SocketAddress | undefined,
+  transactionId?: Uint8Array,
+): void {
+  if (value !== undefined) bytesOf(writer, type, encodeAddress(value, transactionId))
 }
 
 function tieBreaker(writer: ByteWriter, type: number, value: bigint | undefined): void {
-  if (value !== undefined) attribute(writer, type, () => writer.u64(value))
+  if (value !== undefined) header(writer, type, 8).u64(value)
 }

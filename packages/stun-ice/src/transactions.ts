@@ -32,6 +32,14 @@ export interface Transaction {
   at: Instant
 }
 
+/** What has come of the passing of time. */
+export interface DueTransactions {
+  readonly again: readonly Transaction[]
+  readonly failed: readonly Transaction[]
+}
+
+const NONE_DUE: DueTransactions = { again: [], failed: [] }
+
 /** Requests under way, by transaction id, and when each is sent again: RFC 8489 section 6.2.1. */
 export class Transactions {
   /** By 48 of the 96 bits of the id, which as a number are exact. No two of ours share them. */
@@ -45,14 +53,21 @@ export class Transactions {
     consentTimeout?: number,
   ): void {
     const isConsent = consentTimeout !== undefined
+    const { pair, bytes, sentAt, controlling, useCandidate, priority } = fields
+    // field by field: an object that is spread into another is made twice, slowly
     const transaction: Transaction = {
-      ...fields,
+      pair,
+      bytes,
+      sentAt,
+      controlling,
+      useCandidate,
+      priority,
       id: transactionId,
       maxTransmissions: isConsent ? 1 : TRANSMISSIONS,
       rto,
       transmissions: 1,
       cancelled: isConsent,
-      at: fields.sentAt + (consentTimeout ?? rto),
+      at: sentAt + (consentTimeout ?? rto),
     }
     if (this.#byId.size >= MAX_TRANSACTIONS) this.#evict()
     this.#byId.set(keyOf(transactionId), transaction)
@@ -95,7 +110,8 @@ export class Transactions {
   }
 
   /** What is due at `now`: each is to be sent again, or has been given up and is no longer here. */
-  due(now: Instant): { readonly again: Transaction[]; readonly failed: Transaction[] } {
+  due(now: Instant): DueTransactions {
+    if (this.nextAt() > now) return NONE_DUE
     const again: Transaction[] = []
     const failed: Transaction[] = []
     for (const transaction of this.#byId.values()) {

@@ -12,8 +12,8 @@
 // forged one may be taken; then a genuine one that comes later is answered too, and the Finished, which
 // nobody can forge, decides between the sessions.
 
-import { assert, type Instant } from '@str0m/sans-io'
-import { concatBytes, NO_BYTES, sameBytes } from '../bytes.ts'
+import { assert, concatBytes, type Instant } from '@str0m/sans-io'
+import { NO_BYTES, sameBytes } from '../bytes.ts'
 import { CIPHER_SUITES, NAMED_GROUPS } from '../cipher-suites.ts'
 import type { FlightItem } from '../flight.ts'
 import { extendedMasterSecret, type MasterSecret } from '../key-schedule.ts'

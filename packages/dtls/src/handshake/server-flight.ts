@@ -1,7 +1,7 @@
 // Flight 4 as the client reads it.
 
+import { concatBytes } from '@str0m/sans-io'
 import type { KeyExchangeGroup } from '@str0m/crypto'
-import { concatBytes } from '../bytes.ts'
 import { CIPHER_SUITES, type CipherSuite, NAMED_GROUPS } from '../cipher-suites.ts'
 import type { PeerCertificate } from '../peer-certificate.ts'
 import type { HandshakeReassembly } from '../reassembly.ts'

@@ -12,8 +12,8 @@
 // a flight 4 of its own, and the client's CertificateVerify and Finished tell which of them it took.
 
 import type { KeyExchange } from '@str0m/crypto'
-import type { Instant } from '@str0m/sans-io'
-import { concatBytes, NO_BYTES, sameBytes } from '../bytes.ts'
+import { concatBytes, type Instant } from '@str0m/sans-io'
+import { NO_BYTES, sameBytes } from '../bytes.ts'
 import { helloVerifyRequest } from '../cookie.ts'
 import { extendedMasterSecret, type MasterSecret } from '../key-schedule.ts'
 import type { PeerCertificate } from '../peer-certificate.ts'

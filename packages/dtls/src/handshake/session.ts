@@ -1,5 +1,5 @@
+import { concatBytes } from '@str0m/sans-io'
 import { type CryptoProvider, equalConstantTime } from '@str0m/crypto'
-import { concatBytes } from '../bytes.ts'
 import { type MasterSecret, trafficKeys, verifyData } from '../key-schedule.ts'
 import type { PeerCertificate } from '../peer-certificate.ts'
 import { ReadEpoch, WriteEpoch } from '../record-protection.ts'

@@ -1,0 +1,25 @@
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { build } from 'vite'
+import { conditions } from './vitest.shared.ts'
+
+/**
+ * Runs a module in a process of its own with `--expose-gc`, and answers what it writes to its standard output, read as JSON: for what the
+ * test runner and the coverage would disturb, such as how much memory something keeps.
+ */
+export async function runAlone<T>(module: URL): Promise<T> {
+  const built = await build({
+    configFile: false,
+    logLevel: 'silent',
+    ssr: { noExternal: true, resolve: { conditions } },
+    build: { ssr: fileURLToPath(module), write: false, target: 'node20', minify: false },
+  })
+  if (!('output' in built)) throw new Error('the module was not bundled into one')
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    ['--expose-gc', '--input-type=module', '-'],
+    { input: built.output[0].code, encoding: 'utf8' },
+  )
+  if (status !== 0) throw new Error(`${module.href} ended with ${status}: ${stderr}`)
+  return JSON.parse(stdout) as T
+}
