@@ -1,7 +1,27 @@
+export { type ComfortNoise, readComfortNoise, writeComfortNoise } from './audio/comfort-noise.ts'
+export {
+  MAX_RED_BLOCKS,
+  readRed,
+  type RedBlock,
+  RedPacketizer,
+  type RedPacketizerOptions,
+} from './audio/red.ts'
+export {
+  dtmfDigit,
+  dtmfEvent,
+  readTelephoneEvent,
+  type TelephoneEvent,
+  type TelephoneEventOptions,
+  type TelephoneEventPacket,
+  TelephoneEventReader,
+  type TelephoneEventReport,
+  TelephoneEventSender,
+  writeTelephoneEvent,
+} from './audio/telephone-event.ts'
 export { wholePayloadDepacketizer } from './codecs/audio.ts'
 export { av1Depacketizer } from './codecs/av1.ts'
 export { depacketizerFor } from './codecs/depacketizer-for.ts'
-export type { DepacketizedFrame, Depacketizer } from './codecs/depacketizer.ts'
+export type { DepacketizedFrame, Depacketizer, FrameLayers } from './codecs/depacketizer.ts'
 export { h264Depacketizer } from './codecs/h264.ts'
 export { h265Depacketizer } from './codecs/h265.ts'
 export { parseVp8Descriptor, vp8Depacketizer, type Vp8Descriptor, vp8KeyframeSize } from './codecs/vp8.ts'
