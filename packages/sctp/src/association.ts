@@ -13,13 +13,13 @@ import {
   type TimeoutInput,
   UsageError,
 } from '@str0m/sans-io'
-import { admit } from './admission.ts'
+import { admit, type AdmittedPacket } from './admission.ts'
 import type { SctpEvent } from './events.ts'
 import { Lifecycle } from './lifecycle.ts'
 import { type SctpOptions, type Settings, settingsOf } from './options.ts'
 import { type Delivery, MAX_QUEUED_MESSAGES, OutgoingMessage } from './outgoing.ts'
 import { MAX_ECHOED, Outbox } from './outbox.ts'
-import { isUp, maySendData, type SctpState } from './state.ts'
+import { isForming, isUp, maySendData, type SctpState } from './state.ts'
 import { countDrop, type Counters, type DropReason, makeCounters, type SctpStatistics } from './statistics.ts'
 import { makeStatistics } from './transfer.ts'
 import { CauseCode, ChunkType, COMMON_HEADER, FLAG_T, ParameterType, unknownType } from './wire/constants.ts'
@@ -27,6 +27,13 @@ import { joinPadded, makeParameter } from './wire/packet.ts'
 import type { TlvIterator } from './wire/tlv.ts'
 
 const EMPTY = new Uint8Array(0)
+/** What is not answered where it comes out of the blue: RFC 9260 section 8.4, rules 2, 6 and 7. */
+const SILENT_TYPES: ReadonlySet<number> = new Set([
+  ChunkType.abort,
+  ChunkType.shutdownComplete,
+  ChunkType.cookieAck,
+  ChunkType.error,
+])
 
 export type SctpOutput = Output<SctpEvent>
 
@@ -220,16 +227,22 @@ export class SctpAssociation implements Machine<SctpEvent> {
     const transfer = this.#life.transfer
     if (transfer === undefined || !isUp(this.#life.state)) return
     if (this.#life.heartbeat.nextAt <= now) this.#onHeartbeatTimer()
-    if (transfer.sender.onTimer(now)) this.#life.countError()
-    if (transfer.resets.onTimer(now)) this.#life.countError()
+    if (isUp(this.#life.state) && transfer.sender.onTimer(now)) this.#life.countError()
+    if (isUp(this.#life.state) && transfer.resets.onTimer(now)) this.#life.countError()
   }
 
   #onHeartbeatTimer(): void {
-    this.#life.heartbeat.postpone(this.#life.now)
-    if (this.#life.state !== 'established') return
-    if (this.#life.heartbeat.isUnanswered) this.#life.countError()
-    const info = makeParameter(ParameterType.heartbeatInfo, this.#life.heartbeat.start())
-    this.#outbox.sendControl(ChunkType.heartbeat, info)
+    const { heartbeat, now, transfer } = this.#life
+    if (heartbeat.isUnanswered) {
+      heartbeat.giveUp(now)
+      transfer?.roundTrip.backOff()
+      this.#life.countError()
+    } else if (this.#life.state === 'established' && transfer !== undefined) {
+      const info = makeParameter(ParameterType.heartbeatInfo, heartbeat.start(now, transfer.roundTrip.rto))
+      this.#outbox.sendControl(ChunkType.heartbeat, info)
+    } else {
+      heartbeat.postpone(now)
+    }
   }
 
   // Receiving
@@ -243,14 +256,16 @@ export class SctpAssociation implements Machine<SctpEvent> {
     const admitted = admit(bytes, this.#settings)
     if (typeof admitted === 'string') return this.#drop(admitted)
     const { type, flags, chunks, verificationTag: tag } = admitted
+    const { state } = this.#life
     if (type === ChunkType.init) {
       if (tag !== 0 || !chunks.next()) return this.#drop('wrong-tag')
       return this.#life.onInit(chunks)
     }
     if (type === ChunkType.cookieEcho) {
       if (!chunks.next() || !this.#life.onCookieEcho(chunks.value(), tag)) return
-    } else if (this.#life.ended) {
-      return this.#onOutOfTheBlue(type, tag)
+    } else if (state === 'closed' || (isForming(state) && type === ChunkType.shutdownAck)) {
+      // RFC 9260 section 8.5.1, rule E: a SHUTDOWN ACK is then of an association that was before
+      return this.#onOutOfTheBlue(admitted)
     } else if (!this.#tagIsRight(type, flags, tag)) {
       return this.#drop('wrong-tag')
     }
@@ -259,7 +274,6 @@ export class SctpAssociation implements Machine<SctpEvent> {
 
   /** RFC 9260 sections 8.5 and 8.5.1. */
   #tagIsRight(type: number, flags: number, tag: number): boolean {
-    if (this.#life.state === 'closed') return false
     if ((type === ChunkType.abort || type === ChunkType.shutdownComplete) && (flags & FLAG_T) !== 0) {
       return this.#life.transfer !== undefined && tag === this.#life.peerTag
     }
@@ -267,15 +281,11 @@ export class SctpAssociation implements Machine<SctpEvent> {
   }
 
   /** RFC 9260 section 8.4. */
-  #onOutOfTheBlue(type: number, tag: number): void {
+  #onOutOfTheBlue({ type, chunks, verificationTag }: AdmittedPacket): void {
     this.#drop('unexpected')
-    if (type === ChunkType.abort || type === ChunkType.shutdownComplete || type === ChunkType.error) return
-    if (type === ChunkType.cookieAck) return
-    this.#outbox.sendAlone(
-      tag,
-      type === ChunkType.shutdownAck ? ChunkType.shutdownComplete : ChunkType.abort,
-      FLAG_T,
-    )
+    while (chunks.next()) if (SILENT_TYPES.has(chunks.type)) return
+    const answer = type === ChunkType.shutdownAck ? ChunkType.shutdownComplete : ChunkType.abort
+    this.#outbox.sendAlone(verificationTag, answer, FLAG_T)
   }
 
   #dispatch(chunks: TlvIterator): void {
@@ -386,7 +396,9 @@ export class SctpAssociation implements Machine<SctpEvent> {
   }
 
   #onHeartbeatAck(chunk: TlvIterator): void {
-    if (!this.#life.heartbeat.isAnsweredBy(chunk.value())) return this.#drop('unexpected')
+    const roundTrip = this.#life.heartbeat.answer(this.#life.now, chunk.value())
+    if (roundTrip === undefined) return this.#drop('unexpected')
+    this.#life.transfer?.roundTrip.sample(roundTrip)
     this.#life.clearErrors()
   }
 }

@@ -5,7 +5,7 @@
 //   established ─shutdown→ shutdownPending ─all acknowledged→ shutdownSent ─SHUTDOWN ACK→ closed
 //   established ─SHUTDOWN→ shutdownReceived ─all acknowledged→ shutdownAckSent ─SHUTDOWN COMPLETE→ closed
 
-import { type Instant, type OutputQueue, readU32 } from '@str0m/sans-io'
+import { ByteWriter, type Instant, type OutputQueue, readU32 } from '@str0m/sans-io'
 import { BackoffTimer } from './backoff-timer.ts'
 import { COOKIE_LIFE, CookieJar, type CookieState } from './cookie.ts'
 import type { CloseReason, SctpEvent } from './events.ts'
@@ -19,7 +19,7 @@ import { isForming, isUp, type SctpState } from './state.ts'
 import { countDrop, type Counters, type DropReason } from './statistics.ts'
 import type { ResetEvents } from './stream-resets.ts'
 import { type Agreement, Transfer } from './transfer.ts'
-import { CauseCode, ChunkType, FLAG_T } from './wire/constants.ts'
+import { CauseCode, ChunkType } from './wire/constants.ts'
 import { readInit } from './wire/init.ts'
 import { joinPadded, makeParameter } from './wire/packet.ts'
 import type { TlvIterator } from './wire/tlv.ts'
@@ -47,6 +47,8 @@ export class Lifecycle {
   readonly #timer: BackoffTimer
   /** Timeouts in a row: RFC 9260 section 8.1. */
   #errors = 0
+  /** Cookies of this handshake that the peer called stale. */
+  #staleCookies = 0
   readonly #deliver = (message: IncomingMessage): void => {
     this.#counters.messagesReceived++
     this.#events.push({ type: 'message', ...message })
@@ -204,6 +206,7 @@ export class Lifecycle {
     this.state = 'established'
     this.#timer.stop()
     this.#errors = 0
+    this.#staleCookies = 0
     this.#cookie = EMPTY
     this.heartbeat.postpone(this.#now)
     this.#events.push({ type: 'connected' })
@@ -221,8 +224,9 @@ export class Lifecycle {
     const samePeer = transfer !== undefined && cookie.peerTag === transfer.peerTag
     if (this.#now - cookie.createdAt > COOKIE_LIFE && !(sameLocal && samePeer)) {
       this.#drop('stale-cookie')
-      const staleness = makeParameter(CauseCode.staleCookie, new Uint8Array(4))
-      this.#outbox.sendAlone(cookie.peerTag, ChunkType.error, 0, staleness)
+      const staleness = new ByteWriter(4).u32(Math.min((this.#now - cookie.createdAt) * 1000, 0xffff_ffff))
+      const cause = makeParameter(CauseCode.staleCookie, staleness.finish())
+      this.#outbox.sendAlone(cookie.peerTag, ChunkType.error, 0, cause)
       return false
     }
     if (this.state === 'closed') {
@@ -274,10 +278,14 @@ export class Lifecycle {
 
   onError(chunk: TlvIterator): void {
     const causes = chunk.parameters(0)
-    if (this.state !== 'cookieEchoed' || !causes.next() || causes.head !== CauseCode.staleCookie) return
-    // RFC 9260 section 5.2.6: begin again
+    let isStale = false
+    while (causes.next()) isStale ||= causes.head === CauseCode.staleCookie
+    if (this.state !== 'cookieEchoed' || !isStale) return
+    // RFC 9260 section 5.2.6: begin again, but not for ever
+    if (++this.#staleCookies > this.#settings.maxRetransmissions) return this.#end('timeout')
     this.state = 'cookieWait'
     this.transfer = undefined
+    this.#startTimer()
     this.#sendInit()
   }
 
@@ -338,9 +346,6 @@ export class Lifecycle {
     if (this.state === 'shutdownSent' || this.state === 'shutdownAckSent') {
       this.#outbox.sendAlone(this.peerTag, ChunkType.shutdownComplete)
       this.#end('shutdown')
-    } else if (!isUp(this.state)) {
-      // RFC 9260 section 8.5.1, rule E
-      this.#outbox.sendAlone(this.#local.tag, ChunkType.shutdownComplete, FLAG_T)
     }
   }
 
