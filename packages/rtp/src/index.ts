@@ -31,6 +31,13 @@ export {
   type Vp9Descriptor,
   type Vp9ScalabilityStructure,
 } from './codecs/vp9.ts'
+export {
+  type DecodeTargetIndication,
+  type DependencyDescriptor,
+  DependencyDescriptorReader,
+  type FrameDependencyStructure,
+  type FrameDependencyTemplate,
+} from './dependency-descriptor.ts'
 export type { DescriptorRewriter, PacketPlace } from './forwarding/descriptor-rewriter.ts'
 export {
   Forwarder,
@@ -63,6 +70,9 @@ export {
   writeHeaderExtensions,
   type WrittenExtensions,
 } from './header-extensions.ts'
+export { KeyframeRequester, KeyframeResponder, MAX_FIR_SOURCES } from './keyframe-requests.ts'
+export { isCompoundRtcp } from './rtcp/compound.ts'
+export { ExtendedReportTimes, MAX_REFERENCE_TIMES } from './rtcp/round-trip.ts'
 export { ntpFromUnix, ntpMiddle, unixFromNtp } from './ntp.ts'
 export { ReceptionStatistics } from './reception-statistics.ts'
 export { parseRtcp } from './rtcp/parse.ts'

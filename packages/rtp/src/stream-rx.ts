@@ -3,6 +3,7 @@ import { depacketizerFor } from './codecs/depacketizer-for.ts'
 import { readRed } from './audio/red.ts'
 import type { Depacketizer } from './codecs/depacketizer.ts'
 import type { HeaderExtensions } from './header-extensions.ts'
+import { type DependencyDescriptor, DependencyDescriptorReader } from './dependency-descriptor.ts'
 import { type Frame, FrameAssembler, MAX_REORDERED_PACKETS } from './frame-assembler.ts'
 import { ReceptionStatistics } from './reception-statistics.ts'
 import { NackGenerator } from './nack-generator.ts'
@@ -26,6 +27,8 @@ export interface StreamCodec {
 /** A frame, and the payload type that its packets had. */
 export interface ReceivedFrame extends Omit<Frame, 'payloadType'> {
   readonly codec: StreamCodec
+  /** What the dependency descriptor of its first packet says, where `extensions` have one that can be read. */
+  readonly dependency: DependencyDescriptor | undefined
 }
 
 export interface StreamRxOptions {
@@ -88,6 +91,7 @@ export class StreamRx {
   /** Those that share the assembler, by payload type. */
   readonly #codecs: StreamCodec[] = []
   #depacketizer: Depacketizer | undefined
+  readonly #dependencies = new DependencyDescriptorReader()
   #assembler: FrameAssembler | undefined
   #reception: ReceptionStatistics | undefined
   /** Whole frames of the codec before this one, which were not polled yet. */
@@ -251,7 +255,10 @@ export class StreamRx {
     const frame = this.#assembler?.pollFrame()
     if (frame === undefined) return undefined
     const { payloadType, data, keyframe, timestamp, firstSequence, lastSequence } = frame
-    const { contiguous, receivedAt, layers, extensions } = frame
+    const { contiguous, receivedAt, extensions } = frame
+    const described = extensions?.dependencyDescriptor
+    const dependency = described === undefined ? undefined : this.#dependencies.read(described)
+    const layers = frame.layers ?? dependency?.layers
     return {
       data,
       keyframe,
@@ -262,6 +269,7 @@ export class StreamRx {
       receivedAt,
       layers,
       extensions,
+      dependency,
       codec: this.#codecs[payloadType ?? -1] ?? this.#codec!,
     }
   }

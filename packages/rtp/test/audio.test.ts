@@ -349,6 +349,7 @@ describe('header extensions', () => {
   const ids = new ExtensionIds([
     { id: 1, uri: EXTENSION_URIS.audioLevel },
     { id: 2, uri: EXTENSION_URIS.videoOrientation },
+    { id: 3, uri: EXTENSION_URIS.dependencyDescriptor },
   ])
 
   it('come out with the frame: the audio level, and of a video frame those of all its packets', () => {
