@@ -1,5 +1,5 @@
 import type { Capabilities } from './answer.ts'
-import { type CodecCapability, matchesCodec, retransmittedPt } from './codec.ts'
+import { type CodecCapability, isMediaFormat, matchesCodec, retransmittedPt } from './codec.ts'
 import {
   type Direction,
   type ExtensionMap,
@@ -117,6 +117,7 @@ export function offerSection(
     const rtx = numbering.retransmissionType(codec)
     if (rtx !== undefined) section.payloads.push(retransmissionFormat(rtx, pt, codec.clockRate))
   }
+  section.payloads = describeRedundancy(section.payloads)
   section.formats = section.payloads.map(({ pt }) => String(pt))
   section.extensions = capabilities.extensions[kind]
     .map((uri): ExtensionMap | undefined => {
@@ -128,6 +129,15 @@ export function offerSection(
   section.rtcpMux = true
   section.rtcpReducedSize = true
   return section
+}
+
+/** Redundant audio names what it carries, once for each block (RFC 2198 section 5); without such a codec it is not offered. */
+function describeRedundancy(payloads: readonly PayloadFormat[]): PayloadFormat[] {
+  return payloads.flatMap((format) => {
+    if (format.name !== 'red' || format.parameters !== undefined) return [format]
+    const carried = payloads.find((other) => isMediaFormat(other) && other.clockRate === format.clockRate)
+    return carried === undefined ? [] : [{ ...format, parameters: `${carried.pt}/${carried.pt}` }]
+  })
 }
 
 /** One encoding of a section that sends several, RFC 8853. */
