@@ -1,7 +1,7 @@
 import type { ChannelId, Rtc } from '@str0m/rtc'
 
 /** Bytes that wait to go back on one channel, beyond what the channel itself takes. A peer that sends on without reading loses it. */
-export const MAX_ECHO_BYTES: number = 256 << 20
+const MAX_ECHO_BYTES = 256 << 20
 /** Where so much is left in a channel, it gets more. */
 const REFILL_AT = 1 << 20
 

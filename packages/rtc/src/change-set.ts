@@ -1,10 +1,10 @@
 import { type Mid, UsageError } from '@str0m/sans-io'
 import type { ChannelOptions } from '@str0m/sctp'
-import type { Direction, MediaSection } from '@str0m/sdp'
+import type { Direction, Encoding } from '@str0m/sdp'
 import type { IceCredentials } from '@str0m/stun-ice'
 import type { ChannelId } from './channel.ts'
 import type { PlannedChannel } from './channels.ts'
-import type { AddedMedia, Answer, Changes, Offer } from './session.ts'
+import type { AddedMedia, Answer, Changes, Offer, OfferedSection } from './session.ts'
 
 /** What a `ChangeSet` does when it is applied. Implemented by `Rtc`. */
 export interface ChangeTarget {
@@ -14,6 +14,14 @@ export interface ChangeTarget {
   /** Throws a `UsageError` (`invalid-option`, `id-in-use`). */
   planChannel(label: string, options: ChannelOptions): PlannedChannel
   applyChanges(changes: Changes, channels: readonly PlannedChannel[]): Offer
+}
+
+export interface AddMediaOptions {
+  /**
+   * Several encodings of the same source, in the order of preference (simulcast, RFC 8853): each is sent by `media.writer(pt, rid)`. Default: one
+   * stream.
+   */
+  readonly encodings?: readonly Encoding[]
 }
 
 /** Changes to be offered to the peer together. Nothing happens before `apply`. */
@@ -30,10 +38,10 @@ export class ChangeSet {
     this.#target = target
   }
 
-  /** Adds a media section. Answers its mid. */
-  addMedia(kind: 'audio' | 'video', direction: Direction = 'sendrecv'): Mid {
+  /** Adds a media section. Answers its mid. Throws a `UsageError` (`invalid-option`) where encodings have no rid, or the same. */
+  addMedia(kind: 'audio' | 'video', direction: Direction = 'sendrecv', options: AddMediaOptions = {}): Mid {
     const mid = this.#target.freeMid(new Set(this.#added.map((media) => media.mid)))
-    this.#added.push({ mid, kind, direction })
+    this.#added.push({ mid, kind, direction, encodings: checkEncodings(options.encodings ?? []) })
     return mid
   }
 
@@ -89,7 +97,7 @@ export class ChangeSet {
 
 /** An offer that waits for its answer. */
 export interface PendingOffer {
-  readonly sections: readonly MediaSection[]
+  readonly sections: readonly OfferedSection[]
   readonly offer: Offer
   /** Those that ICE restarts with once the answer is here. */
   readonly credentials: IceCredentials | undefined
@@ -127,4 +135,16 @@ export class PendingChanges {
   rollback(): void {
     this.#target.rollback(this.#pending)
   }
+}
+
+/** RFC 8851 section 10, and what fits the header extension in its one-byte form. */
+const RID = /^[A-Za-z0-9_-]{1,16}$/
+
+function checkEncodings(encodings: readonly Encoding[]): readonly Encoding[] {
+  const rids = new Set(encodings.map(({ rid }) => rid))
+  if (rids.size === encodings.length && encodings.every(({ rid }) => RID.test(rid))) return encodings
+  throw new UsageError(
+    'invalid-option',
+    'Each encoding has a rid of its own: 1 to 16 letters, digits, "-" and "_"',
+  )
 }

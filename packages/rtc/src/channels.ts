@@ -75,6 +75,11 @@ export class Channels implements ChannelOwner {
     return this.#at
   }
 
+  /** The time at which the handles are used. */
+  setNow(now: Instant): void {
+    if (now > this.#now) this.#now = now
+  }
+
   get statistics(): SctpStatistics | undefined {
     return this.#machine?.statistics
   }
@@ -125,7 +130,7 @@ export class Channels implements ChannelOwner {
 
   /** Opens channels whose negotiation is done; those that cannot be are closed. */
   open(now: Instant, planned: readonly PlannedChannel[]): void {
-    this.#setNow(now)
+    this.setNow(now)
     for (const { id, label, options } of planned) {
       const entry = this.#add(id, channelParameters(label, options), options)
       this.#openOnStream(entry)
@@ -134,7 +139,7 @@ export class Channels implements ChannelOwner {
 
   /** Takes what both sides agreed on. `role` is ours in DTLS. */
   negotiated(now: Instant, remote: RemoteData, role: 'client' | 'server'): void {
-    this.#setNow(now)
+    this.setNow(now)
     this.#remoteMaxMessageSize = remote.maxMessageSize
     if (this.#machine !== undefined || this.#ended) return
     const { crypto, mtu, maxMessageSize } = this.#options
@@ -152,7 +157,7 @@ export class Channels implements ChannelOwner {
 
   /** The section of the data channels is gone, or the whole peer: all channels close. */
   end(now: Instant): void {
-    this.#setNow(now)
+    this.setNow(now)
     const machine = this.#machine
     this.#ended ||= machine !== undefined
     machine?.abort(now)
@@ -162,14 +167,14 @@ export class Channels implements ChannelOwner {
 
   /** DTLS is connected. */
   transportConnected(now: Instant): void {
-    this.#setNow(now)
+    this.setNow(now)
     this.#transportUp = true
     if (this.#machine !== undefined) this.#start()
   }
 
   /** Takes an SCTP packet. False where there is no one to take it. */
   handleReceive(now: Instant, contents: Uint8Array): boolean {
-    this.#setNow(now)
+    this.setNow(now)
     if (this.#machine === undefined || !this.#transportUp) return this.#early.keep({ contents })
     this.#machine.handleInput({ kind: 'receive', now: this.#now, contents })
     this.#touch()
@@ -177,7 +182,7 @@ export class Channels implements ChannelOwner {
   }
 
   handleTimeout(now: Instant): void {
-    this.#setNow(now)
+    this.setNow(now)
     if (this.#machine === undefined || this.#at > this.#now) return
     this.#machine.handleInput({ kind: 'timeout', now: this.#now })
     this.#touch()
@@ -368,10 +373,6 @@ export class Channels implements ChannelOwner {
 
   #touch(): void {
     if (this.#machine !== undefined) this.#at = Number.NEGATIVE_INFINITY
-  }
-
-  #setNow(now: Instant): void {
-    if (now > this.#now) this.#now = now
   }
 }
 

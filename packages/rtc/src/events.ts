@@ -13,14 +13,8 @@ import type { Direction } from '@str0m/sdp'
 import type { IceState } from '@str0m/stun-ice'
 import type { ChannelId } from './channel.ts'
 import type { Codec } from './codec.ts'
-
-/** A point in the time of a media stream. */
-export interface MediaTime {
-  /** In units of 1 / `clockRate` s, unwrapped: it goes on rising where the RTP timestamp starts again. */
-  readonly value: number
-  /** Hertz. */
-  readonly clockRate: number
-}
+import type { RtpPacket } from './rtp-packet.ts'
+import type { MediaTime } from './writer.ts'
 
 /** Why a peer is closed. */
 export type CloseReason =
@@ -70,8 +64,15 @@ export type RtcEvent =
   /** A renegotiation has changed the direction. `inactive`: the section was stopped. */
   | { readonly type: 'mediaChanged'; readonly mid: Mid; readonly direction: Direction }
   | MediaData
-  /** The peer cannot decode what we send before it gets a keyframe. */
-  | { readonly type: 'keyframeRequest'; readonly mid: Mid; readonly kind: 'pli' | 'fir' }
+  /** In RTP mode, instead of `mediaData`. */
+  | RtpPacket
+  /** The peer cannot decode what we send before it gets a keyframe. `rid`: of one of several encodings. */
+  | {
+      readonly type: 'keyframeRequest'
+      readonly mid: Mid
+      readonly rid?: Rid
+      readonly kind: 'pli' | 'fir'
+    }
   /** A data channel can be used: the peer has opened it, or has taken up one of ours. See `rtc.channel(id)`. */
   | { readonly type: 'channelOpen'; readonly id: ChannelId; readonly label: string }
   | ChannelData

@@ -1,8 +1,42 @@
-import { UsageError, type Mid, type Pt, type Ssrc } from '@str0m/sans-io'
-import { ExtensionIds } from '@str0m/rtp'
-import { type Direction, type MediaSection, retransmittedPt } from '@str0m/sdp'
+import { type Mid, type Pt, type Rid, type Ssrc, UsageError } from '@str0m/sans-io'
+import { ExtensionIds, type Forwarder } from '@str0m/rtp'
+import { type Direction, type MediaSection, retransmittedPt, type RidDescription } from '@str0m/sdp'
 import { type Codec, codecsOf } from './codec.ts'
-import type { MediaTime } from './events.ts'
+import type { RtpPacket } from './rtp-packet.ts'
+import { PacketForwarder, type RtpFields, RtpWriter } from './rtp-writer.ts'
+import { type MediaTime, type WriteOptions, Writer } from './writer.ts'
+
+/** One stream that a section sends: alone, or one of several encodings (simulcast). */
+export interface LocalStream {
+  /** Which of several encodings it is, RFC 8851. */
+  readonly rid?: Rid
+  readonly ssrc: Ssrc
+  /** The source of its retransmissions, RFC 4588. */
+  readonly rtxSsrc?: Ssrc
+}
+
+/** One of the encodings that a section sends or receives, RFC 8853. */
+export interface Encoding {
+  readonly rid: Rid
+  /** Whether its receiver does not want it for now. */
+  readonly paused: boolean
+  /** The payload types that it is restricted to; absent: all. */
+  readonly pts?: readonly Pt[]
+  /** The other restrictions, such as `max-width` (RFC 8851 section 5). */
+  readonly restrictions: Readonly<Record<string, string>>
+}
+
+/** What a negotiation has made of a section. */
+export interface NegotiatedMedia {
+  /** Seen from here. */
+  readonly direction: Direction
+  /** Ours, with the payload types that were agreed on. */
+  readonly local: MediaSection
+  readonly remote: MediaSection
+  /** Where the peer wants another payload type than ours. */
+  readonly sendPts: ReadonlyMap<Pt, Pt>
+  readonly streams: readonly LocalStream[]
+}
 
 /** One media section of the session: audio or video, one way or both. Made by `Rtc`; lives until the peer is closed. */
 export class Media {
@@ -18,10 +52,12 @@ export class Media {
   #extensionIds = new ExtensionIds()
   #remoteSsrcs: ReadonlySet<Ssrc> = new Set()
   #requestKeyframes = false
-  #localSsrc: Ssrc | undefined
-  #localRtxSsrc: Ssrc | undefined
-  /** The payload types of retransmissions by what they retransmit, and the other way. */
+  #localStreams: readonly LocalStream[] = []
+  #sendEncodings: readonly Encoding[] = []
+  #receiveEncodings: readonly Encoding[] = []
+  /** The payload types of retransmissions that we send, by what they retransmit. */
   #rtxOf: ReadonlyMap<Pt, Pt> = new Map()
+  /** What the peer's payload types of retransmissions retransmit. */
   #originalOf: ReadonlyMap<Pt, Pt> = new Map()
   /** The peer's sources of retransmissions, and what they retransmit (`a=ssrc-group:FID`, RFC 5576). */
   #remoteRtxSsrcs: ReadonlyMap<Ssrc, Ssrc> = new Map()
@@ -58,6 +94,21 @@ export class Media {
     return this.#extensionIds
   }
 
+  /** The encodings that are to be sent (simulcast), in the order of preference; none where there is but one stream. */
+  get sendEncodings(): readonly Encoding[] {
+    return this.#sendEncodings
+  }
+
+  /** The encodings that come in (simulcast), in the sender's order of preference. */
+  get receiveEncodings(): readonly Encoding[] {
+    return this.#receiveEncodings
+  }
+
+  /** Our streams in this section; none where we never were to send. */
+  get localStreams(): readonly LocalStream[] {
+    return this.#localStreams
+  }
+
   /** The sources that the peer's description names. */
   get remoteSsrcs(): ReadonlySet<Ssrc> {
     return this.#remoteSsrcs
@@ -79,33 +130,61 @@ export class Media {
   }
 
   /**
-   * What frames of this payload type are sent with. Throws a `UsageError` (`unknown-payload-type`) for one that is not among
-   * `codecs`.
+   * What frames of this payload type are sent with, of the encoding `rid` where there are several. Throws a `UsageError`:
+   * `unknown-payload-type`, `unknown-rid`, `wrong-mode` in RTP mode.
    */
-  writer(pt: Pt): Writer {
+  writer(pt: Pt, rid?: Rid): Writer {
+    this.#checkMode(false)
+    const codec = this.#codecOf(pt)
+    this.#checkRid(rid)
+    return new Writer(this, codec, rid, this.#owner)
+  }
+
+  /** What packets are sent with as they are given, in RTP mode. Throws a `UsageError`: `unknown-rid`, `wrong-mode`. */
+  rtpWriter(rid?: Rid): RtpWriter {
+    this.#checkMode(true)
+    this.#checkRid(rid)
+    return new RtpWriter(this, rid, this.#owner)
+  }
+
+  /**
+   * What packets of other peers are sent on with, in RTP mode: one unbroken stream of one codec, whatever sources it comes from. A stream has one: make it
+   * once. Throws a `UsageError`: `unknown-payload-type`, `unknown-rid`, `wrong-mode`, `not-sending`.
+   */
+  forwarder(pt: Pt, rid?: Rid): PacketForwarder {
+    this.#checkMode(true)
+    const codec = this.#codecOf(pt)
+    this.#checkRid(rid)
+    return new PacketForwarder(this, codec, rid, this.#owner)
+  }
+
+  #codecOf(pt: Pt): Codec {
     const codec = this.#codecByPt[pt]
-    if (codec === undefined) {
-      throw new UsageError('unknown-payload-type', `Payload type ${pt} was not negotiated: see media.codecs`)
-    }
-    return new Writer(this, codec, this.#owner)
+    if (codec !== undefined) return codec
+    throw new UsageError('unknown-payload-type', `Payload type ${pt} was not negotiated: see media.codecs`)
   }
 
-  /** Our source in this section; `undefined` where we never sent. */
-  get localSsrc(): Ssrc | undefined {
-    return this.#localSsrc
+  #checkRid(rid: Rid | undefined): void {
+    if (rid === undefined || this.#localStreams.some((stream) => stream.rid === rid)) return
+    throw new UsageError('unknown-rid', `There is no encoding "${rid}" to be sent: see media.sendEncodings`)
   }
 
-  /** Our source of retransmissions; `undefined` where there are none. */
-  get localRtxSsrc(): Ssrc | undefined {
-    return this.#localRtxSsrc
+  #checkMode(rtp: boolean): void {
+    if (this.#owner.rtpMode === rtp) return
+    throw new UsageError(
+      'wrong-mode',
+      rtp
+        ? 'Packets are sent in RTP mode: new Rtc({ rtpMode: true })'
+        : 'In RTP mode packets are sent, not frames: see media.rtpWriter and media.forwarder',
+    )
   }
 
-  /** The payload type that retransmits `pt`. */
-  rtxPt(pt: Pt): Pt | undefined {
-    return this.#rtxOf.get(pt)
+  /** The payload type that retransmits what is sent as `sendPt`. */
+  rtxPt(sendPt: Pt): Pt | undefined {
+    return this.#rtxOf.get(sendPt)
   }
 
-  /** What the payload type of a retransmission retransmits. */
+  /** What the payload type of a retransmission that comes in retransmits. */
   originalPt(rtxPt: Pt): Pt | undefined {
     return this.#originalOf.get(rtxPt)
   }
@@ -120,26 +199,32 @@ export class Media {
     return this.#codecs.some(({ feedback }) => feedback.includes('nack'))
   }
 
-  /** Takes what was negotiated: `local` is our section, `remote` the peer's. For `Rtc` alone. */
-  negotiated(direction: Direction, local: MediaSection, remote: MediaSection): void {
+  /** The stream of an encoding, or the first. For `Rtc` alone. */
+  localStream(rid: Rid | undefined): LocalStream | undefined {
+    return rid === undefined ? this.#localStreams[0] : this.#localStreams.find((stream) => stream.rid === rid)
+  }
+
+  /** Takes what was negotiated. For `Rtc` alone. */
+  negotiated({ direction, local, remote, sendPts, streams }: NegotiatedMedia): void {
     this.#direction = direction
     this.#stopped = false
-    this.#codecs = codecsOf(local)
+    this.#codecs = codecsOf(local, sendPts)
     this.#codecByPt.length = 0
     for (const codec of this.#codecs) this.#codecByPt[codec.pt] = codec
     this.#extensionIds = new ExtensionIds(local.extensions)
     this.#remoteSsrcs = new Set(remote.ssrcs.map(({ ssrc }) => ssrc))
-    const [flow] = flowsOf(local)
-    this.#localSsrc = flow?.[0] ?? local.ssrcs[0]?.ssrc
-    this.#localRtxSsrc = flow?.[1]
+    this.#localStreams = streams
     this.#remoteRtxSsrcs = new Map(flowsOf(remote).map(([original, rtx]) => [rtx, original]))
-    const originals = new Map<Pt, Pt>()
-    for (const format of local.payloads) {
-      const original = retransmittedPt(format)
-      if (original !== undefined) originals.set(format.pt, original)
-    }
-    this.#originalOf = originals
-    this.#rtxOf = new Map(Array.from(originals, ([rtx, original]) => [original, rtx]))
+    this.#originalOf = retransmissionsOf(local)
+    const ours = new Set(this.#originalOf.values())
+    const theirs = retransmissionsOf(remote)
+    this.#rtxOf = new Map(
+      Array.from(theirs, ([rtx, original]) => [original, rtx] as const).filter(([original]) =>
+        this.#codecs.some(({ pt, sendPt }) => sendPt === original && ours.has(pt)),
+      ),
+    )
+    this.#sendEncodings = encodingsOf(local, 'send', remote)
+    this.#receiveEncodings = encodingsOf(local, 'recv', remote)
     this.#requestKeyframes = this.#codecs.some(({ feedback }) => feedback.includes('nack pli'))
   }
 
@@ -160,40 +245,56 @@ function flowsOf({ ssrcGroups }: MediaSection): (readonly [Ssrc, Ssrc])[] {
   return flows
 }
 
-/** What may be said of a frame beside its bytes. */
-export interface WriteOptions {
-  /** Whether decoding can start here. Needed for VP8 alone: the others' frames say it themselves. */
-  readonly keyframe?: boolean
-  /** Loudness in −dBov: 0 (loudest) to 127 (silence), RFC 6464. Sent where the peer takes it. */
-  readonly audioLevel?: number
-  readonly voiceActivity?: boolean
+/** The payload types of retransmissions, and what they retransmit. */
+function retransmissionsOf({ payloads }: MediaSection): Map<Pt, Pt> {
+  const originals = new Map<Pt, Pt>()
+  for (const format of payloads) {
+    const original = retransmittedPt(format)
+    if (original !== undefined) originals.set(format.pt, original)
+  }
+  return originals
 }
 
-/** Sends the frames of one payload type. Made by `Media.writer`. */
-export class Writer {
-  readonly codec: Codec
-  readonly #media: Media
-  readonly #owner: MediaOwner
-
-  constructor(media: Media, codec: Codec, owner: MediaOwner) {
-    this.codec = codec
-    this.#media = media
-    this.#owner = owner
+/** The encodings of one direction that both sides list; each side may say that one is paused. */
+function encodingsOf(local: MediaSection, direction: 'send' | 'recv', remote: MediaSection): Encoding[] {
+  const there = new Map(
+    remote.simulcast?.[direction === 'send' ? 'recv' : 'send'].flatMap((alternatives) =>
+      alternatives.map(({ rid, paused }) => [rid, paused] as const),
+    ),
+  )
+  const descriptions = new Map(local.rids.map((rid) => [rid.id, rid]))
+  const remoteRids = new Map(remote.rids.map((rid) => [rid.id, rid]))
+  const encodings: Encoding[] = []
+  for (const alternatives of local.simulcast?.[direction] ?? []) {
+    for (const { rid, paused } of alternatives) {
+      const pausedThere = there.get(rid)
+      if (pausedThere === undefined) continue
+      const description: RidDescription | undefined = remoteRids.get(rid) ?? descriptions.get(rid)
+      encodings.push({
+        rid,
+        paused: paused || pausedThere,
+        ...(description?.pts === undefined ? {} : { pts: description.pts }),
+        restrictions: description?.restrictions ?? {},
+      })
+    }
   }
-
-  /**
-   * Sends a whole encoded frame, as a decoder takes it (H.264 in the byte-stream format, AV1 as a temporal unit). `time` is when it is to
-   * be played, on a clock of the stream's own that starts anywhere. False where it was not sent since the peer is not connected.
-   * Throws a `UsageError`: `closed`, `not-sending` (the direction does not allow it), `invalid-frame` (malformed, or an audio frame
-   * larger than a datagram).
-   */
-  write(time: MediaTime, data: Uint8Array, options: WriteOptions = {}): boolean {
-    return this.#owner.write(this.#media, this.codec, time, data, options)
-  }
+  return encodings
 }
 
-/** What a section's handles call. Implemented by `Rtc`. */
+/** What a section's handles call. Implemented by `MediaPlane`. */
 export interface MediaOwner {
+  readonly rtpMode: boolean
   requestKeyframe(media: Media, kind: 'pli' | 'fir', ssrc: Ssrc | undefined): void
-  write(media: Media, codec: Codec, time: MediaTime, data: Uint8Array, options: WriteOptions): boolean
+  write(
+    media: Media,
+    rid: Rid | undefined,
+    codec: Codec,
+    time: MediaTime,
+    data: Uint8Array,
+    options: WriteOptions,
+  ): boolean
+  writeRtp(media: Media, rid: Rid | undefined, fields: RtpFields, payload: Uint8Array): boolean
+  /** Throws a `UsageError` (`not-sending`) where the section has no such stream. */
+  forwarder(media: Media, rid: Rid | undefined, codec: Codec): Forwarder
+  forward(media: Media, rid: Rid | undefined, codec: Codec, forwarder: Forwarder, packet: RtpPacket): boolean
 }

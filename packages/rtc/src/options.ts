@@ -28,6 +28,11 @@ export interface RtcOptions {
   /** Bytes of the largest message that a data channel takes from the peer, 1 to 8 MiB. A larger one ends the data channels. Default 256 KiB. */
   readonly maxMessageSize?: number
   /**
+   * Packets instead of frames, both ways: `rtpPacket` events, `media.rtpWriter` and `media.forwarder`. For those who forward (an SFU) or record
+   * packets. Retransmission and reports go on as with frames; keyframes are asked for by you. Default false.
+   */
+  readonly rtpMode?: boolean
+  /**
    * Milliseconds that a frame waits for a packet that is missing, before it is given up. Default 200 for video, 100
    * for audio.
    */

@@ -9,6 +9,7 @@ import {
   TransportFeedbackGenerator,
 } from '@str0m/rtp'
 import { type Instant, type Mid, NEVER, type Rid, type Ssrc } from '@str0m/sans-io'
+import type { Codec } from './codec.ts'
 import type { Media } from './media.ts'
 import type { DropReason, InboundStreamStatistics } from './statistics.ts'
 
@@ -37,6 +38,10 @@ export class Receivers {
   /** By the SSRC of their retransmissions. */
   readonly #byRtxSsrc = new Map<Ssrc, Receiver>()
   readonly #maxReorderWait: number | undefined
+  readonly #makesFrames: boolean
+  /** Of the packet last taken; a retransmission's are those of the packet that it repeats. */
+  lastHeader: RtpHeader | undefined
+  lastCodec: Codec | undefined
   /** Those that wait for a missing packet. */
   readonly #waiting = new Set<Receiver>()
   /** Those with packets since the last report. */
@@ -51,8 +56,9 @@ export class Receivers {
   readonly feedback: TransportFeedbackGenerator = new TransportFeedbackGenerator()
   #latest: Receiver | undefined
 
-  constructor(maxReorderWait: number | undefined) {
+  constructor(maxReorderWait: number | undefined, makesFrames: boolean) {
     this.#maxReorderWait = maxReorderWait
+    this.#makesFrames = makesFrames
   }
 
   /** When `handleTimeout` is next needed. */
@@ -94,6 +100,7 @@ export class Receivers {
    * to be polled, or why it was dropped.
    */
   handleRtp(now: Instant, packet: Uint8Array, length: number): Receiver | DropReason {
+    this.lastHeader = undefined
     const header = parseRtpHeader(packet, length)
     if (header === undefined) return 'malformedRtp'
     if (this.#transportIds !== undefined) {
@@ -108,6 +115,8 @@ export class Receivers {
     if (codec === undefined) return this.#handleRtx(now, packet, header, found)
     const payload = packet.subarray(header.payloadStart, header.payloadStart + header.payloadLength)
     found.stream.handlePacket(now, header, payload, codec)
+    this.lastHeader = header
+    this.lastCodec = codec
     if (!found.active) {
       found.active = true
       this.#active.push(found)
@@ -126,6 +135,8 @@ export class Receivers {
     if (original === undefined) return receiver
     const payload = packet.subarray(original.payloadStart, original.payloadStart + original.payloadLength)
     stream.handleRetransmission(now, original, payload, codec)
+    this.lastHeader = original
+    this.lastCodec = codec
     this.#noteDeadline(receiver)
     return receiver
   }
@@ -207,6 +218,7 @@ export class Receivers {
         ssrc: header.ssrc,
         ...(this.#maxReorderWait === undefined ? {} : { maxReorderWait: this.#maxReorderWait }),
         nack: media.nack,
+        frames: this.#makesFrames,
       }),
       active: false,
       pliCount: 0,

@@ -1,21 +1,17 @@
 import { type CryptoProvider, defaultCrypto } from '@str0m/crypto'
 import { DtlsCertificate } from '@str0m/dtls'
-import { parseRtcp, type Rtcp } from '@str0m/rtp'
-import { type Instant, type Mid, OutputQueue, plainBytes, type Ssrc, UsageError } from '@str0m/sans-io'
-import { DEFAULT_CODECS, sends } from '@str0m/sdp'
+import { type Instant, type Mid, OutputQueue, plainBytes, UsageError } from '@str0m/sans-io'
+import { DEFAULT_CODECS } from '@str0m/sdp'
+import type { ChannelOptions } from '@str0m/sctp'
 import { Candidate, generateCredentials, type IceState } from '@str0m/stun-ice'
 import type { Channel, ChannelId } from './channel.ts'
 import { type PlannedChannel, Channels } from './channels.ts'
 import { ChangeSet, PendingChanges, type PendingOffer } from './change-set.ts'
 import { demultiplex } from './demultiplex.ts'
-import type { MediaTime, Receive, RtcEvent, RtcInput, RtcOutput } from './events.ts'
-import type { Codec } from './codec.ts'
-import type { ChannelOptions } from '@str0m/sctp'
-import type { Media, WriteOptions } from './media.ts'
+import type { Receive, RtcEvent, RtcInput, RtcOutput } from './events.ts'
+import type { Media } from './media.ts'
+import { MediaPlane } from './media-plane.ts'
 import type { RtcOptions } from './options.ts'
-import { type Receiver, Receivers } from './receivers.ts'
-import { Reporter } from './reporter.ts'
-import { type Sender, Senders } from './senders.ts'
 import {
   type Changes,
   type Answer,
@@ -23,14 +19,12 @@ import {
   type MediaUpdate,
   type Negotiated,
   type Offer,
-  randomSsrc,
+  randomName,
   Session,
 } from './session.ts'
 import type { DropReason, RtcStatistics } from './statistics.ts'
 import { Transport, type TransportOutput } from './transport.ts'
 
-/** What passes before a packet that is asked for again can come, where it was not measured, ms. */
-const DEFAULT_ROUND_TRIP = 100
 const MESSAGE_SIZE = { min: 1, max: 8 << 20, default: 256 << 10 } as const
 const MTU = { min: 256, max: 65_507, default: 1200 } as const
 
@@ -45,10 +39,8 @@ export class Rtc {
   readonly #certificate: DtlsCertificate
   readonly #transport: Transport
   readonly #session: Session
-  readonly #receivers: Receivers
-  readonly #senders: Senders
   readonly #channels: Channels
-  readonly #reporter: Reporter
+  readonly #media: MediaPlane
   readonly #outputs = new OutputQueue<RtcOutput>()
   readonly #localCandidates: Candidate[] = []
   readonly #iceLite: boolean
@@ -77,23 +69,27 @@ export class Rtc {
       mtu,
       srtpProfiles: options.srtpProfiles ?? ['AEAD_AES_128_GCM', 'AES_CM_128_HMAC_SHA1_80'],
     })
-    this.#session = new Session(
-      crypto,
-      options.codecs ?? DEFAULT_CODECS,
-      maxMessageSize,
-      options.dtlsSetup ?? 'active',
+    const cname = randomName(crypto)
+    this.#media = new MediaPlane(
       {
-        requestKeyframe: (media, kind, ssrc) => this.#askForKeyframe(media, kind, ssrc),
-        write: (...frame) => this.#write(...frame),
+        crypto,
+        mtu,
+        rtpMode: options.rtpMode ?? false,
+        maxReorderWait: options.maxReorderWait,
+        cname,
+        wallClock: options.wallClock ?? { now: 0, unixTime: 0 },
       },
+      this.#transport,
+      this.#outputs,
     )
+    this.#session = new Session(this.#media, {
+      crypto,
+      cname,
+      codecs: options.codecs ?? DEFAULT_CODECS,
+      maxMessageSize,
+      dtlsSetup: options.dtlsSetup ?? 'active',
+    })
     this.#channels = new Channels({ crypto, mtu, maxMessageSize })
-    this.#receivers = new Receivers(options.maxReorderWait)
-    this.#senders = new Senders(crypto, mtu)
-    const wallClock = options.wallClock ?? { now: 0, unixTime: 0 }
-    this.#reporter = new Reporter(randomSsrc(crypto), this.#session.cname, wallClock, (bytes) =>
-      bytes.set(crypto.randomBytes(bytes.length)),
-    )
   }
 
   // --- candidates
@@ -245,6 +241,8 @@ export class Rtc {
   /** Gives a datagram, or the time. Never throws for what a datagram holds. */
   handleInput(input: RtcInput): void {
     this.#now = Math.max(input.now, this.#now)
+    this.#media.setNow(this.#now)
+    this.#channels.setNow(this.#now)
     if (input.kind === 'timeout') this.#handleTimeout(this.#now)
     else this.#handleReceive({ ...input, now: this.#now, contents: plainBytes(input.contents) })
   }
@@ -269,11 +267,7 @@ export class Rtc {
   /** Ends the call: says goodbye to the peer and, once polled, says `closed`. Does nothing where it is closed. */
   close(): void {
     if (this.#closed) return
-    const { outbound } = this.#transport
-    const ssrcs = Array.from(this.#senders.all, ({ stream }) => stream.ssrc)
-    if (outbound !== undefined && ssrcs.length > 0) {
-      this.#transport.transmit(this.#reporter.goodbye(ssrcs, outbound))
-    }
+    this.#media.close()
     this.#endChannels()
     this.#closed = true
     this.#transport.close()
@@ -300,8 +294,8 @@ export class Rtc {
       ice: ice.statistics,
       ...(dtls === undefined ? {} : { dtls: dtls.statistics }),
       ...(inbound === undefined ? {} : { srtpReceived: inbound.statistics }),
-      inbound: this.#receivers.statistics,
-      outbound: this.#senders.statistics,
+      inbound: this.#media.inbound,
+      outbound: this.#media.outbound,
       ...(sctp === undefined ? {} : { sctp }),
       channels: this.#channels.channelStatistics,
     }
@@ -377,7 +371,7 @@ export class Rtc {
   #apply(negotiated: Negotiated, updates: readonly MediaUpdate[]): void {
     const { transport } = negotiated
     if (transport !== undefined) {
-      this.#reporter.reducedSize = negotiated.reducedSize
+      this.#media.setReducedSize(negotiated.reducedSize)
       this.#transport.setRemote(transport)
       for (const candidate of negotiated.candidates) this.addRemoteCandidate(candidate)
       if (negotiated.endOfCandidates) this.addRemoteCandidate('')
@@ -389,7 +383,7 @@ export class Rtc {
         added ? { type: 'mediaAdded', mid, kind, direction } : { type: 'mediaChanged', mid, direction },
       )
     }
-    this.#receivers.setMedias(this.#session.medias)
+    this.#media.setMedias(this.#session.medias)
   }
 
   #applyData({ data, transport }: Negotiated): void {
@@ -418,35 +412,14 @@ export class Rtc {
   }
 
   #deadline(): Instant {
-    return Math.min(
-      this.#transport.deadline,
-      this.#receivers.deadline,
-      this.#reporter.deadline,
-      this.#channels.deadline,
-    )
+    return Math.min(this.#transport.deadline, this.#media.deadline, this.#channels.deadline)
   }
 
   #handleTimeout(now: Instant): void {
     this.#transport.handleTimeout(now)
     if (this.#closed) return
-    for (const receiver of this.#receivers.handleTimeout(now)) this.#takeFrames(receiver)
+    this.#media.handleTimeout(now)
     this.#channels.handleTimeout(now)
-    const { outbound } = this.#transport
-    const { feedback } = this.#receivers
-    if (now >= feedback.deadline && outbound !== undefined) {
-      for (const report of feedback.take(now, this.#reporter.ssrc)) {
-        this.#transport.transmit(this.#reporter.feedback([report], outbound))
-      }
-    }
-    if (now >= this.#reporter.deadline && outbound !== undefined) {
-      const datagrams = this.#reporter.reports(
-        now,
-        this.#receivers.takeActive(),
-        this.#senders.takeActive(),
-        outbound,
-      )
-      for (const datagram of datagrams) this.#transport.transmit(datagram)
-    }
   }
 
   #handleReceive(input: Receive): void {
@@ -462,149 +435,14 @@ export class Rtc {
         this.#transport.handleDtls(input)
         return
       case 'rtp':
-        this.#handleRtp(input)
+        this.#media.handleRtp(input)
         return
       case 'rtcp':
-        this.#handleRtcp(input)
+        this.#media.handleRtcp(input)
         return
       case undefined:
         this.#drop('unknownProtocol')
     }
-  }
-
-  #handleRtp(input: Receive): void {
-    const length = this.#transport.unprotect(input, false)
-    if (length < 0) return
-    const receiver = this.#receivers.handleRtp(this.#now, input.contents, length)
-    if (typeof receiver === 'string') {
-      this.#drop(receiver)
-      return
-    }
-    this.#reporter.noteActivity(this.#now)
-    this.#takeFrames(receiver)
-  }
-
-  #takeFrames(receiver: Receiver): void {
-    const { media, rid, stream } = receiver
-    for (let frame = stream.pollFrame(); frame !== undefined; frame = stream.pollFrame()) {
-      const codec = media.codec(frame.codec.pt)
-      if (codec === undefined) continue
-      this.#event({
-        type: 'mediaData',
-        mid: media.mid,
-        ...(rid === undefined ? {} : { rid }),
-        ssrc: stream.ssrc,
-        pt: codec.pt,
-        codec,
-        time: { value: frame.timestamp, clockRate: codec.clockRate },
-        data: frame.data,
-        keyframe: frame.keyframe,
-        contiguous: frame.contiguous,
-        receivedAt: frame.receivedAt,
-      })
-    }
-    if (this.#receivers.takeKeyframeRequest(this.#now, receiver)) this.#requestKeyframe(receiver, 'pli')
-    if (stream.nackDeadline <= this.#now) this.#sendNacks(receiver)
-  }
-
-  #handleRtcp(input: Receive): void {
-    const length = this.#transport.unprotect(input, true)
-    if (length < 0) return
-    const { packets, malformed } = parseRtcp(input.contents, length)
-    for (let i = 0; i < malformed; i++) this.#drop('malformedRtcp')
-    for (const packet of packets) this.#handleRtcpPacket(packet)
-  }
-
-  #handleRtcpPacket(packet: Rtcp): void {
-    switch (packet.type) {
-      case 'senderReport':
-        this.#receivers.handleSenderReport(this.#now, packet)
-        this.#senders.handleReports(this.#now, packet.reports)
-        break
-      case 'receiverReport':
-        this.#senders.handleReports(this.#now, packet.reports)
-        break
-      case 'goodbye':
-        for (const ssrc of packet.ssrcs) this.#receivers.handleGoodbye(ssrc)
-        break
-      case 'pli': {
-        const sender = this.#senders.find(packet.mediaSsrc)
-        if (sender === undefined) break
-        sender.pliCount++
-        this.#keyframeRequested(sender, 'pli')
-        break
-      }
-      case 'nack':
-        this.#retransmit(packet.mediaSsrc, packet.sequenceNumbers)
-        break
-      case 'fir':
-        for (const sender of this.#senders.handleFir(packet)) this.#keyframeRequested(sender, 'fir')
-        break
-      default:
-        break
-    }
-  }
-
-  #keyframeRequested({ media }: Sender, kind: 'pli' | 'fir'): void {
-    this.#event({ type: 'keyframeRequest', mid: media.mid, kind })
-  }
-
-  #write(media: Media, codec: Codec, time: MediaTime, data: Uint8Array, options: WriteOptions): boolean {
-    this.#checkOpen()
-    const ssrc = media.localSsrc
-    if (!sends(media.direction) || ssrc === undefined) {
-      throw new UsageError('not-sending', `"${media.mid}" is ${media.direction}: nothing can be sent on it`)
-    }
-    const { outbound } = this.#transport
-    if (outbound === undefined) return false
-    const datagrams = this.#senders.packetize(this.#now, media, ssrc, codec, time, data, options, outbound)
-    if (datagrams === undefined) {
-      throw new UsageError('invalid-frame', `This is no ${codec.name} frame, or it does not fit a datagram`)
-    }
-    for (const datagram of datagrams) this.#transport.transmit(datagram)
-    this.#reporter.noteActivity(this.#now)
-    return true
-  }
-
-  #sendNacks({ stream }: Receiver): void {
-    const { outbound } = this.#transport
-    const sequenceNumbers = stream.takeNacks(this.#now, this.#transport.roundTripTime ?? DEFAULT_ROUND_TRIP)
-    if (outbound === undefined || sequenceNumbers.length === 0) return
-    const nack: Rtcp = {
-      type: 'nack',
-      senderSsrc: this.#reporter.ssrc,
-      mediaSsrc: stream.ssrc,
-      sequenceNumbers,
-    }
-    this.#transport.transmit(this.#reporter.feedback([nack], outbound))
-  }
-
-  #retransmit(mediaSsrc: Ssrc, sequenceNumbers: readonly number[]): void {
-    const { outbound } = this.#transport
-    if (outbound === undefined) return
-    const datagrams = this.#senders.retransmit(this.#now, mediaSsrc, sequenceNumbers, outbound)
-    for (const datagram of datagrams) this.#transport.transmit(datagram)
-  }
-
-  #askForKeyframe(media: Media, kind: 'pli' | 'fir', ssrc: Ssrc | undefined): void {
-    for (const receiver of this.#receivers.of(media, ssrc)) this.#requestKeyframe(receiver, kind)
-  }
-
-  #requestKeyframe(receiver: Receiver, kind: 'pli' | 'fir'): void {
-    const { outbound } = this.#transport
-    if (outbound === undefined) return
-    const senderSsrc = this.#reporter.ssrc
-    const { ssrc } = receiver.stream
-    let request: Rtcp
-    if (kind === 'pli') {
-      receiver.pliCount++
-      request = { type: 'pli', senderSsrc, mediaSsrc: ssrc }
-    } else {
-      receiver.firCount++
-      request = { type: 'fir', senderSsrc, entries: [{ ssrc, sequenceNumber: receiver.firSequence }] }
-      receiver.firSequence = (receiver.firSequence + 1) & 0xff
-    }
-    this.#transport.transmit(this.#reporter.feedback([request], outbound))
   }
 
   #handleTransport(output: TransportOutput): void {

@@ -1,22 +1,24 @@
 import type { CryptoProvider } from '@str0m/crypto'
 import {
+  Forwarder,
   type FullIntraRequest,
-  type HeaderExtensions,
   type Packetizer,
   packetizerFor,
   type ReportBlock,
   SendCache,
   StreamTx,
-  writeHeaderExtensions,
+  type WrittenPacket,
   writeRtx,
-  type WrittenExtensions,
 } from '@str0m/rtp'
-import { type Instant, type Pt, serial32, type Ssrc } from '@str0m/sans-io'
+import { type Instant, type Pt, serial32, type Ssrc, UsageError } from '@str0m/sans-io'
 import type { SrtpContext } from '@str0m/srtp'
 import type { Codec } from './codec.ts'
-import type { MediaTime } from './events.ts'
-import type { Media, WriteOptions } from './media.ts'
+import type { LocalStream, Media } from './media.ts'
+import { OutgoingExtensions } from './outgoing-extensions.ts'
+import type { RtpPacket } from './rtp-packet.ts'
+import type { RtpFields } from './rtp-writer.ts'
 import type { OutboundStreamStatistics } from './statistics.ts'
+import type { MediaTime, WriteOptions } from './writer.ts'
 
 /** The header without extensions, and the profile and length of those. */
 const RTP_HEADER_LENGTH = 12
@@ -31,12 +33,12 @@ const DEFAULT_RESEND_INTERVAL = 50
 /** One stream that goes out. */
 export interface Sender {
   readonly media: Media
+  readonly local: LocalStream
   readonly stream: StreamTx
   readonly packetizers: Map<Pt, Packetizer>
   /** Added to the user's time: RFC 3550 section 5.1 wants the first timestamp to be random. */
   readonly timestampOffset: number
-  /** The extensions that each packet has; the one with the values of the frame is written anew. */
-  readonly extensions: WrittenExtensions | undefined
+  readonly extensions: OutgoingExtensions
   /** Where the peer asks for lost packets. */
   readonly cache: SendCache | undefined
   /** The stream of its retransmissions, RFC 4588. */
@@ -76,44 +78,109 @@ export class Senders {
     return this.#bySsrc.get(ssrc)
   }
 
-  /** The datagrams of a frame; `undefined` where it cannot be packetized. `ssrc` is the section's. */
+  /** The datagrams of a frame; `undefined` where it cannot be packetized. */
   packetize(
     now: Instant,
-    media: Media,
-    ssrc: Ssrc,
+    sender: Sender,
     codec: Codec,
     time: MediaTime,
     data: Uint8Array,
     options: WriteOptions,
     srtp: SrtpContext,
   ): Uint8Array[] | undefined {
-    const sender = this.#bySsrc.get(ssrc) ?? this.#create(media, ssrc, codec)
-    const extensions =
-      options.audioLevel === undefined ? sender.extensions : this.#extensionsOf(media, options)
+    const { audioLevel } = options
+    const extensions = sender.extensions.of(
+      audioLevel === undefined ? undefined : { audioLevel, voiceActivity: options.voiceActivity ?? false },
+    )
     const headerLength =
       RTP_HEADER_LENGTH + (extensions === undefined ? 0 : EXTENSION_HEADER_LENGTH + extensions.bytes.length)
-    // a retransmission is two bytes longer, RFC 4588 section 4
-    const spare = sender.rtx === undefined ? 0 : 2
-    const maxPayload = this.#maxPacket - headerLength - srtp.rtpOverhead - spare
+    const maxPayload = this.#maxPacket - headerLength - srtp.rtpOverhead - spareOf(sender)
     const payloads = this.#packetizer(sender, codec)?.packetize(data, maxPayload, options.keyframe ?? false)
     if (payloads === undefined) return undefined
     sender.codec = codec
     sender.framesSent++
     const value = Math.round((time.value * codec.clockRate) / time.clockRate)
     const timestamp = serial32.add(sender.timestampOffset, value % 0x1_0000_0000)
-    const isVideo = media.kind === 'video'
+    const isVideo = sender.media.kind === 'video'
     const datagrams: Uint8Array[] = []
     for (let i = 0; i < payloads.length; i++) {
       // the marker ends a video frame, RFC 3551 section 5; in audio it would start a talkspurt
       const marker = isVideo && i === payloads.length - 1
-      const fields = { pt: codec.pt, timestamp, marker, extensions }
+      const fields = { pt: codec.sendPt, timestamp, marker, extensions }
       const sequenceNumber = sender.stream.sequenceNumber
       const { buffer, length } = sender.stream.packet(now, fields, payloads[i]!, srtp.rtpOverhead)
       sender.cache?.add(now, sequenceNumber, buffer, length, headerLength)
-      const end = srtp.protectRtp(buffer, length)
-      datagrams.push(end === buffer.length ? buffer : buffer.subarray(0, end))
+      datagrams.push(protect(buffer, length, srtp))
     }
     return datagrams
+  }
+
+  /** The datagram of a packet. Throws a `UsageError` (`invalid-packet`, `sequence-number-used`). */
+  packet(
+    now: Instant,
+    sender: Sender,
+    codec: Codec,
+    fields: RtpFields,
+    payload: Uint8Array,
+    srtp: SrtpContext,
+  ): Uint8Array {
+    const { sequenceNumber, timestamp, marker = false, csrcs = NO_CSRCS } = fields
+    const extensions = sender.extensions.of(fields.extensions)
+    const extensionLength = extensions === undefined ? 0 : EXTENSION_HEADER_LENGTH + extensions.bytes.length
+    const length = RTP_HEADER_LENGTH + 4 * csrcs.length + extensionLength + payload.length
+    const isNumbered = isUint(sequenceNumber, 0xffff) && isUint(timestamp, 0xffff_ffff)
+    if (!isNumbered || csrcs.length > 15 || length + srtp.rtpOverhead + spareOf(sender) > this.#maxPacket) {
+      throw new UsageError(
+        'invalid-packet',
+        `A packet fits a datagram of ${this.#maxPacket} bytes and has a sequence number of 16 bits, a timestamp of 32, and up to 15 CSRCs`,
+      )
+    }
+    if (!srtp.isFresh(sender.stream.ssrc, sequenceNumber)) {
+      throw new UsageError(
+        'sequence-number-used',
+        `The sequence number ${sequenceNumber} was sent before, or is too far back: each packet has its own`,
+      )
+    }
+    sender.codec = codec
+    const written = sender.stream.forward(
+      now,
+      payload,
+      { csrcs, payloadStart: 0, payloadLength: payload.length },
+      { pt: codec.sendPt, sequenceNumber, timestamp, marker, extensions },
+      srtp.rtpOverhead,
+    )
+    return this.#keep(now, sender, written, srtp)
+  }
+
+  /** The datagram of a packet of another peer; `undefined` where it does not go out. */
+  forward(
+    now: Instant,
+    sender: Sender,
+    codec: Codec,
+    forwarder: Forwarder,
+    packet: RtpPacket,
+    srtp: SrtpContext,
+  ): Uint8Array | undefined {
+    const fields = { pt: codec.sendPt, extensions: sender.extensions.ofForwarded(packet.extensions) }
+    sender.codec = codec
+    const written = forwarder.handlePacket(now, packet.bytes, packet.header, fields, srtp.rtpOverhead)
+    return written === undefined ? undefined : this.#keep(now, sender, written, srtp)
+  }
+
+  #keep(now: Instant, { cache }: Sender, written: WrittenPacket, srtp: SrtpContext): Uint8Array {
+    const { buffer, length, payloadStart } = written
+    cache?.add(now, (buffer[2]! << 8) | buffer[3]!, buffer, length, payloadStart)
+    return protect(buffer, length, srtp)
+  }
+
+  /** What makes one stream of packets of several sources, for a stream that nothing else is sent on. */
+  forwarder(sender: Sender, { name, clockRate }: Codec): Forwarder {
+    return new Forwarder({
+      stream: sender.stream,
+      codec: name,
+      clockRate,
+      timestamp: sender.timestampOffset,
+    })
   }
 
   /**
@@ -146,6 +213,7 @@ export class Senders {
         const { ssrc } = sender.rtx
         const rtx = { pt, ssrc, sequenceNumber: sender.rtx.takeSequenceNumber(packet.length - payloadStart) }
         ;({ buffer, length } = writeRtx(packet, payloadStart, rtx, srtp.rtpOverhead))
+        sender.extensions.repairRid(buffer)
       }
       sender.retransmittedPacketsSent++
       datagrams.push(buffer.subarray(0, srtp.protectRtp(buffer, length)))
@@ -187,6 +255,7 @@ export class Senders {
     return Array.from(this.#bySsrc.values(), (sender) => ({
       ...sender.stream.statistics,
       mid: sender.media.mid,
+      ...(sender.local.rid === undefined ? {} : { rid: sender.local.rid }),
       framesSent: sender.framesSent,
       retransmittedPacketsSent: sender.retransmittedPacketsSent,
       nackCount: sender.nackCount,
@@ -195,15 +264,21 @@ export class Senders {
     }))
   }
 
-  #create(media: Media, ssrc: Ssrc, codec: Codec): Sender {
+  /** The sender of a stream; it is made with the first. */
+  of(media: Media, local: LocalStream, codec: Codec): Sender {
+    return this.#bySsrc.get(local.ssrc) ?? this.#create(media, local, codec)
+  }
+
+  #create(media: Media, local: LocalStream, codec: Codec): Sender {
     const random = this.#crypto.randomBytes(8)
-    const rtxSsrc = media.localRtxSsrc
+    const { ssrc, rtxSsrc, rid } = local
     const sender: Sender = {
       media,
+      local,
       stream: new StreamTx({ ssrc, sequenceNumber: (random[0]! << 8) | random[1]! }),
       packetizers: new Map(),
       timestampOffset: ((random[2]! << 24) | (random[3]! << 16) | (random[4]! << 8) | random[5]!) >>> 0,
-      extensions: this.#extensionsOf(media, {}),
+      extensions: new OutgoingExtensions(media.extensionIds, media.mid, rid),
       cache: media.nack ? new SendCache(MAX_CACHE_BYTES, MAX_CACHE_AGE) : undefined,
       rtx:
         rtxSsrc === undefined
@@ -222,15 +297,6 @@ export class Senders {
     return sender
   }
 
-  #extensionsOf(media: Media, { audioLevel, voiceActivity }: WriteOptions): WrittenExtensions | undefined {
-    const extensions: HeaderExtensions = { mid: media.mid }
-    if (audioLevel !== undefined) {
-      extensions.audioLevel = Math.max(0, Math.min(127, Math.round(audioLevel)))
-      extensions.voiceActivity = voiceActivity ?? false
-    }
-    return writeHeaderExtensions(extensions, media.extensionIds)
-  }
-
   #packetizer(sender: Sender, codec: Codec): Packetizer | undefined {
     const known = sender.packetizers.get(codec.pt)
     if (known !== undefined) return known
@@ -239,4 +305,20 @@ export class Senders {
     if (made !== undefined) sender.packetizers.set(codec.pt, made)
     return made
   }
+}
+
+const NO_CSRCS: readonly Ssrc[] = []
+
+/** A retransmission is two bytes longer than what it repeats, RFC 4588 section 4. */
+function spareOf({ rtx }: Sender): number {
+  return rtx === undefined ? 0 : 2
+}
+
+function isUint(value: number, max: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value <= max
+}
+
+function protect(buffer: Uint8Array, length: number, srtp: SrtpContext): Uint8Array {
+  const end = srtp.protectRtp(buffer, length)
+  return end === buffer.length ? buffer : buffer.subarray(0, end)
 }

@@ -1,6 +1,6 @@
 import type { CryptoProvider } from '@str0m/crypto'
 import { EXTENSION_URIS } from '@str0m/rtp'
-import { type Mid, type Ssrc, toHex, UsageError } from '@str0m/sans-io'
+import { type Mid, type Pt, type Ssrc, toHex, UsageError } from '@str0m/sans-io'
 import {
   answerSection,
   bundledSections,
@@ -11,8 +11,11 @@ import {
   directionOf,
   intersectDirections,
   type MediaSection,
+  type Encoding as EncodingOptions,
+  offerEncodings,
   OfferNumbering,
   offerSection,
+  pairPayloads,
   parseSdp,
   rejectedSection,
   retransmittedPt,
@@ -25,7 +28,7 @@ import {
   writeSdp,
 } from '@str0m/sdp'
 import type { Candidate } from '@str0m/stun-ice'
-import { Media, type MediaOwner } from './media.ts'
+import { type LocalStream, Media, type MediaOwner } from './media.ts'
 import type { RemoteTransport } from './transport.ts'
 
 /** What a browser's `RTCSessionDescription` is as JSON. */
@@ -58,6 +61,8 @@ interface Section {
   data: boolean
   /** Ours of the last description; what is offered again. */
   local: MediaSection
+  /** What we send. They stay the same in all later descriptions. */
+  streams: readonly LocalStream[]
 }
 
 /** What the media of a section is to become. */
@@ -89,6 +94,7 @@ export interface Negotiated {
   commit(local: LocalTransport): { updates: MediaUpdate[]; answer: Answer }
 }
 
+const NO_OTHER_PTS: ReadonlyMap<Pt, Pt> = new Map()
 const DEFAULT_SCTP_PORT = 5000
 /** RFC 8841 section 6.1. */
 const DEFAULT_MAX_MESSAGE_SIZE = 65_536
@@ -108,9 +114,24 @@ const EXTENSIONS: Capabilities['extensions'] = {
   ],
 }
 
+export interface SessionOptions {
+  readonly crypto: CryptoProvider
+  /** RFC 7022 section 4.2: of one session, and of no use outside it. */
+  readonly cname: string
+  readonly codecs: readonly CodecCapability[]
+  readonly maxMessageSize: number
+  readonly dtlsSetup: 'active' | 'passive'
+}
+
+/** A section of an offer that waits for its answer. */
+export interface OfferedSection {
+  readonly section: MediaSection
+  readonly streams: readonly LocalStream[]
+}
+
 /** The descriptions of both sides, and what they have agreed on: offer and answer of RFC 3264, as RFC 8829 has it. */
 export class Session {
-  readonly cname: string
+  readonly #cname: string
   readonly #id: string
   readonly #crypto: CryptoProvider
   readonly #capabilities: Capabilities
@@ -121,14 +142,10 @@ export class Session {
   #version = 0
   #remote: RemoteTransport | undefined
 
-  constructor(
-    crypto: CryptoProvider,
-    codecs: readonly CodecCapability[],
-    maxMessageSize: number,
-    dtlsSetup: 'active' | 'passive',
-    mediaOwner: MediaOwner,
-  ) {
+  constructor(mediaOwner: MediaOwner, options: SessionOptions) {
+    const { crypto, cname, codecs, maxMessageSize, dtlsSetup } = options
     this.#crypto = crypto
+    this.#cname = cname
     this.#capabilities = { codecs, extensions: EXTENSIONS, maxMessageSize }
     this.#maxMessageSize = maxMessageSize
     this.#dtlsSetup = dtlsSetup
@@ -137,7 +154,6 @@ export class Session {
     const id = crypto.randomBytes(8)
     id[0] = id[0]! & 0x7f
     this.#id = BigInt(`0x${toHex(id)}`).toString()
-    this.cname = toHex(crypto.randomBytes(12))
   }
 
   /** The sections with media, in order. */
@@ -183,9 +199,13 @@ export class Session {
           const known = this.#sectionAt(index, offered, section)
           if (accepted) {
             fillTransport(section, local, setup, index === first)
-            this.#fillStreams(section, known)
-            if (isData(section)) known.data = true
-            else updates.push(this.#update(known, index, section.direction ?? 'sendrecv', section, offered))
+            known.streams = this.#fillStreams(section, known)
+            if (isData(section)) {
+              known.data = true
+            } else {
+              const direction = section.direction ?? 'sendrecv'
+              updates.push(this.#update(known, index, direction, section, offered, NO_OTHER_PTS))
+            }
           } else {
             stopSection(known, updates)
           }
@@ -206,7 +226,7 @@ export class Session {
    * Writes an offer of the sections that stand, with the changes. Nothing changes before its answer is taken. A new section takes the
    * place of a stopped one where there is one (RFC 8829 section 5.2.2).
    */
-  offer(changes: Changes, local: LocalTransport): { offer: Offer; sections: MediaSection[] } {
+  offer(changes: Changes, local: LocalTransport): { offer: Offer; sections: OfferedSection[] } {
     const numbering = new OfferNumbering()
     for (const section of this.#sections) numbering.adopt(section.local, this.#capabilities.codecs)
     const free: number[] = []
@@ -218,8 +238,9 @@ export class Session {
       return { ...section, direction: changes.directions.get(mid) ?? section.direction ?? 'sendrecv' }
     })
     const isNew = new Set<MediaSection>()
-    for (const { mid, kind, direction } of changes.added) {
+    for (const { mid, kind, direction, encodings } of changes.added) {
       const section = offerSection(kind, mid, direction, this.#capabilities, numbering)
+      if (encodings.length > 0) offerEncodings(section, encodings)
       dropTransportFeedback(section)
       isNew.add(section)
       sections[free.shift() ?? sections.length] = section
@@ -233,25 +254,26 @@ export class Session {
       sections[free.shift() ?? sections.length] = section
     }
     const tagged = sections.findIndex(({ port }) => port !== 0)
-    sections.forEach((section, index) => {
-      if (section.port === 0) return
+    const offered = sections.map((section, index): OfferedSection => {
+      if (section.port === 0) return { section, streams: [] }
       fillTransport(section, local, 'actpass', index === tagged)
-      this.#fillStreams(section, isNew.has(section) ? undefined : this.#sections[index])
+      const known = isNew.has(section) ? undefined : this.#sections[index]
+      return { section, streams: this.#fillStreams(section, known) }
     })
     const description = this.#describe()
     description.media.push(...sections)
     fillSession(description, local, true)
-    return { offer: { type: 'offer', sdp: writeSdp(description) }, sections }
+    return { offer: { type: 'offer', sdp: writeSdp(description) }, sections: offered }
   }
 
   /** Reads the answer to an offer of ours, whose `sections` are given. Throws a `UsageError` (`invalid-answer`, `invalid-sdp`). */
-  negotiateAnswer(sdp: string, sections: readonly MediaSection[]): Negotiated {
+  negotiateAnswer(sdp: string, sections: readonly OfferedSection[]): Negotiated {
     const answer = parseSdp(sdp)
     if (answer.media.length !== sections.length) {
       throw invalid('answer', `it has ${answer.media.length} media sections, the offer ${sections.length}`)
     }
     answer.media.forEach((section, index) => {
-      const offered = sections[index]!
+      const offered = sections[index]!.section
       if (section.kind !== offered.kind || (section.mid !== undefined && section.mid !== offered.mid)) {
         throw invalid('answer', `its media section ${index} is not the one that was offered`)
       }
@@ -269,9 +291,10 @@ export class Session {
         this.#remote = transport ?? this.#remote
         const updates: MediaUpdate[] = []
         answer.media.forEach((section, index) => {
-          const offered = sections[index]!
+          const { section: offered, streams } = sections[index]!
           const known = this.#sectionAt(index, offered, offered)
           known.local = offered
+          known.streams = streams
           if (section.port === 0) {
             stopSection(known, updates)
             return
@@ -285,9 +308,8 @@ export class Session {
             reverseDirection(directionOf(answer, section)),
           )
           // RFC 3264 section 6.1: what the answer lists is what is used
-          const agreed = new Set(section.payloads.map(({ pt }) => pt))
-          const local = { ...offered, payloads: offered.payloads.filter(({ pt }) => agreed.has(pt)) }
-          updates.push(this.#update(known, index, direction, local, section))
+          const { payloads, sendPts } = pairPayloads(offered.payloads, section.payloads)
+          updates.push(this.#update(known, index, direction, { ...offered, payloads }, section, sendPts))
         })
         return { updates, answer: { type: 'answer', sdp } }
       },
@@ -312,7 +334,14 @@ export class Session {
     if (known !== undefined && known.mid === described.mid) return known
     // new, or the place of a stopped section used again (RFC 8829 section 5.2.2)
     const { kind, protocol } = described
-    const section: Section = { kind, protocol, mid: described.mid ?? String(index), data: false, local }
+    const section: Section = {
+      kind,
+      protocol,
+      mid: described.mid ?? String(index),
+      data: false,
+      local,
+      streams: [],
+    }
     this.#sections[index] = section
     return section
   }
@@ -323,12 +352,13 @@ export class Session {
     direction: Direction,
     local: MediaSection,
     remote: MediaSection,
+    sendPts: ReadonlyMap<Pt, Pt>,
   ): MediaUpdate {
     const added = known.media === undefined || known.media.stopped
     if (known.media === undefined) {
       known.media = new Media(known.mid, known.kind === 'audio' ? 'audio' : 'video', index, this.#mediaOwner)
     }
-    known.media.negotiated(direction, local, remote)
+    known.media.negotiated({ direction, local, remote, sendPts, streams: known.streams })
     return { media: known.media, added, direction }
   }
 
@@ -396,27 +426,42 @@ export class Session {
     return before.iceUfrag !== transport.iceUfrag || before.icePwd !== transport.icePwd
   }
 
-  /** The stream that a section sends. It stays the same in all later descriptions. */
-  #fillStreams(section: MediaSection, known: Section | undefined): void {
-    if (known !== undefined && known.local.msids.length > 0) {
-      section.msids = known.local.msids
-      section.ssrcs = known.local.ssrcs
-      section.ssrcGroups = known.local.ssrcGroups
-      return
-    }
-    if (isData(section) || !sends(section.direction ?? 'sendrecv')) return
-    const ssrc = randomSsrc(this.#crypto)
-    const msid = { stream: this.cname, track: toHex(this.#crypto.randomBytes(16)) }
+  /** The streams that a section sends, which are written into it. They stay the same in all later descriptions. */
+  #fillStreams(section: MediaSection, known: Section | undefined): readonly LocalStream[] {
+    const before = known?.streams ?? []
+    if (isData(section) || (before.length === 0 && !sends(section.direction ?? 'sendrecv'))) return before
+    const [msid] = known?.local.msids ?? []
+    section.msids = [msid ?? { stream: this.#cname, track: toHex(this.#crypto.randomBytes(16)) }]
+    const retransmits = section.payloads.some((format) => retransmittedPt(format) !== undefined)
+    const rids = section.simulcast?.send.flatMap(([first]) => (first === undefined ? [] : [first.rid])) ?? []
+    const wanted = rids.length === 0 ? [undefined] : rids
+    const streams = wanted.map(
+      (rid): LocalStream =>
+        before.find((stream) => stream.rid === rid) ?? {
+          ...(rid === undefined ? {} : { rid }),
+          ssrc: randomSsrc(this.#crypto),
+          ...(retransmits ? { rtxSsrc: randomSsrc(this.#crypto) } : {}),
+        },
+    )
+    this.#describeStreams(section, streams)
+    return streams
+  }
+
+  /** Encodings are told by their rid: where there are some, no source is named (RFC 8853 section 7.1). */
+  #describeStreams(section: MediaSection, streams: readonly LocalStream[]): void {
+    section.ssrcs = []
+    section.ssrcGroups = []
+    const [msid] = section.msids
+    const [only] = streams
+    if (only === undefined || only.rid !== undefined || msid === undefined) return
     const attributes = [
-      { name: 'cname', value: this.cname },
+      { name: 'cname', value: this.#cname },
       { name: 'msid', value: `${msid.stream} ${msid.track}` },
     ]
-    section.msids = [msid]
-    section.ssrcs = [{ ssrc, attributes }]
-    if (section.payloads.every((format) => retransmittedPt(format) === undefined)) return
-    const rtx = randomSsrc(this.#crypto)
-    section.ssrcs.push({ ssrc: rtx, attributes })
-    section.ssrcGroups = [{ semantics: 'FID', ssrcs: [ssrc, rtx] }]
+    section.ssrcs.push({ ssrc: only.ssrc, attributes })
+    if (only.rtxSsrc === undefined) return
+    section.ssrcs.push({ ssrc: only.rtxSsrc, attributes })
+    section.ssrcGroups.push({ semantics: 'FID', ssrcs: [only.ssrc, only.rtxSsrc] })
   }
 }
 
@@ -449,6 +494,13 @@ export interface AddedMedia {
   readonly mid: Mid
   readonly kind: 'audio' | 'video'
   readonly direction: Direction
+  /** Where several are to be sent (simulcast). */
+  readonly encodings: readonly EncodingOptions[]
+}
+
+/** What names a source in reports, RFC 7022 section 4.2. */
+export function randomName(crypto: CryptoProvider): string {
+  return toHex(crypto.randomBytes(12))
 }
 
 export function randomSsrc(crypto: CryptoProvider): Ssrc {

@@ -42,6 +42,7 @@ export interface InboundStreamStatistics extends StreamRxStatistics {
 /** One stream that goes out. */
 export interface OutboundStreamStatistics extends StreamTxStatistics {
   readonly mid: Mid
+  readonly rid?: Rid
   readonly framesSent: number
   /** Packets sent again, and the requests for them. */
   readonly retransmittedPacketsSent: number

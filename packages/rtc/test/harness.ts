@@ -1,7 +1,14 @@
 import { nativeCrypto } from '@str0m/crypto'
 import { type LinkOptions, Pair } from '@str0m/netem'
 import { type Instant, SeededRandom } from '@str0m/sans-io'
-import { Candidate, Rtc, type RtcEvent, type RtcOptions, type Transmit } from '../src/index.ts'
+import {
+  Candidate,
+  type ChangeSet,
+  Rtc,
+  type RtcEvent,
+  type RtcOptions,
+  type Transmit,
+} from '../src/index.ts'
 import { BrowserPeer, fixture } from './browser-peer.ts'
 
 export const RTC_ADDRESS = '192.0.2.1:5000'
@@ -24,17 +31,52 @@ export function rtcPair(
   options: RtcOptions = {},
   lite?: 'offerer' | 'answerer',
 ) {
-  const a = new Rtc({ crypto: seededCrypto(2 * seed), iceLite: lite === 'offerer', ...options })
-  const b = new Rtc({ crypto: seededCrypto(2 * seed + 1), iceLite: lite === 'answerer', ...options })
+  return negotiatedPair({
+    seed,
+    link,
+    a: { iceLite: lite === 'offerer', ...options },
+    b: { iceLite: lite === 'answerer', ...options },
+  })
+}
+
+function sendBoth(change: ChangeSet): void {
+  change.addMedia('audio', 'sendrecv')
+  change.addMedia('video', 'sendrecv')
+}
+
+/** Two `Rtc`, of which `a` has offered what `change` says, and a link between them. `answered` may change the answer on its way. */
+export function negotiatedPair({
+  seed,
+  link = {},
+  a: aOptions = {},
+  b: bOptions = {},
+  change: offer = sendBoth,
+  answered = (answer) => answer,
+}: {
+  readonly seed: number
+  readonly link?: LinkOptions
+  readonly a?: RtcOptions
+  readonly b?: RtcOptions
+  readonly change?: (change: ChangeSet) => unknown
+  readonly answered?: (sdp: string) => string
+}) {
+  const a = new Rtc({ crypto: seededCrypto(2 * seed), ...aOptions })
+  const b = new Rtc({ crypto: seededCrypto(2 * seed + 1), ...bOptions })
   a.addLocalCandidate(Candidate.host(RTC_ADDRESS, 'udp'))
   b.addLocalCandidate(Candidate.host(PEER_ADDRESS, 'udp'))
   const change = a.createOffer()
-  change.addMedia('audio', 'sendrecv')
-  change.addMedia('video', 'sendrecv')
-  const answer = b.acceptOffer(change.apply())
-  a.pendingChanges()!.acceptAnswer(answer)
+  offer(change)
+  const { sdp } = b.acceptOffer(change.apply())
+  a.pendingChanges()!.acceptAnswer({ type: 'answer', sdp: answered(sdp) })
   const pair = new Pair(a, b, { seed, link, receive: received })
   return { a, b, pair }
+}
+
+/** The same, connected. */
+export function connectedPair(settings: Parameters<typeof negotiatedPair>[0]) {
+  const made = negotiatedPair(settings)
+  made.pair.runUntil(() => made.a.connected && made.b.connected)
+  return made
 }
 
 /** A browser's peer that has called an `Rtc`, and a link between them. Not yet connected. */

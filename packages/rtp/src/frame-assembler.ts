@@ -1,5 +1,6 @@
 import { type Instant, NEVER, OutputQueue, plainBytes, serial16, serial32, UsageError } from '@str0m/sans-io'
-import type { Depacketizer } from './codecs/depacketizer.ts'
+import type { Depacketizer, FrameLayers } from './codecs/depacketizer.ts'
+import type { HeaderExtensions } from './header-extensions.ts'
 
 // The packets of a stream lie in a ring, each in the place of its sequence number:
 //
@@ -28,6 +29,10 @@ export interface FramePacket {
   /** 32 bits. */
   readonly timestamp: number
   readonly marker: boolean
+  /** What comes out with the frame: that of its first packet. */
+  readonly payloadType?: number | undefined
+  /** What comes out with the frame: those of all its packets, the earlier ones' first. */
+  readonly extensions?: HeaderExtensions | undefined
 }
 
 /** A whole frame. */
@@ -43,6 +48,12 @@ export interface Frame {
   readonly contiguous: boolean
   /** When its first packet came. */
   readonly receivedAt: Instant
+  /** Where the payload format tells them. */
+  readonly layers: FrameLayers | undefined
+  /** Of its first packet, where it was given. */
+  readonly payloadType: number | undefined
+  /** The header extensions of its packets, where they were given; where several have the same one, that of the first. */
+  readonly extensions: HeaderExtensions | undefined
 }
 
 /** A place in the ring. `sequence` is -1 where it is empty. */
@@ -52,6 +63,8 @@ interface Slot {
   marker: boolean
   payload: Uint8Array
   receivedAt: Instant
+  payloadType: number | undefined
+  extensions: HeaderExtensions | undefined
 }
 
 export interface FrameAssemblerStatistics {
@@ -124,6 +137,17 @@ export class FrameAssembler {
   /** Whether what comes next cannot be decoded before a keyframe: the stream started without one, or something was lost since. */
   get needsKeyframe(): boolean {
     return this.#needsKeyframe
+  }
+
+  /** Whether this packet is waited for, or is one of the next: another copy of it is of use. */
+  isMissing(sequenceNumber: number): boolean {
+    if (this.#start < 0) return false
+    const sequence = serial16.unwrap(sequenceNumber, this.#highest)
+    return (
+      sequence >= this.#start &&
+      sequence - this.#highest < MAX_MISORDER &&
+      (sequence > this.#highest || this.#at(sequence) === undefined)
+    )
   }
 
   /** Takes a packet. Those of an empty payload (padding) only fill their place in the order. `payload` is not to be changed after. */
@@ -207,9 +231,10 @@ export class FrameAssembler {
       fill(suspect, packet.sequenceNumber, packet, payload, this.#now)
       return
     }
-    const { sequence: sequenceNumber, timestamp, marker, payload: suspectPayload } = suspect
+    const { sequence: sequenceNumber, payload: suspectPayload } = suspect
+    const { timestamp, marker, payloadType, extensions } = suspect
     const first = distance < 0 ? packet.sequenceNumber : sequenceNumber
-    this.#restart(first, { sequenceNumber, timestamp, marker }, suspectPayload)
+    this.#restart(first, { sequenceNumber, timestamp, marker, payloadType, extensions }, suspectPayload)
     this.#accept(serial16.unwrap(packet.sequenceNumber, this.#highest), packet, payload)
   }
 
@@ -295,9 +320,15 @@ export class FrameAssembler {
     const payloads: Uint8Array[] = []
     let receivedAt = NEVER
     let marker = false
+    let payloadType: number | undefined
+    let extensions: HeaderExtensions | undefined
     for (let sequence = start; sequence < end; sequence++) {
       const slot = this.#at(sequence)!
       if (slot.payload.length > 0) {
+        if (payloads.length === 0) payloadType = slot.payloadType
+        if (slot.extensions !== undefined) {
+          extensions = extensions === undefined ? slot.extensions : { ...slot.extensions, ...extensions }
+        }
         payloads.push(slot.payload)
         receivedAt = Math.min(receivedAt, slot.receivedAt)
       }
@@ -331,6 +362,9 @@ export class FrameAssembler {
       lastSequence: end - 1,
       contiguous: this.#contiguous,
       receivedAt,
+      layers: frame.layers,
+      payloadType,
+      extensions,
     })
     this.#contiguous = true
     if (frame.keyframe) this.#keyframeSeen = true
@@ -349,6 +383,7 @@ export class FrameAssembler {
       const slot = this.#slots[sequence & mask]!
       slot.sequence = -1
       slot.payload = NO_BYTES
+      slot.extensions = undefined
     }
   }
 
@@ -375,7 +410,15 @@ export class FrameAssembler {
 }
 
 function emptySlot(): Slot {
-  return { sequence: -1, timestamp: 0, marker: false, payload: NO_BYTES, receivedAt: 0 }
+  return {
+    sequence: -1,
+    timestamp: 0,
+    marker: false,
+    payload: NO_BYTES,
+    receivedAt: 0,
+    payloadType: undefined,
+    extensions: undefined,
+  }
 }
 
 function emptySlots(length: number): Slot[] {
@@ -388,4 +431,6 @@ function fill(slot: Slot, sequence: number, packet: FramePacket, payload: Uint8A
   slot.marker = packet.marker
   slot.payload = plainBytes(payload)
   slot.receivedAt = now
+  slot.payloadType = packet.payloadType
+  slot.extensions = packet.extensions
 }

@@ -1,7 +1,27 @@
+export { type ComfortNoise, readComfortNoise, writeComfortNoise } from './audio/comfort-noise.ts'
+export {
+  MAX_RED_BLOCKS,
+  readRed,
+  type RedBlock,
+  RedPacketizer,
+  type RedPacketizerOptions,
+} from './audio/red.ts'
+export {
+  dtmfDigit,
+  dtmfEvent,
+  readTelephoneEvent,
+  type TelephoneEvent,
+  type TelephoneEventOptions,
+  type TelephoneEventPacket,
+  TelephoneEventReader,
+  type TelephoneEventReport,
+  TelephoneEventSender,
+  writeTelephoneEvent,
+} from './audio/telephone-event.ts'
 export { wholePayloadDepacketizer } from './codecs/audio.ts'
 export { av1Depacketizer } from './codecs/av1.ts'
 export { depacketizerFor } from './codecs/depacketizer-for.ts'
-export type { DepacketizedFrame, Depacketizer } from './codecs/depacketizer.ts'
+export type { DepacketizedFrame, Depacketizer, FrameLayers } from './codecs/depacketizer.ts'
 export { h264Depacketizer } from './codecs/h264.ts'
 export { h265Depacketizer } from './codecs/h265.ts'
 export { parseVp8Descriptor, vp8Depacketizer, type Vp8Descriptor, vp8KeyframeSize } from './codecs/vp8.ts'
@@ -11,6 +31,13 @@ export {
   type Vp9Descriptor,
   type Vp9ScalabilityStructure,
 } from './codecs/vp9.ts'
+export {
+  type DecodeTargetIndication,
+  type DependencyDescriptor,
+  DependencyDescriptorReader,
+  type FrameDependencyStructure,
+  type FrameDependencyTemplate,
+} from './dependency-descriptor.ts'
 export type { DescriptorRewriter, PacketPlace } from './forwarding/descriptor-rewriter.ts'
 export {
   Forwarder,
@@ -43,6 +70,9 @@ export {
   writeHeaderExtensions,
   type WrittenExtensions,
 } from './header-extensions.ts'
+export { KeyframeRequester, KeyframeResponder, MAX_FIR_SOURCES } from './keyframe-requests.ts'
+export { isCompoundRtcp } from './rtcp/compound.ts'
+export { ExtendedReportTimes, MAX_REFERENCE_TIMES } from './rtcp/round-trip.ts'
 export { ntpFromUnix, ntpMiddle, unixFromNtp } from './ntp.ts'
 export { ReceptionStatistics } from './reception-statistics.ts'
 export { parseRtcp } from './rtcp/parse.ts'

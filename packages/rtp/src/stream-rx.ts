@@ -1,5 +1,9 @@
-import { type Instant, NEVER, OutputQueue, type Pt, serial16, type Ssrc } from '@str0m/sans-io'
+import { type Instant, NEVER, OutputQueue, type Pt, serial16, serial32, type Ssrc } from '@str0m/sans-io'
 import { depacketizerFor } from './codecs/depacketizer-for.ts'
+import { readRed } from './audio/red.ts'
+import type { Depacketizer } from './codecs/depacketizer.ts'
+import type { HeaderExtensions } from './header-extensions.ts'
+import { type DependencyDescriptor, DependencyDescriptorReader } from './dependency-descriptor.ts'
 import { type Frame, FrameAssembler, MAX_REORDERED_PACKETS } from './frame-assembler.ts'
 import { ReceptionStatistics } from './reception-statistics.ts'
 import { NackGenerator } from './nack-generator.ts'
@@ -16,11 +20,15 @@ export interface StreamCodec {
   readonly kind: 'audio' | 'video'
   /** Of `a=fmtp`. */
   readonly parameters?: ReadonlyMap<string, string>
+  /** For redundant audio (`red`, RFC 2198): the codec of what is inside. Frames come out as of that one. */
+  readonly primary?: StreamCodec
 }
 
 /** A frame, and the payload type that its packets had. */
-export interface ReceivedFrame extends Frame {
+export interface ReceivedFrame extends Omit<Frame, 'payloadType'> {
   readonly codec: StreamCodec
+  /** What the dependency descriptor of its first packet says, where `extensions` have one that can be read. */
+  readonly dependency: DependencyDescriptor | undefined
 }
 
 export interface StreamRxOptions {
@@ -29,6 +37,8 @@ export interface StreamRxOptions {
   readonly maxReorderWait?: number
   /** Whether missing packets are to be asked for again (RFC 4585 section 6.2.1): they are then waited for 1000 ms by default. Default false. */
   readonly nack?: boolean
+  /** Whether frames are made of the packets. Default true. */
+  readonly frames?: boolean
 }
 
 /** Counters in the W3C's names (Identifiers for WebRTC's Statistics API, section 8.2). */
@@ -44,6 +54,8 @@ export interface StreamRxStatistics {
   readonly packetsDiscarded: number
   /** Packets that came again, for which `packetsLost` still counts. */
   readonly retransmittedPacketsReceived: number
+  /** Lost packets that came as a redundant block of a later one (RFC 2198), for which `packetsLost` still counts. */
+  readonly packetsRecovered: number
   /** Requests for packets sent (RFC 4585 section 6.2.1). */
   readonly nackCount: number
   /** Seconds. */
@@ -55,6 +67,7 @@ export interface StreamRxStatistics {
   readonly lastPacketReceivedTimestamp: Instant | undefined
 }
 
+const NO_BYTES = new Uint8Array(0)
 const VIDEO_REORDER_WAIT = 200
 const AUDIO_REORDER_WAIT = 100
 /** Long enough for some tries on a path round the world. */
@@ -69,10 +82,16 @@ const CODEC_SWITCH_WAIT = 1000
 export class StreamRx {
   readonly ssrc: Ssrc
   readonly #maxReorderWait: number | undefined
+  readonly #makesFrames: boolean
   readonly #nacks: NackGenerator | undefined
   #nacksSent = 0
   #retransmittedPacketsReceived = 0
+  #packetsRecovered = 0
   #codec: StreamCodec | undefined
+  /** Those that share the assembler, by payload type. */
+  readonly #codecs: StreamCodec[] = []
+  #depacketizer: Depacketizer | undefined
+  readonly #dependencies = new DependencyDescriptorReader()
   #assembler: FrameAssembler | undefined
   #reception: ReceptionStatistics | undefined
   /** Whole frames of the codec before this one, which were not polled yet. */
@@ -94,6 +113,7 @@ export class StreamRx {
   constructor(options: StreamRxOptions) {
     this.ssrc = options.ssrc
     this.#maxReorderWait = options.maxReorderWait
+    this.#makesFrames = options.frames ?? true
     this.#nacks = options.nack === true ? new NackGenerator() : undefined
   }
 
@@ -119,41 +139,49 @@ export class StreamRx {
 
   /**
    * Takes a packet of this stream. `payload` stays with the stream: it is not to be changed after. A codec that cannot be depacketized is
-   * counted, and yields no frames.
+   * counted, and yields no frames. `extensions` come out with the frame, where they are given.
    */
-  handlePacket(now: Instant, header: RtpHeader, payload: Uint8Array, codec: StreamCodec): void {
+  handlePacket(
+    now: Instant,
+    header: RtpHeader,
+    payload: Uint8Array,
+    codec: StreamCodec,
+    extensions?: HeaderExtensions,
+  ): void {
     this.#now = Math.max(now, this.#now)
     this.#lastPacketAt = this.#now
     this.#bytesReceived += payload.length
     this.#headerBytesReceived += header.payloadStart + header.paddingLength
     const { sequenceNumber } = header
-    const current = this.#codec
-    if (current === undefined || codec.pt !== current.pt) {
-      if (current !== undefined && this.#isOvertaken(sequenceNumber)) {
-        this.#reception!.handlePacket(this.#now, sequenceNumber, header.timestamp)
-        this.#discardedBefore++
-        return
-      }
-      this.#switchCodec(codec)
-      this.#newest = sequenceNumber
+    const inner = codec.primary ?? codec
+    if (inner.pt !== this.#codec?.pt && !this.#adopt(inner, sequenceNumber)) {
+      this.#reception!.handlePacket(this.#now, sequenceNumber, header.timestamp)
+      this.#discardedBefore++
+      return
     }
     if (serial16.diff(sequenceNumber, this.#newest) > 0) this.#newest = sequenceNumber
     this.#codecSeenAt = this.#now
     this.#reception!.handlePacket(this.#now, sequenceNumber, header.timestamp)
     this.#nacks?.handlePacket(this.#now, sequenceNumber)
-    this.#assembler?.handlePacket(this.#now, header, payload)
+    this.#assemble(header, payload, codec, extensions)
   }
 
   /**
    * Takes a packet of this stream that was sent again (RFC 4588), with its original header. It counts for no report: for those it was lost. One
    * of another codec than the stream's is dropped.
    */
-  handleRetransmission(now: Instant, header: RtpHeader, payload: Uint8Array, codec: StreamCodec): void {
+  handleRetransmission(
+    now: Instant,
+    header: RtpHeader,
+    payload: Uint8Array,
+    codec: StreamCodec,
+    extensions?: HeaderExtensions,
+  ): void {
     this.#now = Math.max(now, this.#now)
     this.#retransmittedPacketsReceived++
-    if (codec.pt !== this.#codec?.pt) return
+    if (this.#codecs[(codec.primary ?? codec).pt] === undefined) return
     this.#nacks?.handlePacket(this.#now, header.sequenceNumber)
-    this.#assembler?.handlePacket(this.#now, header, payload)
+    this.#assemble(header, payload, codec, extensions)
   }
 
   /** When `takeNacks` has something. */
@@ -213,6 +241,7 @@ export class StreamRx {
         this.#discardedBefore +
         (assembly === undefined ? 0 : assembly.packetsLate + assembly.packetsDuplicated),
       retransmittedPacketsReceived: this.#retransmittedPacketsReceived,
+      packetsRecovered: this.#packetsRecovered,
       nackCount: this.#nacksSent,
       jitter: this.#reception?.jitter ?? 0,
       framesReceived: this.#framesReceived,
@@ -225,7 +254,11 @@ export class StreamRx {
   #pollAssembler(): ReceivedFrame | undefined {
     const frame = this.#assembler?.pollFrame()
     if (frame === undefined) return undefined
-    const { data, keyframe, timestamp, firstSequence, lastSequence, contiguous, receivedAt } = frame
+    const { payloadType, data, keyframe, timestamp, firstSequence, lastSequence } = frame
+    const { contiguous, receivedAt, extensions } = frame
+    const described = extensions?.dependencyDescriptor
+    const dependency = described === undefined ? undefined : this.#dependencies.read(described)
+    const layers = frame.layers ?? dependency?.layers
     return {
       data,
       keyframe,
@@ -234,8 +267,69 @@ export class StreamRx {
       lastSequence,
       contiguous,
       receivedAt,
-      codec: this.#codec!,
+      layers,
+      extensions,
+      dependency,
+      codec: this.#codecs[payloadType ?? -1] ?? this.#codec!,
     }
+  }
+
+  /** Puts a packet in its place; of redundant audio, the blocks that are missing too. */
+  #assemble(
+    header: RtpHeader,
+    payload: Uint8Array,
+    codec: StreamCodec,
+    extensions: HeaderExtensions | undefined,
+  ): void {
+    const assembler = this.#assembler
+    if (assembler === undefined) return
+    if (codec.primary === undefined) {
+      if (extensions === undefined) assembler.handlePacket(this.#now, header, payload)
+      else assembler.handlePacket(this.#now, { ...header, extensions }, payload)
+      return
+    }
+    const { pt } = codec.primary
+    // what is malformed still has its place
+    const blocks = readRed(payload) ?? [{ pt: -1, timestampOffset: 0, payload: NO_BYTES }]
+    blocks.forEach((block, i) => {
+      const back = blocks.length - 1 - i
+      const isOurs = block.pt === pt
+      const sequenceNumber = serial16.add(header.sequenceNumber, -back)
+      const timestamp = serial32.add(header.timestamp, -block.timestampOffset)
+      if (back === 0) {
+        const { marker } = header
+        const packet = { sequenceNumber, timestamp, marker, payloadType: pt, extensions }
+        assembler.handlePacket(this.#now, packet, isOurs ? block.payload : NO_BYTES)
+      } else if (isOurs && block.payload.length > 0 && assembler.isMissing(sequenceNumber)) {
+        this.#packetsRecovered++
+        this.#nacks?.handlePacket(this.#now, sequenceNumber)
+        const packet = { sequenceNumber, timestamp, marker: false, payloadType: pt }
+        assembler.handlePacket(this.#now, packet, block.payload)
+      }
+    })
+  }
+
+  /** Goes over to a codec; false where the packet was sent before the change to the one that is. */
+  #adopt(codec: StreamCodec, sequenceNumber: number): boolean {
+    const current = this.#codec
+    if (this.#codecs[codec.pt] === codec) {
+      this.#codec = codec
+      return true
+    }
+    const depacketizer = this.#makesFrames ? depacketizerFor(codec.name, codec.parameters) : undefined
+    // packets that are frames, of one clock: audio, the noise in its pauses and its telephone events come in one order
+    const shares =
+      current !== undefined &&
+      depacketizer?.onePacketPerFrame === true &&
+      depacketizer === this.#depacketizer &&
+      codec.clockRate === current.clockRate
+    if (!shares) {
+      if (current !== undefined && this.#isOvertaken(sequenceNumber)) return false
+      this.#switchCodec(codec, depacketizer)
+      this.#newest = sequenceNumber
+    }
+    this.#codec = this.#codecs[codec.pt] = codec
+    return true
   }
 
   /** Whether a packet of another codec was sent before the change to this one. */
@@ -245,7 +339,7 @@ export class StreamRx {
   }
 
   /** Frames that were not yet complete are dropped: they cannot be, once the sender has changed its codec. */
-  #switchCodec(codec: StreamCodec): void {
+  #switchCodec(codec: StreamCodec, depacketizer: Depacketizer | undefined): void {
     for (let frame = this.#pollAssembler(); frame !== undefined; frame = this.#pollAssembler()) {
       this.#earlier.push(frame)
     }
@@ -254,8 +348,8 @@ export class StreamRx {
       this.#discardedBefore += assembly.packetsLate + assembly.packetsDuplicated
       this.#droppedBefore += assembly.framesDropped
     }
-    this.#codec = codec
-    const depacketizer = depacketizerFor(codec.name, codec.parameters)
+    this.#codecs.length = 0
+    this.#depacketizer = depacketizer
     const unasked = codec.kind === 'video' ? VIDEO_REORDER_WAIT : AUDIO_REORDER_WAIT
     const wait = this.#nacks === undefined ? unasked : NACK_REORDER_WAIT
     this.#assembler =

@@ -146,7 +146,7 @@ export class StreamTx {
   forward(
     now: Instant,
     bytes: Uint8Array,
-    header: RtpHeader,
+    header: Pick<RtpHeader, 'csrcs' | 'payloadStart' | 'payloadLength'>,
     fields: ForwardFields,
     overhead: number,
   ): WrittenPacket {

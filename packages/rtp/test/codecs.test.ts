@@ -12,7 +12,7 @@ import {
   vp9Depacketizer,
   wholePayloadDepacketizer,
 } from '../src/index.ts'
-import { av1, h264, join, opus, vp8, vp9 } from './packetizers.ts'
+import { av1, h264, h265, join, opus, vp8, vp9 } from './packetizers.ts'
 
 const of = (...bytes: number[]): Uint8Array => Uint8Array.of(...bytes)
 const data = (depacketizer: Depacketizer, ...payloads: Uint8Array[]): number[] | undefined => {
@@ -26,6 +26,7 @@ describe('every codec', () => {
     ['vp8', vp8],
     ['vp9', vp9],
     ['h264', h264],
+    ['h265', h265],
     ['av1', av1],
   ] as const)(
     '%s: frames come out as they went in, out of Buffers too, and are copies',
@@ -37,16 +38,45 @@ describe('every codec', () => {
         const frame = packetize(random, keyframe)
         const buffers = frame.payloads.map((payload) => Buffer.from(payload))
         expect(depacketizer.startsKeyframe(buffers[0]!)).toBe(keyframe)
-        // H.264 and AV1 do not say it of every frame
-        const says = depacketizer.startsFrame(buffers[0]!) || name === 'h264' || name === 'av1'
+        // H.264, H.265 and AV1 do not say it of every frame
+        const says = depacketizer.startsFrame(buffers[0]!) || ['h264', 'h265', 'av1'].includes(name)
         expect(says).toBe(true)
         const assembled = depacketizer.assemble(buffers)!
         for (const buffer of buffers) buffer.fill(0xff)
         expect(assembled.data.constructor).toBe(Uint8Array)
-        expect(assembled).toEqual({ data: frame.data, keyframe })
+        expect(assembled.data).toEqual(frame.data)
+        expect(assembled.keyframe).toBe(keyframe)
       }
     },
   )
+
+  it.each([
+    ['VP8', [[0x10, 0, 1]], undefined],
+    [
+      'VP8',
+      [
+        [0x90, 0x20, 0x40, 0, 1],
+        [0x80, 0x20, 0x40, 9],
+      ],
+      { spatial: 0, temporal: 1 },
+    ],
+    ['VP9', [[0x0c, 1]], undefined],
+    [
+      'VP9',
+      [
+        [0x2c, 0x20, 0, 1],
+        [0x2c, 0x22, 0, 1],
+      ],
+      { spatial: 1, temporal: 1 },
+    ],
+    ['H264', [[0x65, 1]], undefined],
+    ['H265', [[0x02, 0x03, 1]], { spatial: 0, temporal: 2 }],
+    ['AV1', [[0x10, 0x30, 1]], undefined],
+    ['AV1', [[0x20, 3, 0x34, 0x40, 1, 0x34, 0x48, 1]], { spatial: 1, temporal: 2 }],
+  ])('%s %j has layers %j', (codec, payloads, layers) => {
+    const frame = depacketizerFor(codec)!.assemble(payloads.map((payload) => Uint8Array.from(payload)))!
+    expect(frame.layers).toEqual(layers)
+  })
 
   it('is found by its name, and no other', () => {
     expect(depacketizerFor('PCMU')).toBe(wholePayloadDepacketizer)
@@ -55,7 +85,7 @@ describe('every codec', () => {
   })
 
   it('makes nothing of nothing', () => {
-    for (const name of ['opus', 'vp8', 'vp9', 'h264', 'av1']) {
+    for (const name of ['opus', 'vp8', 'vp9', 'h264', 'h265', 'av1']) {
       const depacketizer = depacketizerFor(name)!
       expect(depacketizer.assemble([])).toBeUndefined()
       expect(depacketizer.assemble([of()])).toBeUndefined()

@@ -74,6 +74,7 @@ describe('a stream', () => {
       headerBytesReceived: 12,
       packetsDiscarded: 0,
       retransmittedPacketsReceived: 0,
+      packetsRecovered: 0,
       nackCount: 0,
       jitter: 0,
       framesReceived: 1,

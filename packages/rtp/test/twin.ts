@@ -10,7 +10,7 @@ export interface TwinPacket {
   readonly arrival: number
 }
 
-export type TwinFrame = Omit<Frame, 'timestamp'>
+export type TwinFrame = Omit<Frame, 'timestamp' | 'payloadType' | 'extensions' | 'layers'>
 
 /** What `FrameAssembler` does, slowly: every packet in one map, and everything looked at again at each step. */
 export class TwinAssembler {

@@ -14,7 +14,7 @@ export type SctpEvent =
   | { readonly type: 'bufferedAmountLow'; readonly stream: number }
   /** The peer has reset streams it sends on: what comes on them is new. */
   | { readonly type: 'incomingReset'; readonly streams: readonly number[] }
-  /** The peer has answered `resetStream`. Where it was not performed, the streams are not to be used again. */
+  /** The peer has answered `resetStream`. Where it was not performed, the streams go on as they were. */
   | { readonly type: 'outgoingReset'; readonly streams: readonly number[]; readonly performed: boolean }
   /** The peer lost its state and connected again: streams start anew, and what was unacknowledged is lost. */
   | { readonly type: 'restarted' }

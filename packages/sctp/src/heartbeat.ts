@@ -11,6 +11,8 @@ export class Heartbeat {
   readonly #crypto: CryptoProvider
   readonly #interval: number
   #nonce: Uint8Array | undefined
+  #sentAt: Instant = 0
+  /** When the next one is due, or when the last one has failed. */
   nextAt: Instant = NEVER
 
   constructor(crypto: CryptoProvider, interval: number) {
@@ -18,9 +20,9 @@ export class Heartbeat {
     this.#interval = interval
   }
 
-  /** Something was sent at `now`. */
+  /** Something was sent at `now`. One that is under way still has its time to be answered. */
   postpone(now: Instant): void {
-    this.nextAt = now + this.#interval
+    if (this.#nonce === undefined) this.nextAt = now + this.#interval
   }
 
   stop(): void {
@@ -28,23 +30,32 @@ export class Heartbeat {
     this.#nonce = undefined
   }
 
-  /** Whether the last one was not answered. */
+  /** Whether one is under way. */
   get isUnanswered(): boolean {
     return this.#nonce !== undefined
   }
 
-  /** The nonce of a new one. */
-  start(): Uint8Array {
+  /** The nonce of a new one, which is to be answered within `timeout` ms. */
+  start(now: Instant, timeout: number): Uint8Array {
     this.#nonce = this.#crypto.randomBytes(NONCE_LENGTH)
+    this.#sentAt = now
+    this.nextAt = now + timeout
     return this.#nonce
   }
 
-  /** Whether a HEARTBEAT ACK's value answers the last one. */
-  isAnsweredBy(value: Uint8Array): boolean {
-    const nonce = this.#nonce
-    if (nonce === undefined || value.length !== INFO_HEADER + NONCE_LENGTH) return false
-    if (!equalConstantTime(value.subarray(INFO_HEADER), nonce)) return false
+  /** The one under way was not answered in time. */
+  giveUp(now: Instant): void {
     this.#nonce = undefined
-    return true
+    this.postpone(now)
+  }
+
+  /** The round-trip time, ms, where a HEARTBEAT ACK's value answers the one under way. */
+  answer(now: Instant, value: Uint8Array): number | undefined {
+    const nonce = this.#nonce
+    if (nonce === undefined || value.length !== INFO_HEADER + NONCE_LENGTH) return undefined
+    if (!equalConstantTime(value.subarray(INFO_HEADER), nonce)) return undefined
+    this.#nonce = undefined
+    this.postpone(now)
+    return now - this.#sentAt
   }
 }

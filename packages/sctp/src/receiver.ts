@@ -103,7 +103,7 @@ export class DataReceiver {
       countDrop(counters, 'window-full')
       return 'ok'
     }
-    if (this.#deferred !== undefined && tsn > this.#deferred.lastTsn && this.#deferred.streams.has(stream)) {
+    if (this.#deferred !== undefined && tsn > this.#deferred.lastTsn && this.#defers(stream)) {
       countDrop(counters, 'reset-pending')
       return 'ok'
     }
@@ -171,6 +171,12 @@ export class DataReceiver {
     if (last <= this.#tsns.cumulative) return false
     this.#deferred = { lastTsn: last, streams: new Set(streams) }
     return true
+  }
+
+  #defers(stream: number): boolean {
+    // none listed: all
+    const streams = this.#deferred?.streams
+    return streams !== undefined && (streams.size === 0 || streams.has(stream))
   }
 
   /** Whether a reset waits, and its last TSN has come. */

@@ -278,6 +278,7 @@ export class DataSender {
     }
     outstanding.ackedTsn = cumulative
     acked += this.#ackGaps(bytes, at, blocks, cumulative, now)
+    if (this.#gapAcked > 0) this.#requireAgain()
     const sample = this.#rackSentAt > rackBefore
     if (cumulative > before) {
       this.#roundTrip.progressed()
@@ -514,7 +515,10 @@ export class DataSender {
     this.#retransmitAt = now + this.#roundTrip.rto
   }
 
-  /** A peer may take back what only gap blocks acknowledged (RFC 9260 section 6.2): seen where the first one outstanding is such. */
+  /**
+   * A peer may take back what only gap blocks acknowledged (RFC 9260 section 6.2). That a block is missing proves nothing, for a
+   * SACK may be too small for all; that the cumulative TSN stops short of such a chunk does.
+   */
   #requireAgain(): void {
     const outstanding = this.#outstanding
     const first = outstanding.ackedTsn + 1

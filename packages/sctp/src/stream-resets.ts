@@ -7,8 +7,10 @@ import { countDrop, type Counters } from './statistics.ts'
 import { ParameterType } from './wire/constants.ts'
 import {
   type OutgoingResetRequest,
+  readRequestNumber,
   readResetRequest,
   readResetResponse,
+  type ResetResponse,
   ResetResult,
   writeResetRequest,
   writeResetResponse,
@@ -17,6 +19,8 @@ import type { TlvIterator } from './wire/tlv.ts'
 
 /** Streams that one request names, at most: what fits in a small packet. Others wait for the next. */
 const MAX_STREAMS_PER_REQUEST = 200
+/** Answers that wait to be sent, at most: a chunk has two requests at most (RFC 6525 section 3.1). */
+const MAX_RESPONSES = 2
 
 /** What a reset did. `incoming` streams are those that the peer sends on. */
 export interface ResetEvents {
@@ -26,6 +30,8 @@ export interface ResetEvents {
 
 export interface StreamResetsOptions {
   readonly localInitialTsn: number
+  /** Streams that the peer may send on. */
+  readonly inboundStreams: number
   readonly peerInitialTsn: number
   readonly sender: DataSender
   readonly receiver: DataReceiver
@@ -46,8 +52,12 @@ export class StreamResets {
   #expectedRequest: number
   /** The peer's request that waits for its last TSN. */
   #deferred: OutgoingResetRequest | undefined
-  #lastResult: number = ResetResult.badSequenceNumber
-  #responseDue: number | undefined
+  /** What became of the peer's last request. */
+  #lastResult: number = ResetResult.nothingToDo
+  /** Answers that wait: two at most, for that is what a chunk can ask for. */
+  readonly #responses: ResetResponse[] = []
+  /** How often the peer has said that it is at our request. */
+  #inProgress = 0
 
   constructor(options: StreamResetsOptions) {
     this.#options = options
@@ -71,10 +81,9 @@ export class StreamResets {
 
   /** The next RE-CONFIG chunk to send, if any. */
   poll(now: Instant): Uint8Array | undefined {
-    if (this.#responseDue !== undefined) {
-      const chunk = writeResetResponse({ responseNumber: this.#responseDue, result: this.#lastResult })
-      this.#responseDue = undefined
-      return chunk
+    const response = this.#responses.shift()
+    if (response !== undefined) {
+      return writeResetResponse(response)
     }
     if (this.#request === undefined) this.#makeRequest()
     if (this.#request === undefined || !this.#requestDue) return undefined
@@ -85,7 +94,7 @@ export class StreamResets {
 
   /** Whether `poll` would give a chunk. */
   get isDue(): boolean {
-    if (this.#responseDue !== undefined) return true
+    if (this.#responses.length > 0) return true
     if (this.#request === undefined && this.#wanted.size > 0) this.#makeRequest()
     return this.#requestDue
   }
@@ -102,21 +111,35 @@ export class StreamResets {
     if (streams.length === 0) return
     for (const id of streams) this.#wanted.delete(id)
     this.#request = {
-      requestNumber: this.#nextRequest,
+      requestNumber: this.#takeNumber(),
       responseNumber: serial32.add(this.#expectedRequest, -1),
       lastTsn: sender.lastAssignedTsn,
       streams,
     }
-    this.#nextRequest = serial32.add(this.#nextRequest, 1)
+    this.#inProgress = 0
     this.#requestDue = true
   }
 
-  /** True where the timer ran out: the request is sent again. */
+  /** True where the timer ran out unanswered, and the request is sent again. */
   onTimer(now: Instant): boolean {
     if (this.#requestAt > now) return false
     this.#requestAt = NEVER
-    this.#requestDue = this.#request !== undefined
-    return true
+    const request = this.#request
+    this.#requestDue = request !== undefined
+    // RFC 6525 section 5.2.7, H2
+    if (request === undefined || this.#inProgress === 0) return true
+    if (this.#inProgress > 1) {
+      // dcSCTP as it was for years answers the same number with the same answer for ever
+      this.#request = { ...request, requestNumber: this.#takeNumber() }
+      this.#inProgress = 0
+    }
+    return false
+  }
+
+  #takeNumber(): number {
+    const number = this.#nextRequest
+    this.#nextRequest = serial32.add(number, 1)
+    return number
   }
 
   /** Takes the RE-CONFIG chunk that `at` stands at. */
@@ -141,48 +164,63 @@ export class StreamResets {
       return
     }
     this.#options.receiver.requestSack()
-    this.#responseDue = request.requestNumber
-    // the last one again: the same answer, or what has come of it meanwhile
-    if (request.requestNumber === serial32.add(this.#expectedRequest, -1)) return
-    if (request.requestNumber !== this.#expectedRequest) {
+    // one that waits may be asked for again under a new number (dcSCTP did so for years); another one has to wait
+    const deferred = this.#deferred
+    if (
+      deferred !== undefined &&
+      request.requestNumber === this.#expectedRequest &&
+      !isSame(deferred, request)
+    ) {
       countDrop(this.#options.counters, 'unexpected')
-      this.#responseDue = undefined
       return
     }
-    if (this.#deferred !== undefined) {
-      this.#responseDue = undefined
-      return
-    }
-    this.#expectedRequest = serial32.add(this.#expectedRequest, 1)
-    if (this.#options.receiver.deferReset(request.lastTsn, request.streams)) {
+    if (!this.#isNext(request.requestNumber)) return
+    const { receiver, inboundStreams } = this.#options
+    if (request.streams.some((stream) => stream >= inboundStreams)) {
+      this.#answer(request.requestNumber, ResetResult.wrongSsn)
+    } else if (receiver.deferReset(request.lastTsn, request.streams)) {
       this.#deferred = request
-      this.#lastResult = ResetResult.inProgress
+      this.#answer(request.requestNumber, ResetResult.inProgress)
     } else {
       this.#perform(request)
     }
   }
 
+  /** Whether a request's number is the next one. The last one again gets what has come of it; others get no answer. */
+  #isNext(requestNumber: number): boolean {
+    if (requestNumber === this.#expectedRequest) {
+      this.#expectedRequest = serial32.add(this.#expectedRequest, 1)
+      return true
+    }
+    if (requestNumber === serial32.add(this.#expectedRequest, -1))
+      this.#answer(requestNumber, this.#lastResult)
+    else countDrop(this.#options.counters, 'unexpected')
+    return false
+  }
+
+  #answer(responseNumber: number, result: number): void {
+    this.#lastResult = result
+    if (this.#responses.length >= MAX_RESPONSES) this.#responses.shift()
+    this.#responses.push({ responseNumber, result })
+  }
+
   #perform(request: OutgoingResetRequest): void {
     this.#deferred = undefined
-    this.#lastResult = ResetResult.performed
     const streams = this.#options.receiver.reset(request.streams)
+    this.#answer(request.requestNumber, ResetResult.performed)
     this.#options.events.onIncomingReset(streams)
   }
 
   /** The receiver has taken data: a request that waits may be due. */
   onProgress(): void {
-    if (this.#deferred === undefined || !this.#options.receiver.resetIsDue) return
-    this.#responseDue = this.#deferred.requestNumber
-    this.#perform(this.#deferred)
+    if (this.#deferred !== undefined && this.#options.receiver.resetIsDue) this.#perform(this.#deferred)
   }
 
   /** What this endpoint does not do is denied: resets of the peer's choosing, of TSNs, and more streams. */
   #deny(at: TlvIterator): void {
-    const request = readResetResponse(at)
-    if (request === undefined || request.responseNumber !== this.#expectedRequest) return
-    this.#expectedRequest = serial32.add(this.#expectedRequest, 1)
-    this.#lastResult = ResetResult.denied
-    this.#responseDue = request.responseNumber
+    const requestNumber = readRequestNumber(at)
+    if (requestNumber !== undefined && this.#isNext(requestNumber))
+      this.#answer(requestNumber, ResetResult.denied)
   }
 
   #onResponse(at: TlvIterator): void {
@@ -196,13 +234,27 @@ export class StreamResets {
       countDrop(this.#options.counters, 'unexpected')
       return
     }
-    // the timer asks again
-    if (response.result === ResetResult.inProgress) return
+    if (response.result === ResetResult.inProgress || response.result === ResetResult.alreadyInProgress) {
+      // the timer asks again
+      this.#inProgress++
+      return
+    }
     this.#request = undefined
     this.#requestDue = false
     this.#requestAt = NEVER
     const performed = response.result <= ResetResult.performed
-    for (const id of request.streams) this.#options.queue.delete(id)
+    for (const id of request.streams) {
+      if (performed) this.#options.queue.delete(id)
+      else this.#options.queue.stream(id).closing = false
+    }
     this.#options.events.onOutgoingReset(request.streams, performed)
   }
+}
+
+function isSame(a: OutgoingResetRequest, b: OutgoingResetRequest): boolean {
+  return (
+    a.lastTsn === b.lastTsn &&
+    a.streams.length === b.streams.length &&
+    a.streams.every((stream, i) => stream === b.streams[i])
+  )
 }

@@ -77,6 +77,7 @@ export class Transfer {
     })
     this.resets = new StreamResets({
       localInitialTsn: agreement.localInitialTsn,
+      inboundStreams: agreement.inboundStreams,
       peerInitialTsn: agreement.peerInitialTsn,
       sender: this.sender,
       receiver: this.receiver,

@@ -9,7 +9,9 @@ import {
   receives,
   reverseDirection,
   type RidDescription,
+  sends,
   type SessionDescription,
+  type SimulcastStream,
 } from './model.ts'
 
 /** What an endpoint brings to a negotiation. */
@@ -200,22 +202,46 @@ function commonExtensions(offered: readonly ExtensionMap[], known: readonly stri
   return common
 }
 
-/** RFC 8853 section 5.3.2: what is offered to be sent is answered as received, as far as its codecs are agreed on. */
+/**
+ * RFC 8853 section 5.3.2: what is offered to be sent is answered as received and the other way round, as far as its codecs are agreed on. Of the
+ * alternatives of a stream that we are to send, the first is taken.
+ */
 function answerSimulcast(offered: MediaSection, section: MediaSection, direction: Direction): void {
-  if (offered.simulcast === undefined || !receives(direction)) return
+  const { simulcast } = offered
+  if (simulcast === undefined) return
+  const toReceive = receives(direction) ? answerStreams(offered, section, simulcast.send, 'recv') : NO_STREAMS
+  const first = simulcast.recv.map((alternatives) => alternatives.slice(0, 1))
+  const toSend = sends(direction) ? answerStreams(offered, section, first, 'send') : NO_STREAMS
+  if (toReceive.streams.length === 0 && toSend.streams.length === 0) return
+  section.rids = [...toReceive.rids, ...toSend.rids]
+  section.simulcast = { send: toSend.streams, recv: toReceive.streams }
+}
+
+interface AnsweredStreams {
+  readonly streams: readonly (readonly SimulcastStream[])[]
+  readonly rids: readonly RidDescription[]
+}
+
+const NO_STREAMS: AnsweredStreams = { streams: [], rids: [] }
+
+/** The streams of one direction, `direction` as seen from here, with the descriptions that they need. */
+function answerStreams(
+  offered: MediaSection,
+  section: MediaSection,
+  streams: readonly (readonly SimulcastStream[])[],
+  direction: 'send' | 'recv',
+): AnsweredStreams {
   const agreed = new Set(section.payloads.map(({ pt }) => pt))
   const rids = new Map<string, RidDescription>()
   for (const rid of offered.rids) {
-    if (rid.direction !== 'send') continue
+    if (rid.direction === direction) continue
     const pts = rid.pts?.filter((pt) => agreed.has(pt))
     if (pts?.length === 0) continue
-    rids.set(rid.id, { ...rid, direction: 'recv', ...(pts === undefined ? {} : { pts }) })
+    rids.set(rid.id, { ...rid, direction, ...(pts === undefined ? {} : { pts }) })
   }
-  const recv = offered.simulcast.send
+  const answered = streams
     .map((alternatives) => alternatives.filter(({ rid }) => rids.has(rid)))
     .filter((alternatives) => alternatives.length > 0)
-  if (recv.length === 0) return
-  const listed = new Set(recv.flatMap((alternatives) => alternatives.map(({ rid }) => rid)))
-  section.rids = [...rids.values()].filter(({ id }) => listed.has(id))
-  section.simulcast = { send: [], recv }
+  const listed = new Set(answered.flatMap((alternatives) => alternatives.map(({ rid }) => rid)))
+  return { streams: answered, rids: [...rids.values()].filter(({ id }) => listed.has(id)) }
 }

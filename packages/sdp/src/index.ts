@@ -40,7 +40,8 @@ export {
   type TransportAttributes,
   transportOf,
 } from './model.ts'
-export { OfferNumbering, offerSection } from './offer.ts'
+export { type Encoding, offerEncodings, OfferNumbering, offerSection } from './offer.ts'
+export { type PairedPayloads, pairPayloads } from './pairing.ts'
 export { parseSdp } from './parse.ts'
 export { SdpError } from './sdp-error.ts'
 export { writeSdp } from './write.ts'

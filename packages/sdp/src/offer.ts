@@ -122,6 +122,20 @@ export function offerSection(
   return section
 }
 
+/** One encoding of a section that sends several, RFC 8853. */
+export interface Encoding {
+  /** 1 to 255 letters, digits, `-` and `_` (RFC 8851 section 10); most peers take no more than 16. */
+  readonly rid: string
+  /** Restrictions such as `max-width`, by name (RFC 8851 section 5). */
+  readonly restrictions?: Readonly<Record<string, string>>
+}
+
+/** Offers that a section sends these encodings, in the order of preference. */
+export function offerEncodings(section: MediaSection, encodings: readonly Encoding[]): void {
+  section.rids = encodings.map(({ rid, restrictions = {} }) => ({ id: rid, direction: 'send', restrictions }))
+  section.simulcast = { send: encodings.map(({ rid }) => [{ rid, paused: false }]), recv: [] }
+}
+
 /** RFC 4588 section 8.6. */
 function retransmissionFormat(pt: number, original: number, clockRate: number): PayloadFormat {
   return { pt, name: 'rtx', clockRate, parameters: `apt=${original}`, feedback: [] }

@@ -190,21 +190,23 @@ describe('simulcast, RFC 8853 section 5.3', () => {
     'a=rid:r recv',
   ]
 
-  it('what is to be sent is received, as far as rids and codecs are known', () => {
-    const section = answer(...RIDS, 'a=simulcast:send hi,un;~lo;un;unknown recv r', 'a=sendrecv')
+  it('what is to be sent is received and the other way round, as far as rids and codecs are known', () => {
+    const section = answer(...RIDS, 'a=simulcast:send hi,un;~lo;un;unknown recv r,hi', 'a=sendrecv')
     expect(section.simulcast).toEqual({
-      send: [],
+      send: [[{ rid: 'r', paused: false }]],
       recv: [[{ rid: 'hi', paused: false }], [{ rid: 'lo', paused: true }]],
     })
     expect(section.rids).toEqual([
       { id: 'hi', direction: 'recv', pts: [111], restrictions: {} },
       { id: 'lo', direction: 'recv', restrictions: {} },
+      { id: 'r', direction: 'send', restrictions: {} },
     ])
   })
 
   it('is left out where nothing of it is left, or nothing is to be received', () => {
     expect(answer(...RIDS, 'a=simulcast:send un').simulcast).toBeUndefined()
-    expect(answer(...RIDS, 'a=simulcast:recv r').simulcast).toBeUndefined()
+    expect(answer(...RIDS, 'a=simulcast:recv hi').simulcast).toBeUndefined()
+    expect(answer(...RIDS, 'a=simulcast:recv r', 'a=sendonly')).toMatchObject({ rids: [] })
     expect(answer(...RIDS, 'a=simulcast:send hi', 'a=recvonly')).toMatchObject({ rids: [] })
     expect(answer(...RIDS)).toMatchObject({ rids: [] })
   })

@@ -119,6 +119,17 @@ export class SrtpContext {
   }
 
   /**
+   * Whether no RTP packet of this source was protected with this sequence number yet, as far as the window of those sent reaches. The keystream
+   * of one that was must not be used for another packet: RFC 3711 section 9.1.
+   */
+  isFresh(ssrc: number, sequenceNumber: number): boolean {
+    const stream = this.#findRtpStream(ssrc)
+    if (stream === undefined) return true
+    const index = stream.guessIndex(sequenceNumber)
+    return index >= 0 && stream.window.check(index) === 'fresh'
+  }
+
+  /**
    * Turns the SRTP packet `packet` into an RTP packet, in place, and answers its length; or -1 where it is
    * dropped, which `statistics` counts by reason.
    */

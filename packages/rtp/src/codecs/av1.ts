@@ -1,4 +1,4 @@
-import { concatenate, type DepacketizedFrame, type Depacketizer } from './depacketizer.ts'
+import { concatenate, type DepacketizedFrame, type Depacketizer, type FrameLayers } from './depacketizer.ts'
 
 // The AV1 RTP payload specification: an aggregation header (section 4.4), then OBU elements (section 4.5), each with its
 // length before it but for the last one where W says how many there are.
@@ -85,6 +85,7 @@ class Av1Depacketizer implements Depacketizer {
     const units: Uint8Array[] = []
     let keyframe = false
     let open: Uint8Array[] | undefined
+    let layers: FrameLayers | undefined
     for (let p = 0; p < payloads.length; p++) {
       const aggregation = parseAggregation(payloads[p]!)
       if (aggregation === undefined || aggregation.continuesFirst !== (open !== undefined)) return undefined
@@ -94,13 +95,24 @@ class Av1Depacketizer implements Depacketizer {
         open ??= []
         open.push(elements[i]!)
         if (i === elements.length - 1 && aggregation.lastContinues) break
-        if (!appendObu(units, concatenate(open))) return undefined
+        const obu = concatenate(open)
+        if (!appendObu(units, obu)) return undefined
+        layers = higherLayers(layers, obu)
         open = undefined
       }
     }
     if (open !== undefined || units.length === 0) return undefined
-    return { data: concatenate(units), keyframe }
+    return { data: concatenate(units), keyframe, layers }
   }
+}
+
+/** The layers of an OBU's extension header (AV1 specification section 5.3.3), where it has one and they are higher. */
+function higherLayers(layers: FrameLayers | undefined, obu: Uint8Array): FrameLayers | undefined {
+  if ((obu[0]! & HAS_EXTENSION) === 0) return layers
+  const extension = obu[1]!
+  const spatial = Math.max(layers?.spatial ?? 0, (extension >> 3) & 0x03)
+  const temporal = Math.max(layers?.temporal ?? 0, extension >> 5)
+  return { spatial, temporal }
 }
 
 /** Appends an OBU with its size written; false where it is malformed. */

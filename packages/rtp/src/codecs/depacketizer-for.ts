@@ -11,6 +11,8 @@ const DEPACKETIZERS: ReadonlyMap<string, Depacketizer> = new Map([
   ['pcmu', wholePayloadDepacketizer],
   ['pcma', wholePayloadDepacketizer],
   ['g722', wholePayloadDepacketizer],
+  ['cn', wholePayloadDepacketizer],
+  ['telephone-event', wholePayloadDepacketizer],
   ['vp8', vp8Depacketizer],
   ['vp9', vp9Depacketizer],
   ['h264', h264Depacketizer],

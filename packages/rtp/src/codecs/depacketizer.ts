@@ -1,9 +1,19 @@
+/** The layers of a frame, where its payload format tells them. */
+export interface FrameLayers {
+  /** The highest spatial layer in it, from 0. */
+  readonly spatial: number
+  /** The temporal layer, from 0. */
+  readonly temporal: number
+}
+
 /** A frame out of the payloads of its packets. */
 export interface DepacketizedFrame {
   /** The encoded frame, as a decoder takes it. */
   readonly data: Uint8Array
   /** Whether decoding can start here. Audio frames are all keyframes. */
   readonly keyframe: boolean
+  /** `undefined` where the payload does not tell. */
+  readonly layers?: FrameLayers | undefined
 }
 
 /** Puts the payloads of one codec together. Holds no state: a loss can not spoil what comes after it. */

@@ -37,9 +37,12 @@ class H265Depacketizer implements Depacketizer {
     let keyframe = false
     /** The two bytes of header of the unit whose fragments come; -1 between units. */
     let fragmented = -1
+    let temporal = 0
     for (const payload of payloads) {
       if (payload.length <= HEADER_LENGTH) return undefined
       const type = nalType(payload[0]!)
+      // the ids of a packet are the lowest of its units, and all slices of a picture have the same
+      temporal = Math.max(temporal, (payload[1]! & 0x07) - 1)
       if (type === NAL.fragment) {
         const fragment = readFragment(payload)
         if (fragment === undefined) return undefined
@@ -62,7 +65,7 @@ class H265Depacketizer implements Depacketizer {
       }
     }
     if (fragmented >= 0 || parts.length === 0) return undefined
-    return { data: concatenate(parts), keyframe }
+    return { data: concatenate(parts), keyframe, layers: { spatial: 0, temporal } }
   }
 }
 

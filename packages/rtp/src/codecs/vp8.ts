@@ -1,5 +1,5 @@
 import { ByteReader } from '@str0m/sans-io'
-import { concatenate, type DepacketizedFrame, type Depacketizer } from './depacketizer.ts'
+import { concatenate, type DepacketizedFrame, type Depacketizer, type FrameLayers } from './depacketizer.ts'
 
 /** The VP8 payload descriptor, RFC 7741 section 4.2. */
 export interface Vp8Descriptor {
@@ -77,14 +77,17 @@ class Vp8Depacketizer implements Depacketizer {
 
   assemble(payloads: readonly Uint8Array[]): DepacketizedFrame | undefined {
     const parts: Uint8Array[] = []
+    let layers: FrameLayers | undefined
     for (let i = 0; i < payloads.length; i++) {
       const payload = payloads[i]!
       const descriptor = parseVp8Descriptor(payload)
       if (descriptor === undefined || (i === 0) !== startsFrame(descriptor)) return undefined
       parts.push(payload.subarray(descriptor.length))
+      const { temporalLayer } = descriptor
+      if (i === 0 && temporalLayer !== undefined) layers = { spatial: 0, temporal: temporalLayer }
     }
     const data = concatenate(parts)
-    return data.length === 0 ? undefined : { data, keyframe: isKeyframe(data, 0) }
+    return data.length === 0 ? undefined : { data, keyframe: isKeyframe(data, 0), layers }
   }
 }
 

@@ -1,5 +1,5 @@
 import { ByteReader } from '@str0m/sans-io'
-import { concatenate, type DepacketizedFrame, type Depacketizer } from './depacketizer.ts'
+import { concatenate, type DepacketizedFrame, type Depacketizer, type FrameLayers } from './depacketizer.ts'
 
 /** The VP9 payload descriptor, RFC 9628 section 4.2. */
 export interface Vp9Descriptor {
@@ -139,6 +139,7 @@ class Vp9Depacketizer implements Depacketizer {
     const parts: Uint8Array[] = []
     let keyframe = false
     let inFrame = false
+    let layers: FrameLayers | undefined
     for (let i = 0; i < payloads.length; i++) {
       const payload = payloads[i]!
       const descriptor = parseVp9Descriptor(payload)
@@ -146,11 +147,16 @@ class Vp9Depacketizer implements Depacketizer {
       if (descriptor === undefined || descriptor.startOfFrame === inFrame) return undefined
       if (i === 0) keyframe = !descriptor.interPicturePredicted && (descriptor.spatialLayer ?? 0) === 0
       inFrame = !descriptor.endOfFrame
+      const { spatialLayer, temporalLayer } = descriptor
+      // the layers come in their order
+      if (spatialLayer !== undefined && temporalLayer !== undefined) {
+        layers = { spatial: spatialLayer, temporal: temporalLayer }
+      }
       parts.push(payload.subarray(descriptor.length))
     }
     if (inFrame) return undefined
     const data = concatenate(parts)
-    return data.length === 0 ? undefined : { data, keyframe }
+    return data.length === 0 ? undefined : { data, keyframe, layers }
   }
 }
 

@@ -61,6 +61,11 @@ export function readResetRequest(at: TlvIterator): OutgoingResetRequest | undefi
   }
 }
 
+/** The number of a request of any kind. `undefined` where the parameter is too short. */
+export function readRequestNumber(at: TlvIterator): number | undefined {
+  return at.length < 4 ? undefined : readU32(at.bytes, at.valueStart)
+}
+
 /** Reads the parameter that `at` stands at. `undefined` where it is too short. */
 export function readResetResponse(at: TlvIterator): ResetResponse | undefined {
   if (at.length < 8) return undefined

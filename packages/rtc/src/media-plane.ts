@@ -1,0 +1,319 @@
+import type { CryptoProvider } from '@str0m/crypto'
+import { type Forwarder, parseRtcp, type Rtcp } from '@str0m/rtp'
+import {
+  type Instant,
+  type OutputQueue,
+  type Rid,
+  type Ssrc,
+  UsageError,
+  type WallClock,
+} from '@str0m/sans-io'
+import { sends } from '@str0m/sdp'
+import type { Codec } from './codec.ts'
+import type { Receive, RtcEvent, RtcOutput } from './events.ts'
+import type { LocalStream, Media, MediaOwner } from './media.ts'
+import { type Receiver, Receivers } from './receivers.ts'
+import { Reporter } from './reporter.ts'
+import { RtpPacket } from './rtp-packet.ts'
+import type { RtpFields } from './rtp-writer.ts'
+import { type Sender, Senders } from './senders.ts'
+import { randomSsrc } from './session.ts'
+import type { InboundStreamStatistics, OutboundStreamStatistics } from './statistics.ts'
+import type { Transport } from './transport.ts'
+import type { MediaTime, WriteOptions } from './writer.ts'
+
+/** What passes before a packet that is asked for again can come, where it was not measured, ms. */
+const DEFAULT_ROUND_TRIP = 100
+
+export interface MediaPlaneOptions {
+  readonly crypto: CryptoProvider
+  readonly mtu: number
+  readonly rtpMode: boolean
+  readonly maxReorderWait: number | undefined
+  readonly cname: string
+  readonly wallClock: WallClock
+}
+
+/** All media of a peer: SRTP and SRTCP in, frames or packets out, and the other way; with the feedback that keeps it flowing. */
+export class MediaPlane implements MediaOwner {
+  readonly rtpMode: boolean
+  readonly #transport: Transport
+  readonly #outputs: OutputQueue<RtcOutput>
+  readonly #receivers: Receivers
+  readonly #senders: Senders
+  readonly #reporter: Reporter
+  #now: Instant = 0
+  #closed = false
+
+  /** What happens goes to `outputs`, what is to be sent to `transport`. */
+  constructor(options: MediaPlaneOptions, transport: Transport, outputs: OutputQueue<RtcOutput>) {
+    const { crypto, mtu, rtpMode, maxReorderWait, cname, wallClock } = options
+    this.rtpMode = rtpMode
+    this.#transport = transport
+    this.#outputs = outputs
+    this.#receivers = new Receivers(maxReorderWait, !rtpMode)
+    this.#senders = new Senders(crypto, mtu)
+    this.#reporter = new Reporter(randomSsrc(crypto), cname, wallClock, (bytes) =>
+      bytes.set(crypto.randomBytes(bytes.length)),
+    )
+  }
+
+  /** When `handleTimeout` is next needed. */
+  get deadline(): Instant {
+    return Math.min(this.#receivers.deadline, this.#reporter.deadline)
+  }
+
+  /** The time at which packets come and the handles are used. It does not go backwards. */
+  setNow(now: Instant): void {
+    this.#now = now
+  }
+
+  get inbound(): InboundStreamStatistics[] {
+    return this.#receivers.statistics
+  }
+
+  get outbound(): OutboundStreamStatistics[] {
+    return this.#senders.statistics
+  }
+
+  /** Takes the sections as they now stand. */
+  setMedias(medias: readonly Media[]): void {
+    this.#receivers.setMedias(medias)
+  }
+
+  /** RFC 5506: feedback may go without a report before it. */
+  setReducedSize(reducedSize: boolean): void {
+    this.#reporter.reducedSize = reducedSize
+  }
+
+  /** Says goodbye. Nothing is sent after it. */
+  close(): void {
+    const { outbound } = this.#transport
+    const ssrcs = Array.from(this.#senders.all, ({ stream }) => stream.ssrc)
+    if (outbound !== undefined && ssrcs.length > 0) {
+      this.#transport.transmit(this.#reporter.goodbye(ssrcs, outbound))
+    }
+    this.#closed = true
+  }
+
+  handleTimeout(now: Instant): void {
+    for (const receiver of this.#receivers.handleTimeout(now)) this.#attend(receiver)
+    const { outbound } = this.#transport
+    const { feedback } = this.#receivers
+    if (now >= feedback.deadline && outbound !== undefined) {
+      for (const report of feedback.take(now, this.#reporter.ssrc)) {
+        this.#transport.transmit(this.#reporter.feedback([report], outbound))
+      }
+    }
+    if (now >= this.#reporter.deadline && outbound !== undefined) {
+      const datagrams = this.#reporter.reports(
+        now,
+        this.#receivers.takeActive(),
+        this.#senders.takeActive(),
+        outbound,
+      )
+      for (const datagram of datagrams) this.#transport.transmit(datagram)
+    }
+  }
+
+  handleRtp(input: Receive): void {
+    const length = this.#transport.unprotect(input, false)
+    if (length < 0) return
+    const receiver = this.#receivers.handleRtp(this.#now, input.contents, length)
+    if (typeof receiver === 'string') {
+      this.#transport.dropped[receiver]++
+      return
+    }
+    this.#reporter.noteActivity(this.#now)
+    if (this.rtpMode) this.#givePacket(receiver, input.contents, length)
+    this.#attend(receiver)
+  }
+
+  #givePacket({ media, rid }: Receiver, contents: Uint8Array, length: number): void {
+    const { lastHeader: header, lastCodec: codec } = this.#receivers
+    if (header === undefined || codec === undefined) return
+    const bytes = contents.subarray(0, length)
+    const retransmitted = (bytes[1]! & 0x7f) !== codec.pt
+    this.#event(new RtpPacket(media, rid, codec, header, bytes, this.#now, retransmitted))
+  }
+
+  /** What a stream has for us after a packet or some time: frames, and losses. */
+  #attend(receiver: Receiver): void {
+    const { media, rid, stream } = receiver
+    for (let frame = stream.pollFrame(); frame !== undefined; frame = stream.pollFrame()) {
+      const codec = media.codec(frame.codec.pt)
+      if (codec === undefined) continue
+      this.#event({
+        type: 'mediaData',
+        mid: media.mid,
+        ...(rid === undefined ? {} : { rid }),
+        ssrc: stream.ssrc,
+        pt: codec.pt,
+        codec,
+        time: { value: frame.timestamp, clockRate: codec.clockRate },
+        data: frame.data,
+        keyframe: frame.keyframe,
+        contiguous: frame.contiguous,
+        receivedAt: frame.receivedAt,
+      })
+    }
+    if (this.#receivers.takeKeyframeRequest(this.#now, receiver)) this.#requestKeyframe(receiver, 'pli')
+    if (stream.nackDeadline <= this.#now) this.#sendNacks(receiver)
+  }
+
+  handleRtcp(input: Receive): void {
+    const length = this.#transport.unprotect(input, true)
+    if (length < 0) return
+    const { packets, malformed } = parseRtcp(input.contents, length)
+    for (let i = 0; i < malformed; i++) this.#transport.dropped.malformedRtcp++
+    for (const packet of packets) this.#handleRtcpPacket(packet)
+  }
+
+  #handleRtcpPacket(packet: Rtcp): void {
+    switch (packet.type) {
+      case 'senderReport':
+        this.#receivers.handleSenderReport(this.#now, packet)
+        this.#senders.handleReports(this.#now, packet.reports)
+        break
+      case 'receiverReport':
+        this.#senders.handleReports(this.#now, packet.reports)
+        break
+      case 'goodbye':
+        for (const ssrc of packet.ssrcs) this.#receivers.handleGoodbye(ssrc)
+        break
+      case 'pli': {
+        const sender = this.#senders.find(packet.mediaSsrc)
+        if (sender === undefined) break
+        sender.pliCount++
+        this.#keyframeRequested(sender, 'pli')
+        break
+      }
+      case 'nack':
+        this.#retransmit(packet.mediaSsrc, packet.sequenceNumbers)
+        break
+      case 'fir':
+        for (const sender of this.#senders.handleFir(packet)) this.#keyframeRequested(sender, 'fir')
+        break
+      default:
+        break
+    }
+  }
+
+  #keyframeRequested({ media, local: { rid } }: Sender, kind: 'pli' | 'fir'): void {
+    this.#event({ type: 'keyframeRequest', mid: media.mid, ...(rid === undefined ? {} : { rid }), kind })
+  }
+
+  // --- the sections' handles
+
+  write(
+    media: Media,
+    rid: Rid | undefined,
+    codec: Codec,
+    time: MediaTime,
+    data: Uint8Array,
+    options: WriteOptions,
+  ): boolean {
+    const sender = this.#sender(media, rid, codec)
+    const { outbound } = this.#transport
+    if (outbound === undefined) return false
+    const datagrams = this.#senders.packetize(this.#now, sender, codec, time, data, options, outbound)
+    if (datagrams === undefined) {
+      throw new UsageError('invalid-frame', `This is no ${codec.name} frame, or it does not fit a datagram`)
+    }
+    for (const datagram of datagrams) this.#transport.transmit(datagram)
+    this.#reporter.noteActivity(this.#now)
+    return true
+  }
+
+  writeRtp(media: Media, rid: Rid | undefined, fields: RtpFields, payload: Uint8Array): boolean {
+    const codec = media.codec(fields.pt)
+    if (codec === undefined) {
+      throw new UsageError(
+        'unknown-payload-type',
+        `Payload type ${fields.pt} was not negotiated: see media.codecs`,
+      )
+    }
+    const sender = this.#sender(media, rid, codec)
+    const { outbound } = this.#transport
+    if (outbound === undefined) return false
+    this.#transport.transmit(this.#senders.packet(this.#now, sender, codec, fields, payload, outbound))
+    this.#reporter.noteActivity(this.#now)
+    return true
+  }
+
+  forwarder(media: Media, rid: Rid | undefined, codec: Codec): Forwarder {
+    return this.#senders.forwarder(this.#sender(media, rid, codec), codec)
+  }
+
+  forward(
+    media: Media,
+    rid: Rid | undefined,
+    codec: Codec,
+    forwarder: Forwarder,
+    packet: RtpPacket,
+  ): boolean {
+    const sender = this.#sender(media, rid, codec)
+    const { outbound } = this.#transport
+    if (outbound === undefined) return false
+    const datagram = this.#senders.forward(this.#now, sender, codec, forwarder, packet, outbound)
+    if (datagram === undefined) return false
+    this.#transport.transmit(datagram)
+    this.#reporter.noteActivity(this.#now)
+    return true
+  }
+
+  requestKeyframe(media: Media, kind: 'pli' | 'fir', ssrc: Ssrc | undefined): void {
+    for (const receiver of this.#receivers.of(media, ssrc)) this.#requestKeyframe(receiver, kind)
+  }
+
+  /** The stream that is sent on. Throws a `UsageError` (`closed`, `not-sending`). */
+  #sender(media: Media, rid: Rid | undefined, codec: Codec): Sender {
+    if (this.#closed) throw new UsageError('closed', 'The peer is closed: make another')
+    const local: LocalStream | undefined = media.localStream(rid)
+    if (!sends(media.direction) || local === undefined) {
+      throw new UsageError('not-sending', `"${media.mid}" is ${media.direction}: nothing can be sent on it`)
+    }
+    return this.#senders.of(media, local, codec)
+  }
+
+  #sendNacks({ stream }: Receiver): void {
+    const { outbound } = this.#transport
+    const sequenceNumbers = stream.takeNacks(this.#now, this.#transport.roundTripTime ?? DEFAULT_ROUND_TRIP)
+    if (outbound === undefined || sequenceNumbers.length === 0) return
+    const nack: Rtcp = {
+      type: 'nack',
+      senderSsrc: this.#reporter.ssrc,
+      mediaSsrc: stream.ssrc,
+      sequenceNumbers,
+    }
+    this.#transport.transmit(this.#reporter.feedback([nack], outbound))
+  }
+
+  #retransmit(mediaSsrc: Ssrc, sequenceNumbers: readonly number[]): void {
+    const { outbound } = this.#transport
+    if (outbound === undefined) return
+    const datagrams = this.#senders.retransmit(this.#now, mediaSsrc, sequenceNumbers, outbound)
+    for (const datagram of datagrams) this.#transport.transmit(datagram)
+  }
+
+  #requestKeyframe(receiver: Receiver, kind: 'pli' | 'fir'): void {
+    const { outbound } = this.#transport
+    if (outbound === undefined) return
+    const senderSsrc = this.#reporter.ssrc
+    const { ssrc } = receiver.stream
+    let request: Rtcp
+    if (kind === 'pli') {
+      receiver.pliCount++
+      request = { type: 'pli', senderSsrc, mediaSsrc: ssrc }
+    } else {
+      receiver.firCount++
+      request = { type: 'fir', senderSsrc, entries: [{ ssrc, sequenceNumber: receiver.firSequence }] }
+      receiver.firSequence = (receiver.firSequence + 1) & 0xff
+    }
+    this.#transport.transmit(this.#reporter.feedback([request], outbound))
+  }
+
+  #event(event: RtcEvent): void {
+    this.#outputs.push({ kind: 'event', event })
+  }
+}

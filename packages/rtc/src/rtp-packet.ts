@@ -1,0 +1,68 @@
+import {
+  type ExtensionIds,
+  type HeaderExtensions,
+  isKeyframeStart,
+  readHeaderExtensions,
+  type RtpHeader,
+} from '@str0m/rtp'
+import type { Instant, Mid, Rid, Ssrc } from '@str0m/sans-io'
+import type { Codec } from './codec.ts'
+import type { Media } from './media.ts'
+
+/** A packet that came in, in RTP mode: an event. */
+export class RtpPacket {
+  readonly type = 'rtpPacket'
+  readonly mid: Mid
+  /** Which of several encodings it is of. */
+  readonly rid: Rid | undefined
+  readonly codec: Codec
+  /** That of the stream, also where the packet came as a retransmission. */
+  readonly header: RtpHeader
+  /** The decrypted packet; `header` says where its payload is. Yours. */
+  readonly bytes: Uint8Array
+  readonly receivedAt: Instant
+  /** Whether it is a packet that was lost, and was sent again. */
+  readonly retransmitted: boolean
+  readonly #ids: ExtensionIds
+  #extensions: HeaderExtensions | undefined
+
+  constructor(
+    media: Media,
+    rid: Rid | undefined,
+    codec: Codec,
+    header: RtpHeader,
+    bytes: Uint8Array,
+    receivedAt: Instant,
+    retransmitted: boolean,
+  ) {
+    this.mid = media.mid
+    this.rid = rid
+    this.codec = codec
+    this.header = header
+    this.bytes = bytes
+    this.receivedAt = receivedAt
+    this.retransmitted = retransmitted
+    this.#ids = media.extensionIds
+  }
+
+  get ssrc(): Ssrc {
+    return this.header.ssrc
+  }
+
+  /** Without padding. A view. */
+  get payload(): Uint8Array {
+    const { payloadStart, payloadLength } = this.header
+    return this.bytes.subarray(payloadStart, payloadStart + payloadLength)
+  }
+
+  /** The header extensions that are understood. */
+  get extensions(): HeaderExtensions {
+    this.#extensions ??= readHeaderExtensions(this.bytes, this.header, this.#ids)
+    return this.#extensions
+  }
+
+  /** Whether a keyframe begins with it: a decoder can join here. Always true for audio. */
+  get startsKeyframe(): boolean {
+    return isKeyframeStart(this.codec.name, this.payload)
+  }
+}

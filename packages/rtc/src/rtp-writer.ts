@@ -1,0 +1,112 @@
+import type { Forwarder, ForwarderStatistics, HeaderExtensions } from '@str0m/rtp'
+import type { Pt, Rid, Ssrc } from '@str0m/sans-io'
+import type { Codec } from './codec.ts'
+import type { Media, MediaOwner } from './media.ts'
+import type { RtpPacket } from './rtp-packet.ts'
+
+/** What a packet says beside its payload. */
+export interface RtpFields {
+  /** One of `media.codecs`; it goes out with that codec's `sendPt`. */
+  readonly pt: Pt
+  /** 16 bits. Each is used once: encryption depends on it (RFC 3711 section 9.1). */
+  readonly sequenceNumber: number
+  /** 32 bits. */
+  readonly timestamp: number
+  /** Default false. */
+  readonly marker?: boolean
+  /** Contributing sources, 15 at most. */
+  readonly csrcs?: readonly Ssrc[]
+  /** Beside the mid and the rid, which are always sent where the peer knows them. Those that were not negotiated are left out. */
+  readonly extensions?: HeaderExtensions
+}
+
+/** Sends packets with the sequence numbers and timestamps that it is given. Made by `Media.rtpWriter`. */
+export class RtpWriter {
+  readonly rid: Rid | undefined
+  readonly #media: Media
+  readonly #owner: MediaOwner
+
+  constructor(media: Media, rid: Rid | undefined, owner: MediaOwner) {
+    this.rid = rid
+    this.#media = media
+    this.#owner = owner
+  }
+
+  /**
+   * Sends a packet. False where it was not sent since the peer is not connected. Throws a `UsageError`: `closed`, `not-sending`, `unknown-payload-type`,
+   * `invalid-packet` (too large for a datagram, or fields out of range), `sequence-number-used` (before, or so far back that it cannot be told).
+   */
+  write(fields: RtpFields, payload: Uint8Array): boolean {
+    return this.#owner.writeRtp(this.#media, this.rid, fields, payload)
+  }
+}
+
+/**
+ * Sends on what other peers sent: packets of one source at a time, with sequence numbers and timestamps of its own, so that the receiver sees one
+ * unbroken stream. Where another source is selected (another encoding, another speaker), it takes over at its next keyframe. Made by `Media.forwarder`.
+ */
+export class PacketForwarder {
+  readonly codec: Codec
+  readonly rid: Rid | undefined
+  readonly #media: Media
+  readonly #owner: MediaOwner
+  readonly #forwarder: Forwarder
+
+  constructor(media: Media, codec: Codec, rid: Rid | undefined, owner: MediaOwner) {
+    this.codec = codec
+    this.rid = rid
+    this.#media = media
+    this.#owner = owner
+    this.#forwarder = owner.forwarder(media, rid, codec)
+  }
+
+  /** The source that is wanted; `undefined`: none. */
+  get selected(): Ssrc | undefined {
+    return this.#forwarder.selected
+  }
+
+  /** The source whose packets go out now. */
+  get current(): Ssrc | undefined {
+    return this.#forwarder.current
+  }
+
+  /** Whether the selected source waits for a keyframe: ask its sender for one (`media.requestKeyframe('pli', ssrc)` of that peer). */
+  get needsKeyframe(): boolean {
+    return this.#forwarder.needsKeyframe
+  }
+
+  /** The highest temporal layer that goes out, 0 to 7 (VP8, VP9). Default 7: all. */
+  get maxTemporalLayer(): number {
+    return this.#forwarder.maxTemporalLayer
+  }
+
+  set maxTemporalLayer(layer: number) {
+    this.#forwarder.maxTemporalLayer = layer
+  }
+
+  /** The highest spatial layer that goes out, 0 to 7 (VP9). Default 7: all. */
+  get maxSpatialLayer(): number {
+    return this.#forwarder.maxSpatialLayer
+  }
+
+  set maxSpatialLayer(layer: number) {
+    this.#forwarder.maxSpatialLayer = layer
+  }
+
+  get statistics(): Readonly<ForwarderStatistics> {
+    return this.#forwarder.statistics
+  }
+
+  /** Wants this source from its next keyframe on; the one before goes on until then. `undefined`: none, at once. */
+  select(ssrc: Ssrc | undefined): void {
+    this.#forwarder.select(ssrc)
+  }
+
+  /**
+   * Takes a packet of any of the sources, and sends it where it is of the one that goes out. False where nothing was sent. Throws a `UsageError`:
+   * `closed`, `not-sending`.
+   */
+  forward(packet: RtpPacket): boolean {
+    return this.#owner.forward(this.#media, this.rid, this.codec, this.#forwarder, packet)
+  }
+}

@@ -1,0 +1,46 @@
+import type { Rid } from '@str0m/sans-io'
+import type { Codec } from './codec.ts'
+import type { Media, MediaOwner } from './media.ts'
+
+/** A point in the time of a media stream. */
+export interface MediaTime {
+  /** In units of 1 / `clockRate` s, unwrapped: it goes on rising where the RTP timestamp starts again. */
+  readonly value: number
+  /** Hertz. */
+  readonly clockRate: number
+}
+
+/** What may be said of a frame beside its bytes. */
+export interface WriteOptions {
+  /** Whether decoding can start here. Needed for VP8 alone: the others' frames say it themselves. */
+  readonly keyframe?: boolean
+  /** Loudness in −dBov: 0 (loudest) to 127 (silence), RFC 6464. Sent where the peer takes it. */
+  readonly audioLevel?: number
+  readonly voiceActivity?: boolean
+}
+
+/** Sends the frames of one payload type. Made by `Media.writer`. */
+export class Writer {
+  readonly codec: Codec
+  /** Which of several encodings it sends; `undefined`: the first, or the only one. */
+  readonly rid: Rid | undefined
+  readonly #media: Media
+  readonly #owner: MediaOwner
+
+  constructor(media: Media, codec: Codec, rid: Rid | undefined, owner: MediaOwner) {
+    this.codec = codec
+    this.rid = rid
+    this.#media = media
+    this.#owner = owner
+  }
+
+  /**
+   * Sends a whole encoded frame, as a decoder takes it (H.264 in the byte-stream format, AV1 as a temporal unit). `time` is when it is to
+   * be played, on a clock of the stream's own that starts anywhere. False where it was not sent since the peer is not connected.
+   * Throws a `UsageError`: `closed`, `not-sending` (the direction does not allow it), `invalid-frame` (malformed, or an audio frame
+   * larger than a datagram).
+   */
+  write(time: MediaTime, data: Uint8Array, options: WriteOptions = {}): boolean {
+    return this.#owner.write(this.#media, this.rid, this.codec, time, data, options)
+  }
+}

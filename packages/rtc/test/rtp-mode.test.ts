@@ -1,0 +1,254 @@
+import { SeededRandom, UsageError } from '@str0m/sans-io'
+import { describe, expect, it } from 'vitest'
+import type { Rtc, RtpPacket } from '../src/index.ts'
+import { connectedPair, eventsOf } from './harness.ts'
+
+const LINK = { latency: 20 }
+const RTP = { rtpMode: true } as const
+const VIDEO = '1'
+const AUDIO = '0'
+
+function vp8Pt(rtc: Rtc): number {
+  return rtc.media(VIDEO)!.codecs.find(({ name }) => name === 'VP8')!.pt
+}
+
+/** A VP8 frame of so many bytes, which says itself whether it is a keyframe. */
+function vp8(length: number, keyframe: boolean, fill: number): Uint8Array {
+  const frame = new Uint8Array(length).fill(fill)
+  frame[0] = keyframe ? 0x10 : 0x11
+  return frame
+}
+
+function codeOf(call: () => unknown): string | undefined {
+  try {
+    call()
+  } catch (error) {
+    if (error instanceof UsageError) return error.code
+    throw error
+  }
+  return undefined
+}
+
+describe('RTP mode', () => {
+  it('gives the packets as they were sent, with their extensions', () => {
+    const { a, b, pair } = connectedPair({ seed: 1, link: LINK, a: RTP, b: RTP })
+    const writer = a.media(AUDIO)!.rtpWriter()
+    const { pt } = a.media(AUDIO)!.codecs[0]!
+    for (let i = 0; i < 5; i++) {
+      const sent = writer.write(
+        {
+          pt,
+          sequenceNumber: (65_533 + i) & 0xffff,
+          timestamp: 960 * i,
+          marker: i === 0,
+          csrcs: [7],
+          ...(i === 2 ? { extensions: { audioLevel: 30, voiceActivity: true } } : {}),
+        },
+        Uint8Array.of(0xfc, i),
+      )
+      expect(sent).toBe(true)
+    }
+    pair.runFor(100)
+    const packets = eventsOf(pair.b.events, 'rtpPacket')
+    expect(packets.map(({ header }) => header.sequenceNumber)).toEqual([65_533, 65_534, 65_535, 0, 1])
+    expect(packets.map(({ header }) => header.timestamp)).toEqual([0, 960, 1920, 2880, 3840])
+    expect(packets.map(({ header }) => header.marker)).toEqual([true, false, false, false, false])
+    expect(packets.map(({ payload }) => payload[1])).toEqual([0, 1, 2, 3, 4])
+    expect(packets.map(({ extensions }) => extensions.audioLevel)).toEqual([
+      undefined,
+      undefined,
+      30,
+      undefined,
+      undefined,
+    ])
+    expect(packets[2]).toMatchObject({ mid: AUDIO, retransmitted: false, startsKeyframe: true })
+    expect(packets[2]!.extensions).toMatchObject({ mid: AUDIO, voiceActivity: true })
+    expect(packets[0]!.header.csrcs).toEqual([7])
+    expect(b.statistics.inbound[0]).toMatchObject({ packetsReceived: 5, packetsLost: 0 })
+    expect(eventsOf(pair.b.events, 'mediaData')).toEqual([])
+  })
+
+  it('lost packets come again under the header that they had', () => {
+    const { a, b, pair } = connectedPair({ seed: 2, link: LINK, a: RTP, b: RTP })
+    const writer = a.media(VIDEO)!.rtpWriter()
+    const pt = vp8Pt(a)
+    const count = 400
+    for (let i = 0; i < count; i++) {
+      // nobody knows of a loss at the very ends
+      if (i === 1) pair.aToB.configure(pair.now, { latency: 20, loss: 0.1 })
+      if (i === count - 5) pair.aToB.configure(pair.now, { latency: 20 })
+      const sequenceNumber = (65_400 + i) & 0xffff
+      writer.write({ pt, sequenceNumber, timestamp: 3000 * i }, vp8(900, i === 0, i))
+      pair.runFor(5)
+    }
+    pair.runFor(2000)
+    const packets = eventsOf(pair.b.events, 'rtpPacket')
+    const bySequence = new Map(packets.map((packet) => [packet.header.sequenceNumber, packet]))
+    expect(packets.some(({ retransmitted }) => retransmitted)).toBe(true)
+    expect(bySequence.size).toBe(count)
+    for (let i = 0; i < count; i++) {
+      const packet = bySequence.get((65_400 + i) & 0xffff)!
+      expect(packet.header.timestamp).toBe((3000 * i) >>> 0)
+      expect(packet.header.payloadType).toBe(pt)
+      expect(packet.ssrc).toBe(a.media(VIDEO)!.localStreams[0]!.ssrc)
+      expect(packet.payload.subarray(1, 3)).toEqual(vp8(900, i === 0, i).subarray(1, 3))
+    }
+    expect(b.statistics.inbound[0]!.retransmittedPacketsReceived).toBeGreaterThan(0)
+  })
+
+  it('refuses a sequence number that was used, since its keystream was', () => {
+    const { a } = connectedPair({ seed: 3, link: LINK, a: RTP, b: RTP })
+    const writer = a.media(AUDIO)!.rtpWriter()
+    const { pt } = a.media(AUDIO)!.codecs[0]!
+    const write = (sequenceNumber: number) => () =>
+      writer.write({ pt, sequenceNumber, timestamp: 0 }, Uint8Array.of(1))
+    expect(codeOf(write(10))).toBeUndefined()
+    expect(codeOf(write(12))).toBeUndefined()
+    expect(codeOf(write(11))).toBeUndefined()
+    expect(codeOf(write(11))).toBe('sequence-number-used')
+    expect(codeOf(write(10))).toBe('sequence-number-used')
+    expect(codeOf(write(65_536))).toBe('invalid-packet')
+    expect(codeOf(write(0.5))).toBe('invalid-packet')
+    expect(codeOf(() => writer.write({ pt, sequenceNumber: 13, timestamp: 0 }, new Uint8Array(1200)))).toBe(
+      'invalid-packet',
+    )
+    expect(codeOf(() => writer.write({ pt: 127, sequenceNumber: 13, timestamp: 0 }, Uint8Array.of(1)))).toBe(
+      'unknown-payload-type',
+    )
+  })
+
+  it('and frames do not mix', () => {
+    const { a, b } = connectedPair({ seed: 4, link: LINK, a: RTP })
+    expect(codeOf(() => a.media(AUDIO)!.writer(a.media(AUDIO)!.codecs[0]!.pt))).toBe('wrong-mode')
+    expect(codeOf(() => b.media(AUDIO)!.rtpWriter())).toBe('wrong-mode')
+    expect(codeOf(() => b.media(AUDIO)!.forwarder(0))).toBe('wrong-mode')
+    expect(codeOf(() => a.media(AUDIO)!.rtpWriter('x'))).toBe('unknown-rid')
+  })
+})
+
+describe('forwarding', () => {
+  /** Two publishers of frames, each to a peer of the server's in RTP mode, and one subscriber: what a small SFU has. */
+  function conference(seed: number, loss = 0) {
+    const publishers = [0, 1].map((i) =>
+      connectedPair({ seed: seed + i, link: { latency: 10, loss }, b: RTP }),
+    )
+    const subscriber = connectedPair({ seed: seed + 2, link: { latency: 10, loss }, a: RTP })
+    const out = subscriber.a.media(VIDEO)!
+    const forwarder = out.forwarder(vp8Pt(subscriber.a))
+    const seen = [0, 0]
+    /** Runs all for so long, and hands on what came. */
+    const run = (milliseconds: number): void => {
+      publishers.forEach(({ b, pair }, i) => {
+        pair.runFor(milliseconds)
+        const packets = eventsOf(pair.b.events, 'rtpPacket')
+        for (const packet of packets.slice(seen[i])) {
+          forwarder.forward(packet)
+        }
+        if (forwarder.needsKeyframe && packets.some(({ ssrc }) => ssrc === forwarder.selected)) {
+          b.media(VIDEO)!.requestKeyframe('pli', forwarder.selected)
+        }
+        seen[i] = packets.length
+      })
+      subscriber.pair.runFor(milliseconds)
+    }
+    return { publishers, subscriber, forwarder, run }
+  }
+
+  it('one source after the other, as one stream that never needs a keyframe of its own', () => {
+    for (let seed = 10; seed < 20; seed++) {
+      const { publishers, subscriber, forwarder, run } = conference(seed)
+      const random = new SeededRandom(seed)
+      const sources = publishers.map(({ a }) => a.media(VIDEO)!.localStreams[0]!.ssrc)
+      const answered = [0, 0]
+      let frames = 0
+      for (let i = 0; i < 200; i++) {
+        if (i % 50 === 0) forwarder.select(sources[(i / 50) % 2])
+        publishers.forEach(({ a, pair }, k) => {
+          const asked = eventsOf(pair.a.events, 'keyframeRequest').length
+          const keyframe = i === 0 || asked > answered[k]!
+          answered[k] = asked
+          a.media(VIDEO)!
+            .writer(vp8Pt(a))
+            .write({ value: 3000 * i, clockRate: 90_000 }, vp8(1 + random.integer(4000), keyframe, i), {
+              keyframe,
+            })
+        })
+        frames++
+        run(33)
+      }
+      run(500)
+      const received = eventsOf(subscriber.pair.b.events, 'mediaData')
+      expect(received.length, `seed ${seed}`).toBeGreaterThan(0.9 * frames)
+      expect(
+        received.every(({ contiguous }) => contiguous),
+        `seed ${seed}: a gap at a switch`,
+      ).toBe(true)
+      const times = received.map(({ time }) => time.value)
+      expect(
+        times.every((time, i) => i === 0 || time > times[i - 1]!),
+        `seed ${seed}: times go back`,
+      ).toBe(true)
+      expect(forwarder.statistics.switches, `seed ${seed}`).toBe(4)
+      expect(eventsOf(subscriber.pair.a.events, 'keyframeRequest').length, `seed ${seed}`).toBe(0)
+    }
+  })
+
+  it('temporal layers are left out without a hole in the picture ids', () => {
+    const { subscriber, forwarder } = conference(30)
+    // packets of VP8 with 15-bit picture ids and three temporal layers, as an encoder of conferences makes them
+    const source = connectedPair({ seed: 40, link: LINK, a: RTP, b: RTP })
+    const writer = source.a.media(VIDEO)!.rtpWriter()
+    forwarder.select(source.a.media(VIDEO)!.localStreams[0]!.ssrc)
+    forwarder.maxTemporalLayer = 0
+    const tids = [0, 2, 1, 2]
+    for (let i = 0; i < 80; i++) {
+      const tid = tids[i % 4]!
+      const tl0 = i >> 2
+      const descriptor = [0x90, 0xe0, 0x80 | (i >> 8), i & 0xff, tl0, tid << 6]
+      const payload = Uint8Array.from([...descriptor, ...vp8(50, i === 0, i)])
+      writer.write({ pt: vp8Pt(source.a), sequenceNumber: i, timestamp: 3000 * i, marker: true }, payload)
+      source.pair.runFor(10)
+    }
+    source.pair.runFor(100)
+    for (const packet of eventsOf(source.pair.b.events, 'rtpPacket')) forwarder.forward(packet)
+    subscriber.pair.runFor(100)
+    const received = eventsOf(subscriber.pair.b.events, 'mediaData')
+    expect(received.length).toBe(20)
+    expect(received.every(({ contiguous }) => contiguous)).toBe(true)
+  })
+
+  it('hands on what the codec says, and the level of audio', () => {
+    const source = connectedPair({ seed: 50, link: LINK, a: RTP, b: RTP })
+    const sink = connectedPair({ seed: 51, link: LINK, a: RTP, b: RTP })
+    const { pt } = sink.a.media(AUDIO)!.codecs[0]!
+    const forwarder = sink.a.media(AUDIO)!.forwarder(pt)
+    const { ssrc } = source.a.media(AUDIO)!.localStreams[0]!
+    forwarder.select(ssrc)
+    expect(forwarder).toMatchObject({ selected: ssrc, current: undefined, needsKeyframe: true })
+    const writer = source.a.media(AUDIO)!.rtpWriter()
+    for (let i = 0; i < 3; i++) {
+      writer.write(
+        {
+          pt,
+          sequenceNumber: i,
+          timestamp: 960 * i,
+          extensions: { audioLevel: 10 + i, voiceActivity: i === 1 },
+        },
+        Uint8Array.of(0xfc, i),
+      )
+    }
+    source.pair.runFor(50)
+    for (const packet of eventsOf(source.pair.b.events, 'rtpPacket')) forwarder.forward(packet)
+    expect(forwarder.current).toBe(ssrc)
+    sink.pair.runFor(50)
+    const packets: RtpPacket[] = eventsOf(sink.pair.b.events, 'rtpPacket')
+    expect(packets.map(({ extensions }) => [extensions.audioLevel, extensions.voiceActivity])).toEqual([
+      [10, false],
+      [11, true],
+      [12, false],
+    ])
+    expect(packets.every((packet) => packet.ssrc === sink.a.media(AUDIO)!.localStreams[0]!.ssrc)).toBe(true)
+    forwarder.select(undefined)
+    expect(forwarder.forward(packets[0]!)).toBe(false)
+  })
+})

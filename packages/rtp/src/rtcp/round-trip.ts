@@ -1,0 +1,77 @@
+import type { Instant, Ssrc } from '@str0m/sans-io'
+import { ntpMiddle } from '../ntp.ts'
+import type { ExtendedReport, ExtendedReportBlock } from './rtcp.ts'
+
+/** Reference times of ours that an answer can refer to: a peer answers within the next few. */
+const REMEMBERED = 8
+/** Peers that asked since the last report: on one transport there is one. */
+export const MAX_REFERENCE_TIMES: number = 32
+
+type Delays = Extract<ExtendedReportBlock, { type: 'delaySinceLastReceiverReport' }>
+
+/**
+ * The round-trip time without sender reports, RFC 3611 sections 4.4 and 4.5: one that only receives states its clock (RRTR), and the peer
+ * answers how long ago that was (DLRR). Both roles in one: each report is to be given to `handleReport`, and the blocks of `blocks` sent.
+ */
+export class ExtendedReportTimes {
+  readonly #ssrc: Ssrc
+  readonly #sent: { readonly middle: number; readonly at: Instant }[] = []
+  #roundTripTime: number | undefined
+  /** What the peers stated since the last report. */
+  readonly #heard = new Map<Ssrc, { readonly middle: number; readonly at: Instant }>()
+
+  /** `ssrc` is that of our reports. */
+  constructor(ssrc: Ssrc) {
+    this.#ssrc = ssrc
+  }
+
+  /** Seconds; `undefined` before an answer. */
+  get roundTripTime(): number | undefined {
+    return this.#roundTripTime
+  }
+
+  /**
+   * The blocks of the next report, whose time is `ntpTime`: our own reference time where we `ask`, and the answers to those that came since
+   * the last call.
+   */
+  blocks(now: Instant, ntpTime: bigint, ask: boolean): ExtendedReportBlock[] {
+    const blocks: ExtendedReportBlock[] = []
+    if (ask) {
+      this.#sent.push({ middle: ntpMiddle(ntpTime), at: now })
+      if (this.#sent.length > REMEMBERED) this.#sent.shift()
+      blocks.push({ type: 'receiverReferenceTime', ntpTime })
+    }
+    if (this.#heard.size > 0) {
+      const reports = Array.from(this.#heard, ([ssrc, { middle, at }]) => ({
+        ssrc,
+        lastReceiverReport: middle,
+        // in units of 1/65536 s
+        delaySinceLastReceiverReport: Math.min(0xffff_ffff, Math.max(0, Math.floor((now - at) * 65.536))),
+      }))
+      this.#heard.clear()
+      blocks.push({ type: 'delaySinceLastReceiverReport', reports })
+    }
+    return blocks
+  }
+
+  /** Takes a peer's report. */
+  handleReport(now: Instant, report: ExtendedReport): void {
+    for (const block of report.blocks) {
+      if (block.type === 'delaySinceLastReceiverReport') this.#handleDelays(now, block)
+      if (block.type !== 'receiverReferenceTime') continue
+      if (!this.#heard.has(report.ssrc) && this.#heard.size >= MAX_REFERENCE_TIMES) continue
+      this.#heard.set(report.ssrc, { middle: ntpMiddle(block.ntpTime), at: now })
+    }
+  }
+
+  #handleDelays(now: Instant, { reports }: Delays): void {
+    for (const { ssrc, lastReceiverReport, delaySinceLastReceiverReport } of reports) {
+      if (ssrc !== this.#ssrc) continue
+      const sent = this.#sent.find(({ middle }) => middle === lastReceiverReport)
+      if (sent === undefined) continue
+      const roundTrip = now - sent.at - delaySinceLastReceiverReport / 65.536
+      // a peer that says it waited longer than it can have is not believed; one unit is rounding
+      if (roundTrip > -1) this.#roundTripTime = Math.max(0, roundTrip) / 1000
+    }
+  }
+}

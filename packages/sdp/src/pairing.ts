@@ -1,0 +1,68 @@
+import { parseParameters, retransmittedPt } from './codec.ts'
+import type { PayloadFormat } from './model.ts'
+
+/** The formats of an offer that its answer takes. */
+export interface PairedPayloads {
+  /** Ours, in the answer's order: what the peer sends. */
+  readonly payloads: PayloadFormat[]
+  /** What is to be sent to the peer instead of our payload type, where its answer has another (RFC 3264 section 5.1). */
+  readonly sendPts: ReadonlyMap<number, number>
+}
+
+/** Finds the formats that were `offered` in those of the answer: by the payload type, or, where the answer uses its own, by what they are. */
+export function pairPayloads(
+  offered: readonly PayloadFormat[],
+  answered: readonly PayloadFormat[],
+): PairedPayloads {
+  const payloads: PayloadFormat[] = []
+  const sendPts = new Map<number, number>()
+  const taken = new Set<PayloadFormat>()
+  const paired = new Map<number, number>()
+  const take = (ours: PayloadFormat, theirs: PayloadFormat): void => {
+    taken.add(ours)
+    // RFC 4585 section 4.2: feedback is what both list
+    payloads.push({ ...ours, feedback: ours.feedback.filter((type) => theirs.feedback.includes(type)) })
+    paired.set(theirs.pt, ours.pt)
+    if (ours.pt !== theirs.pt) sendPts.set(ours.pt, theirs.pt)
+  }
+  for (const theirs of answered) {
+    if (retransmittedPt(theirs) !== undefined) continue
+    const same = offered.find(
+      ({ pt, name }) => pt === theirs.pt && name.toLowerCase() === theirs.name.toLowerCase(),
+    )
+    const ours = same ?? offered.find((format) => !taken.has(format) && isSameFormat(format, theirs))
+    if (ours !== undefined && !taken.has(ours)) take(ours, theirs)
+  }
+  for (const theirs of answered) {
+    const original = paired.get(retransmittedPt(theirs) ?? -1)
+    if (original === undefined) continue
+    const ours = offered.find((format) => retransmittedPt(format) === original)
+    if (ours !== undefined && !taken.has(ours)) take(ours, theirs)
+  }
+  return { payloads, sendPts }
+}
+
+/** Parameters by which formats of one name differ: RFC 6184 section 8.2.2, RFC 7798 section 7.2.2, RFC 9628 section 7.2, and AV1's. */
+const CONFIGURATION = ['packetization-mode', 'profile-level-id', 'profile-id', 'profile', 'tier-flag']
+/** What stands for one that is not there. */
+const DEFAULTS: Readonly<Record<string, string>> = {
+  'packetization-mode': '0',
+  'profile-id': '0',
+  profile: '0',
+  'tier-flag': '0',
+}
+
+function isSameFormat(a: PayloadFormat, b: PayloadFormat): boolean {
+  if (a.name.toLowerCase() !== b.name.toLowerCase() || a.clockRate !== b.clockRate) return false
+  if ((a.channels ?? 1) !== (b.channels ?? 1)) return false
+  const ours = parseParameters(a.parameters)
+  const theirs = parseParameters(b.parameters)
+  return CONFIGURATION.every((name) => {
+    const value = (parameters: ReadonlyMap<string, string>): string => {
+      const text = parameters.get(name) ?? DEFAULTS[name] ?? ''
+      // the level may differ, the profile may not
+      return name === 'profile-level-id' ? text.slice(0, 4).toLowerCase() : text
+    }
+    return value(ours) === value(theirs)
+  })
+}
