@@ -4,7 +4,7 @@ import { createSocket, type Socket } from 'node:dgram'
 import type { Peer, Stack } from './stack.ts'
 
 /** Characters of an offer and of an answer of ours with one video section. */
-const DESCRIPTION_LENGTH = 2700
+const DESCRIPTION_LENGTH = 3600
 /**
  * Bytes of the datagrams of a connection, each sent as soon as the one before is there: two checks with their answers, four flights of DTLS, and
  * the check that nominates. The side that answers begins.

@@ -21,12 +21,13 @@ function prf(
   const labelAndSeed = concatBytes([encodeUtf8(label), seed])
   const out = new Uint8Array(length)
   let a = hmac.sign(labelAndSeed)
-  for (let at = 0; at < length; at += hmac.length) {
+  for (let at = 0; ;) {
     const block = hmac.sign(a, labelAndSeed)
     out.set(block.subarray(0, Math.min(hmac.length, length - at)), at)
+    at += hmac.length
+    if (at >= length) return out
     a = hmac.sign(a)
   }
-  return out
 }
 
 /** What a finished key exchange comes to: the secrets of a connection. */

@@ -139,8 +139,12 @@ export class RtcRouter {
     }
   }
 
+  #peerAt({ address, port }: SocketAddress): Peer | undefined {
+    return this.#byAddress.get(port)?.get(address)
+  }
+
   #handleReceive(input: Receive): void {
-    const known = this.#byAddress.get(input.source.port)?.get(input.source.address)
+    const known = this.#peerAt(input.source)
     const stun = demultiplex(input.contents) === 'stun'
     const peer = stun ? (this.#byStun(input.contents) ?? known) : known
     if (peer === undefined) {
@@ -176,8 +180,12 @@ export class RtcRouter {
   #noteTransmit(peer: Peer, contents: Uint8Array, destination: SocketAddress): void {
     if (contents.length < STUN_HEADER_LENGTH) return
     const type = readU16(contents, 0)
-    if (type === BINDING_REQUEST) this.#noteTransaction(peer, contents)
-    else if (type === BINDING_SUCCESS) this.#expectFrom(peer, destination)
+    if (type === BINDING_REQUEST) {
+      // the answer from an address that is this peer's is found by that: an idle peer's checks are not kept
+      if (this.#peerAt(destination) !== peer) this.#noteTransaction(peer, contents)
+    } else if (type === BINDING_SUCCESS) {
+      this.#expectFrom(peer, destination)
+    }
   }
 
   /**
@@ -186,7 +194,7 @@ export class RtcRouter {
    */
   #expectFrom(peer: Peer, address: SocketAddress): void {
     if (peer.addresses.length >= MAX_ADDRESSES_PER_PEER) return
-    if (this.#byAddress.get(address.port)?.has(address.address) === true) return
+    if (this.#peerAt(address) !== undefined) return
     this.#learnAddress(peer, address)
   }
 

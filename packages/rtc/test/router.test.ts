@@ -84,6 +84,24 @@ describe('many peers on one socket', () => {
     })
   })
 
+  it('stay connected for as long as they are idle, and the answer to each check finds its peer', () => {
+    const server = new Server()
+    for (let i = 0; i < 3; i++) server.call(`198.51.100.${i + 1}:7000`)
+    server.connect()
+    const before = server.callers.map(({ rtc }) => rtc.statistics.ice.pairs[0]!)
+    for (let i = 0; i < 600; i++) server.step(500)
+    server.callers.forEach(({ rtc }, i) => {
+      const [pair] = rtc.statistics.ice.pairs
+      const sent = pair!.requestsSent - before[i]!.requestsSent
+      // RFC 7675 section 5.1: every 4 to 6 s
+      expect(sent).toBeGreaterThanOrEqual(300 / 6)
+      expect(sent).toBeLessThanOrEqual(300 / 4)
+      expect(pair!.responsesReceived - before[i]!.responsesReceived).toBe(sent)
+      expect(rtc.connected).toBe(true)
+    })
+    expect(server.router.unrouted).toBe(0)
+  })
+
   it('go by their new user name after an ICE restart', () => {
     const server = new Server()
     const { rtc, peer } = server.call('198.51.100.1:7000')

@@ -1,12 +1,6 @@
 import type { Capabilities } from './answer.ts'
 import { type CodecCapability, isMediaFormat, matchesCodec, retransmittedPt } from './codec.ts'
-import {
-  type Direction,
-  type ExtensionMap,
-  type MediaSection,
-  mediaSection,
-  type PayloadFormat,
-} from './model.ts'
+import { type Direction, type MediaSection, mediaSection, type PayloadFormat } from './model.ts'
 
 /**
  * The payload types that are given out when a preferred one is taken: the dynamic range, and when that is used up the unassigned one
@@ -119,12 +113,10 @@ export function offerSection(
   }
   section.payloads = describeRedundancy(section.payloads)
   section.formats = section.payloads.map(({ pt }) => String(pt))
-  section.extensions = capabilities.extensions[kind]
-    .map((uri): ExtensionMap | undefined => {
-      const id = numbering.extensionId(uri)
-      return id === undefined ? undefined : { id, uri }
-    })
-    .filter((extension) => extension !== undefined)
+  for (const uri of capabilities.extensions[kind]) {
+    const id = numbering.extensionId(uri)
+    if (id !== undefined) section.extensions.push({ id, uri })
+  }
   section.extmapAllowMixed = true
   section.rtcpMux = true
   section.rtcpReducedSize = true
