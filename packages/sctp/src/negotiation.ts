@@ -22,14 +22,14 @@ export function makeOffer(
   unrecognized: readonly Uint8Array[] = [],
   cookie?: Uint8Array,
 ): Uint8Array {
-  const { receiveWindow, streams, zeroChecksum } = settings
+  const { receiveWindow, streams, zeroChecksum, interleaving } = settings
   return writeInit({
     initiateTag: local.tag,
     initialTsn: local.initialTsn,
     receiverWindow: receiveWindow,
     outboundStreams: streams,
     inboundStreams: streams,
-    extensions: { forwardTsn: true, reConfig: true, zeroChecksum },
+    extensions: { forwardTsn: true, reConfig: true, zeroChecksum, interleaving },
     unrecognized,
     ...(cookie === undefined ? {} : { cookie }),
   })
