@@ -1,6 +1,7 @@
 import { readU32 } from '@str0m/sans-io'
 import type { Settings } from './options.ts'
 import type { Agreement } from './transfer.ts'
+import { INITIAL_WINDOW } from './window-tuner.ts'
 import { type Init, writeInit } from './wire/init.ts'
 
 /** What an endpoint calls itself in one handshake. */
@@ -26,7 +27,7 @@ export function makeOffer(
   return writeInit({
     initiateTag: local.tag,
     initialTsn: local.initialTsn,
-    receiverWindow: receiveWindow,
+    receiverWindow: Math.min(receiveWindow, INITIAL_WINDOW),
     outboundStreams: streams,
     inboundStreams: streams,
     extensions: { forwardTsn: true, reConfig: true, zeroChecksum, interleaving },

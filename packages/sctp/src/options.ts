@@ -12,7 +12,10 @@ export interface SctpOptions {
   readonly remotePort?: number
   /** Bytes of the largest packet, 576 to 65535. Default 1191: what DTLS leaves of 1228 bytes. It is not probed. */
   readonly maxPacketSize?: number
-  /** Bytes that may be held for reassembly and order, 65536 to 2³⁰; what the peer is told. Default 8 MiB. */
+  /**
+   * Bytes that may be held for reassembly and order, 65536 to 2³⁰. The peer is told 256 KiB at first, and more as it sends more in a
+   * round trip. Default 8 MiB.
+   */
   readonly receiveWindow?: number
   /** Bytes of the largest message that is taken from the peer; a larger one ends the association. Default 1 MiB. */
   readonly maxMessageSize?: number

@@ -2,6 +2,7 @@ import { type Instant, NEVER, readU16, readU32, serial32, writeU16, writeU32 } f
 import { InterleavedReassembly } from './interleaved-reassembly.ts'
 import { type Reassembler, Reassembly } from './reassembly.ts'
 import { MAX_TSN_AHEAD, ReceivedTsns } from './received-tsns.ts'
+import type { RoundTrip } from './round-trip.ts'
 import type { IncomingMessage } from './stream-order.ts'
 import { countDrop, type Counters } from './statistics.ts'
 import {
@@ -13,6 +14,7 @@ import {
   TLV_HEADER,
 } from './wire/constants.ts'
 import type { PacketWriter } from './wire/packet.ts'
+import { WindowTuner } from './window-tuner.ts'
 import type { TlvIterator } from './wire/tlv.ts'
 
 /** Packets with data that one acknowledgement may wait for, RFC 9260 section 6.2. */
@@ -23,8 +25,9 @@ const MAX_WINDOW_FACTOR = 2
 export interface ReceiverOptions {
   /** The TSN that the peer starts with. */
   readonly initialTsn: number
-  /** Bytes. */
+  /** Bytes that may be held. */
   readonly window: number
+  readonly roundTrip: RoundTrip
   readonly maxMessageSize: number
   /** Whether the peer sends I-DATA (RFC 8260), and no DATA. */
   readonly interleaving: boolean
@@ -43,6 +46,9 @@ export class DataReceiver {
   readonly #options: ReceiverOptions
   readonly #tsns: ReceivedTsns
   readonly #reassembly: Reassembler
+  readonly #tuner: WindowTuner
+  /** Bytes of user data in the packet that is being read. */
+  #packetBytes = 0
   /** Bytes of a chunk's value before its user data. */
   readonly #header: number
   /** Packets with data since the last SACK. */
@@ -56,6 +62,7 @@ export class DataReceiver {
     this.#options = options
     this.#tsns = new ReceivedTsns(options.initialTsn - 1)
     const { interleaving, maxMessageSize, deliver } = options
+    this.#tuner = new WindowTuner(options.window)
     this.#header = (interleaving ? I_DATA_HEADER : DATA_HEADER) - TLV_HEADER
     this.#reassembly = interleaving
       ? new InterleavedReassembly(maxMessageSize, deliver)
@@ -127,6 +134,7 @@ export class DataReceiver {
       countDrop(counters, 'reset-pending')
       return 'ok'
     }
+    this.#packetBytes += length
     const hadGaps = this.#tsns.hasGaps
     this.#tsns.add(tsn)
     if (hadGaps || this.#tsns.hasGaps || (flags & DataFlag.immediate) !== 0) this.#immediate = true
@@ -159,6 +167,8 @@ export class DataReceiver {
   /** A packet with data has been taken whole. */
   endPacket(now: Instant): void {
     this.#packets++
+    this.#tuner.onData(now, this.#packetBytes, this.#options.roundTrip.smoothed)
+    this.#packetBytes = 0
     if (this.#packets >= PACKETS_PER_SACK) this.#immediate = true
     else this.#sackAt = Math.min(this.#sackAt, now + this.#options.sackDelay)
   }
@@ -223,13 +233,14 @@ export class DataReceiver {
   /** Adds a SACK, as many blocks as fit. */
   writeSack(writer: PacketWriter): void {
     const { starts, ends, duplicates, cumulative } = this.#tsns
+    const { window } = this.#options
     const room = (writer.room - 12) >> 2
     const blocks = Math.min(starts.length, room)
     const repeated = Math.min(duplicates.length, room - blocks)
     const at = writer.chunk(ChunkType.sack, 0, 12 + 4 * (blocks + repeated))
     const { bytes } = writer
     writeU32(bytes, at, cumulative)
-    writeU32(bytes, at + 4, Math.max(0, this.#options.window - this.#reassembly.heldBytes))
+    writeU32(bytes, at + 4, Math.max(0, Math.min(this.#tuner.window, window - this.#reassembly.heldBytes)))
     writeU16(bytes, at + 8, blocks)
     writeU16(bytes, at + 10, repeated)
     let entry = at + 12

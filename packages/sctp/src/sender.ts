@@ -9,6 +9,7 @@ import { type Instant, NEVER, readU16, readU32, serial16, serial32, writeU16, wr
 import type { CongestionController } from './congestion.ts'
 import type { OutgoingMessage, SendQueue } from './outgoing.ts'
 import { ChunkList, Outstanding, type SentChunk } from './outstanding.ts'
+import { Pacer } from './pacer.ts'
 import type { RoundTrip } from './round-trip.ts'
 import type { Counters } from './statistics.ts'
 import {
@@ -57,6 +58,9 @@ export class DataSender {
   readonly #queue: SendQueue
   readonly #counters: Counters
   readonly #outstanding: Outstanding
+  readonly #pacer: Pacer
+  /** Whether it is the pacer that holds up what waits. */
+  #isPaced = false
   readonly #flying = new ChunkList()
   readonly #lost = new ChunkList()
   #flight = 0
@@ -111,6 +115,7 @@ export class DataSender {
     this.#counters = options.counters
     this.#peerWindow = options.peerWindow
     this.#outstanding = new Outstanding(options.initialTsn)
+    this.#pacer = new Pacer(options.maxPayload)
     this.#advancedTsn = this.#outstanding.ackedTsn
     this.#highestAcked = this.#outstanding.ackedTsn
   }
@@ -140,23 +145,33 @@ export class DataSender {
 
   /** When `onTimer` is next to be called. */
   get nextAt(): Instant {
-    return Math.min(this.#retransmitAt, this.#probeAt, this.#reorderAt)
+    const at = Math.min(this.#retransmitAt, this.#probeAt, this.#reorderAt)
+    return this.#isPaced ? Math.min(at, this.#pacer.nextAt) : at
   }
 
   /** Whether `fill` would write something. */
   canSend(now: Instant): boolean {
     if (this.#forwardDue) return true
+    this.#isPaced = false
     const lost = this.#lost.head
-    if (lost !== undefined) return this.#mayRetransmit(lost)
+    if (lost !== undefined) return this.#mayRetransmit(lost) && this.#isTime(now)
     const message = this.#queue.current(now, this.#onExpired)
     return (
       message !== undefined &&
-      this.#maySendNew(Math.min(message.data.length - message.taken, this.#maxPayload))
+      this.#maySendNew(Math.min(message.data.length - message.taken, this.#maxPayload)) &&
+      this.#isTime(now)
     )
   }
 
   #mayRetransmit(chunk: SentChunk): boolean {
     return this.#probing || this.#flight === 0 || this.#flight + chunk.length <= this.#congestion.window
+  }
+
+  /** Whether the pacer too lets go of something; it is asked last. */
+  #isTime(now: Instant): boolean {
+    if (this.#probing || this.#flight === 0 || this.#pacer.maySend(now)) return true
+    this.#isPaced = true
+    return false
   }
 
   #maySendNew(length: number): boolean {
@@ -251,6 +266,7 @@ export class DataSender {
     chunk.state = 'flying'
     this.#flying.append(chunk)
     this.#flight += length
+    this.#pacer.onSent(length)
     this.#lastSentAt = now
     // RFC 9260 sections 6.3.2, rule R1, and 7.2.4, rule 4
     const isFirst = chunk.tsn === this.#outstanding.ackedTsn + 1
@@ -334,9 +350,17 @@ export class DataSender {
       this.#congestion.onAck(now, acked, flightBefore, sample ? this.#rackRtt : latest, min)
     }
     this.#peerWindow = Math.max(0, window - this.#flight)
+    this.#pace(now)
     this.#detectLoss(now)
     this.#advance(now)
     this.#rearm(now, cumulative > before)
+  }
+
+  #pace(now: Instant): void {
+    const { smoothed } = this.#roundTrip
+    const congestion = this.#congestion
+    const rate = congestion.pacingRate?.(smoothed) ?? (2 * congestion.window) / smoothed
+    this.#pacer.setRate(now, rate, smoothed)
   }
 
   /** Notes the gap blocks. Blocks that grew since the last SACK are read from where they grew. */

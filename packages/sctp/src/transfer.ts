@@ -72,6 +72,7 @@ export class Transfer {
     this.receiver = new DataReceiver({
       initialTsn: agreement.peerInitialTsn,
       window: settings.receiveWindow,
+      roundTrip: this.roundTrip,
       interleaving,
       maxMessageSize: settings.maxMessageSize,
       inboundStreams: agreement.inboundStreams,
