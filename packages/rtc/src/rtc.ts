@@ -9,20 +9,22 @@ import { type PlannedChannel, Channels } from './channels.ts'
 import { ChangeSet, PendingChanges, type PendingOffer } from './change-set.ts'
 import { demultiplex } from './demultiplex.ts'
 import type { Receive, RtcEvent, RtcInput, RtcOutput } from './events.ts'
+import { DirectApi, type DirectTarget } from './direct-api.ts'
+import { type AnswerChoices, IncomingOffer, NO_CHOICES } from './incoming-offer.ts'
 import type { Media } from './media.ts'
 import { MediaPlane } from './media-plane.ts'
 import type { RtcOptions } from './options.ts'
 import {
   type Changes,
   type Answer,
-  type LocalTransport,
   type MediaUpdate,
   type Negotiated,
   type Offer,
-  randomName,
   Session,
 } from './session.ts'
 import type { DropReason, RtcStatistics } from './statistics.ts'
+import type { LocalTransport } from './local-description.ts'
+import { randomName, randomSsrc } from './random-ids.ts'
 import { Transport, type TransportOutput } from './transport.ts'
 
 const MESSAGE_SIZE = { min: 1, max: 8 << 20, default: 256 << 10 } as const
@@ -51,6 +53,8 @@ export class Rtc {
   #pending: PendingOffer | undefined
   #now: Instant = 0
   #closed = false
+  /** How the session was set up; `undefined`: not yet. */
+  #mode: 'descriptions' | 'direct' | undefined
 
   /** Throws a `UsageError` (`invalid-option`). */
   constructor(options: RtcOptions = {}) {
@@ -147,11 +151,31 @@ export class Rtc {
    * `invalid-offer`, `wrong-state` where an offer of ours waits for its answer, `closed`.
    */
   acceptOffer(offer: Offer): Answer {
+    return this.#acceptOffer(offer, NO_CHOICES)
+  }
+
+  /**
+   * Reads the peer's offer, so that it can be looked at and answered in part, or refused. Nothing changes. Throws a `UsageError` as `acceptOffer`
+   * does.
+   */
+  readOffer(offer: Offer): IncomingOffer {
+    this.#checkNegotiable()
+    const summary = this.#session.negotiateOffer(checkDescription(offer, 'offer')).summarize()
+    return new IncomingOffer(summary, (choices) => this.#acceptOffer(offer, choices))
+  }
+
+  #checkNegotiable(): void {
     this.#checkOpen()
+    this.#checkMode('descriptions')
     if (this.#pending !== undefined) {
       throw new UsageError('wrong-state', 'An offer of ours waits for its answer: roll it back first')
     }
-    const negotiated = this.#session.negotiateOffer(checkDescription(offer, 'offer'))
+  }
+
+  #acceptOffer(offer: Offer, choices: AnswerChoices): Answer {
+    this.#checkNegotiable()
+    const negotiated = this.#session.negotiateOffer(checkDescription(offer, 'offer'), choices)
+    this.#mode = 'descriptions'
     if (negotiated.iceRestart) this.#transport.ice.restart()
     else if (this.#transport.remote === undefined) {
       // RFC 8445 section 6.1.1: the offerer controls, unless it is lite and we are not
@@ -165,6 +189,7 @@ export class Rtc {
   /** Starts a set of changes to be offered. */
   createOffer(): ChangeSet {
     this.#checkOpen()
+    this.#checkMode('descriptions')
     return new ChangeSet({
       freeMid: (taken) => this.#session.freeMid(taken),
       checkMid: (mid) => {
@@ -191,6 +216,63 @@ export class Rtc {
         },
       },
       pending,
+    )
+  }
+
+  /**
+   * Sets up the session without descriptions, for two sides that know what they would say. Throws a `UsageError`: `wrong-state` where there was an offer,
+   * `closed`.
+   */
+  direct(): DirectApi {
+    this.#checkOpen()
+    this.#checkMode('direct')
+    this.#mode = 'direct'
+    return new DirectApi(this.#directTarget())
+  }
+
+  #directTarget(): DirectTarget {
+    const local = this.#localTransport()
+    return {
+      localIceCredentials: local.credentials,
+      localFingerprint: { algorithm: 'sha-256', value: local.fingerprint },
+      connect: (remote, controlling) => {
+        this.#checkOpen()
+        if (this.#transport.remote !== undefined) {
+          throw new UsageError('wrong-state', 'It was told whom to connect to already')
+        }
+        this.#transport.ice.setControlling(controlling && !this.#iceLite)
+        this.#media.setReducedSize(true)
+        this.#transport.setRemote(remote)
+      },
+      addMedia: (mid, kind, negotiated) => {
+        this.#checkOpen()
+        const media = this.#session.addDirect(mid, kind, negotiated)
+        this.#media.setMedias(this.#session.medias)
+        return media
+      },
+      stopMedia: (mid) => {
+        const media = this.media(mid)
+        if (media === undefined) throw new UsageError('unknown-mid', `There is no media section "${mid}"`)
+        media.stop()
+        this.#media.setMedias(this.#session.medias)
+      },
+      openData: (remote) => {
+        this.#checkOpen()
+        const role = this.#transport.remote?.dtlsRole
+        if (role === undefined) throw new UsageError('wrong-state', 'Call connect first')
+        this.#session.setDirectData()
+        this.#channels.negotiated(this.#now, remote, role)
+      },
+      randomSsrc: () => randomSsrc(this.#crypto),
+    }
+  }
+
+  /** Descriptions and the direct API do not know of each other. */
+  #checkMode(mode: 'descriptions' | 'direct'): void {
+    if (this.#mode === undefined || this.#mode === mode) return
+    throw new UsageError(
+      'wrong-state',
+      'A session is set up by offers and answers, or by rtc.direct(), not by both',
     )
   }
 
@@ -328,6 +410,7 @@ export class Rtc {
         'Another offer waits for its answer: take or roll back that one first',
       )
     }
+    this.#checkMode('descriptions')
     const hasSections = this.#session.medias.length > 0 || this.#session.hasData
     if (!hasSections && changes.added.length === 0 && !changes.data) {
       throw new UsageError(
@@ -343,6 +426,7 @@ export class Rtc {
       changes,
       credentials === undefined ? local : { ...local, credentials },
     )
+    this.#mode = 'descriptions'
     this.#pending = { offer, sections, credentials, channels }
     return offer
   }

@@ -1,6 +1,6 @@
 import type { CryptoProvider } from '@str0m/crypto'
 import { EXTENSION_URIS } from '@str0m/rtp'
-import { type Mid, type Pt, type Ssrc, toHex, UsageError } from '@str0m/sans-io'
+import { type Mid, type Pt, toHex, UsageError } from '@str0m/sans-io'
 import {
   answerSection,
   bundledSections,
@@ -18,6 +18,7 @@ import {
   pairPayloads,
   parseSdp,
   rejectedSection,
+  type SectionAnswer,
   retransmittedPt,
   reverseDirection,
   sends,
@@ -27,8 +28,16 @@ import {
   transportOf,
   writeSdp,
 } from '@str0m/sdp'
-import type { Candidate } from '@str0m/stun-ice'
-import { type LocalStream, Media, type MediaOwner } from './media.ts'
+import { codecsOf } from './codec.ts'
+import { type AnswerChoices, NO_CHOICES, type OfferedMedia, type OfferSummary } from './incoming-offer.ts'
+import { type LocalStream, Media, type MediaOwner, type NegotiatedMedia } from './media.ts'
+import {
+  dropTransportFeedback,
+  fillSession,
+  fillTransport,
+  type LocalTransport,
+} from './local-description.ts'
+import { randomSsrc } from './random-ids.ts'
 import type { RemoteTransport } from './transport.ts'
 
 /** What a browser's `RTCSessionDescription` is as JSON. */
@@ -39,15 +48,6 @@ export interface Offer {
 export interface Answer {
   readonly type: 'answer'
   readonly sdp: string
-}
-
-/** Our end of the transport, as descriptions tell it. */
-export interface LocalTransport {
-  readonly credentials: { readonly ufrag: string; readonly pwd: string }
-  readonly candidates: readonly Candidate[]
-  readonly iceLite: boolean
-  /** The sha-256 fingerprint of our certificate. */
-  readonly fingerprint: string
 }
 
 /** One `m=` line of the session, in the order of the descriptions. */
@@ -92,6 +92,11 @@ export interface Negotiated {
   /** `undefined` where the description has no section for data channels, or it is rejected. */
   readonly data: RemoteData | undefined
   commit(local: LocalTransport): { updates: MediaUpdate[]; answer: Answer }
+}
+
+export interface NegotiatedOffer extends Negotiated {
+  /** What there is to be known of it before it is answered. */
+  summarize(): OfferSummary
 }
 
 const NO_OTHER_PTS: ReadonlyMap<Pt, Pt> = new Map()
@@ -141,6 +146,7 @@ export class Session {
   readonly #mediaOwner: MediaOwner
   readonly #sections: Section[] = []
   #version = 0
+  #directData = false
   #remote: RemoteTransport | undefined
 
   constructor(mediaOwner: MediaOwner, options: SessionOptions) {
@@ -166,17 +172,24 @@ export class Session {
     return this.#sections.find((section) => section.mid === mid)?.media
   }
 
-  /** Whether data channels have a section. */
+  /** Data channels were agreed on without a description. */
+  setDirectData(): void {
+    this.#directData = true
+  }
+
+  /** Whether data channels were agreed on. */
   get hasData(): boolean {
-    return this.#sections.some(({ data }) => data)
+    return this.#directData || this.#sections.some(({ data }) => data)
   }
 
   /** Reads an offer and works out its answer. Throws a `UsageError` (`invalid-offer`, `invalid-sdp`). */
-  negotiateOffer(sdp: string): Negotiated {
+  negotiateOffer(sdp: string, choices: AnswerChoices = NO_CHOICES): NegotiatedOffer {
     const offer = parseSdp(sdp)
     this.#checkSections(offer, 'offer')
     const bundled = bundledSections(offer)
-    const answers = offer.media.map((section) => answerSection(offer, section, bundled, this.#capabilities))
+    const answers = offer.media.map((section) =>
+      choose(section, answerSection(offer, section, bundled, this.#capabilities), choices),
+    )
     if (!offer.media.some(({ simulcast }) => simulcast !== undefined)) {
       for (const { section } of answers) dropTransportFeedback(section)
     }
@@ -190,6 +203,11 @@ export class Session {
       iceRestart,
       reducedSize: answers.some(({ accepted, section }) => accepted && section.rtcpReducedSize),
       data: remoteData(offer.media.find((section, index) => isData(section) && answers[index]!.accepted)),
+      summarize: () => ({
+        medias: offer.media.flatMap((offered, index) => this.#offered(index, offered, answers[index]!)),
+        hasDataChannels: offer.media.some(isData),
+        iceRestart,
+      }),
       commit: (local) => {
         this.#remote = transport ?? this.#remote
         const description = this.#describe()
@@ -323,6 +341,35 @@ export class Session {
       const mid = String(i)
       if (!taken.has(mid) && !this.#sections.some((section) => section.mid === mid)) return mid
     }
+  }
+
+  #offered(index: number, offered: MediaSection, answer: SectionAnswer): OfferedMedia[] {
+    const { kind, mid = String(index) } = offered
+    if (kind !== 'audio' && kind !== 'video') return []
+    const known = this.#sections[index]
+    return [
+      {
+        mid,
+        kind,
+        isNew: known === undefined || known.mid !== mid || !stands(known),
+        direction: answer.section.direction ?? 'sendrecv',
+        codecs: answer.accepted ? codecsOf(answer.section, NO_OTHER_PTS) : [],
+        rids: answer.section.simulcast?.recv.flatMap((streams) => streams.map(({ rid }) => rid)) ?? [],
+      },
+    ]
+  }
+
+  /** Adds a section that was agreed on without a description. Throws a `UsageError` (`wrong-state`). */
+  addDirect(mid: Mid, kind: 'audio' | 'video', negotiated: NegotiatedMedia): Media {
+    if (this.#sections.some((section) => section.mid === mid && stands(section))) {
+      throw new UsageError('wrong-state', `There is a section "${mid}" already`)
+    }
+    const index = this.#sections.length
+    const media = new Media(mid, kind, index, this.#mediaOwner)
+    const { local, streams } = negotiated
+    this.#sections.push({ kind, protocol: local.protocol, mid, data: false, local, streams, media })
+    media.negotiated(negotiated)
+    return media
   }
 
   #describe(): SessionDescription {
@@ -477,19 +524,6 @@ export interface Changes {
   readonly iceRestart: boolean
 }
 
-/**
- * Takes transport-wide feedback out of a section. It is agreed on where a peer offers simulcast, whose encodings are switched on as the estimate
- * allows. Without several encodings it does harm as long as what we send back is all that there is to estimate by: Firefox then sends a
- * quarter of its picture for ten seconds, and the whole of it at once where it has no estimate to climb from.
- */
-function dropTransportFeedback(section: MediaSection): void {
-  section.extensions = section.extensions.filter(({ uri }) => uri !== EXTENSION_URIS.transportSequenceNumber)
-  section.payloads = section.payloads.map((format) => ({
-    ...format,
-    feedback: format.feedback.filter((type) => type !== 'transport-cc'),
-  }))
-}
-
 /** A section that an offer is to add. */
 export interface AddedMedia {
   readonly mid: Mid
@@ -499,17 +533,21 @@ export interface AddedMedia {
   readonly encodings: readonly EncodingOptions[]
 }
 
-/** What names a source in reports, RFC 7022 section 4.2. */
-export function randomName(crypto: CryptoProvider): string {
-  return toHex(crypto.randomBytes(12))
-}
-
-export function randomSsrc(crypto: CryptoProvider): Ssrc {
-  for (;;) {
-    const [a, b, c, d] = crypto.randomBytes(4)
-    const ssrc = ((a! << 24) | (b! << 16) | (c! << 8) | d!) >>> 0
-    if (ssrc !== 0) return ssrc
+/** An answer as it was chosen to be. */
+function choose(offered: MediaSection, answer: SectionAnswer, choices: AnswerChoices): SectionAnswer {
+  const { mid } = offered
+  if (!answer.accepted || mid === undefined) return answer
+  if (choices.rejected.has(mid)) {
+    return { accepted: false, section: rejectedSection(offered), reason: 'rejected-by-offerer' }
   }
+  const { section } = answer
+  section.direction = choices.directions.get(mid) ?? section.direction ?? 'sendrecv'
+  const taken = choices.payloadTypes.get(mid)
+  if (taken !== undefined) {
+    section.payloads = section.payloads.filter((format) => taken.has(retransmittedPt(format) ?? format.pt))
+    section.formats = section.payloads.map(({ pt }) => String(pt))
+  }
+  return answer
 }
 
 /** Whether a section is in use: it was accepted, and not stopped since. */
@@ -538,26 +576,4 @@ function remoteData(section: MediaSection | undefined): RemoteData | undefined {
 
 function invalid(what: 'offer' | 'answer', reason: string): UsageError {
   return new UsageError(`invalid-${what}`, `The ${what} cannot be taken: ${reason}`)
-}
-
-/** The candidates stand in the first section alone, which all share (RFC 9143 section 7.2.1). */
-function fillTransport(section: MediaSection, local: LocalTransport, setup: Setup, tagged: boolean): void {
-  const preferred =
-    local.candidates.find(({ address }) => !address.address.includes(':')) ?? local.candidates[0]
-  section.iceUfrag = local.credentials.ufrag
-  section.icePwd = local.credentials.pwd
-  section.iceOptions = ['trickle']
-  section.fingerprints = [{ algorithm: 'sha-256', value: local.fingerprint }]
-  section.setup = setup
-  section.port = preferred?.address.port ?? 9
-  section.connection = preferred?.address.address ?? '0.0.0.0'
-  section.candidates = tagged ? local.candidates.map(String) : []
-}
-
-function fillSession(description: SessionDescription, local: LocalTransport, bundle: boolean): void {
-  const accepted = description.media.filter(({ port }) => port !== 0)
-  description.iceLite = local.iceLite
-  description.extmapAllowMixed = accepted.some(({ extmapAllowMixed }) => extmapAllowMixed)
-  const mids = accepted.map(({ mid }) => mid).filter((mid) => mid !== undefined)
-  if (bundle && mids.length > 0) description.groups.push({ semantics: 'BUNDLE', mids })
 }

@@ -1,0 +1,180 @@
+import { type Mid, type Pt, type Ssrc, UsageError } from '@str0m/sans-io'
+import {
+  type Direction,
+  type ExtensionMap,
+  type Fingerprint,
+  type MediaSection,
+  mediaSection,
+  type PayloadFormat,
+} from '@str0m/sdp'
+import type { IceCredentials } from '@str0m/stun-ice'
+import type { LocalStream, Media, NegotiatedMedia } from './media.ts'
+import type { RemoteData } from './session.ts'
+import type { RemoteTransport } from './transport.ts'
+
+/** What is to be known of the peer to connect to it. */
+export interface DirectConnection {
+  readonly iceUfrag: string
+  readonly icePwd: string
+  /** Of the peer's certificate; one that fits is enough. */
+  readonly fingerprints: readonly Fingerprint[]
+  /** Our part in the DTLS handshake; the peer has the other. */
+  readonly dtlsRole: 'client' | 'server'
+  /** Whether we choose the path; the peer has the other role. Default: as the DTLS client. */
+  readonly iceControlling?: boolean
+  /** Whether the peer is lite, RFC 8445 section 2.5. Default false. */
+  readonly iceLite?: boolean
+}
+
+/** A codec that both sides know by the same payload types. */
+export interface DirectCodec {
+  readonly pt: Pt
+  /** The encoding name, such as `VP8`. */
+  readonly name: string
+  /** Hertz. */
+  readonly clockRate: number
+  readonly channels?: number
+  /** As `a=fmtp` has it. */
+  readonly parameters?: string
+  /** Such as `nack`, `nack pli`, `ccm fir`. Default: none. */
+  readonly feedback?: readonly string[]
+  /** The payload type of its retransmissions, RFC 4588. */
+  readonly rtxPt?: Pt
+}
+
+/** A stream of the peer's: without its SSRC, it is told by the mid in its packets. */
+export interface DirectSource {
+  readonly ssrc: Ssrc
+  readonly rtxSsrc?: Ssrc
+}
+
+export interface DirectMedia {
+  readonly mid: Mid
+  readonly kind: 'audio' | 'video'
+  /** Seen from here. */
+  readonly direction: Direction
+  readonly codecs: readonly DirectCodec[]
+  /** The header extensions, by the ids that all sections share. Default: none. */
+  readonly extensions?: readonly Pick<ExtensionMap, 'id' | 'uri'>[]
+  /** What we send; several have each a rid. Default: one, with a random SSRC, where the direction allows it. */
+  readonly streams?: readonly LocalStream[]
+  /** The peer's streams. Default: none is known. */
+  readonly sources?: readonly DirectSource[]
+}
+
+/** What the direct API is of. Implemented by `Rtc`. */
+export interface DirectTarget {
+  readonly localIceCredentials: IceCredentials
+  readonly localFingerprint: Fingerprint
+  connect(remote: RemoteTransport, controlling: boolean): void
+  addMedia(mid: Mid, kind: 'audio' | 'video', negotiated: NegotiatedMedia): Media
+  stopMedia(mid: Mid): void
+  openData(remote: RemoteData): void
+  randomSsrc(): Ssrc
+}
+
+/**
+ * A session without descriptions: both sides know by other means what they would have said. A peer is negotiated by this, or by offers and answers,
+ * not by both. Made by `Rtc.direct`.
+ */
+export class DirectApi {
+  readonly #target: DirectTarget
+
+  constructor(target: DirectTarget) {
+    this.#target = target
+  }
+
+  /** What the peer needs for `connect`. */
+  get localIceCredentials(): IceCredentials {
+    return this.#target.localIceCredentials
+  }
+
+  /** What the peer needs for `connect`: sha-256. */
+  get localFingerprint(): Fingerprint {
+    return this.#target.localFingerprint
+  }
+
+  /** Connects. Candidates go by `addLocalCandidate` and `addRemoteCandidate`. Throws a `UsageError`: `wrong-state` where it was done before, `closed`. */
+  connect(connection: DirectConnection): void {
+    const { iceUfrag, icePwd, fingerprints, dtlsRole, iceLite = false } = connection
+    if (fingerprints.length === 0) {
+      throw new UsageError('invalid-option', 'Without a fingerprint the peer could be anyone: give one')
+    }
+    const controlling = connection.iceControlling ?? dtlsRole === 'client'
+    this.#target.connect({ iceUfrag, icePwd, fingerprints, iceLite, dtlsRole }, controlling)
+  }
+
+  /** Adds a section of audio or video. Throws a `UsageError`: `invalid-option`, `wrong-state` where there is one with its mid, `closed`. */
+  addMedia(media: DirectMedia): Media {
+    const { mid, kind, direction } = media
+    const local = sectionOf(media)
+    const remote = sectionOf(media)
+    for (const { ssrc, rtxSsrc } of media.sources ?? []) {
+      remote.ssrcs.push({ ssrc, attributes: [] })
+      if (rtxSsrc !== undefined) remote.ssrcGroups.push({ semantics: 'FID', ssrcs: [ssrc, rtxSsrc] })
+    }
+    const streams = media.streams ?? [this.#newStream(media)]
+    const encodings = streams.flatMap(({ rid }) => (rid === undefined ? [] : [[{ rid, paused: false }]]))
+    if (encodings.length !== streams.length && streams.length > 1) {
+      throw new UsageError('invalid-option', 'Several streams of one section each have a rid')
+    }
+    if (encodings.length > 0) {
+      local.simulcast = { send: encodings, recv: [] }
+      remote.simulcast = { send: [], recv: encodings }
+    }
+    return this.#target.addMedia(mid, kind, { direction, local, remote, sendPts: new Map(), streams })
+  }
+
+  /** Ends a section. Throws a `UsageError` (`unknown-mid`). */
+  stopMedia(mid: Mid): void {
+    this.#target.stopMedia(mid)
+  }
+
+  /**
+   * Starts the data channels: then `rtc.addChannel` opens them. `remote` is what the peer would have said of its end. Throws a `UsageError`
+   * (`wrong-state` before `connect`, `closed`).
+   */
+  openDataChannels(remote: Partial<RemoteData> = {}): void {
+    this.#target.openData({
+      sctpPort: remote.sctpPort ?? 5000,
+      maxMessageSize: remote.maxMessageSize ?? 262_144,
+    })
+  }
+
+  #newStream({ codecs }: DirectMedia): LocalStream {
+    const ssrc = this.#target.randomSsrc()
+    return codecs.some(({ rtxPt }) => rtxPt !== undefined)
+      ? { ssrc, rtxSsrc: this.#target.randomSsrc() }
+      : { ssrc }
+  }
+}
+
+function sectionOf({ mid, kind, codecs, extensions = [] }: DirectMedia): MediaSection {
+  const section = mediaSection(kind, 'UDP/TLS/RTP/SAVPF')
+  section.mid = mid
+  for (const { pt, name, clockRate, channels, parameters, feedback = [], rtxPt } of codecs) {
+    section.payloads.push({
+      pt,
+      name,
+      clockRate,
+      ...(channels === undefined ? {} : { channels }),
+      ...(parameters === undefined ? {} : { parameters }),
+      feedback,
+    })
+    if (rtxPt !== undefined) section.payloads.push(retransmission(rtxPt, pt, clockRate))
+  }
+  const pts = new Set(section.payloads.map(({ pt }) => pt))
+  const isValid = section.payloads.every(({ pt }) => Number.isInteger(pt) && pt >= 0 && pt <= 127)
+  if (pts.size !== section.payloads.length || !isValid || codecs.length === 0) {
+    throw new UsageError(
+      'invalid-option',
+      'A section has one codec or more, each with a payload type of its own, 0 to 127',
+    )
+  }
+  section.extensions = extensions.map(({ id, uri }) => ({ id, uri }))
+  return section
+}
+
+function retransmission(pt: Pt, original: Pt, clockRate: number): PayloadFormat {
+  return { pt, name: 'rtx', clockRate, parameters: `apt=${original}`, feedback: [] }
+}

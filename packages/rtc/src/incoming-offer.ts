@@ -1,0 +1,111 @@
+import { type Mid, type Pt, UsageError } from '@str0m/sans-io'
+import { type Direction, intersectDirections } from '@str0m/sdp'
+import type { Codec } from './codec.ts'
+import type { Answer } from './session.ts'
+
+/** A section of an offer with media, and how it is answered unless you choose otherwise. */
+export interface OfferedMedia {
+  readonly mid: Mid
+  readonly kind: 'audio' | 'video'
+  /** Whether there was no such section before. */
+  readonly isNew: boolean
+  /** As far as both sides allow, seen from here. */
+  readonly direction: Direction
+  /** Those that both sides know, in the offerer's order; none: the section is rejected. */
+  readonly codecs: readonly Codec[]
+  /** What the offerer would send of it at once (simulcast). */
+  readonly rids: readonly string[]
+}
+
+/** What an answer is to be, where it is not what both sides allow. */
+export interface AnswerChoices {
+  readonly rejected: ReadonlySet<Mid>
+  readonly directions: ReadonlyMap<Mid, Direction>
+  /** The payload types that are taken, of sections that do not take all. */
+  readonly payloadTypes: ReadonlyMap<Mid, ReadonlySet<Pt>>
+}
+
+export const NO_CHOICES: AnswerChoices = {
+  rejected: new Set(),
+  directions: new Map(),
+  payloadTypes: new Map(),
+}
+
+/** What is read of an offer. */
+export interface OfferSummary {
+  readonly medias: readonly OfferedMedia[]
+  readonly hasDataChannels: boolean
+  readonly iceRestart: boolean
+}
+
+/** An offer of the peer's that was read. Nothing changes before `accept`; to refuse it as a whole, forget it. Made by `Rtc.readOffer`. */
+export class IncomingOffer {
+  readonly #summary: OfferSummary
+  readonly #accept: (choices: AnswerChoices) => Answer
+  readonly #rejected = new Set<Mid>()
+  readonly #directions = new Map<Mid, Direction>()
+  readonly #payloadTypes = new Map<Mid, ReadonlySet<Pt>>()
+
+  constructor(summary: OfferSummary, accept: (choices: AnswerChoices) => Answer) {
+    this.#summary = summary
+    this.#accept = accept
+  }
+
+  /** Its sections of audio and video. */
+  get medias(): readonly OfferedMedia[] {
+    return this.#summary.medias
+  }
+
+  get hasDataChannels(): boolean {
+    return this.#summary.hasDataChannels
+  }
+
+  /** Whether the peer finds a new path (RFC 8445 section 9). */
+  get iceRestart(): boolean {
+    return this.#summary.iceRestart
+  }
+
+  /** Answers a section with no. Throws a `UsageError` (`unknown-mid`). */
+  reject(mid: Mid): this {
+    this.#find(mid)
+    this.#rejected.add(mid)
+    return this
+  }
+
+  /** Answers a section with this direction, seen from here, as far as the offer allows it. Throws a `UsageError` (`unknown-mid`). */
+  setDirection(mid: Mid, direction: Direction): this {
+    this.#directions.set(mid, intersectDirections(this.#find(mid).direction, direction))
+    return this
+  }
+
+  /** Takes no other codecs of a section than these. Throws a `UsageError` (`unknown-mid`, `unknown-payload-type`). */
+  setCodecs(mid: Mid, payloadTypes: readonly Pt[]): this {
+    const { codecs } = this.#find(mid)
+    const unknown = payloadTypes.find((pt) => !codecs.some((codec) => codec.pt === pt))
+    if (unknown !== undefined || payloadTypes.length === 0) {
+      throw new UsageError(
+        'unknown-payload-type',
+        `Choose one or more of the codecs of "${mid}": ${unknown ?? 'none'} is not among them`,
+      )
+    }
+    this.#payloadTypes.set(mid, new Set(payloadTypes))
+    return this
+  }
+
+  /**
+   * Answers it. Throws what `Rtc.acceptOffer` throws, and nothing has changed.
+   */
+  accept(): Answer {
+    return this.#accept({
+      rejected: this.#rejected,
+      directions: this.#directions,
+      payloadTypes: this.#payloadTypes,
+    })
+  }
+
+  #find(mid: Mid): OfferedMedia {
+    const media = this.#summary.medias.find((offered) => offered.mid === mid)
+    if (media === undefined) throw new UsageError('unknown-mid', `The offer has no media section "${mid}"`)
+    return media
+  }
+}

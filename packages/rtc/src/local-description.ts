@@ -1,0 +1,52 @@
+import { EXTENSION_URIS } from '@str0m/rtp'
+import type { MediaSection, SessionDescription, Setup } from '@str0m/sdp'
+import type { Candidate } from '@str0m/stun-ice'
+
+/** Our end of the transport, as descriptions tell it. */
+export interface LocalTransport {
+  readonly credentials: { readonly ufrag: string; readonly pwd: string }
+  readonly candidates: readonly Candidate[]
+  readonly iceLite: boolean
+  /** The sha-256 fingerprint of our certificate. */
+  readonly fingerprint: string
+}
+
+/** The candidates stand in the first section alone, which all share (RFC 9143 section 7.2.1). */
+export function fillTransport(
+  section: MediaSection,
+  local: LocalTransport,
+  setup: Setup,
+  tagged: boolean,
+): void {
+  const preferred =
+    local.candidates.find(({ address }) => !address.address.includes(':')) ?? local.candidates[0]
+  section.iceUfrag = local.credentials.ufrag
+  section.icePwd = local.credentials.pwd
+  section.iceOptions = ['trickle']
+  section.fingerprints = [{ algorithm: 'sha-256', value: local.fingerprint }]
+  section.setup = setup
+  section.port = preferred?.address.port ?? 9
+  section.connection = preferred?.address.address ?? '0.0.0.0'
+  section.candidates = tagged ? local.candidates.map(String) : []
+}
+
+export function fillSession(description: SessionDescription, local: LocalTransport, bundle: boolean): void {
+  const accepted = description.media.filter(({ port }) => port !== 0)
+  description.iceLite = local.iceLite
+  description.extmapAllowMixed = accepted.some(({ extmapAllowMixed }) => extmapAllowMixed)
+  const mids = accepted.map(({ mid }) => mid).filter((mid) => mid !== undefined)
+  if (bundle && mids.length > 0) description.groups.push({ semantics: 'BUNDLE', mids })
+}
+
+/**
+ * Takes transport-wide feedback out of a section. It is agreed on where a peer offers simulcast, whose encodings are switched on as the estimate
+ * allows. Without several encodings it does harm as long as what we send back is all that there is to estimate by: Firefox then sends a
+ * quarter of its picture for ten seconds, and the whole of it at once where it has no estimate to climb from.
+ */
+export function dropTransportFeedback(section: MediaSection): void {
+  section.extensions = section.extensions.filter(({ uri }) => uri !== EXTENSION_URIS.transportSequenceNumber)
+  section.payloads = section.payloads.map((format) => ({
+    ...format,
+    feedback: format.feedback.filter((type) => type !== 'transport-cc'),
+  }))
+}

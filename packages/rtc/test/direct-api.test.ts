@@ -1,0 +1,169 @@
+import { Pair } from '@str0m/netem'
+import { EXTENSION_URIS } from '@str0m/rtp'
+import { UsageError } from '@str0m/sans-io'
+import { describe, expect, it } from 'vitest'
+import { Candidate, type DirectCodec, Rtc } from '../src/index.ts'
+import { eventsOf, PEER_ADDRESS, received, RTC_ADDRESS, seededCrypto } from './harness.ts'
+
+const OPUS: DirectCodec = { pt: 111, name: 'opus', clockRate: 48_000, channels: 2 }
+const VP8: DirectCodec = {
+  pt: 96,
+  name: 'VP8',
+  clockRate: 90_000,
+  feedback: ['nack', 'nack pli', 'ccm fir'],
+  rtxPt: 97,
+}
+const EXTENSIONS = [
+  { id: 1, uri: EXTENSION_URIS.mid },
+  { id: 2, uri: EXTENSION_URIS.rid },
+  { id: 3, uri: EXTENSION_URIS.repairedRid },
+]
+
+function codeOf(call: () => unknown): string | undefined {
+  try {
+    call()
+  } catch (error) {
+    if (error instanceof UsageError) return error.code
+    throw error
+  }
+  return undefined
+}
+
+/** Two peers that tell each other what there is to know without a description. */
+function directPair(seed: number) {
+  const a = new Rtc({ crypto: seededCrypto(2 * seed) })
+  const b = new Rtc({ crypto: seededCrypto(2 * seed + 1) })
+  a.addLocalCandidate(Candidate.host(RTC_ADDRESS, 'udp'))
+  b.addLocalCandidate(Candidate.host(PEER_ADDRESS, 'udp'))
+  a.addRemoteCandidate(Candidate.host(PEER_ADDRESS, 'udp'))
+  b.addRemoteCandidate(Candidate.host(RTC_ADDRESS, 'udp'))
+  const [da, db] = [a.direct(), b.direct()]
+  const know = (other: typeof da) => ({
+    iceUfrag: other.localIceCredentials.ufrag,
+    icePwd: other.localIceCredentials.pwd,
+    fingerprints: [other.localFingerprint],
+  })
+  da.connect({ ...know(db), dtlsRole: 'client' })
+  db.connect({ ...know(da), dtlsRole: 'server' })
+  const pair = new Pair(a, b, { seed, link: { latency: 20 }, receive: received })
+  return { a, b, da, db, pair }
+}
+
+describe('the direct API: a session without descriptions', () => {
+  it('media goes both ways, with loss repaired', () => {
+    const { a, b, da, db, pair } = directPair(1)
+    for (const direct of [da, db]) {
+      direct.addMedia({
+        mid: 'a',
+        kind: 'audio',
+        direction: 'sendrecv',
+        codecs: [OPUS],
+        extensions: EXTENSIONS,
+      })
+      direct.addMedia({
+        mid: 'v',
+        kind: 'video',
+        direction: 'sendrecv',
+        codecs: [VP8],
+        extensions: EXTENSIONS,
+      })
+    }
+    pair.runUntil(() => a.connected && b.connected)
+    for (let i = 0; i < 100; i++) {
+      if (i === 1) pair.aToB.configure(pair.now, { latency: 20, loss: 0.1 })
+      if (i === 97) pair.aToB.configure(pair.now, { latency: 20 })
+      const frame = new Uint8Array(3000).fill(i)
+      frame[0] = i === 0 ? 0x10 : 0x11
+      a.media('v')!
+        .writer(96)
+        .write({ value: 3000 * i, clockRate: 90_000 }, frame, { keyframe: i === 0 })
+      b.media('a')!
+        .writer(111)
+        .write({ value: 960 * i, clockRate: 48_000 }, Uint8Array.of(0xfc, i))
+      pair.runFor(33)
+    }
+    pair.runFor(2000)
+    expect(eventsOf(pair.b.events, 'mediaData').length).toBe(100)
+    expect(eventsOf(pair.a.events, 'mediaData').length).toBe(100)
+    expect(b.statistics.inbound[0]!.retransmittedPacketsReceived).toBeGreaterThan(0)
+  })
+
+  it('streams are known by their SSRC where no extension says the section', () => {
+    const { a, b, da, db, pair } = directPair(2)
+    const section = { kind: 'audio', direction: 'sendrecv', codecs: [OPUS] } as const
+    for (const [mid, ssrc] of [
+      ['x', 1001],
+      ['y', 1002],
+    ] as const) {
+      da.addMedia({ ...section, mid, streams: [{ ssrc }] })
+      db.addMedia({ ...section, mid, sources: [{ ssrc }] })
+    }
+    pair.runUntil(() => a.connected && b.connected)
+    a.media('y')!.writer(111).write({ value: 0, clockRate: 48_000 }, Uint8Array.of(0xfc, 1))
+    pair.runFor(100)
+    expect(eventsOf(pair.b.events, 'mediaData')).toMatchObject([{ mid: 'y', ssrc: 1002 }])
+    for (const mid of ['x', 'y']) db.stopMedia(mid)
+    a.media('y')!.writer(111).write({ value: 960, clockRate: 48_000 }, Uint8Array.of(0xfc, 2))
+    pair.runFor(100)
+    expect(eventsOf(pair.b.events, 'mediaData').length).toBe(1)
+    expect(b.statistics.dropped.unknownStream).toBe(1)
+  })
+
+  it('several encodings, and data channels', () => {
+    const { a, b, da, db, pair } = directPair(3)
+    const streams = ['h', 'q'].map((rid, i) => ({ rid, ssrc: 50 + i, rtxSsrc: 60 + i }))
+    const video = { mid: 'v', kind: 'video', codecs: [VP8], extensions: EXTENSIONS } as const
+    da.addMedia({ ...video, direction: 'sendonly', streams })
+    db.addMedia({ ...video, direction: 'recvonly', streams: [] })
+    for (const direct of [da, db]) direct.openDataChannels()
+    const id = a.addChannel('d')
+    pair.runUntil(() => eventsOf(pair.a.events, 'channelOpen').length === 1)
+    expect(a.channel(id)!.write('hello')).toBe(true)
+    for (const { rid } of streams) {
+      a.media('v')!
+        .writer(96, rid)
+        .write({ value: 0, clockRate: 90_000 }, Uint8Array.of(0x10, 1, 2), { keyframe: true })
+    }
+    pair.runFor(100)
+    expect(eventsOf(pair.b.events, 'mediaData').map(({ rid }) => rid)).toEqual(['h', 'q'])
+    expect(eventsOf(pair.b.events, 'channelData')).toMatchObject([{ data: 'hello' }])
+  })
+
+  it('does not mix with descriptions, and checks what it is given', () => {
+    const { a, b, da } = directPair(4)
+    expect(codeOf(() => a.createOffer())).toBe('wrong-state')
+    expect(codeOf(() => a.acceptOffer({ type: 'offer', sdp: '' }))).toBe('wrong-state')
+    expect(codeOf(() => a.readOffer({ type: 'offer', sdp: '' }))).toBe('wrong-state')
+    const connection = {
+      iceUfrag: 'aaaa',
+      icePwd: 'b'.repeat(22),
+      fingerprints: [],
+      dtlsRole: 'client',
+    } as const
+    expect(codeOf(() => da.connect(connection))).toBe('invalid-option')
+    expect(codeOf(() => da.connect({ ...connection, fingerprints: [da.localFingerprint] }))).toBe(
+      'wrong-state',
+    )
+    const media = { mid: 'm', kind: 'video', direction: 'sendrecv', codecs: [VP8] } as const
+    expect(codeOf(() => da.addMedia({ ...media, codecs: [] }))).toBe('invalid-option')
+    expect(codeOf(() => da.addMedia({ ...media, codecs: [VP8, VP8] }))).toBe('invalid-option')
+    expect(codeOf(() => da.addMedia({ ...media, codecs: [{ ...VP8, pt: 128 }] }))).toBe('invalid-option')
+    expect(codeOf(() => da.addMedia({ ...media, streams: [{ ssrc: 1 }, { ssrc: 2 }] }))).toBe(
+      'invalid-option',
+    )
+    da.addMedia(media)
+    expect(codeOf(() => da.addMedia(media))).toBe('wrong-state')
+    expect(codeOf(() => da.stopMedia('n'))).toBe('unknown-mid')
+    const described = new Rtc()
+    described.createOffer().addMedia('audio')
+    expect(codeOf(() => described.direct())).toBeUndefined()
+    expect(codeOf(() => new Rtc().direct().openDataChannels())).toBe('wrong-state')
+    b.close()
+    expect(codeOf(() => b.direct())).toBe('closed')
+    const offering = new Rtc()
+    const change = offering.createOffer()
+    change.addMedia('audio')
+    change.apply()
+    expect(codeOf(() => offering.direct())).toBe('wrong-state')
+  })
+})
