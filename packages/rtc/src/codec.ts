@@ -1,4 +1,4 @@
-import { type MediaSection, parseParameters, retransmittedPt } from '@str0m/sdp'
+import { type MediaSection, parseParameters, redundantPt, retransmittedPt } from '@str0m/sdp'
 import type { Pt } from '@str0m/sans-io'
 
 /** A negotiated codec: what a payload type means. */
@@ -17,20 +17,36 @@ export interface Codec {
   readonly parameters: ReadonlyMap<string, string>
   /** The feedback that both sides understand, such as `nack pli`. */
   readonly feedback: readonly string[]
+  /** What redundant audio (`red`, RFC 2198) carries. Its frames come out as of that codec. */
+  readonly primary?: Codec
 }
 
 /** The codecs of a section, in its order, without their retransmissions. `sendPts`: those that the peer wants by another payload type. */
 export function codecsOf(section: MediaSection, sendPts: ReadonlyMap<Pt, Pt>): Codec[] {
   const kind = section.kind === 'audio' ? 'audio' : 'video'
-  const codecs = section.payloads.filter((format) => retransmittedPt(format) === undefined)
-  return codecs.map(({ pt, name, clockRate, channels, parameters, feedback }) => ({
-    pt,
-    sendPt: sendPts.get(pt) ?? pt,
-    kind,
-    name,
-    clockRate,
-    ...(channels === undefined ? {} : { channels }),
-    parameters: parseParameters(parameters),
-    feedback,
-  }))
+  const codecs = new Map<Pt, Codec>()
+  const redundant: { readonly codec: Codec; readonly carries: Pt }[] = []
+  for (const format of section.payloads) {
+    if (retransmittedPt(format) !== undefined) continue
+    const { pt, name, clockRate, channels, parameters, feedback } = format
+    const codec: Codec = {
+      pt,
+      sendPt: sendPts.get(pt) ?? pt,
+      kind,
+      name,
+      clockRate,
+      ...(channels === undefined ? {} : { channels }),
+      parameters: parseParameters(parameters),
+      feedback,
+    }
+    codecs.set(pt, codec)
+    const carries = redundantPt(format)
+    if (carries !== undefined) redundant.push({ codec, carries })
+  }
+  for (const { codec, carries } of redundant) {
+    const primary = codecs.get(carries)
+    if (primary === undefined) codecs.delete(codec.pt)
+    else codecs.set(codec.pt, { ...codec, primary })
+  }
+  return [...codecs.values()]
 }

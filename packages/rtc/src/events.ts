@@ -9,6 +9,7 @@ import type {
   TimeoutInput,
   TimeoutOutput,
 } from '@str0m/sans-io'
+import type { FrameLayers, HeaderExtensions } from '@str0m/rtp'
 import type { Direction } from '@str0m/sdp'
 import type { IceState } from '@str0m/stun-ice'
 import type { ChannelId } from './channel.ts'
@@ -41,6 +42,27 @@ export interface MediaData {
   readonly contiguous: boolean
   /** When its first packet came. */
   readonly receivedAt: Instant
+  /** Of a video that has several, where the payload or the packets tell: the highest spatial layer in it, and its temporal layer. */
+  readonly layers: FrameLayers | undefined
+  /** The header extensions of its packets: the level of audio, the rotation of a picture. */
+  readonly extensions: HeaderExtensions
+}
+
+/** What is new of a key that was pressed on the other side's telephone, RFC 4733. */
+export interface TelephoneEvent {
+  readonly type: 'telephoneEvent'
+  readonly mid: Mid
+  readonly ssrc: Ssrc
+  /** 0 to 255; 0 to 15 are keys. */
+  readonly event: number
+  /** `0` to `9`, `*`, `#`, `A` to `D`. */
+  readonly digit?: string
+  /** Whether it is the first that is heard of it. */
+  readonly started: boolean
+  /** Whether it is over. */
+  readonly ended: boolean
+  /** Milliseconds, so far. */
+  readonly duration: number
 }
 
 /** A message that came in on a data channel. */
@@ -64,6 +86,7 @@ export type RtcEvent =
   /** A renegotiation has changed the direction. `inactive`: the section was stopped. */
   | { readonly type: 'mediaChanged'; readonly mid: Mid; readonly direction: Direction }
   | MediaData
+  | TelephoneEvent
   /** In RTP mode, instead of `mediaData`. */
   | RtpPacket
   /** The peer cannot decode what we send before it gets a keyframe. `rid`: of one of several encodings. */

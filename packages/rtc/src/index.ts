@@ -13,6 +13,7 @@ export type {
   RtcEvent,
   RtcInput,
   RtcOutput,
+  TelephoneEvent,
   Transmit,
 } from './events.ts'
 export type { Encoding, LocalStream, Media } from './media.ts'

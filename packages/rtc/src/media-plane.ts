@@ -1,5 +1,13 @@
 import type { CryptoProvider } from '@str0m/crypto'
-import { type Forwarder, parseRtcp, type Rtcp } from '@str0m/rtp'
+import {
+  dtmfDigit,
+  type Forwarder,
+  type FrameLayers,
+  type HeaderExtensions,
+  parseRtcp,
+  type Rtcp,
+  type TelephoneEventOptions,
+} from '@str0m/rtp'
 import {
   type Instant,
   type OutputQueue,
@@ -24,6 +32,7 @@ import type { MediaTime, WriteOptions } from './writer.ts'
 
 /** What passes before a packet that is asked for again can come, where it was not measured, ms. */
 const DEFAULT_ROUND_TRIP = 100
+const NO_EXTENSIONS: HeaderExtensions = {}
 
 export interface MediaPlaneOptions {
   readonly crypto: CryptoProvider
@@ -60,7 +69,7 @@ export class MediaPlane implements MediaOwner {
 
   /** When `handleTimeout` is next needed. */
   get deadline(): Instant {
-    return Math.min(this.#receivers.deadline, this.#reporter.deadline)
+    return Math.min(this.#receivers.deadline, this.#senders.deadline, this.#reporter.deadline)
   }
 
   /** The time at which packets come and the handles are used. It does not go backwards. */
@@ -70,6 +79,11 @@ export class MediaPlane implements MediaOwner {
 
   get inbound(): InboundStreamStatistics[] {
     return this.#receivers.statistics
+  }
+
+  /** Of reports without media of ours, in seconds; `undefined` before one. */
+  get roundTripTime(): number | undefined {
+    return this.#reporter.roundTripTime
   }
 
   get outbound(): OutboundStreamStatistics[] {
@@ -99,6 +113,10 @@ export class MediaPlane implements MediaOwner {
   handleTimeout(now: Instant): void {
     for (const receiver of this.#receivers.handleTimeout(now)) this.#attend(receiver)
     const { outbound } = this.#transport
+    if (outbound !== undefined && now >= this.#senders.deadline) {
+      for (const datagram of this.#senders.takeTelephoneEvents(now, outbound))
+        this.#transport.transmit(datagram)
+    }
     const { feedback } = this.#receivers
     if (now >= feedback.deadline && outbound !== undefined) {
       for (const report of feedback.take(now, this.#reporter.ssrc)) {
@@ -143,6 +161,11 @@ export class MediaPlane implements MediaOwner {
     for (let frame = stream.pollFrame(); frame !== undefined; frame = stream.pollFrame()) {
       const codec = media.codec(frame.codec.pt)
       if (codec === undefined) continue
+      if (codec.name === 'telephone-event') {
+        this.#telephoneEvent(receiver, codec, frame.timestamp, frame.data)
+        continue
+      }
+      const { extensions = NO_EXTENSIONS } = frame
       this.#event({
         type: 'mediaData',
         mid: media.mid,
@@ -155,9 +178,11 @@ export class MediaPlane implements MediaOwner {
         keyframe: frame.keyframe,
         contiguous: frame.contiguous,
         receivedAt: frame.receivedAt,
+        layers: frame.layers ?? this.#layersOf(receiver, extensions),
+        extensions,
       })
     }
-    if (this.#receivers.takeKeyframeRequest(this.#now, receiver)) this.#requestKeyframe(receiver, 'pli')
+    if (stream.needsKeyframe && media.canRequestKeyframe) this.#requestKeyframe(receiver, 'pli')
     if (stream.nackDeadline <= this.#now) this.#sendNacks(receiver)
   }
 
@@ -183,16 +208,18 @@ export class MediaPlane implements MediaOwner {
         break
       case 'pli': {
         const sender = this.#senders.find(packet.mediaSsrc)
-        if (sender === undefined) break
-        sender.pliCount++
-        this.#keyframeRequested(sender, 'pli')
+        if (sender?.keyframes.handlePli(this.#now) === true) this.#keyframeRequested(sender, 'pli')
         break
       }
       case 'nack':
         this.#retransmit(packet.mediaSsrc, packet.sequenceNumbers)
         break
       case 'fir':
-        for (const sender of this.#senders.handleFir(packet)) this.#keyframeRequested(sender, 'fir')
+        for (const sender of this.#senders.handleFir(this.#now, packet))
+          this.#keyframeRequested(sender, 'fir')
+        break
+      case 'extendedReport':
+        this.#reporter.handleExtendedReport(this.#now, packet)
         break
       default:
         break
@@ -262,8 +289,26 @@ export class MediaPlane implements MediaOwner {
     return true
   }
 
-  requestKeyframe(media: Media, kind: 'pli' | 'fir', ssrc: Ssrc | undefined): void {
-    for (const receiver of this.#receivers.of(media, ssrc)) this.#requestKeyframe(receiver, kind)
+  sendTelephoneEvent(
+    media: Media,
+    rid: Rid | undefined,
+    codec: Codec,
+    event: number,
+    options: TelephoneEventOptions,
+  ): boolean {
+    const sender = this.#sender(media, rid, codec)
+    if (this.#transport.outbound === undefined) return false
+    this.#senders.startTelephoneEvent(this.#now, sender, codec, event, options)
+    this.#reporter.noteActivity(this.#now)
+    return true
+  }
+
+  requestKeyframe(media: Media, kind: 'pli' | 'fir', ssrc: Ssrc | undefined): boolean {
+    let asked = false
+    for (const receiver of this.#receivers.of(media, ssrc)) {
+      if (this.#requestKeyframe(receiver, kind)) asked = true
+    }
+    return asked
   }
 
   /** The stream that is sent on. Throws a `UsageError` (`closed`, `not-sending`). */
@@ -274,6 +319,33 @@ export class MediaPlane implements MediaOwner {
       throw new UsageError('not-sending', `"${media.mid}" is ${media.direction}: nothing can be sent on it`)
     }
     return this.#senders.of(media, local, codec)
+  }
+
+  #telephoneEvent(
+    { media, stream, telephoneEvents }: Receiver,
+    codec: Codec,
+    time: number,
+    data: Uint8Array,
+  ): void {
+    const report = telephoneEvents.handlePacket(time % 0x1_0000_0000, data)
+    if (report === undefined) return
+    const { event, started, ended, duration } = report
+    const digit = dtmfDigit(event)
+    this.#event({
+      type: 'telephoneEvent',
+      mid: media.mid,
+      ssrc: stream.ssrc,
+      event,
+      ...(digit === undefined ? {} : { digit }),
+      started,
+      ended,
+      duration: (1000 * duration) / codec.clockRate,
+    })
+  }
+
+  /** Where the payload does not tell its layers, the dependency descriptor of its packets may. */
+  #layersOf({ descriptors }: Receiver, { dependencyDescriptor }: HeaderExtensions): FrameLayers | undefined {
+    return dependencyDescriptor === undefined ? undefined : descriptors.read(dependencyDescriptor)?.layers
   }
 
   #sendNacks({ stream }: Receiver): void {
@@ -296,21 +368,14 @@ export class MediaPlane implements MediaOwner {
     for (const datagram of datagrams) this.#transport.transmit(datagram)
   }
 
-  #requestKeyframe(receiver: Receiver, kind: 'pli' | 'fir'): void {
+  /** Asks for a keyframe, where none was asked for lately. */
+  #requestKeyframe({ stream, keyframes }: Receiver, kind: 'pli' | 'fir'): boolean {
     const { outbound } = this.#transport
-    if (outbound === undefined) return
-    const senderSsrc = this.#reporter.ssrc
-    const { ssrc } = receiver.stream
-    let request: Rtcp
-    if (kind === 'pli') {
-      receiver.pliCount++
-      request = { type: 'pli', senderSsrc, mediaSsrc: ssrc }
-    } else {
-      receiver.firCount++
-      request = { type: 'fir', senderSsrc, entries: [{ ssrc, sequenceNumber: receiver.firSequence }] }
-      receiver.firSequence = (receiver.firSequence + 1) & 0xff
-    }
+    if (outbound === undefined) return false
+    const request = keyframes.take(this.#now, kind, this.#reporter.ssrc, stream.ssrc)
+    if (request === undefined) return false
     this.#transport.transmit(this.#reporter.feedback([request], outbound))
+    return true
   }
 
   #event(event: RtcEvent): void {

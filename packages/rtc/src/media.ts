@@ -1,5 +1,5 @@
 import { type Mid, type Pt, type Rid, type Ssrc, UsageError } from '@str0m/sans-io'
-import { ExtensionIds, type Forwarder } from '@str0m/rtp'
+import { dtmfEvent, ExtensionIds, type Forwarder, type TelephoneEventOptions } from '@str0m/rtp'
 import { type Direction, type MediaSection, retransmittedPt, type RidDescription } from '@str0m/sdp'
 import { type Codec, codecsOf } from './codec.ts'
 import type { RtpPacket } from './rtp-packet.ts'
@@ -121,12 +121,12 @@ export class Media {
 
   /**
    * Asks the sender for a keyframe, by a picture loss indication (RFC 4585 section 6.3.1) or a full intra request (RFC 5104
-   * section 4.3.1), on each of the section's streams, or on that of `ssrc`. Needed at most once a second: losses are
-   * reported without it. Throws a `UsageError` (`no-keyframes`) for audio.
+   * section 4.3.1), on each of the section's streams, or on that of `ssrc`. At most one goes out for a stream in half a second: false where none did, for
+   * then its answer is on its way, or nothing comes in. Losses are reported without it. Throws a `UsageError` (`no-keyframes`) for audio.
    */
-  requestKeyframe(kind: 'pli' | 'fir' = 'pli', ssrc?: Ssrc): void {
+  requestKeyframe(kind: 'pli' | 'fir' = 'pli', ssrc?: Ssrc): boolean {
     if (this.kind !== 'video') throw new UsageError('no-keyframes', 'Audio has no keyframes to be asked for')
-    this.#owner.requestKeyframe(this, kind, ssrc)
+    return this.#owner.requestKeyframe(this, kind, ssrc)
   }
 
   /**
@@ -138,6 +138,21 @@ export class Media {
     const codec = this.#codecOf(pt)
     this.#checkRid(rid)
     return new Writer(this, codec, rid, this.#owner)
+  }
+
+  /**
+   * Sends the event of a telephone's key (RFC 4733): a digit `0` to `9`, `*`, `#`, `A` to `D`, or an event code. `pt` is that of a `telephone-event` among
+   * `codecs`. False where it was not sent since the peer is not connected. Throws a `UsageError`: `unknown-payload-type`, `busy` while another is sent,
+   * `invalid-option`, `not-sending`, `closed`.
+   */
+  sendTelephoneEvent(pt: Pt, event: string | number, options: TelephoneEventOptions = {}): boolean {
+    const codec = this.#codecOf(pt)
+    if (codec.name.toLowerCase() !== 'telephone-event') {
+      throw new UsageError('unknown-payload-type', `Payload type ${pt} is ${codec.name}, not telephone-event`)
+    }
+    const code = typeof event === 'string' ? dtmfEvent(event) : event
+    if (code === undefined) throw new UsageError('invalid-option', `"${event}" is no key of a telephone`)
+    return this.#owner.sendTelephoneEvent(this, undefined, codec, code, options)
   }
 
   /** What packets are sent with as they are given, in RTP mode. Throws a `UsageError`: `unknown-rid`, `wrong-mode`. */
@@ -284,7 +299,7 @@ function encodingsOf(local: MediaSection, direction: 'send' | 'recv', remote: Me
 /** What a section's handles call. Implemented by `MediaPlane`. */
 export interface MediaOwner {
   readonly rtpMode: boolean
-  requestKeyframe(media: Media, kind: 'pli' | 'fir', ssrc: Ssrc | undefined): void
+  requestKeyframe(media: Media, kind: 'pli' | 'fir', ssrc: Ssrc | undefined): boolean
   write(
     media: Media,
     rid: Rid | undefined,
@@ -292,6 +307,13 @@ export interface MediaOwner {
     time: MediaTime,
     data: Uint8Array,
     options: WriteOptions,
+  ): boolean
+  sendTelephoneEvent(
+    media: Media,
+    rid: Rid | undefined,
+    codec: Codec,
+    event: number,
+    options: TelephoneEventOptions,
   ): boolean
   writeRtp(media: Media, rid: Rid | undefined, fields: RtpFields, payload: Uint8Array): boolean
   /** Throws a `UsageError` (`not-sending`) where the section has no such stream. */

@@ -1,11 +1,15 @@
 import {
+  DependencyDescriptorReader,
   ExtensionIds,
+  type HeaderExtensions,
+  KeyframeRequester,
   parseRtpHeader,
   readHeaderExtensions,
   readRtx,
   type RtpHeader,
   type SenderReport,
   StreamRx,
+  TelephoneEventReader,
   TransportFeedbackGenerator,
 } from '@str0m/rtp'
 import { type Instant, type Mid, NEVER, type Rid, type Ssrc } from '@str0m/sans-io'
@@ -25,11 +29,10 @@ export interface Receiver {
   readonly stream: StreamRx
   /** Whether packets came since the last report. */
   active: boolean
-  pliCount: number
-  firCount: number
-  /** The sequence number of the next full intra request, RFC 5104 section 4.3.1.2. */
-  firSequence: number
-  keyframeRequestAt: Instant
+  readonly keyframes: KeyframeRequester
+  readonly telephoneEvents: TelephoneEventReader
+  /** Of what its packets say of layers, where they do. */
+  readonly descriptors: DependencyDescriptorReader
 }
 
 /** The streams that come in: finds or makes the one of each packet, and keeps what is due for them. */
@@ -114,7 +117,8 @@ export class Receivers {
     const codec = found.media.codec(header.payloadType)
     if (codec === undefined) return this.#handleRtx(now, packet, header, found)
     const payload = packet.subarray(header.payloadStart, header.payloadStart + header.payloadLength)
-    found.stream.handlePacket(now, header, payload, codec)
+    const extensions = this.#extensionsOf(packet, header, found.media)
+    found.stream.handlePacket(now, header, payload, codec, extensions)
     this.lastHeader = header
     this.lastCodec = codec
     if (!found.active) {
@@ -134,11 +138,17 @@ export class Receivers {
     // without a payload it is padding, which probes for bandwidth
     if (original === undefined) return receiver
     const payload = packet.subarray(original.payloadStart, original.payloadStart + original.payloadLength)
-    stream.handleRetransmission(now, original, payload, codec)
+    stream.handleRetransmission(now, original, payload, codec, this.#extensionsOf(packet, original, media))
     this.lastHeader = original
     this.lastCodec = codec
     this.#noteDeadline(receiver)
     return receiver
+  }
+
+  /** What goes out with the frame; a packet by itself reads them when it is asked. */
+  #extensionsOf(packet: Uint8Array, header: RtpHeader, media: Media): HeaderExtensions | undefined {
+    if (!this.#makesFrames || header.extensionLength === 0) return undefined
+    return readHeaderExtensions(packet, header, media.extensionIds)
   }
 
   handleSenderReport(now: Instant, report: SenderReport): void {
@@ -169,21 +179,13 @@ export class Receivers {
     )
   }
 
-  /** Whether a keyframe is to be asked for now: the stream needs one, and none was asked for lately. */
-  takeKeyframeRequest(now: Instant, receiver: Receiver): boolean {
-    if (!receiver.stream.needsKeyframe || !receiver.media.canRequestKeyframe) return false
-    if (now < receiver.keyframeRequestAt) return false
-    receiver.keyframeRequestAt = now + KEYFRAME_REQUEST_INTERVAL
-    return true
-  }
-
   get statistics(): InboundStreamStatistics[] {
-    return Array.from(this.#bySsrc.values(), ({ media, rid, stream, pliCount, firCount }) => ({
+    return Array.from(this.#bySsrc.values(), ({ media, rid, stream, keyframes }) => ({
       ...stream.statistics,
       mid: media.mid,
       ...(rid === undefined ? {} : { rid }),
-      pliCount,
-      firCount,
+      pliCount: keyframes.pliCount,
+      firCount: keyframes.firCount,
     }))
   }
 
@@ -221,10 +223,9 @@ export class Receivers {
         frames: this.#makesFrames,
       }),
       active: false,
-      pliCount: 0,
-      firCount: 0,
-      firSequence: 0,
-      keyframeRequestAt: Number.NEGATIVE_INFINITY,
+      keyframes: new KeyframeRequester(KEYFRAME_REQUEST_INTERVAL),
+      telephoneEvents: new TelephoneEventReader(),
+      descriptors: new DependencyDescriptorReader(),
     }
     this.#bySsrc.set(header.ssrc, receiver)
     this.#latest = receiver

@@ -1,4 +1,6 @@
 import {
+  type ExtendedReport,
+  ExtendedReportTimes,
   MAX_COUNT,
   ntpFromUnix,
   type ReportBlock,
@@ -27,10 +29,12 @@ export class Reporter {
   reducedSize = false
   readonly #wallClock: WallClock
   readonly #random: () => number
+  readonly #times: ExtendedReportTimes
   #reportAt: Instant = NEVER
 
   constructor(ssrc: Ssrc, cname: string, wallClock: WallClock, random: RandomSource) {
     this.ssrc = ssrc
+    this.#times = new ExtendedReportTimes(ssrc)
     this.cname = cname
     this.#wallClock = wallClock
     const byte = new Uint8Array(1)
@@ -38,6 +42,15 @@ export class Reporter {
       random(byte)
       return byte[0]! / 256
     }
+  }
+
+  /** Seconds, without media of ours (RFC 3611 section 4.5); `undefined` before an answer. */
+  get roundTripTime(): number | undefined {
+    return this.#times.roundTripTime
+  }
+
+  handleExtendedReport(now: Instant, report: ExtendedReport): void {
+    this.#times.handleReport(now, report)
   }
 
   /** When reports are next due; `Infinity` while nothing comes in or goes out. */
@@ -73,7 +86,11 @@ export class Reporter {
       )
       const names = this.#names(ours.length === 0 ? [this.ssrc] : ours.map(({ stream }) => stream.ssrc))
       const first: Rtcp[] = ours.length === 0 ? [this.#receiverReport(some)] : reports
-      datagrams.push(protect(srtp, [...first, names]))
+      // RFC 3611 section 4.4: one that sends has its sender reports to measure by
+      const times = b === 0 && s === 0 ? this.#times.blocks(now, ntpTime, senders.length === 0) : []
+      const extended: Rtcp[] =
+        times.length === 0 ? [] : [{ type: 'extendedReport', ssrc: this.ssrc, blocks: times }]
+      datagrams.push(protect(srtp, [...first, names, ...extended]))
     }
     return datagrams
   }

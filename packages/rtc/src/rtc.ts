@@ -32,6 +32,9 @@ const MTU = { min: 256, max: 65_507, default: 1200 } as const
  * A WebRTC peer without I/O. It is driven: give it datagrams and time by `handleInput`, then poll until it answers `timeout`, and
  * send what it hands out.
  *
+ * What a method sends, it sends at the time of the latest input. Where you call one at another time (a timer of yours, a frame of your encoder), give
+ * the time first: `handleInput({ kind: 'timeout', now })`. Reports and round trips are measured by it.
+ *
  * Passive: `addLocalCandidate`, `acceptOffer`. Active: `addLocalCandidate`, `createOffer`, `apply`, `pendingChanges().acceptAnswer`.
  */
 export class Rtc {
@@ -284,6 +287,7 @@ export class Rtc {
   get statistics(): RtcStatistics {
     const { ice, dtls, inbound } = this.#transport
     const sctp = this.#channels.statistics
+    const { roundTripTime } = this.#media
     return {
       iceState: ice.state,
       packetsSent: this.#transport.packetsSent,
@@ -294,6 +298,7 @@ export class Rtc {
       ice: ice.statistics,
       ...(dtls === undefined ? {} : { dtls: dtls.statistics }),
       ...(inbound === undefined ? {} : { srtpReceived: inbound.statistics }),
+      ...(roundTripTime === undefined ? {} : { roundTripTime }),
       inbound: this.#media.inbound,
       outbound: this.#media.outbound,
       ...(sctp === undefined ? {} : { sctp }),

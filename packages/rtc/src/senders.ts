@@ -2,15 +2,20 @@ import type { CryptoProvider } from '@str0m/crypto'
 import {
   Forwarder,
   type FullIntraRequest,
+  KeyframeResponder,
   type Packetizer,
   packetizerFor,
+  type PayloadPieces,
+  RedPacketizer,
   type ReportBlock,
   SendCache,
   StreamTx,
+  type TelephoneEventOptions,
+  TelephoneEventSender,
   type WrittenPacket,
   writeRtx,
 } from '@str0m/rtp'
-import { type Instant, type Pt, serial32, type Ssrc, UsageError } from '@str0m/sans-io'
+import { type Instant, NEVER, type Pt, serial32, type Ssrc, UsageError } from '@str0m/sans-io'
 import type { SrtpContext } from '@str0m/srtp'
 import type { Codec } from './codec.ts'
 import type { LocalStream, Media } from './media.ts'
@@ -29,6 +34,8 @@ const MAX_CACHE_BYTES = 512 * 1024
 const MAX_CACHE_AGE = 2000
 /** Milliseconds within which a packet is not sent again where the round trip is not known. */
 const DEFAULT_RESEND_INTERVAL = 50
+/** How many frames of audio are repeated with each, where it is redundant: what browsers send. */
+const REDUNDANCY = 1
 
 /** One stream that goes out. */
 export interface Sender {
@@ -49,20 +56,21 @@ export interface Sender {
   framesSent: number
   retransmittedPacketsSent: number
   nackCount: number
-  pliCount: number
-  firCount: number
-  /** The last command of each that asked, RFC 5104 section 4.3.1.2: a repetition is no new request. */
-  readonly firSequences: Map<Ssrc, number>
+  readonly keyframes: KeyframeResponder
+  /** Redundant audio, by its payload type. */
+  readonly redundant: Map<Pt, RedPacketizer>
+  /** The events of a telephone's keys, once there was one. */
+  telephoneEvents: TelephoneEventSender | undefined
+  telephoneEventPt: Pt
 }
-
-/** Those that ask for a keyframe of one stream by full intra requests: in a conference they come through one server. */
-const MAX_FIR_SOURCES = 64
 
 /** The streams that go out: packetizes and protects frames, and takes what the peer says of them. */
 export class Senders {
   readonly #crypto: CryptoProvider
   readonly #maxPacket: number
   readonly #bySsrc = new Map<Ssrc, Sender>()
+  /** Those in the middle of a telephone event. */
+  readonly #signalling = new Set<Sender>()
 
   constructor(crypto: CryptoProvider, mtu: number) {
     this.#crypto = crypto
@@ -95,12 +103,12 @@ export class Senders {
     const headerLength =
       RTP_HEADER_LENGTH + (extensions === undefined ? 0 : EXTENSION_HEADER_LENGTH + extensions.bytes.length)
     const maxPayload = this.#maxPacket - headerLength - srtp.rtpOverhead - spareOf(sender)
-    const payloads = this.#packetizer(sender, codec)?.packetize(data, maxPayload, options.keyframe ?? false)
+    const value = Math.round((time.value * codec.clockRate) / time.clockRate)
+    const timestamp = serial32.add(sender.timestampOffset, value % 0x1_0000_0000)
+    const payloads = this.#payloads(sender, codec, timestamp, data, maxPayload, options.keyframe ?? false)
     if (payloads === undefined) return undefined
     sender.codec = codec
     sender.framesSent++
-    const value = Math.round((time.value * codec.clockRate) / time.clockRate)
-    const timestamp = serial32.add(sender.timestampOffset, value % 0x1_0000_0000)
     const isVideo = sender.media.kind === 'video'
     const datagrams: Uint8Array[] = []
     for (let i = 0; i < payloads.length; i++) {
@@ -238,15 +246,11 @@ export class Senders {
   }
 
   /** The streams of ours that a full intra request is new for. */
-  handleFir(request: FullIntraRequest): Sender[] {
+  handleFir(now: Instant, { senderSsrc, entries }: FullIntraRequest): Sender[] {
     const asked: Sender[] = []
-    for (const { ssrc, sequenceNumber } of request.entries) {
+    for (const { ssrc, sequenceNumber } of entries) {
       const sender = this.#bySsrc.get(ssrc)
-      if (sender === undefined || sender.firSequences.get(request.senderSsrc) === sequenceNumber) continue
-      if (sender.firSequences.size === MAX_FIR_SOURCES) sender.firSequences.clear()
-      sender.firSequences.set(request.senderSsrc, sequenceNumber)
-      sender.firCount++
-      asked.push(sender)
+      if (sender?.keyframes.handleFir(now, senderSsrc, sequenceNumber) === true) asked.push(sender)
     }
     return asked
   }
@@ -259,8 +263,8 @@ export class Senders {
       framesSent: sender.framesSent,
       retransmittedPacketsSent: sender.retransmittedPacketsSent,
       nackCount: sender.nackCount,
-      pliCount: sender.pliCount,
-      firCount: sender.firCount,
+      pliCount: sender.keyframes.pliCount,
+      firCount: sender.keyframes.firCount,
     }))
   }
 
@@ -289,12 +293,76 @@ export class Senders {
       framesSent: 0,
       retransmittedPacketsSent: 0,
       nackCount: 0,
-      pliCount: 0,
-      firCount: 0,
-      firSequences: new Map(),
+      keyframes: new KeyframeResponder(),
+      redundant: new Map(),
+      telephoneEvents: undefined,
+      telephoneEventPt: 0,
     }
     this.#bySsrc.set(ssrc, sender)
     return sender
+  }
+
+  #payloads(
+    sender: Sender,
+    codec: Codec,
+    timestamp: number,
+    data: Uint8Array,
+    maxPayload: number,
+    keyframe: boolean,
+  ): readonly PayloadPieces[] | undefined {
+    const { primary } = codec
+    if (primary === undefined) {
+      return this.#packetizer(sender, codec)?.packetize(data, maxPayload, keyframe)
+    }
+    let packetizer = sender.redundant.get(codec.pt)
+    if (packetizer === undefined) {
+      packetizer = new RedPacketizer({ pt: primary.sendPt, redundancy: REDUNDANCY })
+      sender.redundant.set(codec.pt, packetizer)
+    }
+    const payload = packetizer.packetize(timestamp, data, maxPayload)
+    return payload === undefined ? undefined : [payload]
+  }
+
+  /** The deadline of telephone events, over all streams. */
+  get deadline(): Instant {
+    let at = NEVER
+    for (const { telephoneEvents } of this.#signalling) {
+      if (telephoneEvents !== undefined) at = Math.min(at, telephoneEvents.deadline)
+    }
+    return at
+  }
+
+  /** Starts a telephone event. Throws a `UsageError` (`busy`, `invalid-option`). */
+  startTelephoneEvent(
+    now: Instant,
+    sender: Sender,
+    codec: Codec,
+    event: number,
+    options: TelephoneEventOptions,
+  ): void {
+    sender.telephoneEvents ??= new TelephoneEventSender(codec.clockRate)
+    const audio = sender.codec.clockRate
+    sender.telephoneEvents.start(now, sender.stream.timestampAt(now, audio), event, options)
+    sender.telephoneEventPt = codec.sendPt
+    this.#signalling.add(sender)
+  }
+
+  /** The datagrams of telephone events that are due. */
+  takeTelephoneEvents(now: Instant, srtp: SrtpContext): Uint8Array[] {
+    const datagrams: Uint8Array[] = []
+    for (const sender of this.#signalling) {
+      const { telephoneEvents, telephoneEventPt: pt, stream, extensions } = sender
+      if (telephoneEvents === undefined) continue
+      for (let packet = telephoneEvents.take(now); packet !== undefined; packet = telephoneEvents.take(now)) {
+        const { timestamp, marker, payload } = packet
+        const fields = { pt, timestamp, marker, extensions: extensions.of(undefined) }
+        const pieces = { pieces: [payload], length: payload.length }
+        const { buffer, length } = stream.packet(now, fields, pieces, srtp.rtpOverhead)
+        datagrams.push(protect(buffer, length, srtp))
+      }
+      if (telephoneEvents.deadline === NEVER) this.#signalling.delete(sender)
+    }
+    return datagrams
   }
 
   #packetizer(sender: Sender, codec: Codec): Packetizer | undefined {

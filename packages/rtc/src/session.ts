@@ -111,6 +111,7 @@ const EXTENSIONS: Capabilities['extensions'] = {
     EXTENSION_URIS.videoContentType,
     EXTENSION_URIS.videoTiming,
     EXTENSION_URIS.colorSpace,
+    EXTENSION_URIS.dependencyDescriptor,
   ],
 }
 

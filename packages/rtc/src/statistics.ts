@@ -80,6 +80,8 @@ export interface RtcStatistics {
   readonly ice: IceStatistics
   readonly dtls?: DtlsStatistics
   readonly srtpReceived?: SrtpStatistics
+  /** Seconds, as the reports of a peer that we send nothing to tell it (RFC 3611 section 4.5). */
+  readonly roundTripTime?: number
   readonly inbound: readonly InboundStreamStatistics[]
   readonly outbound: readonly OutboundStreamStatistics[]
   readonly sctp?: SctpStatistics

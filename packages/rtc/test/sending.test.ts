@@ -62,21 +62,26 @@ describe('frames that are sent arrive', () => {
       opus: Uint8Array.of(0xfc, 1),
       PCMU: new Uint8Array(160).fill(1),
       PCMA: new Uint8Array(160).fill(2),
+      G722: new Uint8Array(160).fill(3),
+      CN: Uint8Array.of(60),
+      red: Uint8Array.of(0xfc, 2),
       VP8: vp8(3000, true, 3),
       VP9: Uint8Array.from([0x80, ...new Uint8Array(3000).fill(4)]),
       H264: Uint8Array.from([0, 0, 0, 1, 0x67, 1, 0, 0, 0, 1, 0x65, ...new Uint8Array(900).fill(5)]),
       AV1: Uint8Array.from([0x0a, 1, 7, 0x32, 0x10, ...new Uint8Array(16).fill(6)]),
+      H265: Uint8Array.from([0, 0, 0, 1, 0x40, 1, 7, 0, 0, 0, 1, 0x26, 1, ...new Uint8Array(900).fill(5)]),
     }
     let time = 0
     for (const media of a.medias) {
       for (const codec of media.codecs) {
+        if (codec.name === 'telephone-event') continue
         time += codec.clockRate
         media.writer(codec.pt).write({ value: time, clockRate: codec.clockRate }, frames[codec.name]!)
         pair.runFor(200)
         const [last] = eventsOf(pair.b.events, 'mediaData').slice(-1)
         expect({ name: codec.name, pt: last?.pt, data: last?.data }).toEqual({
           name: codec.name,
-          pt: codec.pt,
+          pt: (codec.primary ?? codec).pt,
           data: frames[codec.name],
         })
       }
@@ -158,8 +163,11 @@ describe('requests for a keyframe', () => {
       .writer(pt)
       .write(video(0), vp8(100, true, 1))
     pair.runFor(100)
-    b.media('1')!.requestKeyframe('pli')
-    b.media('1')!.requestKeyframe('fir')
+    expect(b.media('1')!.requestKeyframe('pli')).toBe(true)
+    // the answer is on its way
+    expect(b.media('1')!.requestKeyframe('fir')).toBe(false)
+    pair.runFor(600)
+    expect(b.media('1')!.requestKeyframe('fir')).toBe(true)
     pair.runFor(100)
     expect(eventsOf(pair.a.events, 'keyframeRequest')).toEqual([
       { type: 'keyframeRequest', mid: '1', kind: 'pli' },
@@ -178,7 +186,7 @@ describe('requests for a keyframe', () => {
     const { ssrc } = rtc.statistics.outbound[0]!
     for (const sequenceNumber of [7, 7, 8]) {
       peer.sendRtcp([{ type: 'fir', senderSsrc: 5, entries: [{ ssrc, sequenceNumber }] }])
-      pair.runFor(50)
+      pair.runFor(400)
     }
     peer.sendRtcp([{ type: 'pli', senderSsrc: 5, mediaSsrc: 12345 }])
     pair.runFor(50)

@@ -42,7 +42,7 @@ describe('simulcast is sent', () => {
       expect(ofRid.length).toBe(count)
       expect(ofRid.every(({ data, contiguous }) => data.length === 2500 - 1000 * k && contiguous)).toBe(true)
     }
-    expect(b.statistics.inbound.map(({ rid }) => rid).toSorted()).toEqual(['h', 'q'])
+    expect(new Set(b.statistics.inbound.map(({ rid }) => rid))).toEqual(new Set(['h', 'q']))
     expect(a.statistics.outbound.map(({ rid }) => rid)).toEqual(['h', 'q'])
     expect(b.statistics.inbound.every((stream) => stream.retransmittedPacketsReceived > 0)).toBe(true)
   })

@@ -93,6 +93,14 @@ export class StreamTx {
     return this.#sequenceNumber
   }
 
+  /** What the timestamp would be now, as the last packet's tells it; 32 bits. `clockRate` is in hertz. */
+  timestampAt(now: Instant, clockRate: number): number {
+    return serial32.add(
+      this.#lastTimestamp,
+      Math.round(((now - this.#lastTimestampAt) * clockRate) / 1000) % 0x1_0000_0000,
+    )
+  }
+
   /** Takes the next sequence number for a packet of `payloadLength` bytes that is written elsewhere, and counts it. */
   takeSequenceNumber(payloadLength: number): number {
     const taken = this.#sequenceNumber
@@ -134,8 +142,11 @@ export class StreamTx {
     this.#packetsSent++
     this.#bytesSent += payload.length
     this.#headerBytesSent += headerLength
-    this.#lastTimestamp = fields.timestamp
-    this.#lastTimestampAt = now
+    // an event's packets all have the time of its start (RFC 4733 section 2.5.1.2)
+    if (this.#packetsSent === 1 || serial32.diff(fields.timestamp, this.#lastTimestamp) !== 0) {
+      this.#lastTimestamp = fields.timestamp
+      this.#lastTimestampAt = now
+    }
     return { buffer, length }
   }
 
@@ -209,12 +220,11 @@ export class StreamTx {
   report(now: Instant, ntpTime: bigint, clockRate: number, reports: readonly ReportBlock[]): SenderReport {
     this.#reportsSent.push({ middle: ntpMiddle(ntpTime), at: now })
     if (this.#reportsSent.length > REMEMBERED_REPORTS) this.#reportsSent.shift()
-    const elapsed = Math.round(((now - this.#lastTimestampAt) * clockRate) / 1000)
     return {
       type: 'senderReport',
       ssrc: this.ssrc,
       ntpTime,
-      rtpTime: serial32.add(this.#lastTimestamp, elapsed),
+      rtpTime: this.timestampAt(now, clockRate),
       packetCount: this.#packetsSent >>> 0,
       octetCount: this.#bytesSent >>> 0,
       reports,

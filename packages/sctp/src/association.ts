@@ -122,6 +122,17 @@ export class SctpAssociation implements Machine<SctpEvent> {
   }
 
   /**
+   * A stream's share where several have something to send, in proportion to those of others: 1 to 65535, as the priorities of
+   * RFC 8831 section 6.4. Default 256. Lasts until the stream is reset. Throws a `UsageError` (`invalid-option`).
+   */
+  setPriority(stream: number, priority: number): void {
+    if (!(priority >= 1 && priority <= 65_535)) {
+      throw new UsageError('invalid-option', `a priority is from 1 to 65535, not ${priority}`)
+    }
+    this.#life.queue.stream(stream).weight = priority
+  }
+
+  /**
    * Resets an outgoing stream (RFC 6525) once all that is queued on it has been sent; until `outgoingReset` nothing may
    * be sent on it. Throws a `UsageError`: `invalid-state`, `not-supported` where the peer does not.
    */
@@ -291,7 +302,7 @@ export class SctpAssociation implements Machine<SctpEvent> {
   #dispatch(chunks: TlvIterator): void {
     let hadData = false
     while (this.#life.state !== 'closed' && chunks.next()) {
-      if (chunks.type === ChunkType.data) {
+      if (chunks.type === ChunkType.data || chunks.type === ChunkType.iData) {
         if (isUp(this.#life.state)) hadData = this.#onData(chunks) || hadData
         else this.#drop('unexpected')
       } else if (!this.#onChunk(chunks)) {
@@ -314,6 +325,7 @@ export class SctpAssociation implements Machine<SctpEvent> {
         else this.#drop('bad-sack')
         return true
       case ChunkType.forwardTsn:
+      case ChunkType.iForwardTsn:
         transfer?.receiver.onForwardTsn(chunk)
         transfer?.resets.onProgress()
         return true

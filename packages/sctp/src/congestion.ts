@@ -12,18 +12,27 @@ export interface CongestionController {
   onTimeout(now: Instant): void
   /** Nothing was sent for a retransmission timeout. */
   onIdle(): void
+  /** Bytes a ms at which what the window allows is sent, given the smoothed round-trip time, ms. Default: twice the window in that time. */
+  pacingRate?(smoothedRoundTrip: number): number
 }
 
 /** RFC 9438 section 4.6 and section 4.1.2. */
 const CUBIC_BETA = 0.7
 const CUBIC_C = 0.4
-/** HyStart's bounds on the rise of the delay that ends slow start, ms (RFC 9406 section 4.3). */
-const HYSTART_MIN = 4
-const HYSTART_MAX = 16
-/** Samples of a round before its least one counts (N_RTT_SAMPLE of RFC 9406). */
-const HYSTART_SAMPLES = 8
+/** HyStart++, RFC 9406 section 4.3: bounds on the rise of the delay that ends slow start, ms, and what share of it that is. */
+const MIN_RTT_THRESH = 4
+const MAX_RTT_THRESH = 16
+const MIN_RTT_DIVISOR = 8
+/** Samples of a round before its least one counts. */
+const N_RTT_SAMPLE = 8
+/** Conservative slow start grows by this much less, and for so many rounds. */
+const CSS_GROWTH_DIVISOR = 4
+const CSS_ROUNDS = 5
+/** How much faster than the window over the round trip is sent: in slow start, and after. */
+const SLOW_START_PACE = 2
+const AVOIDANCE_PACE = 1.25
 
-/** CUBIC (RFC 9438) whose slow start ends where the delay rises, before the queue overflows. */
+/** CUBIC (RFC 9438) with HyStart++ (RFC 9406): slow start slows down where the delay rises, before the queue overflows. */
 export class Cubic implements CongestionController {
   readonly #mtu: number
   readonly #initial: number
@@ -38,7 +47,11 @@ export class Cubic implements CongestionController {
   #reno = 0
   #roundEnds: Instant = Number.NEGATIVE_INFINITY
   #roundMin = Number.POSITIVE_INFINITY
+  #lastRoundMin = Number.POSITIVE_INFINITY
   #samples = 0
+  /** Rounds of conservative slow start that are left; 0 in the ordinary one. */
+  #cssRounds = 0
+  #cssBaseline = 0
 
   /** `mtu`: bytes of user data in a full packet. */
   constructor(mtu: number) {
@@ -52,29 +65,47 @@ export class Cubic implements CongestionController {
     return this.#window
   }
 
-  onAck(now: Instant, bytes: number, inFlight: number, rtt: number, minRtt: number): void {
+  onAck(now: Instant, bytes: number, inFlight: number, rtt: number): void {
     // a window that was not used says nothing about the path
     if (inFlight < this.#window * 0.8 && inFlight + 2 * this.#mtu < this.#window) return
     if (this.#window < this.#threshold) {
-      this.#window += bytes
-      this.#watchDelay(now, rtt, minRtt)
+      this.#window += this.#cssRounds > 0 ? bytes / CSS_GROWTH_DIVISOR : bytes
+      this.#watchDelay(now, rtt)
     } else {
       this.#avoid(now, bytes, rtt)
     }
   }
 
-  #watchDelay(now: Instant, rtt: number, minRtt: number): void {
+  /** RFC 9406 section 4.2. A round lasts a round trip. */
+  #watchDelay(now: Instant, rtt: number): void {
+    if (now >= this.#roundEnds) this.#startRound(now, rtt)
     this.#roundMin = Math.min(this.#roundMin, rtt)
     this.#samples++
-    const rise = Math.min(HYSTART_MAX, Math.max(HYSTART_MIN, minRtt / 8))
-    if (this.#samples >= HYSTART_SAMPLES && this.#roundMin >= minRtt + rise) {
-      this.#threshold = this.#window
-      this.#max = this.#window
+    if (this.#samples < N_RTT_SAMPLE) return
+    if (this.#cssRounds > 0) {
+      if (this.#roundMin < this.#cssBaseline) this.#cssRounds = 0
+      return
     }
-    if (now < this.#roundEnds) return
+    const share = this.#lastRoundMin / MIN_RTT_DIVISOR
+    const rise = Math.min(MAX_RTT_THRESH, Math.max(MIN_RTT_THRESH, share))
+    if (this.#roundMin < this.#lastRoundMin + rise) return
+    this.#cssBaseline = this.#roundMin
+    this.#cssRounds = CSS_ROUNDS
+  }
+
+  #startRound(now: Instant, rtt: number): void {
     this.#roundEnds = now + rtt
+    this.#lastRoundMin = this.#roundMin
     this.#roundMin = Number.POSITIVE_INFINITY
     this.#samples = 0
+    if (this.#cssRounds === 0 || --this.#cssRounds > 0) return
+    this.#threshold = this.#window
+    this.#max = this.#window
+  }
+
+  pacingRate(smoothedRoundTrip: number): number {
+    const pace = this.#window < this.#threshold ? SLOW_START_PACE : AVOIDANCE_PACE
+    return (pace * this.#window) / smoothedRoundTrip
   }
 
   #avoid(now: Instant, bytes: number, rtt: number): void {

@@ -9,6 +9,7 @@ const KEY_LENGTH = 32
 const FLAG_FORWARD_TSN = 1
 const FLAG_RECONFIG = 2
 const FLAG_ZERO_CHECKSUM = 4
+const FLAG_INTERLEAVING = 8
 
 /** What an endpoint needs to make an association out of an INIT and its own INIT ACK, and remembers nowhere else. */
 export interface CookieState {
@@ -35,7 +36,7 @@ export class CookieJar {
   }
 
   seal(state: CookieState): Uint8Array {
-    const { forwardTsn, reConfig, zeroChecksum } = state.peerExtensions
+    const { forwardTsn, reConfig, zeroChecksum, interleaving } = state.peerExtensions
     const body = new ByteWriter(48 + this.#hmac.length)
       // microseconds: an Instant may have a fraction
       .u64(BigInt(Math.round(state.createdAt * 1000)))
@@ -51,7 +52,8 @@ export class CookieJar {
       .u8(
         (forwardTsn ? FLAG_FORWARD_TSN : 0) |
           (reConfig ? FLAG_RECONFIG : 0) |
-          (zeroChecksum ? FLAG_ZERO_CHECKSUM : 0),
+          (zeroChecksum ? FLAG_ZERO_CHECKSUM : 0) |
+          (interleaving ? FLAG_INTERLEAVING : 0),
       )
       .finish()
     return new ByteWriter(body.length + this.#hmac.length).bytes(body).bytes(this.#hmac.sign(body)).finish()
@@ -83,6 +85,7 @@ export class CookieJar {
       forwardTsn: (flags & FLAG_FORWARD_TSN) !== 0,
       reConfig: (flags & FLAG_RECONFIG) !== 0,
       zeroChecksum: (flags & FLAG_ZERO_CHECKSUM) !== 0,
+      interleaving: (flags & FLAG_INTERLEAVING) !== 0,
     }
     return { ...state, peerExtensions }
   }

@@ -18,7 +18,7 @@ import { SctpAssociation } from './association.ts'
 import type { CloseReason, SctpEvent } from './events.ts'
 import type { SctpOptions } from './options.ts'
 import type { Delivery } from './outgoing.ts'
-import type { IncomingMessage } from './reassembly.ts'
+import type { IncomingMessage } from './stream-order.ts'
 import type { SctpStatistics } from './statistics.ts'
 import { type ChannelParameters, DCEP_ACK, Ppid, readDcep, writeOpen } from './wire/dcep.ts'
 
@@ -48,7 +48,7 @@ export interface ChannelOptions {
   readonly maxPacketLifeTime?: number
   /** Default: empty. */
   readonly protocol?: string
-  /** RFC 8831 section 6.4; told to the peer. Default 256. */
+  /** The channel's share where several have something to send, RFC 8831 section 6.4; told to the peer. Default 256. */
   readonly priority?: number
   /** Both ends open the channel with the same `id`, and nothing is sent for it. Default false. */
   readonly negotiated?: boolean
@@ -179,6 +179,7 @@ export class DataChannels implements Machine<DataChannelEvent> {
       incomingReset: false,
     }
     this.#channels.set(id, channel)
+    this.#association.setPriority(id, Math.max(1, parameters.priority))
     return channel
   }
 

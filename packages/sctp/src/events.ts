@@ -1,4 +1,4 @@
-import type { IncomingMessage } from './reassembly.ts'
+import type { IncomingMessage } from './stream-order.ts'
 
 /**
  * Why an association ended: `shutdown` by either end, all delivered; `aborted` by `abort()`; `aborted-by-peer`;

@@ -10,7 +10,7 @@ export {
 export type { CloseReason, SctpEvent } from './events.ts'
 export type { SctpOptions } from './options.ts'
 export type { Delivery } from './outgoing.ts'
-export type { IncomingMessage } from './reassembly.ts'
+export type { IncomingMessage } from './stream-order.ts'
 export type { DropReason, SctpStatistics } from './statistics.ts'
 export type { ChannelParameters } from './wire/dcep.ts'
 export type { SctpState } from './state.ts'

@@ -14,7 +14,7 @@ import { agree, type LocalIdentity, makeOffer, newIdentity } from './negotiation
 import type { Settings } from './options.ts'
 import { SendQueue } from './outgoing.ts'
 import type { Outbox } from './outbox.ts'
-import type { IncomingMessage } from './reassembly.ts'
+import type { IncomingMessage } from './stream-order.ts'
 import { isForming, isUp, type SctpState } from './state.ts'
 import { countDrop, type Counters, type DropReason } from './statistics.ts'
 import type { ResetEvents } from './stream-resets.ts'

@@ -1,6 +1,7 @@
 import { readU32 } from '@str0m/sans-io'
 import type { Settings } from './options.ts'
 import type { Agreement } from './transfer.ts'
+import { INITIAL_WINDOW } from './window-tuner.ts'
 import { type Init, writeInit } from './wire/init.ts'
 
 /** What an endpoint calls itself in one handshake. */
@@ -22,14 +23,14 @@ export function makeOffer(
   unrecognized: readonly Uint8Array[] = [],
   cookie?: Uint8Array,
 ): Uint8Array {
-  const { receiveWindow, streams, zeroChecksum } = settings
+  const { receiveWindow, streams, zeroChecksum, interleaving } = settings
   return writeInit({
     initiateTag: local.tag,
     initialTsn: local.initialTsn,
-    receiverWindow: receiveWindow,
+    receiverWindow: Math.min(receiveWindow, INITIAL_WINDOW),
     outboundStreams: streams,
     inboundStreams: streams,
-    extensions: { forwardTsn: true, reConfig: true, zeroChecksum },
+    extensions: { forwardTsn: true, reConfig: true, zeroChecksum, interleaving },
     unrecognized,
     ...(cookie === undefined ? {} : { cookie }),
   })

@@ -1,7 +1,7 @@
 import { type CryptoProvider, defaultCrypto } from '@str0m/crypto'
 import { UsageError } from '@str0m/sans-io'
 import { type CongestionController, Cubic } from './congestion.ts'
-import { COMMON_HEADER, DATA_HEADER } from './wire/constants.ts'
+import { COMMON_HEADER, DATA_HEADER, I_DATA_HEADER } from './wire/constants.ts'
 
 /** What an association can be told. All is optional. */
 export interface SctpOptions {
@@ -12,7 +12,10 @@ export interface SctpOptions {
   readonly remotePort?: number
   /** Bytes of the largest packet, 200 to 65535. Default 1191: what DTLS leaves of 1228 bytes. It is not probed. */
   readonly maxPacketSize?: number
-  /** Bytes that may be held for reassembly and order, 65536 to 2³⁰; what the peer is told. Default 8 MiB. */
+  /**
+   * Bytes that may be held for reassembly and order, 65536 to 2³⁰. The peer is told 256 KiB at first, and more as it sends more in a
+   * round trip. Default 8 MiB.
+   */
   readonly receiveWindow?: number
   /** Bytes of the largest message that is taken from the peer; a larger one ends the association. Default 1 MiB. */
   readonly maxMessageSize?: number
@@ -37,6 +40,11 @@ export interface SctpOptions {
    * Default false.
    */
   readonly zeroChecksum?: boolean
+  /**
+   * Fragments of messages on different streams take turns where the peer too offers it (RFC 8260), so that a long message does
+   * not hold up others. Default true.
+   */
+  readonly interleaving?: boolean
   /** Makes the congestion controller. `mtu`: bytes of user data in a full packet. Default: CUBIC. */
   readonly congestion?: (mtu: number) => CongestionController
 }
@@ -61,6 +69,7 @@ export function settingsOf(options: SctpOptions): Settings {
     heartbeatInterval: options.heartbeatInterval ?? 30_000,
     maxRetransmissions: options.maxRetransmissions ?? 12,
     zeroChecksum: options.zeroChecksum ?? false,
+    interleaving: options.interleaving ?? true,
     congestion: options.congestion ?? ((mtu) => new Cubic(mtu)),
   }
   inRange(settings, 'localPort', 1, 65_535)
@@ -80,8 +89,8 @@ export function settingsOf(options: SctpOptions): Settings {
 }
 
 /** Bytes of user data in a full packet: a multiple of four, so that no chunk but a message's last is padded. */
-export function maxPayload(maxPacketSize: number): number {
-  return (maxPacketSize - COMMON_HEADER - DATA_HEADER) & ~3
+export function maxPayload(maxPacketSize: number, interleaving: boolean): number {
+  return (maxPacketSize - COMMON_HEADER - (interleaving ? I_DATA_HEADER : DATA_HEADER)) & ~3
 }
 
 type Numbers = { [K in keyof Settings]: Settings[K] extends number ? K : never }[keyof Settings]

@@ -1,7 +1,11 @@
 import { type Instant, NEVER, OutputQueue } from '@str0m/sans-io'
+import { FairQueue, type Queued } from './fair-queue.ts'
 
 /** Messages that may wait to be sent, at most, over all streams: what bounds empty ones. */
 export const MAX_QUEUED_MESSAGES = 65_536
+
+/** A stream's share where several have something to send: that of a normal priority, RFC 8831 section 6.4. */
+const DEFAULT_WEIGHT = 256
 
 /** How a message is to be delivered. */
 export interface Delivery {
@@ -23,8 +27,13 @@ export class OutgoingMessage {
   readonly expiresAt: Instant
   /** Bytes that have gone into chunks. */
   taken = 0
-  /** Assigned with its first fragment, so that one that is never sent leaves no hole. */
-  ssn = 0
+  /** Fragments that have gone into chunks. */
+  fragments = 0
+  /**
+   * The stream sequence number, or with interleaving the message identifier. Assigned with its first fragment, so that one that is
+   * never sent leaves no hole.
+   */
+  sequence = 0
   firstTsn = -1
   lastTsn = -1
   abandoned = false
@@ -40,11 +49,18 @@ export class OutgoingMessage {
 }
 
 /** One stream to the peer. */
-export class OutgoingStream {
+export class OutgoingStream implements Queued {
   readonly id: number
   readonly queue: OutputQueue<OutgoingMessage> = new OutputQueue()
-  /** The next stream sequence number, 16 bits. */
-  nextSsn = 0
+  /** The next number of an ordered message: 16 bits, with interleaving 32. */
+  nextSequence = 0
+  /** The next message identifier of an unordered one, 32 bits. */
+  nextUnordered = 0
+  /** The message that is being sent in fragments. */
+  current: OutgoingMessage | undefined
+  pass = 0
+  turn = 0
+  weight: number = DEFAULT_WEIGHT
   /** Bytes queued and not yet sent for the first time. */
   buffered = 0
   lowThreshold = 0
@@ -58,14 +74,19 @@ export class OutgoingStream {
   }
 }
 
-/** The messages that wait, and whose turn it is: a message of each stream in turn. Keeps the sum of what waits. */
+/**
+ * The messages that wait, and whose turn it is: with interleaving (RFC 8260) streams take turns by fragment, without by message.
+ * Keeps the sum of what waits.
+ */
 export class SendQueue {
   readonly #streams: Map<number, OutgoingStream> = new Map()
-  readonly #round: OutputQueue<OutgoingStream> = new OutputQueue()
-  /** The message that is being fragmented. Without interleaving, nothing may come between its fragments. */
-  #current: OutgoingMessage | undefined
+  readonly #ready: FairQueue<OutgoingStream> = new FairQueue()
+  /** Without interleaving: the stream whose message is being sent. Nothing may come between its fragments. */
+  #locked: OutgoingStream | undefined
   #bytes = 0
   #messages = 0
+  /** Whether fragments of different messages may be mixed. */
+  interleaving = false
   /** Streams whose buffered amount has fallen to their threshold, until taken. */
   readonly lowStreams: OutputQueue<number> = new OutputQueue()
 
@@ -119,50 +140,77 @@ export class SendQueue {
     this.#messages++
     if (stream.scheduled) return
     stream.scheduled = true
-    this.#round.push(stream)
+    this.#ready.push(stream)
   }
 
   /** Whether a stream has nothing that waits, not even the rest of a message. */
   isDrained(stream: OutgoingStream): boolean {
-    return stream.queue.length === 0 && this.#current?.stream !== stream
+    return stream.queue.length === 0 && stream.current === undefined
   }
 
-  /** The message whose next fragment is to be sent. Those that have expired unsent are dropped, and counted by the answer's caller. */
-  current(now: Instant, onExpired: (message: OutgoingMessage) => void): OutgoingMessage | undefined {
-    while (this.#current === undefined) {
-      const stream = this.#round.shift()
+  /**
+   * The message whose next fragment is to be sent. Those that have expired unsent are dropped; `onExpired` counts them, and of one
+   * of which a part was sent it answers whether it was given up.
+   */
+  current(
+    now: Instant,
+    onExpired: (message: OutgoingMessage, now: Instant) => boolean,
+  ): OutgoingMessage | undefined {
+    for (;;) {
+      const stream = this.#locked ?? this.#ready.top
       if (stream === undefined) return undefined
-      const message = stream.queue.shift()
-      if (stream.queue.length > 0) this.#round.push(stream)
-      else stream.scheduled = false
-      if (message === undefined) continue
-      if (message.expiresAt > now) {
-        this.#current = message
+      const message = stream.current ?? stream.queue.shift()
+      if (message === undefined) {
+        this.#ready.pop()
+        stream.scheduled = false
+      } else if (message.expiresAt > now) {
+        if (stream.current === undefined) this.#begin(stream, message)
+        return message
+      } else if (message.taken > 0) {
+        if (!onExpired(message, now)) return message
       } else {
         message.abandoned = true
-        this.#messages--
+        if (stream.current === undefined) this.#messages--
+        else this.#finish(stream)
         this.#release(stream, message.data.length)
-        onExpired(message)
+        onExpired(message, now)
       }
     }
-    return this.#current
   }
 
-  /** `length` bytes of the current message have gone into a chunk. */
+  #begin(stream: OutgoingStream, message: OutgoingMessage): void {
+    stream.current = message
+    if (this.interleaving) return
+    this.#ready.pop()
+    this.#locked = stream
+  }
+
+  /** `length` bytes of the message that is current have gone into a chunk. */
   take(message: OutgoingMessage, length: number): void {
+    const { stream } = message
     message.taken += length
-    this.#release(message.stream, length)
-    if (message.taken < message.data.length) return
-    this.#current = undefined
+    message.fragments++
+    this.#release(stream, length)
+    this.#ready.serve(stream, length)
+    if (message.taken === message.data.length) this.#finish(stream)
+  }
+
+  /** The current message of a stream goes no further. */
+  #finish(stream: OutgoingStream): void {
+    stream.current = undefined
     this.#messages--
+    if (this.#locked !== stream) return
+    this.#locked = undefined
+    if (stream.queue.length > 0) this.#ready.push(stream)
+    else stream.scheduled = false
   }
 
   /** Drops what has not been sent of a message that is given up. */
   dropRest(message: OutgoingMessage): void {
-    if (this.#current !== message) return
-    this.#current = undefined
-    this.#messages--
-    this.#release(message.stream, message.data.length - message.taken)
+    const { stream } = message
+    if (stream.current !== message) return
+    this.#finish(stream)
+    this.#release(stream, message.data.length - message.taken)
   }
 
   #release(stream: OutgoingStream, length: number): void {

@@ -3,6 +3,8 @@ import type { OutgoingMessage } from './outgoing.ts'
 
 /** TSNs that are sent and not cumulatively acknowledged, at most: well within the 16 bits of a gap block's offset. */
 const MAX_OUTSTANDING = 16_384
+/** With those that stand for the rest of messages that were given up half sent. */
+const MAX_WITH_ENDS = 2 * MAX_OUTSTANDING
 /** A power of two, as every later one is: a TSN's low bits are its place. */
 const FIRST_CAPACITY = 256
 
@@ -18,6 +20,8 @@ export interface SentChunk {
   /** `undefined` where the slot is free. */
   message: OutgoingMessage | undefined
   offset: number
+  /** Which fragment of its message it is, from 0. */
+  fragment: number
   length: number
   flags: number
   sentAt: Instant
@@ -68,9 +72,14 @@ export class Outstanding {
     return this.nextTsn - this.ackedTsn - 1
   }
 
-  /** Whether no user data may be sent. One place stays for the end of a message that is given up half sent. */
+  /** Whether no user data may be sent. */
   get isFull(): boolean {
-    return this.count >= MAX_OUTSTANDING - 1
+    return this.count >= MAX_OUTSTANDING
+  }
+
+  /** Whether there is a place for the end of a message that is given up half sent. */
+  get hasRoomForEnd(): boolean {
+    return this.count < MAX_WITH_ENDS
   }
 
   /** The chunk with `tsn`, which is outstanding. */
@@ -80,7 +89,7 @@ export class Outstanding {
 
   /** A slot for the next TSN. */
   push(): SentChunk {
-    assert(this.count < MAX_OUTSTANDING, 'more chunks in flight than there may be')
+    assert(this.hasRoomForEnd, 'more chunks in flight than there may be')
     if (this.count >= this.#slots.length) this.#grow()
     const tsn = this.nextTsn++
     const slot = this.at(tsn)
@@ -103,6 +112,7 @@ function emptySlot(): SentChunk {
     tsn: 0,
     message: undefined,
     offset: 0,
+    fragment: 0,
     length: 0,
     flags: 0,
     sentAt: 0,

@@ -1,32 +1,45 @@
 import { serial16 } from '@str0m/sans-io'
+import { economical, type IncomingMessage, join, OVERHEAD, StreamOrder } from './stream-order.ts'
 import { DataFlag } from './wire/constants.ts'
 
-/** What a fragment or a waiting message costs beside its bytes, for the bound: the objects that hold it. */
-const OVERHEAD = 96
-
-/** A whole message from the peer. */
-export interface IncomingMessage {
-  readonly stream: number
-  readonly ppid: number
-  readonly unordered: boolean
-  readonly data: Uint8Array
-}
-
-/** A DATA chunk, its TSN unwrapped. `data` is a view of the datagram. */
+/** A DATA or I-DATA chunk, its TSN unwrapped. `data` is a view of the datagram. */
 export interface DataChunk {
   readonly tsn: number
   readonly stream: number
-  readonly ssn: number
+  /** The stream sequence number, or the message identifier of RFC 8260. */
+  readonly sequence: number
+  /** The fragment sequence number of an I-DATA chunk; 0 with its first. */
+  readonly fragment: number
+  /** Of an I-DATA chunk, only its first fragment's counts. */
   readonly ppid: number
   readonly flags: number
   readonly data: Uint8Array
+}
+
+/**
+ * Makes messages out of chunks, and gives the ordered ones of each stream in order. What is held counts in `heldBytes`; the
+ * caller bounds it by taking no more chunks.
+ */
+export interface Reassembler {
+  /** Bytes held, with what holds them. */
+  readonly heldBytes: number
+  /** The streams that have been used, for a reset of all. */
+  readonly streamIds: number[]
+  /** Takes a chunk that has not come before. False where it contradicts another: the peer breaks the protocol. */
+  add(chunk: DataChunk): boolean
+  /** The peer gives up all up to `tsn` (RFC 3758 section 3.6). */
+  forward(tsn: number): void
+  /** Nothing up to `sequence` comes any more on a stream: what waits for it is delivered. */
+  skip(stream: number, sequence: number, unordered: boolean): void
+  /** Streams start anew (RFC 6525 section 5.2.2, E3). */
+  reset(ids: readonly number[]): void
 }
 
 /** Fragments with successive TSNs of one message. */
 interface Run {
   readonly chunks: Uint8Array[]
   readonly stream: number
-  readonly ssn: number
+  readonly sequence: number
   readonly unordered: boolean
   ppid: number
   first: number
@@ -36,20 +49,10 @@ interface Run {
   hasEnd: boolean
 }
 
-interface IncomingStream {
-  nextSsn: number
-  /** Whole messages that came before their turn, by stream sequence number. */
-  waiting: Map<number, IncomingMessage> | undefined
-}
-
-/**
- * Makes messages out of DATA chunks, and gives the ordered ones of each stream in order. What is held counts in
- * `heldBytes`; the caller bounds it by taking no more chunks.
- */
-export class Reassembly {
+/** Makes messages out of DATA chunks, whose fragments have successive TSNs (RFC 9260 section 6.9). */
+export class Reassembly implements Reassembler {
   readonly #maxMessageSize: number
-  readonly #deliver: (message: IncomingMessage) => void
-  readonly #streams = new Map<number, IncomingStream>()
+  readonly #order: StreamOrder
   /** Runs by their first and by their last TSN. */
   readonly #byFirst = new Map<number, Run>()
   readonly #byLast = new Map<number, Run>()
@@ -57,24 +60,26 @@ export class Reassembly {
 
   constructor(maxMessageSize: number, deliver: (message: IncomingMessage) => void) {
     this.#maxMessageSize = maxMessageSize
-    this.#deliver = deliver
+    this.#order = new StreamOrder(serial16, deliver)
   }
 
-  /** Bytes held, with what holds them. */
   get heldBytes(): number {
-    return this.#held
+    return this.#held + this.#order.heldBytes
   }
 
-  /** Takes a chunk that has not come before. False where it contradicts another: the peer breaks the protocol. */
+  get streamIds(): number[] {
+    return this.#order.streamIds
+  }
+
   add(chunk: DataChunk): boolean {
     const { flags } = chunk
     const hasBegin = (flags & DataFlag.begin) !== 0
     const hasEnd = (flags & DataFlag.end) !== 0
     const unordered = (flags & DataFlag.unordered) !== 0
-    const { stream, ssn, tsn, ppid } = chunk
+    const { stream, sequence, tsn, ppid } = chunk
     if (chunk.data.length > this.#maxMessageSize) return false
     if (hasBegin && hasEnd) {
-      this.#complete({ stream, ppid, unordered, data: chunk.data }, ssn)
+      this.#order.complete({ stream, ppid, unordered, data: chunk.data }, sequence)
       return true
     }
     const data = economical(chunk.data)
@@ -86,7 +91,7 @@ export class Reassembly {
       run = {
         chunks: [data],
         stream,
-        ssn,
+        sequence,
         unordered,
         ppid,
         first: tsn,
@@ -97,7 +102,7 @@ export class Reassembly {
       }
       this.#byFirst.set(tsn, run)
     } else {
-      if (!fits(run, stream, ssn, unordered)) return false
+      if (!fits(run, stream, sequence, unordered)) return false
       run.chunks.push(data)
       run.bytes += data.length
       run.last = tsn
@@ -105,7 +110,7 @@ export class Reassembly {
       this.#byLast.delete(tsn - 1)
     }
     if (following !== undefined && !following.hasBegin) {
-      if (!fits(run, following.stream, following.ssn, following.unordered)) return false
+      if (!fits(run, following.stream, following.sequence, following.unordered)) return false
       this.#byFirst.delete(following.first)
       for (const piece of following.chunks) run.chunks.push(piece)
       run.bytes += following.bytes
@@ -116,7 +121,7 @@ export class Reassembly {
     if (run.bytes > this.#maxMessageSize) return false
     if (run.hasBegin && run.hasEnd) {
       this.#remove(run)
-      this.#complete({ stream, ppid: run.ppid, unordered, data: join(run) }, ssn)
+      this.#order.complete({ stream, ppid: run.ppid, unordered, data: join(run.chunks, run.bytes) }, sequence)
     }
     return true
   }
@@ -127,100 +132,19 @@ export class Reassembly {
     this.#held -= run.bytes + run.chunks.length * OVERHEAD
   }
 
-  #stream(id: number): IncomingStream {
-    let stream = this.#streams.get(id)
-    if (stream === undefined) {
-      stream = { nextSsn: 0, waiting: undefined }
-      this.#streams.set(id, stream)
-    }
-    return stream
-  }
-
-  #complete(message: IncomingMessage, ssn: number): void {
-    if (message.unordered) {
-      this.#deliver(message)
-      return
-    }
-    const stream = this.#stream(message.stream)
-    if (ssn === stream.nextSsn) {
-      stream.nextSsn = serial16.add(ssn, 1)
-      this.#deliver(message)
-      if (stream.waiting !== undefined) this.#deliverWaiting(stream)
-    } else if (serial16.lessThan(stream.nextSsn, ssn)) {
-      stream.waiting ??= new Map()
-      if (stream.waiting.has(ssn)) return
-      const kept = { ...message, data: economical(message.data) }
-      stream.waiting.set(ssn, kept)
-      this.#held += kept.data.length + OVERHEAD
-    }
-  }
-
-  #deliverWaiting(stream: IncomingStream): void {
-    for (;;) {
-      const message = stream.waiting?.get(stream.nextSsn)
-      if (message === undefined) break
-      this.#take(stream, stream.nextSsn, message)
-      stream.nextSsn = serial16.add(stream.nextSsn, 1)
-    }
-    if (stream.waiting?.size === 0) stream.waiting = undefined
-  }
-
-  #take(stream: IncomingStream, ssn: number, message: IncomingMessage): void {
-    stream.waiting!.delete(ssn)
-    this.#held -= message.data.length + OVERHEAD
-    this.#deliver(message)
-  }
-
-  /** The peer gives up all up to `tsn`: fragments of what it has not sent whole are dropped (RFC 3758 section 3.6). */
   forward(tsn: number): void {
     for (const run of this.#byFirst.values()) if (run.first <= tsn) this.#remove(run)
   }
 
-  /** Nothing up to `ssn` comes any more on a stream: what waits for it is delivered. */
-  skip(id: number, ssn: number): void {
-    const stream = this.#stream(id)
-    if (serial16.lessThan(ssn, stream.nextSsn)) return
-    const { waiting } = stream
-    if (waiting !== undefined) {
-      const due = [...waiting.keys()].filter((key) => !serial16.lessThan(ssn, key))
-      due.sort((a, b) => serial16.diff(a, b))
-      for (const key of due) this.#take(stream, key, waiting.get(key)!)
-    }
-    stream.nextSsn = serial16.add(ssn, 1)
-    this.#deliverWaiting(stream)
+  skip(stream: number, sequence: number): void {
+    this.#order.skip(stream, sequence)
   }
 
-  /** Streams start anew (RFC 6525 section 5.2.2, E3): those listed, or all where none is. What waited there cannot come true any more. */
   reset(ids: readonly number[]): void {
-    for (const id of ids.length === 0 ? [...this.#streams.keys()] : ids) {
-      const stream = this.#streams.get(id)
-      if (stream === undefined) continue
-      for (const message of stream.waiting?.values() ?? []) this.#held -= message.data.length + OVERHEAD
-      this.#streams.delete(id)
-    }
-  }
-
-  /** The streams that have been used, for a reset of all. */
-  get streamIds(): number[] {
-    return [...this.#streams.keys()]
+    this.#order.reset(ids)
   }
 }
 
-function fits(run: Run, stream: number, ssn: number, unordered: boolean): boolean {
-  return run.stream === stream && run.unordered === unordered && (unordered || run.ssn === ssn)
-}
-
-/** The same bytes, holding on to no more than twice their own length of memory: a small view of a datagram is copied. */
-function economical(data: Uint8Array): Uint8Array {
-  return data.length * 2 < data.buffer.byteLength ? data.slice() : data
-}
-
-function join(run: Run): Uint8Array {
-  const whole = new Uint8Array(run.bytes)
-  let at = 0
-  for (const chunk of run.chunks) {
-    whole.set(chunk, at)
-    at += chunk.length
-  }
-  return whole
+function fits(run: Run, stream: number, sequence: number, unordered: boolean): boolean {
+  return run.stream === stream && run.unordered === unordered && (unordered || run.sequence === sequence)
 }

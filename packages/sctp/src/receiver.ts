@@ -1,9 +1,20 @@
 import { type Instant, NEVER, readU16, readU32, serial32, writeU16, writeU32 } from '@str0m/sans-io'
-import { type IncomingMessage, Reassembly } from './reassembly.ts'
+import { InterleavedReassembly } from './interleaved-reassembly.ts'
+import { type Reassembler, Reassembly } from './reassembly.ts'
 import { MAX_TSN_AHEAD, ReceivedTsns } from './received-tsns.ts'
+import type { RoundTrip } from './round-trip.ts'
+import type { IncomingMessage } from './stream-order.ts'
 import { countDrop, type Counters } from './statistics.ts'
-import { ChunkType, DATA_HEADER, DataFlag, TLV_HEADER } from './wire/constants.ts'
+import {
+  ChunkType,
+  DATA_HEADER,
+  DataFlag,
+  FORWARD_UNORDERED,
+  I_DATA_HEADER,
+  TLV_HEADER,
+} from './wire/constants.ts'
 import type { PacketWriter } from './wire/packet.ts'
+import { WindowTuner } from './window-tuner.ts'
 import type { TlvIterator } from './wire/tlv.ts'
 
 /** Packets with data that one acknowledgement may wait for, RFC 9260 section 6.2. */
@@ -14,9 +25,12 @@ const MAX_WINDOW_FACTOR = 2
 export interface ReceiverOptions {
   /** The TSN that the peer starts with. */
   readonly initialTsn: number
-  /** Bytes. */
+  /** Bytes that may be held. */
   readonly window: number
+  readonly roundTrip: RoundTrip
   readonly maxMessageSize: number
+  /** Whether the peer sends I-DATA (RFC 8260), and no DATA. */
+  readonly interleaving: boolean
   readonly inboundStreams: number
   /** How long an acknowledgement may wait, ms. */
   readonly sackDelay: number
@@ -31,7 +45,12 @@ export type DataVerdict = 'ok' | 'no-user-data' | 'invalid-stream' | 'violation'
 export class DataReceiver {
   readonly #options: ReceiverOptions
   readonly #tsns: ReceivedTsns
-  readonly #reassembly: Reassembly
+  readonly #reassembly: Reassembler
+  readonly #tuner: WindowTuner
+  /** Bytes of user data in the packet that is being read. */
+  #packetBytes = 0
+  /** Bytes of a chunk's value before its user data. */
+  readonly #header: number
   /** Packets with data since the last SACK. */
   #packets = 0
   #immediate = false
@@ -42,7 +61,12 @@ export class DataReceiver {
   constructor(options: ReceiverOptions) {
     this.#options = options
     this.#tsns = new ReceivedTsns(options.initialTsn - 1)
-    this.#reassembly = new Reassembly(options.maxMessageSize, options.deliver)
+    const { interleaving, maxMessageSize, deliver } = options
+    this.#tuner = new WindowTuner(options.window)
+    this.#header = (interleaving ? I_DATA_HEADER : DATA_HEADER) - TLV_HEADER
+    this.#reassembly = interleaving
+      ? new InterleavedReassembly(maxMessageSize, deliver)
+      : new Reassembly(maxMessageSize, deliver)
   }
 
   get heldBytes(): number {
@@ -76,15 +100,18 @@ export class DataReceiver {
     this.#immediate = true
   }
 
-  /** Takes the DATA chunk that `at` stands at. */
+  /** Takes the DATA or I-DATA chunk that `at` stands at. */
   onData(at: TlvIterator): DataVerdict {
-    const { counters } = this.#options
-    if (at.length < DATA_HEADER - TLV_HEADER) {
+    const { counters, interleaving } = this.#options
+    const header = this.#header
+    // RFC 8260 section 2.2.1: the one or the other
+    if ((at.type === ChunkType.iData) !== interleaving) return 'violation'
+    if (at.length < header) {
       countDrop(counters, 'malformed')
       return 'ok'
     }
     // RFC 9260 section 6.2: a chunk without data ends the association
-    if (at.length === DATA_HEADER - TLV_HEADER) return 'no-user-data'
+    if (at.length === header) return 'no-user-data'
     counters.chunksReceived++
     const { bytes, valueStart, flags } = at
     const tsn = serial32.unwrap(readU32(bytes, valueStart), this.#tsns.cumulative)
@@ -97,7 +124,7 @@ export class DataReceiver {
       countDrop(counters, verdict === 'too-far' ? 'bad-tsn' : verdict)
       return 'ok'
     }
-    const length = at.length - (DATA_HEADER - TLV_HEADER)
+    const length = at.length - header
     if (!this.#hasRoom(tsn, length)) {
       this.#immediate = true
       countDrop(counters, 'window-full')
@@ -107,6 +134,7 @@ export class DataReceiver {
       countDrop(counters, 'reset-pending')
       return 'ok'
     }
+    this.#packetBytes += length
     const hadGaps = this.#tsns.hasGaps
     this.#tsns.add(tsn)
     if (hadGaps || this.#tsns.hasGaps || (flags & DataFlag.immediate) !== 0) this.#immediate = true
@@ -115,13 +143,15 @@ export class DataReceiver {
       countDrop(counters, 'bad-stream')
       return 'invalid-stream'
     }
+    const isFirst = (flags & DataFlag.begin) !== 0
     const taken = this.#reassembly.add({
       tsn,
       stream,
-      ssn: readU16(bytes, valueStart + 6),
-      ppid: readU32(bytes, valueStart + 8),
+      sequence: interleaving ? readU32(bytes, valueStart + 8) : readU16(bytes, valueStart + 6),
+      fragment: interleaving && !isFirst ? readU32(bytes, valueStart + 12) : 0,
+      ppid: readU32(bytes, valueStart + header - 4),
       flags,
-      data: bytes.subarray(valueStart + 12, at.valueEnd),
+      data: bytes.subarray(valueStart + header, at.valueEnd),
     })
     return taken ? 'ok' : 'violation'
   }
@@ -137,14 +167,18 @@ export class DataReceiver {
   /** A packet with data has been taken whole. */
   endPacket(now: Instant): void {
     this.#packets++
+    this.#tuner.onData(now, this.#packetBytes, this.#options.roundTrip.smoothed)
+    this.#packetBytes = 0
     if (this.#packets >= PACKETS_PER_SACK) this.#immediate = true
     else this.#sackAt = Math.min(this.#sackAt, now + this.#options.sackDelay)
   }
 
-  /** Takes the FORWARD TSN that `at` stands at, RFC 3758 section 3.6. */
+  /** Takes the FORWARD TSN (RFC 3758 section 3.6) or I-FORWARD-TSN (RFC 8260 section 2.3.1) that `at` stands at. */
   onForwardTsn(at: TlvIterator): void {
-    const { counters } = this.#options
-    if (at.length < 4 || (at.length & 3) !== 0) {
+    const { counters, interleaving } = this.#options
+    const entrySize = interleaving ? 8 : 4
+    const isKind = (at.type === ChunkType.iForwardTsn) === interleaving
+    if (!isKind || at.length < 4 || (at.length - 4) % entrySize !== 0) {
       countDrop(counters, 'malformed')
       return
     }
@@ -158,10 +192,14 @@ export class DataReceiver {
     }
     this.#tsns.advance(to)
     this.#reassembly.forward(to)
-    for (let entry = at.valueStart + 4; entry < at.valueEnd; entry += 4) {
+    for (let entry = at.valueStart + 4; entry < at.valueEnd; entry += entrySize) {
       const stream = readU16(at.bytes, entry)
-      if (stream < this.#options.inboundStreams) this.#reassembly.skip(stream, readU16(at.bytes, entry + 2))
-      else countDrop(counters, 'bad-stream')
+      if (stream >= this.#options.inboundStreams) countDrop(counters, 'bad-stream')
+      else if (!interleaving) this.#reassembly.skip(stream, readU16(at.bytes, entry + 2), false)
+      else {
+        const unordered = (readU16(at.bytes, entry + 2) & FORWARD_UNORDERED) !== 0
+        this.#reassembly.skip(stream, readU32(at.bytes, entry + 4), unordered)
+      }
     }
   }
 
@@ -195,13 +233,14 @@ export class DataReceiver {
   /** Adds a SACK, as many blocks as fit. */
   writeSack(writer: PacketWriter): void {
     const { starts, ends, duplicates, cumulative } = this.#tsns
+    const { window } = this.#options
     const room = (writer.room - 12) >> 2
     const blocks = Math.min(starts.length, room)
     const repeated = Math.min(duplicates.length, room - blocks)
     const at = writer.chunk(ChunkType.sack, 0, 12 + 4 * (blocks + repeated))
     const { bytes } = writer
     writeU32(bytes, at, cumulative)
-    writeU32(bytes, at + 4, Math.max(0, this.#options.window - this.#reassembly.heldBytes))
+    writeU32(bytes, at + 4, Math.max(0, Math.min(this.#tuner.window, window - this.#reassembly.heldBytes)))
     writeU16(bytes, at + 8, blocks)
     writeU16(bytes, at + 10, repeated)
     let entry = at + 12

@@ -5,13 +5,21 @@
 //                 ↓ ↑
 //                lost → abandoned → FORWARD TSN
 
-import { type Instant, NEVER, readU16, readU32, serial32, writeU16, writeU32 } from '@str0m/sans-io'
+import { type Instant, NEVER, readU16, readU32, serial16, serial32, writeU16, writeU32 } from '@str0m/sans-io'
 import type { CongestionController } from './congestion.ts'
 import type { OutgoingMessage, SendQueue } from './outgoing.ts'
 import { ChunkList, Outstanding, type SentChunk } from './outstanding.ts'
+import { Pacer } from './pacer.ts'
 import type { RoundTrip } from './round-trip.ts'
 import type { Counters } from './statistics.ts'
-import { ChunkType, DATA_HEADER, DataFlag, TLV_HEADER } from './wire/constants.ts'
+import {
+  ChunkType,
+  DATA_HEADER,
+  DataFlag,
+  FORWARD_UNORDERED,
+  I_DATA_HEADER,
+  TLV_HEADER,
+} from './wire/constants.ts'
 import type { PacketWriter } from './wire/packet.ts'
 import type { TlvIterator } from './wire/tlv.ts'
 
@@ -20,14 +28,14 @@ const REORDER_THRESHOLD = 3
 /** The window for reordering, as a share of the least round-trip time, and how far it may widen. */
 const REORDER_SHARE = 1 / 4
 const MAX_REORDER_WIDENING = 16
-/** Streams that one FORWARD TSN names, at most: what fits in a small packet. */
-const MAX_FORWARD_STREAMS = 128
 const NO_BYTES = new Uint8Array(0)
 
 export interface SenderOptions {
   readonly initialTsn: number
   /** The peer's advertised window, bytes. */
   readonly peerWindow: number
+  /** Whether chunks are I-DATA and I-FORWARD-TSN (RFC 8260). */
+  readonly interleaving: boolean
   /** Bytes of user data that a DATA chunk takes. */
   readonly maxPayload: number
   /** Whether the peer knows FORWARD TSN. */
@@ -42,11 +50,17 @@ export interface SenderOptions {
 export class DataSender {
   readonly #maxPayload: number
   readonly #forwardTsn: boolean
+  readonly #interleaving: boolean
+  /** Bytes of a chunk's value before its user data. */
+  readonly #header: number
   readonly #congestion: CongestionController
   readonly #roundTrip: RoundTrip
   readonly #queue: SendQueue
   readonly #counters: Counters
   readonly #outstanding: Outstanding
+  readonly #pacer: Pacer
+  /** Whether it is the pacer that holds up what waits. */
+  #isPaced = false
   readonly #flying = new ChunkList()
   readonly #lost = new ChunkList()
   #flight = 0
@@ -73,22 +87,35 @@ export class DataSender {
   /** All up to here is acknowledged or abandoned: Advanced.Peer.Ack.Point. */
   #advancedTsn: number
   #forwardDue = false
+  /** The last that a FORWARD TSN named. */
+  #forwardedTsn = -1
   #forwardSentAt: Instant = Number.NEGATIVE_INFINITY
   #previousStarts: number[] = []
   #previousEnds: number[] = []
-  readonly #onExpired = (): void => {
-    this.#counters.messagesAbandoned++
+  /** RFC 3758 section 4: also one that is sent in part is given up, where the peer can be told. */
+  readonly #onExpired = (message: OutgoingMessage, now: Instant): boolean => {
+    if (message.taken === 0) {
+      this.#counters.messagesAbandoned++
+      return true
+    }
+    if (!this.#mayAbandon(message)) return false
+    this.#abandon(message)
+    this.#advance(now)
+    return true
   }
 
   constructor(options: SenderOptions) {
     this.#maxPayload = options.maxPayload
     this.#forwardTsn = options.forwardTsn
+    this.#interleaving = options.interleaving
+    this.#header = (options.interleaving ? I_DATA_HEADER : DATA_HEADER) - TLV_HEADER
     this.#congestion = options.congestion
     this.#roundTrip = options.roundTrip
     this.#queue = options.queue
     this.#counters = options.counters
     this.#peerWindow = options.peerWindow
     this.#outstanding = new Outstanding(options.initialTsn)
+    this.#pacer = new Pacer(options.maxPayload)
     this.#advancedTsn = this.#outstanding.ackedTsn
     this.#highestAcked = this.#outstanding.ackedTsn
   }
@@ -118,23 +145,33 @@ export class DataSender {
 
   /** When `onTimer` is next to be called. */
   get nextAt(): Instant {
-    return Math.min(this.#retransmitAt, this.#probeAt, this.#reorderAt)
+    const at = Math.min(this.#retransmitAt, this.#probeAt, this.#reorderAt)
+    return this.#isPaced ? Math.min(at, this.#pacer.nextAt) : at
   }
 
   /** Whether `fill` would write something. */
   canSend(now: Instant): boolean {
     if (this.#forwardDue) return true
+    this.#isPaced = false
     const lost = this.#lost.head
-    if (lost !== undefined) return this.#mayRetransmit(lost)
+    if (lost !== undefined) return this.#mayRetransmit(lost) && this.#isTime(now)
     const message = this.#queue.current(now, this.#onExpired)
     return (
       message !== undefined &&
-      this.#maySendNew(Math.min(message.data.length - message.taken, this.#maxPayload))
+      this.#maySendNew(Math.min(message.data.length - message.taken, this.#maxPayload)) &&
+      this.#isTime(now)
     )
   }
 
   #mayRetransmit(chunk: SentChunk): boolean {
     return this.#probing || this.#flight === 0 || this.#flight + chunk.length <= this.#congestion.window
+  }
+
+  /** Whether the pacer too lets go of something; it is asked last. */
+  #isTime(now: Instant): boolean {
+    if (this.#probing || this.#flight === 0 || this.#pacer.maySend(now)) return true
+    this.#isPaced = true
+    return false
   }
 
   #maySendNew(length: number): boolean {
@@ -147,7 +184,7 @@ export class DataSender {
   fill(writer: PacketWriter, now: Instant): void {
     if (this.#forwardDue) this.#writeForwardTsn(writer, now)
     for (let chunk = this.#lost.head; chunk !== undefined; chunk = this.#lost.head) {
-      if (!this.#mayRetransmit(chunk) || writer.room < DATA_HEADER - TLV_HEADER + chunk.length) return
+      if (!this.#mayRetransmit(chunk) || writer.room < this.#header + chunk.length) return
       this.#lost.remove(chunk)
       this.#probing = false
       this.#counters.chunksRetransmitted++
@@ -161,7 +198,7 @@ export class DataSender {
       const message = this.#queue.current(now, this.#onExpired)
       if (message === undefined) return
       const length = Math.min(message.data.length - message.taken, this.#maxPayload)
-      if (writer.room < DATA_HEADER - TLV_HEADER + length || !this.#maySendNew(length)) return
+      if (writer.room < this.#header + length || !this.#maySendNew(length)) return
       this.#writeNew(writer, message, length, now)
     }
   }
@@ -170,17 +207,14 @@ export class DataSender {
     const chunk = this.#outstanding.push()
     chunk.message = message
     chunk.offset = message.taken
+    chunk.fragment = message.fragments
     chunk.length = length
     chunk.sends = 0
     chunk.flags = message.unordered ? DataFlag.unordered : 0
     if (message.taken === 0) {
       chunk.flags |= DataFlag.begin
       message.firstTsn = chunk.tsn
-      if (!message.unordered) {
-        const { stream } = message
-        message.ssn = stream.nextSsn
-        stream.nextSsn = (stream.nextSsn + 1) & 0xffff
-      }
+      this.#number(message)
     }
     message.lastTsn = chunk.tsn
     if (message.taken + length === message.data.length) chunk.flags |= DataFlag.end
@@ -190,23 +224,49 @@ export class DataSender {
     this.#write(writer, chunk, now)
   }
 
+  /** RFC 9260 section 6.5; RFC 8260 section 2.1: unordered messages have a count of their own. */
+  #number(message: OutgoingMessage): void {
+    const { stream } = message
+    if (this.#interleaving) {
+      if (message.unordered) {
+        message.sequence = stream.nextUnordered
+        stream.nextUnordered = serial32.add(stream.nextUnordered, 1)
+      } else {
+        message.sequence = stream.nextSequence
+        stream.nextSequence = serial32.add(stream.nextSequence, 1)
+      }
+    } else if (!message.unordered) {
+      message.sequence = stream.nextSequence
+      stream.nextSequence = serial16.add(stream.nextSequence, 1)
+    }
+  }
+
   #write(writer: PacketWriter, chunk: SentChunk, now: Instant): void {
     const { length } = chunk
     const message = chunk.message!
     const flags = chunk.sends > 0 ? chunk.flags | DataFlag.immediate : chunk.flags
-    const at = writer.chunk(ChunkType.data, flags, DATA_HEADER - TLV_HEADER + length)
+    const header = this.#header
+    const type = this.#interleaving ? ChunkType.iData : ChunkType.data
+    const at = writer.chunk(type, flags, header + length)
     const { bytes } = writer
     writeU32(bytes, at, chunk.tsn)
     writeU16(bytes, at + 4, message.stream.id)
-    writeU16(bytes, at + 6, message.ssn)
-    writeU32(bytes, at + 8, message.ppid)
+    if (this.#interleaving) {
+      writeU32(bytes, at + 8, message.sequence)
+      writeU32(bytes, at + 12, chunk.fragment === 0 ? message.ppid : chunk.fragment)
+    } else {
+      writeU16(bytes, at + 6, message.sequence)
+      writeU32(bytes, at + 8, message.ppid)
+    }
     const { data } = message
-    bytes.set(length === data.length ? data : data.subarray(chunk.offset, chunk.offset + length), at + 12)
+    // the one copy on the way out
+    bytes.set(length === data.length ? data : data.subarray(chunk.offset, chunk.offset + length), at + header)
     chunk.sentAt = now
     chunk.sends++
     chunk.state = 'flying'
     this.#flying.append(chunk)
     this.#flight += length
+    this.#pacer.onSent(length)
     this.#lastSentAt = now
     // RFC 9260 sections 6.3.2, rule R1, and 7.2.4, rule 4
     const isFirst = chunk.tsn === this.#outstanding.ackedTsn + 1
@@ -290,9 +350,17 @@ export class DataSender {
       this.#congestion.onAck(now, acked, flightBefore, sample ? this.#rackRtt : latest, min)
     }
     this.#peerWindow = Math.max(0, window - this.#flight)
+    this.#pace(now)
     this.#detectLoss(now)
     this.#advance(now)
     this.#rearm(now, cumulative > before)
+  }
+
+  #pace(now: Instant): void {
+    const { smoothed } = this.#roundTrip
+    const congestion = this.#congestion
+    const rate = congestion.pacingRate?.(smoothed) ?? (2 * congestion.window) / smoothed
+    this.#pacer.setRate(now, rate, smoothed)
   }
 
   /** Notes the gap blocks. Blocks that grew since the last SACK are read from where they grew. */
@@ -387,9 +455,13 @@ export class DataSender {
     this.#lost.append(chunk)
     const message = chunk.message!
     const expired = chunk.sends > message.maxRetransmits || message.expiresAt <= now
-    if (!expired || !this.#forwardTsn) return false
+    if (!expired || !this.#mayAbandon(message)) return false
     this.#abandon(message)
     return true
+  }
+
+  #mayAbandon(message: OutgoingMessage): boolean {
+    return this.#forwardTsn && (message.taken === message.data.length || this.#outstanding.hasRoomForEnd)
   }
 
   /** RFC 3758 section 3.5, A3. */
@@ -400,6 +472,8 @@ export class DataSender {
     const from = Math.max(message.firstTsn, this.#outstanding.ackedTsn + 1)
     for (let tsn = from; tsn <= message.lastTsn; tsn++) {
       const chunk = this.#outstanding.at(tsn)
+      // with interleaving, those of others lie in between
+      if (chunk.message !== message) continue
       if (chunk.state === 'flying') {
         this.#flying.remove(chunk)
         this.#flight -= chunk.length
@@ -433,31 +507,49 @@ export class DataSender {
     let to = from
     while (to + 1 < outstanding.nextTsn && outstanding.at(to + 1).state === 'abandoned') to++
     this.#advancedTsn = to
-    if (to <= outstanding.ackedTsn) this.#forwardDue = false
-    else if (to > from || now - this.#forwardSentAt >= this.#roundTrip.rto) this.#forwardDue = true
+    if (to <= outstanding.ackedTsn) {
+      this.#forwardDue = false
+      return
+    }
+    // what did not fit goes where the peer has taken what did
+    const isTaken = outstanding.ackedTsn >= this.#forwardedTsn
+    if (to > from || isTaken || now - this.#forwardSentAt >= this.#roundTrip.rto) this.#forwardDue = true
   }
 
+  /** FORWARD TSN, or I-FORWARD-TSN (RFC 8260 section 2.3.1): the last message of each stream that is skipped. */
   #writeForwardTsn(writer: PacketWriter, now: Instant): void {
-    const streams = new Map<number, number>()
+    const entrySize = this.#interleaving ? 8 : 4
+    const maxEntries = Math.floor((writer.room - 4) / entrySize)
+    if (maxEntries < 1) return
+    /** By stream, and its order. */
+    const skipped = new Map<number, number>()
     let to = this.#outstanding.ackedTsn
-    while (to < this.#advancedTsn) {
-      const message = this.#outstanding.at(to + 1).message!
-      if (!message.unordered) {
-        if (!streams.has(message.stream.id) && streams.size === MAX_FORWARD_STREAMS) break
-        streams.set(message.stream.id, message.ssn)
-      }
-      to = message.lastTsn
+    for (; to < this.#advancedTsn; to++) {
+      const { unordered, stream, sequence } = this.#outstanding.at(to + 1).message!
+      if (unordered && !this.#interleaving) continue
+      const key = stream.id * 2 + (unordered ? 1 : 0)
+      const known = skipped.get(key)
+      if (known === undefined && skipped.size === maxEntries) break
+      if (known === undefined || !this.#interleaving || serial32.lessThan(known, sequence))
+        skipped.set(key, sequence)
     }
-    if (writer.room < 4 + 4 * streams.size) return
     this.#forwardDue = false
     this.#forwardSentAt = now
-    const at = writer.chunk(ChunkType.forwardTsn, 0, 4 + 4 * streams.size)
-    writeU32(writer.bytes, at, to)
+    this.#forwardedTsn = to
+    const type = this.#interleaving ? ChunkType.iForwardTsn : ChunkType.forwardTsn
+    const at = writer.chunk(type, 0, 4 + entrySize * skipped.size)
+    const { bytes } = writer
+    writeU32(bytes, at, to)
     let entry = at + 4
-    for (const [stream, ssn] of streams) {
-      writeU16(writer.bytes, entry, stream)
-      writeU16(writer.bytes, entry + 2, ssn)
-      entry += 4
+    for (const [key, sequence] of skipped) {
+      writeU16(bytes, entry, key >>> 1)
+      if (this.#interleaving) {
+        writeU16(bytes, entry + 2, (key & 1) === 1 ? FORWARD_UNORDERED : 0)
+        writeU32(bytes, entry + 4, sequence)
+      } else {
+        writeU16(bytes, entry + 2, sequence)
+      }
+      entry += entrySize
     }
     if (this.#retransmitAt === NEVER) this.#retransmitAt = now + this.#roundTrip.rto
   }

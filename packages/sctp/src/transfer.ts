@@ -1,7 +1,7 @@
 import type { CookieState } from './cookie.ts'
 import { maxPayload, type Settings } from './options.ts'
 import type { SendQueue } from './outgoing.ts'
-import type { IncomingMessage } from './reassembly.ts'
+import type { IncomingMessage } from './stream-order.ts'
 import { DataReceiver } from './receiver.ts'
 import { RoundTrip } from './round-trip.ts'
 import { DataSender } from './sender.ts'
@@ -55,11 +55,14 @@ export class Transfer {
     this.outboundStreams = agreement.outboundStreams
     this.inboundStreams = agreement.inboundStreams
     this.roundTrip = new RoundTrip(settings.rtoInitial, settings.rtoMin, settings.rtoMax)
-    const payload = maxPayload(settings.maxPacketSize)
+    const interleaving = settings.interleaving && agreement.peerExtensions.interleaving
+    const payload = maxPayload(settings.maxPacketSize, interleaving)
+    queue.interleaving = interleaving
     this.sender = new DataSender({
       initialTsn: agreement.localInitialTsn,
       peerWindow: agreement.peerWindow,
       maxPayload: payload,
+      interleaving,
       forwardTsn: agreement.peerExtensions.forwardTsn,
       congestion: settings.congestion(payload),
       roundTrip: this.roundTrip,
@@ -69,6 +72,8 @@ export class Transfer {
     this.receiver = new DataReceiver({
       initialTsn: agreement.peerInitialTsn,
       window: settings.receiveWindow,
+      roundTrip: this.roundTrip,
+      interleaving,
       maxMessageSize: settings.maxMessageSize,
       inboundStreams: agreement.inboundStreams,
       sackDelay: settings.sackDelay,

@@ -258,7 +258,7 @@ describe('data', () => {
   })
 
   it('a peer without FORWARD TSN and RE-CONFIG gets all, and its streams cannot be reset', () => {
-    const extensions = { forwardTsn: false, reConfig: false, zeroChecksum: false }
+    const extensions = { forwardTsn: false, reConfig: false, zeroChecksum: false, interleaving: false }
     const peer = new HandPeer(1, {}, { extensions })
     expect(codeOf(() => peer.machine.resetStream(0, 1))).toBe('not-supported')
     peer.machine.send(0, 0, 53, numbered(1, 100), { maxRetransmits: 0 })

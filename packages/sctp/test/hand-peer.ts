@@ -15,7 +15,7 @@ export function peerInit(initialTsn: number, change: Partial<Init> = {}): Init {
     outboundStreams: 100,
     inboundStreams: 100,
     initialTsn,
-    extensions: { forwardTsn: true, reConfig: true, zeroChecksum: false },
+    extensions: { forwardTsn: true, reConfig: true, zeroChecksum: false, interleaving: false },
     unrecognized: [],
     ...change,
   }

@@ -4,7 +4,7 @@ import { type Delivery, NewReno } from '../src/index.ts'
 import { connected, messagesOf, numbered, numberOf } from './support.ts'
 
 /** More with SEEDS=… */
-const SEEDS = Number(process.env['SEEDS'] ?? 120)
+const SEEDS = Number(process.env['SEEDS'] ?? 500)
 const STREAMS = 5
 
 interface Sent {
@@ -30,7 +30,10 @@ function run(seed: number): void {
     zeroChecksum: random.chance(0.5),
     ...(random.chance(0.3) ? { congestion: (mtu: number) => new NewReno(mtu) } : {}),
   }
-  const { pair, a, b } = connected(seed, link, options)
+  // both, neither, or one with a peer that does not have it
+  const optionsA = { ...options, interleaving: random.chance(0.6) }
+  const optionsB = { ...options, interleaving: random.chance(0.7) }
+  const { pair, a, b } = connected(seed, link, optionsA, optionsB)
   const from = pair.now + 50
   if (random.chance(0.4)) pair.aToB.addOutage(from, from + random.integer(4000))
   if (random.chance(0.4)) pair.bToA.addOutage(from + 30, from + random.integer(4000))

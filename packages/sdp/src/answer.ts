@@ -1,4 +1,10 @@
-import { type CodecCapability, configurationOf, configurationOfCapability, retransmittedPt } from './codec.ts'
+import {
+  type CodecCapability,
+  configurationOf,
+  configurationOfCapability,
+  isMediaFormat,
+  retransmittedPt,
+} from './codec.ts'
 import {
   type Direction,
   directionOf,
@@ -90,7 +96,7 @@ export function answerSection(
   if (!bundled.has(offered)) return reject(offered, 'not-bundled')
   if (!offered.rtcpMux) return reject(offered, 'no-rtcp-mux')
   const payloads = commonPayloads(offered.payloads, kind, capabilities.codecs)
-  if (payloads.length === 0) return reject(offered, 'no-common-codec')
+  if (!payloads.some(isMediaFormat)) return reject(offered, 'no-common-codec')
 
   const direction = reverseDirection(directionOf(offer, offered))
   const section = mediaSection(kind, offered.protocol)

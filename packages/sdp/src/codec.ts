@@ -48,7 +48,22 @@ function h264(preferredPt: number, preferredRtxPt: number, mode: 0 | 1, profile:
   }
 }
 
-/** Every codec that the depacketizers of `@str0m/rtp` know, by the payload types that browsers use. */
+/** RFC 4733: the digits of a telephone. */
+function telephoneEvent(clockRate: number, preferredPt: number): CodecCapability {
+  return {
+    kind: 'audio',
+    name: 'telephone-event',
+    clockRate,
+    parameters: '0-15',
+    feedback: [],
+    preferredPt,
+  }
+}
+
+/**
+ * Every codec that the depacketizers of `@str0m/rtp` know, and what goes beside them, by the payload types that browsers use. Redundant audio carries the
+ * first codec with its clock, which is Opus.
+ */
 export const DEFAULT_CODECS: readonly CodecCapability[] = [
   {
     kind: 'audio',
@@ -59,8 +74,20 @@ export const DEFAULT_CODECS: readonly CodecCapability[] = [
     feedback: AUDIO_FEEDBACK,
     preferredPt: 111,
   },
+  {
+    kind: 'audio',
+    name: 'red',
+    clockRate: 48_000,
+    channels: 2,
+    feedback: AUDIO_FEEDBACK,
+    preferredPt: 63,
+  },
+  { kind: 'audio', name: 'G722', clockRate: 8000, feedback: AUDIO_FEEDBACK, preferredPt: 9 },
   { kind: 'audio', name: 'PCMU', clockRate: 8000, feedback: AUDIO_FEEDBACK, preferredPt: 0 },
   { kind: 'audio', name: 'PCMA', clockRate: 8000, feedback: AUDIO_FEEDBACK, preferredPt: 8 },
+  { kind: 'audio', name: 'CN', clockRate: 8000, feedback: [], preferredPt: 13 },
+  telephoneEvent(48_000, 110),
+  telephoneEvent(8000, 126),
   {
     kind: 'video',
     name: 'VP8',
@@ -103,6 +130,15 @@ export const DEFAULT_CODECS: readonly CodecCapability[] = [
     preferredPt: 45,
     preferredRtxPt: 46,
   },
+  {
+    kind: 'video',
+    name: 'H265',
+    clockRate: 90_000,
+    parameters: 'level-id=156;profile-id=1;tier-flag=0;tx-mode=SRST',
+    feedback: VIDEO_FEEDBACK,
+    preferredPt: 49,
+    preferredRtxPt: 50,
+  },
 ]
 
 /** The payload type that a format retransmits, RFC 4588 section 8.6; `undefined` where it is no retransmission's. */
@@ -110,6 +146,21 @@ export function retransmittedPt({ name, parameters }: PayloadFormat): number | u
   if (name.length !== 3 || name.toLowerCase() !== 'rtx') return undefined
   const apt = parseParameters(parameters).get('apt') ?? ''
   return /^\d{1,3}$/.test(apt) ? Number(apt) : undefined
+}
+
+/** Formats that go beside a codec and are of no use without one. */
+const COMPANIONS = new Set(['rtx', 'red', 'cn', 'telephone-event'])
+
+/** Whether media can be sent in this format by itself. */
+export function isMediaFormat({ name }: PayloadFormat): boolean {
+  return !COMPANIONS.has(name.toLowerCase())
+}
+
+/** What redundant audio carries, by its payload type (RFC 2198 section 5); `undefined` for another format. */
+export function redundantPt({ name, parameters = '' }: PayloadFormat): number | undefined {
+  if (name.length !== 3 || name.toLowerCase() !== 'red') return undefined
+  const primary = /^(\d{1,3})(?:\/\d{1,3})*$/.exec(parameters.trim())?.[1]
+  return primary === undefined ? undefined : Number(primary)
 }
 
 /** Whether what the peer describes and what is known here are the same codec in a compatible configuration. */
@@ -150,6 +201,11 @@ export function configurationOf(
     case 'av1':
       // AV1 RTP payload specification, section 7.2.1: profile 0 where not stated
       return `${common} ${parseParameters(codec.parameters).get('profile') ?? '0'}`
+    case 'h265': {
+      // RFC 7798 section 7.2.2: profile and tier are symmetric; Main where not stated
+      const parameters = parseParameters(codec.parameters)
+      return `${common} ${parameters.get('profile-id') ?? '1'} ${parameters.get('tier-flag') ?? '0'}`
+    }
     default:
       return common
   }

@@ -12,6 +12,7 @@ export {
   DEFAULT_CODECS,
   matchesCodec,
   parseParameters,
+  redundantPt,
   retransmittedPt,
 } from './codec.ts'
 export { MAX_LINE_LENGTH, MAX_MEDIA_SECTIONS, MAX_SDP_LENGTH, MAX_SECTION_LINES } from './lines.ts'

@@ -1,5 +1,5 @@
 import type { Capabilities } from './answer.ts'
-import { type CodecCapability, matchesCodec, retransmittedPt } from './codec.ts'
+import { type CodecCapability, isMediaFormat, matchesCodec, retransmittedPt } from './codec.ts'
 import { type Direction, type MediaSection, mediaSection, type PayloadFormat } from './model.ts'
 
 /**
@@ -111,6 +111,7 @@ export function offerSection(
     const rtx = numbering.retransmissionType(codec)
     if (rtx !== undefined) section.payloads.push(retransmissionFormat(rtx, pt, codec.clockRate))
   }
+  section.payloads = describeRedundancy(section.payloads)
   section.formats = section.payloads.map(({ pt }) => String(pt))
   for (const uri of capabilities.extensions[kind]) {
     const id = numbering.extensionId(uri)
@@ -120,6 +121,15 @@ export function offerSection(
   section.rtcpMux = true
   section.rtcpReducedSize = true
   return section
+}
+
+/** Redundant audio names what it carries, once for each block (RFC 2198 section 5); without such a codec it is not offered. */
+function describeRedundancy(payloads: readonly PayloadFormat[]): PayloadFormat[] {
+  return payloads.flatMap((format) => {
+    if (format.name !== 'red' || format.parameters !== undefined) return [format]
+    const carried = payloads.find((other) => isMediaFormat(other) && other.clockRate === format.clockRate)
+    return carried === undefined ? [] : [{ ...format, parameters: `${carried.pt}/${carried.pt}` }]
+  })
 }
 
 /** One encoding of a section that sends several, RFC 8853. */

@@ -1,4 +1,4 @@
-import { parseParameters, retransmittedPt } from './codec.ts'
+import { configurationOf, retransmittedPt } from './codec.ts'
 import type { PayloadFormat } from './model.ts'
 
 /** The formats of an offer that its answer takes. */
@@ -30,7 +30,7 @@ export function pairPayloads(
     const same = offered.find(
       ({ pt, name }) => pt === theirs.pt && name.toLowerCase() === theirs.name.toLowerCase(),
     )
-    const ours = same ?? offered.find((format) => !taken.has(format) && isSameFormat(format, theirs))
+    const ours = same ?? findSame(offered, theirs, taken)
     if (ours !== undefined && !taken.has(ours)) take(ours, theirs)
   }
   for (const theirs of answered) {
@@ -42,27 +42,12 @@ export function pairPayloads(
   return { payloads, sendPts }
 }
 
-/** Parameters by which formats of one name differ: RFC 6184 section 8.2.2, RFC 7798 section 7.2.2, RFC 9628 section 7.2, and AV1's. */
-const CONFIGURATION = ['packetization-mode', 'profile-level-id', 'profile-id', 'profile', 'tier-flag']
-/** What stands for one that is not there. */
-const DEFAULTS: Readonly<Record<string, string>> = {
-  'packetization-mode': '0',
-  'profile-id': '0',
-  profile: '0',
-  'tier-flag': '0',
-}
-
-function isSameFormat(a: PayloadFormat, b: PayloadFormat): boolean {
-  if (a.name.toLowerCase() !== b.name.toLowerCase() || a.clockRate !== b.clockRate) return false
-  if ((a.channels ?? 1) !== (b.channels ?? 1)) return false
-  const ours = parseParameters(a.parameters)
-  const theirs = parseParameters(b.parameters)
-  return CONFIGURATION.every((name) => {
-    const value = (parameters: ReadonlyMap<string, string>): string => {
-      const text = parameters.get(name) ?? DEFAULTS[name] ?? ''
-      // the level may differ, the profile may not
-      return name === 'profile-level-id' ? text.slice(0, 4).toLowerCase() : text
-    }
-    return value(ours) === value(theirs)
-  })
+function findSame(
+  offered: readonly PayloadFormat[],
+  theirs: PayloadFormat,
+  taken: ReadonlySet<PayloadFormat>,
+): PayloadFormat | undefined {
+  const configuration = configurationOf(theirs)
+  if (configuration === undefined) return undefined
+  return offered.find((format) => !taken.has(format) && configurationOf(format) === configuration)
 }

@@ -45,8 +45,17 @@ describe('offers of browsers', () => {
       accepted: true,
       section: { mid: '0', direction: 'sendrecv', rtcpMux: true },
     })
-    expect(names(audio!.section)).toEqual(['111 opus', '0 PCMU', '8 PCMA'])
-    expect(audio!.section.formats).toEqual(['111', '0', '8'])
+    expect(names(audio!.section)).toEqual([
+      '111 opus',
+      '63 red',
+      '9 G722',
+      '0 PCMU',
+      '8 PCMA',
+      '13 CN',
+      '110 telephone-event',
+      '126 telephone-event',
+    ])
+    expect(audio!.section.formats).toEqual(['111', '63', '9', '0', '8', '13', '110', '126'])
     expect(audio!.section.payloads[0]).toMatchObject({
       parameters: 'minptime=10;useinbandfec=1',
       feedback: ['transport-cc'],
@@ -88,7 +97,7 @@ describe('offers of browsers', () => {
 
   it('Firefox: a direction of an extension is turned round', () => {
     const [audio, video] = answers(fixture('firefox-offer'))
-    expect(names(audio!.section)).toEqual(['109 opus', '0 PCMU', '8 PCMA'])
+    expect(names(audio!.section)).toEqual(['109 opus', '9 G722', '0 PCMU', '8 PCMA', '101 telephone-event'])
     expect(audio!.section.extensions[1]).toEqual({ id: 2, direction: 'sendonly', uri: CSRC_LEVEL })
     expect(names(video!.section)).toEqual(['120 VP8', '124 rtx', '121 VP9', '125 rtx', '99 AV1', '100 rtx'])
     expect(video!.section.payloads[0]!.feedback).toEqual(['nack', 'nack pli', 'ccm fir', 'transport-cc'])

@@ -34,7 +34,7 @@ describe('a section of an offer', () => {
       kind: 'audio',
       mid: '0',
       direction: 'sendrecv',
-      formats: ['111', '0', '8'],
+      formats: ['111', '63', '9', '0', '8', '13', '110', '126'],
     })
     expect(parsed.media[1]).toMatchObject({
       mid: '1',

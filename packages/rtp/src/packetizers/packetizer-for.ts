@@ -22,6 +22,7 @@ export function packetizerFor(
     case 'pcmu':
     case 'pcma':
     case 'g722':
+    case 'cn':
       return new WholeFramePacketizer()
     case 'vp8':
       return new Vp8Packetizer(random)

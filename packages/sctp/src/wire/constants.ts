@@ -1,4 +1,4 @@
-/** Chunk types: RFC 9260 section 3.2, RFC 3758 section 3.2, RFC 6525 section 3.1. */
+/** Chunk types: RFC 9260 section 3.2, RFC 3758 section 3.2, RFC 6525 section 3.1, RFC 8260 section 2. */
 export const ChunkType = {
   data: 0,
   init: 1,
@@ -13,8 +13,10 @@ export const ChunkType = {
   cookieEcho: 10,
   cookieAck: 11,
   shutdownComplete: 14,
+  iData: 64,
   reConfig: 130,
   forwardTsn: 192,
+  iForwardTsn: 194,
 } as const
 
 /** Flags of a DATA chunk, RFC 9260 section 3.3.1. */
@@ -58,6 +60,10 @@ export const COMMON_HEADER = 12
 export const TLV_HEADER = 4
 /** Bytes of a DATA chunk before its user data. */
 export const DATA_HEADER = 16
+/** Bytes of an I-DATA chunk before its user data, RFC 8260 section 2.1. */
+export const I_DATA_HEADER = 20
+/** The U bit of an entry in an I-FORWARD-TSN, RFC 8260 section 2.3.1. */
+export const FORWARD_UNORDERED = 1
 /** The error detection method of RFC 9653 section 8 that stands for DTLS. */
 export const EDMID_DTLS = 1
 

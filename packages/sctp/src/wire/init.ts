@@ -32,6 +32,8 @@ export interface Extensions {
   readonly reConfig: boolean
   /** Packets without checksum are taken, RFC 9653, given DTLS below. */
   readonly zeroChecksum: boolean
+  /** I-DATA in place of DATA, RFC 8260. */
+  readonly interleaving: boolean
 }
 
 /** The value of an INIT, or of an INIT ACK where it has a cookie. */
@@ -43,7 +45,7 @@ export function writeInit(init: Init): Uint8Array {
     .u16(init.inboundStreams)
     .u32(init.initialTsn)
     .finish()
-  const { forwardTsn, reConfig, zeroChecksum } = init.extensions
+  const { forwardTsn, reConfig, zeroChecksum, interleaving } = init.extensions
   const parts = [fixed]
   if (init.cookie !== undefined) parts.push(makeParameter(ParameterType.stateCookie, init.cookie))
   const chunks: number[] = []
@@ -51,6 +53,10 @@ export function writeInit(init: Init): Uint8Array {
   if (forwardTsn) {
     chunks.push(ChunkType.forwardTsn)
     parts.push(makeParameter(ParameterType.forwardTsnSupported, new Uint8Array(0)))
+  }
+  if (interleaving) {
+    chunks.push(ChunkType.iData)
+    if (forwardTsn) chunks.push(ChunkType.iForwardTsn)
   }
   if (chunks.length > 0) parts.push(makeParameter(ParameterType.supportedExtensions, Uint8Array.from(chunks)))
   if (zeroChecksum) {
@@ -75,6 +81,7 @@ export function readInit(chunk: TlvIterator): Init | undefined {
   let forwardTsn = false
   let reConfig = false
   let zeroChecksum = false
+  let interleaving = false
   const unrecognized: Uint8Array[] = []
   const parameters = chunk.parameters(INIT_FIXED)
   if (!parameters.check()) return undefined
@@ -89,6 +96,7 @@ export function readInit(chunk: TlvIterator): Init | undefined {
       case ParameterType.supportedExtensions:
         for (let i = parameters.valueStart; i < parameters.valueEnd; i++) {
           if (bytes[i] === ChunkType.reConfig) reConfig = true
+          if (bytes[i] === ChunkType.iData) interleaving = true
           if (bytes[i] === ChunkType.forwardTsn) forwardTsn = true
         }
         break
@@ -112,7 +120,7 @@ export function readInit(chunk: TlvIterator): Init | undefined {
     outboundStreams,
     inboundStreams,
     initialTsn: readU32(bytes, at + 12),
-    extensions: { forwardTsn, reConfig, zeroChecksum },
+    extensions: { forwardTsn, reConfig, zeroChecksum, interleaving },
     unrecognized,
     ...(cookie === undefined ? {} : { cookie }),
   }
