@@ -70,13 +70,16 @@ export function readRtpmap(line: Line): { pt: number; name: string; clockRate: n
 
 /** RFC 8285 section 5. */
 export function readExtension(line: Line): ExtensionMap {
-  const [target, uri, ...config] = attributeValue(line).split(' ')
-  const [id, direction] = target!.split('/')
+  const value = attributeValue(line)
+  const space = value.indexOf(' ')
+  const end = value.indexOf(' ', space + 1)
+  const target = value.slice(0, space)
+  const slash = target.indexOf('/')
   return {
-    id: Number(id),
-    ...(direction === undefined ? {} : { direction: direction as Direction }),
-    uri: uri!,
-    ...(config.length === 0 ? {} : { config: config.join(' ') }),
+    id: Number(slash < 0 ? target : target.slice(0, slash)),
+    ...(slash >= 0 && { direction: target.slice(slash + 1) as Direction }),
+    uri: end < 0 ? value.slice(space + 1) : value.slice(space + 1, end),
+    ...(end >= 0 && { config: value.slice(end + 1) }),
   }
 }
 

@@ -12,6 +12,10 @@ export const MAX_SECTION_LINES = 4096
 /** A line that ends otherwise than by CRLF, as RFC 8866 section 5 wants it. */
 const OTHER_LINE_END = /^\n|[^\r]\n|\r(?!\n)/
 
+const LOWER_A = 0x61
+const LOWER_Z = 0x7a
+const EQUALS = 0x3d
+
 /** One line, `type=value`, and its number from 1. */
 export interface Line {
   readonly number: number
@@ -48,10 +52,11 @@ export function splitSections(text: string): { session: Section; media: Section[
   const media: OpenSection[] = []
   let current = session
   const rows = OTHER_LINE_END.test(text) ? text.split(/\r\n|\n|\r/) : text.split('\r\n')
+  const mayHoldNul = text.includes('\0')
   for (let i = 0; i < rows.length; i++) {
     const row = rows[i]!
     if (row === '') continue
-    const line = readLine(row, i + 1)
+    const line = readLine(row, i + 1, mayHoldNul)
     if (line.type === 'm') {
       if (media.length === MAX_MEDIA_SECTIONS) {
         throw new SdpError(`more than ${MAX_MEDIA_SECTIONS} media sections`, line.number, row)
@@ -91,12 +96,15 @@ function checkOpening({ lines }: Section): void {
   if (other !== undefined) throw new SdpError('a second origin', other.number, `o=${other.value}`)
 }
 
-function readLine(row: string, number: number): Line {
+function readLine(row: string, number: number, mayHoldNul: boolean): Line {
   if (row.length > MAX_LINE_LENGTH)
     throw new SdpError(`longer than ${MAX_LINE_LENGTH} characters`, number, row)
-  if (!/^[a-z]=/.test(row)) throw new SdpError('not of the form "type=value"', number, row)
+  const code = row.charCodeAt(0)
+  if (code < LOWER_A || code > LOWER_Z || row.charCodeAt(1) !== EQUALS) {
+    throw new SdpError('not of the form "type=value"', number, row)
+  }
   // RFC 8866 section 9: byte-string excludes NUL
-  if (row.includes('\0')) throw new SdpError('holds a NUL character', number, row)
+  if (mayHoldNul && row.includes('\0')) throw new SdpError('holds a NUL character', number, row)
   const type = row[0]!
   const value = row.slice(2)
   return { number, type, name: type === 'a' ? attributeName(value) : '', value }

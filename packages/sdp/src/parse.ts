@@ -111,6 +111,7 @@ const SETUPS = new Set<string>(['actpass', 'active', 'passive', 'holdconn'])
 const MEDIA_LINE = /^[\w-]+ \d{1,5}(\/\d+)? [\w/-]+( \S+)+\s*$/
 /** RFC 8866 section 5.2. Ids and versions have up to 64 bits. */
 const ORIGIN_LINE = /^(\S+) (\d{1,20}) (\d{1,20}) IN IP([46]) (\S+)\s*$/
+const PAYLOAD_TYPE = /^\d{1,3}$/
 const CONNECTION_LINE = /^IN IP[46] (\S+)\s*$/
 const BANDWIDTH_LINE = /^([\w-]+):(\d{1,15})\s*$/
 /** What an attribute has to look like. The readers rely on it. */
@@ -304,7 +305,7 @@ function readPayloads(formats: readonly string[], section: Section): PayloadForm
   const feedbacks = new Map<string, string[]>()
   for (const format of formats) {
     const pt = Number(format)
-    if (!/^\d{1,3}$/.test(format) || pt > 127) {
+    if (!PAYLOAD_TYPE.test(format) || pt > 127) {
       throw malformed(section.lines[0]!, `"${format}" is no payload type`)
     }
     const map = maps.get(pt) ?? STATIC_PAYLOADS.get(pt)
@@ -332,7 +333,8 @@ function readPayloads(formats: readonly string[], section: Section): PayloadForm
 function addFeedback(feedbacks: ReadonlyMap<string, string[]>, value: string): void {
   const space = value.indexOf(' ')
   const target = value.slice(0, space)
-  const type = words(value.slice(space + 1)).join(' ')
+  const rest = value.slice(space + 1)
+  const type = rest.includes('  ') || rest.startsWith(' ') ? words(rest).join(' ') : rest
   if (target !== '*') feedbacks.get(target)?.push(type)
   else for (const feedback of feedbacks.values()) feedback.push(type)
 }
