@@ -217,10 +217,14 @@ export class SctpAssociation implements Machine<SctpEvent> {
     const hasData = maySendData(this.#life.state) && sender.canSend(now)
     const sackIsDue = receiver.sackIsDue(now)
     if (!hasData && !sackIsDue && !this.#outbox.hasControl && !resets.isDue) return undefined
-    const writer = this.#outbox.writer(this.#settings.maxPacketSize, transfer.peerTag)
+    const { maxPacketSize } = this.#settings
+    // a SACK by itself takes no more memory than it needs
+    const isSackAlone = !hasData && !this.#outbox.hasControl && !resets.isDue
+    const capacity = isSackAlone ? Math.min(maxPacketSize, COMMON_HEADER + receiver.sackSize) : maxPacketSize
+    const writer = this.#outbox.writer(capacity, transfer.peerTag)
     this.#outbox.writeControl(writer)
     if (sackIsDue || (hasData && receiver.sackIsPending)) receiver.writeSack(writer)
-    if (resets.isDue && writer.room > this.#settings.maxPacketSize - COMMON_HEADER - 64) {
+    if (resets.isDue && writer.room > maxPacketSize - COMMON_HEADER - 64) {
       const chunk = resets.poll(now)
       if (chunk !== undefined) writer.append(chunk)
     }
