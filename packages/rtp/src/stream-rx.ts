@@ -7,7 +7,8 @@ import { type DependencyDescriptor, DependencyDescriptorReader } from './depende
 import { type Frame, FrameAssembler, MAX_REORDERED_PACKETS } from './frame-assembler.ts'
 import { ReceptionStatistics } from './reception-statistics.ts'
 import { NackGenerator } from './nack-generator.ts'
-import type { ReportBlock, SenderReport } from './rtcp/rtcp.ts'
+import { KeyframeRequester } from './keyframe-requests.ts'
+import type { FullIntraRequest, PictureLossIndication, ReportBlock, SenderReport } from './rtcp/rtcp.ts'
 import type { RtpHeader } from './rtp-header.ts'
 
 /** What a payload type of a stream means. */
@@ -42,20 +43,26 @@ export interface StreamRxOptions {
 /** Counters in the W3C's names (Identifiers for WebRTC's Statistics API, section 8.2). */
 export interface StreamRxStatistics {
   readonly ssrc: Ssrc
+  /** Retransmissions with them. */
   readonly packetsReceived: number
   /** May be negative where packets were duplicated. */
   readonly packetsLost: number
-  /** Payload bytes. */
+  /** Payload bytes, of retransmissions too. */
   readonly bytesReceived: number
+  /** Headers and padding, of retransmissions too. */
   readonly headerBytesReceived: number
   /** Packets that came late or twice, or of a codec that the sender had already left. */
   readonly packetsDiscarded: number
   /** Packets that came again, for which `packetsLost` still counts. */
   readonly retransmittedPacketsReceived: number
+  readonly retransmittedBytesReceived: number
   /** Lost packets that came as a redundant block of a later one (RFC 2198), for which `packetsLost` still counts. */
   readonly packetsRecovered: number
   /** Requests for packets sent (RFC 4585 section 6.2.1). */
   readonly nackCount: number
+  /** Picture loss indications and full intra requests that `requestKeyframe` made. */
+  readonly pliCount: number
+  readonly firCount: number
   /** Seconds. */
   readonly jitter: number
   readonly framesReceived: number
@@ -83,6 +90,8 @@ export class StreamRx {
   readonly #nacks: NackGenerator | undefined
   #nacksSent = 0
   #retransmittedPacketsReceived = 0
+  #retransmittedBytesReceived = 0
+  readonly #keyframes = new KeyframeRequester()
   #packetsRecovered = 0
   #codec: StreamCodec | undefined
   /** Those that share the assembler, by payload type. */
@@ -121,6 +130,18 @@ export class StreamRx {
   /** Whether a video stream cannot be decoded until a keyframe comes: it started without one, or lost something. */
   get needsKeyframe(): boolean {
     return this.#codec?.kind === 'video' && this.#assembler?.needsKeyframe === true
+  }
+
+  /**
+   * A request for a keyframe, to be sent now; `undefined` where the last one was made less than 500 ms ago. To be called while
+   * `needsKeyframe`, or when the user wants one. `senderSsrc` is ours.
+   */
+  requestKeyframe(
+    now: Instant,
+    kind: 'pli' | 'fir',
+    senderSsrc: Ssrc,
+  ): PictureLossIndication | FullIntraRequest | undefined {
+    return this.#keyframes.take(now, kind, senderSsrc, this.ssrc)
   }
 
   /** The last sender report, which maps RTP timestamps to the sender's wall clock. */
@@ -175,6 +196,9 @@ export class StreamRx {
   ): void {
     this.#now = Math.max(now, this.#now)
     this.#retransmittedPacketsReceived++
+    this.#retransmittedBytesReceived += payload.length
+    this.#bytesReceived += payload.length
+    this.#headerBytesReceived += header.payloadStart + header.paddingLength
     if (this.#codecs[(codec.primary ?? codec).pt] === undefined) return
     this.#nacks?.handlePacket(this.#now, header.sequenceNumber)
     this.#assemble(header, payload, codec, extensions)
@@ -229,7 +253,7 @@ export class StreamRx {
     const assembly = this.#assembler?.statistics
     return {
       ssrc: this.ssrc,
-      packetsReceived: this.#reception?.packetsReceived ?? 0,
+      packetsReceived: (this.#reception?.packetsReceived ?? 0) + this.#retransmittedPacketsReceived,
       packetsLost: this.#reception?.packetsLost ?? 0,
       bytesReceived: this.#bytesReceived,
       headerBytesReceived: this.#headerBytesReceived,
@@ -237,8 +261,11 @@ export class StreamRx {
         this.#discardedBefore +
         (assembly === undefined ? 0 : assembly.packetsLate + assembly.packetsDuplicated),
       retransmittedPacketsReceived: this.#retransmittedPacketsReceived,
+      retransmittedBytesReceived: this.#retransmittedBytesReceived,
       packetsRecovered: this.#packetsRecovered,
       nackCount: this.#nacksSent,
+      pliCount: this.#keyframes.pliCount,
+      firCount: this.#keyframes.firCount,
       jitter: this.#reception?.jitter ?? 0,
       framesReceived: this.#framesReceived,
       framesDropped: this.#droppedBefore + (assembly?.framesDropped ?? 0),
