@@ -20,6 +20,9 @@ export interface ForwarderOptions {
   readonly timestamp: number
 }
 
+/** Packets that may have overtaken the first one of a keyframe: half a second of a 3 Mbit/s stream. */
+export const MAX_HELD_PACKETS: number = 128
+
 /** How a packet goes out. */
 export interface ForwardingFields {
   readonly pt: number
@@ -28,7 +31,7 @@ export interface ForwardingFields {
 
 export interface ForwarderStatistics {
   packetsForwarded: number
-  /** Packets of another source than the one that is forwarded, or of before its keyframe. */
+  /** Packets of another source than the one that is forwarded, or of before its keyframe, held ones with them. */
   packetsOfOtherSources: number
   /** Packets that came too late, twice, or far off. */
   packetsRefused: number
@@ -63,6 +66,8 @@ export class Forwarder {
   #paused = true
   /** Whether the selected source is to join at a keyframe, though it may be the one that is forwarded. */
   #rejoins = false
+  /** Packets of the selected source, while it waits for a keyframe whose first packet may be late. */
+  readonly #held: { readonly bytes: Uint8Array; readonly header: RtpHeader }[] = []
 
   constructor(options: ForwarderOptions) {
     const { stream, codec, clockRate, timestamp } = options
@@ -112,12 +117,13 @@ export class Forwarder {
       this.#paused = false
       this.#rejoins = true
     }
+    if (ssrc !== this.#selected) this.#held.length = 0
     this.#selected = ssrc
   }
 
   /**
    * Takes a packet of any of the sources, whose header is `header`. Answers the packet to be sent, in a buffer with room for `overhead` bytes
-   * more, or `undefined` where nothing goes out. `timestamp` is what the packet's own is to become, should its source join with it and
+   * more, or `undefined` where nothing goes out. `bytes` are not to be changed after: they may be held for `pollHeld`. `timestamp` is what the packet's own is to become, should its source join with it and
    * should the caller know it from the sources' sender reports.
    */
   handlePacket(
@@ -132,6 +138,7 @@ export class Forwarder {
     if (header.ssrc !== this.current) {
       if (!this.#joins(bytes, header)) {
         this.statistics.packetsOfOtherSources++
+        if (header.ssrc === this.#selected) this.#hold(bytes, header)
         return undefined
       }
       if (!this.#wants(bytes, header, 'joining')) return undefined
@@ -140,6 +147,38 @@ export class Forwarder {
       this.statistics.switches++
       return this.#write(now, bytes, header, fields, overhead)
     }
+    return this.#goOn(now, bytes, header, fields, overhead)
+  }
+
+  /**
+   * The next packet that overtook the keyframe with which its source has just joined, or `undefined`: to be called until it answers so, after
+   * each packet of `handlePacket`.
+   */
+  pollHeld(now: Instant, fields: ForwardingFields, overhead: number): WrittenPacket | undefined {
+    while (this.#held.length > 0 && !this.needsKeyframe) {
+      const { bytes, header } = this.#held.shift()!
+      if (this.#rewriter.locate(header) === 'refused') continue
+      this.statistics.packetsOfOtherSources--
+      const written = this.#goOn(now, bytes, header, fields, overhead)
+      if (written !== undefined) return written
+    }
+    return undefined
+  }
+
+  #hold(bytes: Uint8Array, header: RtpHeader): void {
+    if (this.#held.length === MAX_HELD_PACKETS) this.#held.shift()
+    this.#held.push({ bytes, header })
+  }
+
+  /** A packet of the source that goes out. */
+  #goOn(
+    now: Instant,
+    bytes: Uint8Array,
+    header: RtpHeader,
+    fields: ForwardingFields,
+    overhead: number,
+  ): WrittenPacket | undefined {
+    const rewriter = this.#rewriter
     const place = rewriter.locate(header)
     if (place === 'refused') {
       this.statistics.packetsRefused++
