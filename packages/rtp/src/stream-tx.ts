@@ -1,7 +1,12 @@
 import { type Instant, serial16, serial32, type Ssrc } from '@str0m/sans-io'
 import type { PayloadPieces } from './packetizers/packetizer.ts'
 import type { ReportBlock, SenderReport } from './rtcp/rtcp.ts'
-import { RTP_FIXED_HEADER_LENGTH, type RtpHeader, writeRtpHeader } from './rtp-header.ts'
+import {
+  RTP_FIXED_HEADER_LENGTH,
+  type RtpHeader,
+  type RtpHeaderFields,
+  writeRtpHeader,
+} from './rtp-header.ts'
 import type { WrittenExtensions } from './header-extensions.ts'
 import { ntpMiddle } from './ntp.ts'
 
@@ -87,6 +92,8 @@ export class StreamTx {
   #headerBytesSent = 0
   /** Whether a packet was forwarded: from then on, numbers come from outside. */
   #forwards = false
+  /** Of the packet that is written: one for all, since there may be a hundred thousand in a second. */
+  readonly #header: { -readonly [K in keyof RtpHeaderFields]-?: RtpHeaderFields[K] }
   #lastTimestamp = 0
   #lastTimestampAt: Instant = 0
   #lastReport: ReportBlock | undefined
@@ -105,6 +112,14 @@ export class StreamTx {
   constructor(options: StreamTxOptions) {
     this.ssrc = options.ssrc
     this.#sequenceNumber = options.sequenceNumber & 0xffff
+    this.#header = {
+      marker: false,
+      payloadType: 0,
+      sequenceNumber: 0,
+      timestamp: 0,
+      ssrc: options.ssrc,
+      csrcs: NO_CSRCS,
+    }
   }
 
   /** Without retransmissions: what sender reports state. */
@@ -204,15 +219,12 @@ export class StreamTx {
       (extensions === undefined ? 0 : 4 + extensions.bytes.length)
     const length = headerLength + payloadLength
     const buffer = new Uint8Array(length + overhead)
-    const { marker, pt: payloadType, sequenceNumber, timestamp } = fields
-    const header = {
-      marker,
-      payloadType,
-      sequenceNumber,
-      timestamp,
-      ssrc: this.ssrc,
-      csrcs: csrcs ?? NO_CSRCS,
-    }
+    const header = this.#header
+    header.marker = fields.marker
+    header.payloadType = fields.pt
+    header.sequenceNumber = fields.sequenceNumber
+    header.timestamp = fields.timestamp
+    header.csrcs = csrcs ?? NO_CSRCS
     const payloadStart = writeRtpHeader(buffer, header, extensions?.profile, extensions?.bytes)
     return { buffer, length, payloadStart }
   }
@@ -229,8 +241,17 @@ export class StreamTx {
     this.#forwards = true
   }
 
-  /** A sender report, RFC 3550 section 6.4.1: what the timestamp would be now goes with the wall clock's time now. */
-  report(now: Instant, ntpTime: bigint, clockRate: number, reports: readonly ReportBlock[]): SenderReport {
+  /**
+   * A sender report, RFC 3550 section 6.4.1: what the timestamp would be now goes with the wall clock's time now; or
+   * `rtpTime` goes with `ntpTime`, where both are known of the source that is forwarded.
+   */
+  report(
+    now: Instant,
+    ntpTime: bigint,
+    clockRate: number,
+    reports: readonly ReportBlock[],
+    rtpTime?: number,
+  ): SenderReport {
     this.#reportsSent.push({ middle: ntpMiddle(ntpTime), at: now })
     if (this.#reportsSent.length > REMEMBERED_REPORTS) this.#reportsSent.shift()
     this.#clockRate = clockRate
@@ -239,7 +260,7 @@ export class StreamTx {
       type: 'senderReport',
       ssrc: this.ssrc,
       ntpTime,
-      rtpTime: serial32.add(this.#lastTimestamp, elapsed),
+      rtpTime: rtpTime ?? serial32.add(this.#lastTimestamp, elapsed),
       packetCount: this.#packetsSent >>> 0,
       octetCount: this.#bytesSent >>> 0,
       reports,

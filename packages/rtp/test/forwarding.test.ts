@@ -304,6 +304,19 @@ describe('VP8 descriptors', () => {
     ])
   })
 
+  it('only where there is a descriptor, layers can be left out', () => {
+    for (const [codec, layer] of [
+      ['VP9', 2],
+      ['H264', 7],
+    ] as const) {
+      const forwarder = newForwarder(codec)
+      forwarder.maxTemporalLayer = 2
+      forwarder.maxSpatialLayer = 2
+      expect([forwarder.maxTemporalLayer, forwarder.maxSpatialLayer]).toEqual([layer, layer])
+    }
+    expect(newForwarder('VP8').selected).toBeUndefined()
+  })
+
   it('a paused source joins at a keyframe', () => {
     const forwarder = newForwarder('VP8')
     const a: Source = { ssrc: SOURCE_A, sequenceNumber: 7, timestamp: 0 }
@@ -505,6 +518,12 @@ describe('forwarded frames', () => {
     expect(forward(forwarder, 1000, datagram(a, vp8Payload({ id: 52, key: true }), true))).toBeDefined()
     expect(stream.sequenceNumber).toBe(12)
     expect(stream.report(1000, 0n, 90_000, []).rtpTime).toBe(90_005)
+    // 99 has become 90005
+    const mapped = forwarder.mapTimestamp(100)
+    expect(mapped).toBe(90_006)
+    expect(stream.report(1000, 0n, 90_000, [], mapped).rtpTime).toBe(90_006)
+    forwarder.select(undefined)
+    expect(forwarder.mapTimestamp(100)).toBeUndefined()
     expect(stream.statistics).toMatchObject({ packetsSent: 2, headerBytesSent: 24, bytesSent: 12 })
   })
 })

@@ -3,7 +3,7 @@ import { depacketizerFor } from '../codecs/depacketizer-for.ts'
 import type { Depacketizer } from '../codecs/depacketizer.ts'
 import type { WrittenExtensions } from '../header-extensions.ts'
 import type { RtpHeader } from '../rtp-header.ts'
-import type { StreamTx, WrittenPacket } from '../stream-tx.ts'
+import type { ForwardFields, StreamTx, WrittenPacket } from '../stream-tx.ts'
 import { ALL_LAYERS, type DescriptorRewriter, type PacketPlace } from './descriptor-rewriter.ts'
 import { RtpRewriter } from './rtp-rewriter.ts'
 import { Vp8DescriptorRewriter } from './vp8-rewriter.ts'
@@ -62,6 +62,14 @@ export class Forwarder {
   readonly #rewriter: RtpRewriter
   readonly #depacketizer: Depacketizer | undefined
   readonly #descriptors: DescriptorRewriter | undefined
+  /** Of the packet that is written: one for all. */
+  readonly #out: { -readonly [K in keyof ForwardFields]: ForwardFields[K] } = {
+    pt: 0,
+    sequenceNumber: 0,
+    timestamp: 0,
+    marker: false,
+    extensions: undefined,
+  }
   #selected: Ssrc | undefined
   #paused = true
   /** Whether the selected source is to join at a keyframe, though it may be the one that is forwarded. */
@@ -108,6 +116,14 @@ export class Forwarder {
 
   set maxSpatialLayer(layer: number) {
     if (this.#descriptors !== undefined) this.#descriptors.maxSpatialLayer = layer
+  }
+
+  /**
+   * What a timestamp of the source that goes out becomes; `undefined` while none does. A sender report that states the source's wall clock and this
+   * timestamp keeps its sound and its picture together.
+   */
+  mapTimestamp(timestamp: number): number | undefined {
+    return this.current === undefined ? undefined : this.#rewriter.mapTimestamp(timestamp)
   }
 
   /** Wants this source from its next keyframe on; `undefined`: none, at once. The one that goes out already goes on. */
@@ -210,18 +226,14 @@ export class Forwarder {
     return wanted
   }
 
-  #fields(
-    { pt, extensions }: ForwardingFields,
-    marker: boolean,
-  ): {
-    pt: number
-    sequenceNumber: number
-    timestamp: number
-    marker: boolean
-    extensions: WrittenExtensions | undefined
-  } {
-    const { sequenceNumber, timestamp } = this.#rewriter
-    return { pt, sequenceNumber, timestamp, marker, extensions }
+  #fields({ pt, extensions }: ForwardingFields, marker: boolean): ForwardFields {
+    const fields = this.#out
+    fields.pt = pt
+    fields.sequenceNumber = this.#rewriter.sequenceNumber
+    fields.timestamp = this.#rewriter.timestamp
+    fields.marker = marker
+    fields.extensions = extensions
+    return fields
   }
 
   #write(
