@@ -38,6 +38,8 @@ export interface StreamRxOptions {
   readonly maxReorderWait?: number
   /** Whether missing packets are to be asked for again (RFC 4585 section 6.2.1): they are then waited for 1000 ms by default. Default false. */
   readonly nack?: boolean
+  /** Whether frames are made of the packets. Default true; false where they are forwarded as they are: then only losses and reports are looked after. */
+  readonly frames?: boolean
 }
 
 /** Counters in the W3C's names (Identifiers for WebRTC's Statistics API, section 8.2). */
@@ -87,6 +89,7 @@ const CODEC_SWITCH_WAIT = 1000
 export class StreamRx {
   readonly ssrc: Ssrc
   readonly #maxReorderWait: number | undefined
+  readonly #makesFrames: boolean
   readonly #nacks: NackGenerator | undefined
   #nacksSent = 0
   #retransmittedPacketsReceived = 0
@@ -119,6 +122,7 @@ export class StreamRx {
   constructor(options: StreamRxOptions) {
     this.ssrc = options.ssrc
     this.#maxReorderWait = options.maxReorderWait
+    this.#makesFrames = options.frames ?? true
     this.#nacks = options.nack === true ? new NackGenerator() : undefined
   }
 
@@ -376,7 +380,9 @@ export class StreamRx {
     const unasked = codec.kind === 'video' ? VIDEO_REORDER_WAIT : AUDIO_REORDER_WAIT
     const wait = this.#nacks === undefined ? unasked : NACK_REORDER_WAIT
     this.#assembler =
-      depacketizer === undefined ? undefined : new FrameAssembler(depacketizer, this.#maxReorderWait ?? wait)
+      depacketizer === undefined || !this.#makesFrames
+        ? undefined
+        : new FrameAssembler(depacketizer, this.#maxReorderWait ?? wait)
     if (this.#reception === undefined) {
       this.#reception = new ReceptionStatistics(this.ssrc, codec.clockRate)
       const report = this.#lastSenderReport

@@ -72,6 +72,18 @@ describe('a stream', () => {
     expect(stream.report(20)).toMatchObject({ cumulativeLost: 1 })
   })
 
+  it('makes no frames where they are not wanted, and still asks for what is missing', () => {
+    const stream = new StreamRx({ ssrc: 5, nack: true, frames: false })
+    for (const sequence of [1, 2, 4]) stream.handlePacket(0, ...packet(sequence, KEYFRAME, VP8), VP8)
+    expect(stream.pollFrame()).toBeUndefined()
+    expect(stream.needsKeyframe).toBe(false)
+    expect(stream.takeNacks(stream.deadline, 50)).toEqual([3])
+    stream.handleRetransmission(60, ...packet(3, KEYFRAME, VP8), VP8)
+    expect(stream.takeNacks(1000, 50)).toEqual([])
+    expect(stream.statistics).toMatchObject({ packetsReceived: 4, packetsLost: 1, framesReceived: 0 })
+    expect(stream.report(1000)).toMatchObject({ cumulativeLost: 1 })
+  })
+
   it('asks for keyframes, not too often', () => {
     const { stream } = new Receiver()
     expect(stream.requestKeyframe(0, 'pli', 9)).toEqual({ type: 'pli', senderSsrc: 9, mediaSsrc: 5 })
