@@ -33,24 +33,12 @@ export type DropReason =
 export interface InboundStreamStatistics extends StreamRxStatistics {
   readonly mid: Mid
   readonly rid?: Rid
-  /** Picture loss indications sent. */
-  readonly pliCount: number
-  /** Full intra requests sent. */
-  readonly firCount: number
 }
 
 /** One stream that goes out. */
 export interface OutboundStreamStatistics extends StreamTxStatistics {
   readonly mid: Mid
   readonly rid?: Rid
-  readonly framesSent: number
-  /** Packets sent again, and the requests for them. */
-  readonly retransmittedPacketsSent: number
-  readonly nackCount: number
-  /** Picture loss indications received. */
-  readonly pliCount: number
-  /** Full intra requests received, repetitions not counted. */
-  readonly firCount: number
 }
 
 /** One data channel, as long as it is there. */

@@ -1,11 +1,12 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { depacketizerFor, packetizerFor, type PayloadPieces } from '../src/index.ts'
+import { join } from './packetizers.ts'
 
 const MODE_1 = new Map([['packetization-mode', '1']])
 
 function joined({ pieces, length }: PayloadPieces): Uint8Array {
-  const whole = Uint8Array.from(pieces.flatMap((piece) => [...piece]))
+  const whole = join(...pieces)
   expect(whole).toHaveLength(length)
   return whole
 }

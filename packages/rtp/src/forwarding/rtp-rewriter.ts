@@ -79,6 +79,11 @@ export class RtpRewriter {
     return serial16.add(this.#highest - this.#offset, 1)
   }
 
+  /** What a timestamp of the source goes out as: for its sender reports. */
+  mapTimestamp(timestamp: number): number {
+    return serial32.add(timestamp, this.#timestampDelta)
+  }
+
   /**
    * Goes over to the source of `packet`, the first of a keyframe, and takes it. Its timestamp is as much later than the newest before it as time
    * has passed since; or `timestamp`, where the caller knows better (from the sources' sender reports) and it is a later one. What comes of the
@@ -145,7 +150,7 @@ export class RtpRewriter {
     if (offset === TAKEN) return false
     this.#places[index] = TAKEN
     this.#sequenceNumber = (sequence - offset) & 0xffff
-    this.#timestamp = serial32.add(timestamp, this.#timestampDelta)
+    this.#timestamp = this.mapTimestamp(timestamp)
     if (this.#newestTimestampAt === undefined || serial32.diff(this.#timestamp, this.#newestTimestamp) > 0) {
       this.#newestTimestamp = this.#timestamp
       this.#newestTimestampAt = now
