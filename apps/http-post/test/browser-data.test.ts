@@ -1,6 +1,6 @@
+import { call, findBrowser, launch, waitForState } from '@str0m/demo-kit/browsers'
 import type { Browser, Page } from 'puppeteer-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { call, findBrowser, launch, waitForState } from './browsers.ts'
 import { OfferingPeer } from './offering-peer.ts'
 import { startTestServer, type TestServer, until } from './test-server.ts'
 
