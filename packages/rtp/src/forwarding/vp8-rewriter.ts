@@ -185,13 +185,14 @@ export class Vp8DescriptorRewriter implements DescriptorRewriter {
     return true
   }
 
-  /** Down at any picture; up at a keyframe, or at a picture that depends on the base layer alone (Y, RFC 7741 section 4.2). */
+  /**
+   * Down at any picture; up to all at a keyframe, or by one at a picture that depends on the base layer alone (Y, RFC 7741 section 4.2): those
+   * of the layers between may depend on what was left out.
+   */
   #updateTemporalLayer(): void {
     const { keyframe, layerSync, temporalLayer } = this.#fields
     const wanted = this.maxTemporalLayer
     if (wanted <= this.#temporalLayer || keyframe) this.#temporalLayer = wanted
-    else if (layerSync && temporalLayer > this.#temporalLayer && temporalLayer <= wanted) {
-      this.#temporalLayer = temporalLayer
-    }
+    else if (layerSync && temporalLayer === this.#temporalLayer + 1) this.#temporalLayer = temporalLayer
   }
 }
