@@ -316,7 +316,14 @@ describe('VP8 descriptors', () => {
       forwarder.maxSpatialLayer = 2
       expect([forwarder.maxTemporalLayer, forwarder.maxSpatialLayer]).toEqual([layer, layer])
     }
-    expect(newForwarder('VP8').selected).toBeUndefined()
+    const forwarder = newForwarder('VP8')
+    expect(forwarder.selected).toBeUndefined()
+    const invalid = expect.objectContaining({ code: 'invalid-option' })
+    for (const layer of [-1, 8, 0.5, Number.NaN]) {
+      expect(() => (forwarder.maxTemporalLayer = layer)).toThrow(invalid)
+      expect(() => (forwarder.maxSpatialLayer = layer)).toThrow(invalid)
+    }
+    expect([forwarder.maxTemporalLayer, forwarder.maxSpatialLayer]).toEqual([7, 7])
   })
 
   it('a paused source joins at a keyframe', () => {
@@ -504,6 +511,22 @@ describe('forwarded frames', () => {
       65_001,
     ])
     expect(forwarder.statistics.packetsLeftOut).toBe(3)
+  })
+
+  it('what the caller gets wrong changes nothing', () => {
+    const invalid = expect.objectContaining({ code: 'invalid-option' })
+    for (const clockRate of [0, Number.NaN, Infinity]) {
+      expect(() => new RtpRewriter({ ...OPTIONS, clockRate })).toThrow(invalid)
+    }
+    const forwarder = newForwarder('VP8')
+    const a: Source = { ssrc: SOURCE_A, sequenceNumber: 7, timestamp: 0 }
+    forwarder.select(SOURCE_A)
+    const bytes = datagram(a, vp8Payload({ id: 1, key: true }), true)
+    const header = parseRtpHeader(bytes)!
+    expect(() => forwarder.handlePacket(0, bytes, header, { pt: 128 }, 0)).toThrow(invalid)
+    expect(() => forwarder.pollHeld(0, { pt: -1 }, 0)).toThrow(invalid)
+    expect(forwarder.needsKeyframe).toBe(true)
+    expect(parseRtpHeader(forward(forwarder, 0, bytes)!.buffer)).toMatchObject({ sequenceNumber: 65_000 })
   })
 
   it('a restarted source joins anew, and reports follow the newest packet', () => {
