@@ -318,7 +318,8 @@ export class StreamRx {
     const { pt } = codec.primary
     // what is malformed still has its place
     const blocks = readRed(payload) ?? [{ pt: -1, timestampOffset: 0, payload: NO_BYTES }]
-    blocks.forEach((block, i) => {
+    for (let i = 0; i < blocks.length; i++) {
+      const block = blocks[i]!
       const back = blocks.length - 1 - i
       const isOurs = block.pt === pt
       const sequenceNumber = serial16.add(header.sequenceNumber, -back)
@@ -333,7 +334,7 @@ export class StreamRx {
         const packet = { sequenceNumber, timestamp, marker: false, payloadType: pt }
         assembler.handlePacket(this.#now, packet, block.payload)
       }
-    })
+    }
   }
 
   /** Goes over to a codec; false where the packet was sent before the change to the one that is. */

@@ -22,6 +22,8 @@ const SOURCE_A = 0xaaaa
 const SOURCE_B = 0xbbbb
 const OPTIONS = { sequenceNumber: 65_530, timestamp: 0xffff_fff0, clockRate: 90_000 }
 
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
+
 const packet = (ssrc: number, sequenceNumber: number, timestamp: number) => ({
   ssrc,
   sequenceNumber: sequenceNumber & 0xffff,
@@ -314,7 +316,14 @@ describe('VP8 descriptors', () => {
       forwarder.maxSpatialLayer = 2
       expect([forwarder.maxTemporalLayer, forwarder.maxSpatialLayer]).toEqual([layer, layer])
     }
-    expect(newForwarder('VP8').selected).toBeUndefined()
+    const forwarder = newForwarder('VP8')
+    expect(forwarder.selected).toBeUndefined()
+    const invalid = expect.objectContaining({ code: 'invalid-option' })
+    for (const layer of [-1, 8, 0.5, Number.NaN]) {
+      expect(() => (forwarder.maxTemporalLayer = layer)).toThrow(invalid)
+      expect(() => (forwarder.maxSpatialLayer = layer)).toThrow(invalid)
+    }
+    expect([forwarder.maxTemporalLayer, forwarder.maxSpatialLayer]).toEqual([7, 7])
   })
 
   it('a paused source joins at a keyframe', () => {
@@ -443,7 +452,8 @@ describe('forwarded frames', () => {
           expect(out.contiguous).toBe(true)
         }
       }
-      expect(received).toEqual(sent)
+      // of whole buffers at once: a matcher looks at each byte
+      expect(received.map(hex)).toEqual(sent.map(hex))
       expect(sent.length).toBeGreaterThan(40)
       expect(receiver.statistics.packetsLost).toBe(0)
     })
@@ -501,6 +511,22 @@ describe('forwarded frames', () => {
       65_001,
     ])
     expect(forwarder.statistics.packetsLeftOut).toBe(3)
+  })
+
+  it('what the caller gets wrong changes nothing', () => {
+    const invalid = expect.objectContaining({ code: 'invalid-option' })
+    for (const clockRate of [0, Number.NaN, Infinity]) {
+      expect(() => new RtpRewriter({ ...OPTIONS, clockRate })).toThrow(invalid)
+    }
+    const forwarder = newForwarder('VP8')
+    const a: Source = { ssrc: SOURCE_A, sequenceNumber: 7, timestamp: 0 }
+    forwarder.select(SOURCE_A)
+    const bytes = datagram(a, vp8Payload({ id: 1, key: true }), true)
+    const header = parseRtpHeader(bytes)!
+    expect(() => forwarder.handlePacket(0, bytes, header, { pt: 128 }, 0)).toThrow(invalid)
+    expect(() => forwarder.pollHeld(0, { pt: -1 }, 0)).toThrow(invalid)
+    expect(forwarder.needsKeyframe).toBe(true)
+    expect(parseRtpHeader(forward(forwarder, 0, bytes)!.buffer)).toMatchObject({ sequenceNumber: 65_000 })
   })
 
   it('a restarted source joins anew, and reports follow the newest packet', () => {

@@ -1,10 +1,10 @@
-import { type Instant, type Ssrc } from '@str0m/sans-io'
+import { type Instant, type Ssrc, UsageError } from '@str0m/sans-io'
 import { depacketizerFor } from '../codecs/depacketizer-for.ts'
 import type { Depacketizer } from '../codecs/depacketizer.ts'
 import type { WrittenExtensions } from '../header-extensions.ts'
 import type { RtpHeader } from '../rtp-header.ts'
 import type { ForwardFields, StreamTx, WrittenPacket } from '../stream-tx.ts'
-import { ALL_LAYERS, type DescriptorRewriter, type PacketPlace } from './descriptor-rewriter.ts'
+import { ALL_LAYERS, checkLayer, type DescriptorRewriter, type PacketPlace } from './descriptor-rewriter.ts'
 import { RtpRewriter } from './rtp-rewriter.ts'
 import { Vp8DescriptorRewriter } from './vp8-rewriter.ts'
 import { Vp9DescriptorRewriter } from './vp9-rewriter.ts'
@@ -77,6 +77,7 @@ export class Forwarder {
   /** Packets of the selected source, while it waits for a keyframe whose first packet may be late. */
   readonly #held: { readonly bytes: Uint8Array; readonly header: RtpHeader }[] = []
 
+  /** Throws a `UsageError` (`invalid-option`) where the clock rate is none. */
   constructor(options: ForwarderOptions) {
     const { stream, codec, clockRate, timestamp } = options
     this.#stream = stream
@@ -100,21 +101,23 @@ export class Forwarder {
     return this.#selected !== undefined && this.current !== this.#selected
   }
 
-  /** The highest temporal layer that goes out, 0 to 7, where the codec's descriptor tells them (VP8, VP9). Default 7: all. */
+  /** The highest temporal layer that goes out, 0 to 7, where the codec's descriptor tells them (VP8, VP9). Default 7: all. Throws a `UsageError` (`invalid-option`) for another. */
   get maxTemporalLayer(): number {
     return this.#descriptors?.maxTemporalLayer ?? ALL_LAYERS
   }
 
   set maxTemporalLayer(layer: number) {
+    checkLayer(layer)
     if (this.#descriptors !== undefined) this.#descriptors.maxTemporalLayer = layer
   }
 
-  /** The highest spatial layer that goes out, 0 to 7, where one source has several (VP9). Default 7: all. */
+  /** The highest spatial layer that goes out, 0 to 7, where one source has several (VP9). Default 7: all. Throws a `UsageError` (`invalid-option`) for another. */
   get maxSpatialLayer(): number {
     return this.#descriptors?.maxSpatialLayer ?? ALL_LAYERS
   }
 
   set maxSpatialLayer(layer: number) {
+    checkLayer(layer)
     if (this.#descriptors !== undefined) this.#descriptors.maxSpatialLayer = layer
   }
 
@@ -140,7 +143,7 @@ export class Forwarder {
   /**
    * Takes a packet of any of the sources, whose header is `header`. Answers the packet to be sent, in a buffer with room for `overhead` bytes
    * more, or `undefined` where nothing goes out. `bytes` are not to be changed after: they may be held for `pollHeld`. `timestamp` is what the packet's own is to become, should its source join with it and
-   * should the caller know it from the sources' sender reports.
+   * should the caller know it from the sources' sender reports. Throws a `UsageError` (`invalid-option`) where `fields.pt` is no payload type.
    */
   handlePacket(
     now: Instant,
@@ -150,6 +153,7 @@ export class Forwarder {
     overhead: number,
     timestamp?: number,
   ): WrittenPacket | undefined {
+    checkPayloadType(fields.pt)
     const rewriter = this.#rewriter
     if (header.ssrc !== this.current) {
       if (!this.#joins(bytes, header)) {
@@ -171,6 +175,7 @@ export class Forwarder {
    * each packet of `handlePacket`.
    */
   pollHeld(now: Instant, fields: ForwardingFields, overhead: number): WrittenPacket | undefined {
+    checkPayloadType(fields.pt)
     while (this.#held.length > 0 && !this.needsKeyframe) {
       const { bytes, header } = this.#held.shift()!
       if (this.#rewriter.locate(header) === 'refused') continue
@@ -249,6 +254,12 @@ export class Forwarder {
     this.statistics.packetsForwarded++
     return written
   }
+}
+
+/** Before anything changes: a number that was given out is not to be lost. */
+function checkPayloadType(pt: number): void {
+  if (pt >= 0 && pt <= 0x7f) return
+  throw new UsageError('invalid-option', `A payload type is 0 to 127, not ${pt}`)
 }
 
 function descriptorRewriterFor(codec: string): DescriptorRewriter | undefined {

@@ -1,4 +1,4 @@
-import { type Instant, serial16, serial32, type Ssrc } from '@str0m/sans-io'
+import { type Instant, serial16, serial32, type Ssrc, UsageError } from '@str0m/sans-io'
 
 // Source numbers on the left, outgoing ones on the right; a place is kept for what has not come yet:
 //
@@ -54,7 +54,11 @@ export class RtpRewriter {
   #sequenceNumber = 0
   #timestamp = 0
 
+  /** Throws a `UsageError` (`invalid-option`) where the clock rate is none. */
   constructor(options: RtpRewriterOptions) {
+    if (!(options.clockRate > 0 && options.clockRate < Number.POSITIVE_INFINITY)) {
+      throw new UsageError('invalid-option', `A clock rate is a number of hertz, not ${options.clockRate}`)
+    }
     this.#clockRate = options.clockRate
     this.#highest = SEQUENCE_CYCLE + (options.sequenceNumber & 0xffff) - 1
     this.#newestTimestamp = options.timestamp >>> 0
