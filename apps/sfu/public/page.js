@@ -1,7 +1,7 @@
 // One peer connection: it sends its camera in three sizes (WHIP), or watches what another one sends (WHEP).
 
 const element = (id) => document.getElementById(id)
-let location
+let subscription
 
 function connectionFor() {
   const peer = new RTCPeerConnection()
@@ -57,12 +57,12 @@ async function watch() {
   })
   peer.addTransceiver('audio', { direction: 'recvonly' })
   peer.addTransceiver('video', { direction: 'recvonly' })
-  location = await exchange(peer, '/whep')
+  subscription = await exchange(peer, '/whep')
   element('encoding').disabled = false
 }
 
 async function choose() {
-  await fetch(`${location}/encoding/${element('encoding').value}`, { method: 'POST' })
+  await fetch(`${subscription}/encoding/${element('encoding').value}`, { method: 'POST' })
 }
 
 function guarded(action) {

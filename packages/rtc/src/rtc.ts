@@ -367,11 +367,14 @@ export class Rtc {
   }
 
   get statistics(): RtcStatistics {
-    const { ice, dtls, inbound } = this.#transport
+    const { ice, dtls, inbound, selectedPair } = this.#transport
     const sctp = this.#channels.statistics
     const { roundTripTime } = this.#media
     return {
       iceState: ice.state,
+      dtlsState: this.#transport.dtlsState,
+      ...(inbound === undefined ? {} : { srtpProfile: inbound.profile }),
+      ...(selectedPair === undefined ? {} : { selectedCandidatePair: selectedPair }),
       packetsSent: this.#transport.packetsSent,
       packetsReceived: this.#transport.packetsReceived,
       bytesSent: this.#transport.bytesSent,

@@ -2,9 +2,10 @@ import type { StreamRxStatistics, StreamTxStatistics } from '@str0m/rtp'
 import type { DtlsStatistics } from '@str0m/dtls'
 import type { Mid, Rid } from '@str0m/sans-io'
 import type { SctpStatistics } from '@str0m/sctp'
-import type { SrtpStatistics } from '@str0m/srtp'
-import type { IceState, IceStatistics } from '@str0m/stun-ice'
+import type { SrtpProfile, SrtpStatistics } from '@str0m/srtp'
+import type { IcePairStatistics, IceState, IceStatistics } from '@str0m/stun-ice'
 import type { ChannelId, ChannelState } from './channel.ts'
+import type { DtlsTransportState } from './transport.ts'
 
 /** Why a datagram or a packet was dropped. */
 export type DropReason =
@@ -59,6 +60,11 @@ export interface ChannelStatistics {
 /** Counters since the start, in the W3C's names where it has them. */
 export interface RtcStatistics {
   readonly iceState: IceState
+  readonly dtlsState: DtlsTransportState
+  /** Once there are keys for media. */
+  readonly srtpProfile?: SrtpProfile
+  /** The path that is used. */
+  readonly selectedCandidatePair?: IcePairStatistics
   /** Datagrams and bytes through the selected path, STUN without. */
   readonly packetsSent: number
   readonly packetsReceived: number
