@@ -64,6 +64,8 @@ export class DataSender {
   readonly #flying = new ChunkList()
   readonly #lost = new ChunkList()
   #flight = 0
+  /** Bytes found to be lost since the last acknowledgement. */
+  #newlyLost = 0
   #peerWindow: number
   #retransmitAt: Instant = NEVER
   #probeAt: Instant = NEVER
@@ -345,8 +347,18 @@ export class DataSender {
       this.#probed = false
       if (cumulative >= this.#recoveryTsn) this.#recovering = false
     }
+    const { latest, min } = this.#roundTrip
+    if (acked > 0) {
+      this.#congestion.onDelivered?.(
+        now,
+        acked,
+        this.#newlyLost,
+        flightBefore,
+        sample ? this.#rackRtt : latest,
+      )
+      this.#newlyLost = 0
+    }
     if (acked > 0 && !this.#recovering) {
-      const { latest, min } = this.#roundTrip
       this.#congestion.onAck(now, acked, flightBefore, sample ? this.#rackRtt : latest, min)
     }
     this.#peerWindow = Math.max(0, window - this.#flight)
@@ -441,6 +453,7 @@ export class DataSender {
         this.#recovering = true
         this.#congestion.onLoss(now)
       }
+      this.#newlyLost += chunk.length
       // giving up a message takes its other chunks off the list too: start over
       if (this.#lose(chunk, now)) chunk = this.#flying.head
       else chunk = next
