@@ -26,7 +26,7 @@ interface Shape {
   readonly options?: RtcOptions
   /** The other side's, where it is not the default. */
   readonly other?: RtcOptions
-  begin(change: ChangeSet): unknown
+  readonly begin: (change: ChangeSet) => unknown
 }
 
 const named = (...names: string[]): CodecCapability[] =>
@@ -172,7 +172,7 @@ function negotiate(from: Rtc, to: Rtc, random: SeededRandom, what: string): void
   try {
     offer = set.apply()
   } catch (error) {
-    expect(error, what).toMatchObject({ code: 'no-changes' })
+    expect(error).toMatchObject({ code: 'no-changes' })
     return
   }
   if (random.chance(0.1)) {
@@ -238,13 +238,14 @@ describe('both ends agree', () => {
     it.each(SHAPES)(
       `$name ${role} first: after each of ${ROUNDS} random changes of either side`,
       ({ name, options, other, begin }) => {
-        const random = new SeededRandom([...name, role].reduce((sum, text) => sum + text.charCodeAt(0), 0))
+        const random = new SeededRandom(
+          SHAPES.findIndex((shape) => shape.name === name) + (role === 'offers' ? 0 : 100),
+        )
         const a = peer(RTC_ADDRESS, options)
         const b = peer(PEER_ADDRESS, other)
         const [first, second] = role === 'offers' ? [a, b] : [b, a]
         const set = first.createOffer()
         begin(set)
-        first.pendingChanges()
         const offer = set.apply()
         first.pendingChanges()!.acceptAnswer(second.acceptOffer(offer))
         expect(describeAll(first, false), 'at first').toEqual(describeAll(second, true))
