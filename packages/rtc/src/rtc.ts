@@ -402,6 +402,7 @@ export class Rtc {
       candidates: this.#localCandidates,
       iceLite: this.#iceLite,
       fingerprint: this.#fingerprint,
+      initChunk: () => this.#channels.initChunk(),
     }
   }
 
