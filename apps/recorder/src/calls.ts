@@ -1,14 +1,17 @@
 import { randomUUID } from 'node:crypto'
 import type { Peers } from '@str0m/demo-kit'
-import { type Answer, DtlsCertificate, type Offer, type Rtc, type RtcEvent } from '@str0m/rtc'
+import { type Answer, DtlsCertificate, type Offer, Rtc, type RtcEvent } from '@str0m/rtc'
 import { UsageError } from '@str0m/sans-io'
 import { PlayableFile } from './playable-file.ts'
 import { PlayingCall } from './playing-call.ts'
-import { RecordingCall } from './recording-call.ts'
+import { type MakeRtc, RecordingCall } from './recording-call.ts'
 import type { Recordings } from './recordings.ts'
 
 /** Calls at once. */
 export const MAX_CALLS = 32
+
+/** What the calls need of their run loop. */
+export type CallPeers = Pick<Peers, 'addCandidates' | 'add' | 'tell' | 'changed'>
 
 interface Call {
   readonly id: string
@@ -22,7 +25,12 @@ export class Calls {
   readonly #certificate = DtlsCertificate.generate()
   readonly #calls = new Map<Rtc, Call>()
   readonly #unfinished = new Set<Promise<unknown>>()
-  #peers: Peers | undefined
+  readonly #makeRtc: MakeRtc = (codecs) => {
+    const rtc = new Rtc({ certificate: this.#certificate, codecs })
+    this.#drivenBy().addCandidates(rtc)
+    return rtc
+  }
+  #peers: CallPeers | undefined
 
   constructor(recordings: Recordings, log: (line: string) => void) {
     this.#recordings = recordings
@@ -30,24 +38,18 @@ export class Calls {
   }
 
   /** Says what drives the peers. */
-  drivenBy(peers: Peers): void {
+  drivenBy(peers: CallPeers): void {
     this.#peers = peers
   }
 
   /** Answers a call that is to be recorded. Throws a `UsageError`. */
   async record(offer: Offer): Promise<{ id: string; answer: Answer }> {
     const base = await this.#recordings.newPath()
-    const peers = this.#drivenBy()
-    const call: RecordingCall = new RecordingCall(
-      offer,
-      base,
-      this.#certificate,
-      (rtc) => peers.addCandidates(rtc),
-      (error) => {
-        this.#log(error === undefined ? 'the file is full' : `the file cannot be written: ${error.message}`)
-        this.#close(call.rtc)
-      },
-    )
+    const onFull = (error: Error | undefined): void => {
+      this.#log(error === undefined ? 'the file is full' : `the file cannot be written: ${error.message}`)
+      this.#close(call.rtc)
+    }
+    const call: RecordingCall = new RecordingCall(offer, base, this.#makeRtc, onFull)
     return this.#add(call)
   }
 
@@ -55,7 +57,7 @@ export class Calls {
   async play(path: string, loop: boolean, offer: Offer): Promise<{ id: string; answer: Answer }> {
     const file = await PlayableFile.open(path)
     try {
-      return this.#add(new PlayingCall(offer, file, loop, this.#certificate, this.#drivenBy()))
+      return this.#add(new PlayingCall(offer, file, loop, this.#makeRtc, this.#drivenBy()))
     } catch (error) {
       file.close()
       throw error
@@ -80,8 +82,7 @@ export class Calls {
     if (event.type !== 'closed') return
     this.#calls.delete(rtc)
     if (call instanceof PlayingCall) {
-      const { sent, refused } = call.statistics
-      this.#log(`played ${id}: ${sent} packets sent, ${refused} not`)
+      this.#log(`played ${id}: ${JSON.stringify(call.statistics)}`)
       return
     }
     const finished = call.finish().then(
@@ -111,7 +112,7 @@ export class Calls {
     this.#peers?.changed(rtc)
   }
 
-  #drivenBy(): Peers {
+  #drivenBy(): CallPeers {
     if (this.#peers === undefined) throw new UsageError('wrong-state', 'Call drivenBy first')
     return this.#peers
   }

@@ -44,6 +44,9 @@ export class Playback {
   #audioNext = -Infinity
   #keyframe: { readonly time: number; readonly at: Instant; readonly repeated: boolean } | undefined
   #sent = 0
+  /** What was sent before it started over. */
+  #sentBefore = 0
+  #jumps = 0
 
   constructor(options: PlaybackOptions) {
     this.#options = options
@@ -56,9 +59,23 @@ export class Playback {
     return this.#sent
   }
 
-  /** Whether all was sent. */
+  /** Jumps to a keyframe that was asked for. */
+  get jumps(): number {
+    return this.#jumps
+  }
+
+  /** Whether all was sent, and it is not to start over. */
   get ended(): boolean {
-    return this.#exhausted && this.#queue.length === 0 && this.#jumpTo === undefined
+    return this.#atEnd && this.#jumpTo === undefined && !this.#startsOver
+  }
+
+  get #atEnd(): boolean {
+    return this.#exhausted && this.#queue.length === 0
+  }
+
+  /** A source that has nothing any more does not start over for ever. */
+  get #startsOver(): boolean {
+    return this.#options.loop === true && this.#sent > this.#sentBefore
   }
 
   /** Takes a request for a keyframe. It is answered at the next `fill`. */
@@ -74,12 +91,13 @@ export class Playback {
     const jumpTo = this.#jumpTo
     if (jumpTo !== undefined) {
       this.#jumpTo = undefined
+      this.#jumps++
       const position = this.#origin === undefined ? jumpTo : (now - this.#origin) / 1000
       await this.#seek(jumpTo, Math.max(position, this.#end))
     }
     await this.#read()
-    const empty = this.#queue.length === 0 && this.#end === this.#options.from
-    if (this.#options.loop !== true || !this.ended || empty) return
+    if (!this.#atEnd || !this.#startsOver) return
+    this.#sentBefore = this.#sent
     await this.#seek(this.#options.from, this.#end)
     await this.#read()
   }

@@ -1,18 +1,15 @@
-import {
-  type Answer,
-  type Codec,
-  type DtlsCertificate,
-  type Media,
-  type Offer,
-  Rtc,
-  type RtcEvent,
-  type Writer,
-} from '@str0m/rtc'
+import type { Answer, Codec, Media, Offer, Rtc, RtcEvent, Writer } from '@str0m/rtc'
 import { UsageError } from '@str0m/sans-io'
 import { DEFAULT_CODECS } from '@str0m/sdp'
 import { Playback } from './playback.ts'
 import type { MediaPacket, PlayableFile, PlayableVideo } from './playable-file.ts'
+import type { MakeRtc } from './recording-call.ts'
 
+/**
+ * Milliseconds between the connection and the first frame: Firefox may be connected and still lose what comes at once, which costs a keyframe that is asked for, and
+ * a picture that stands for as long.
+ */
+const START_TIME = 250
 /** Milliseconds that the call lasts after the last frame, so that it can be asked for again. */
 const END_TIME = 1000
 /** Milliseconds: no sleep is longer, for a request may come in between. */
@@ -22,6 +19,19 @@ const LONGEST_SLEEP = 100
 export interface Drive {
   tell(rtc: Rtc): void
   changed(rtc: Rtc): void
+}
+
+export interface PlayerStatistics {
+  /** Packets of the file that were due. */
+  readonly sent: number
+  /** Those of them that `Rtc` did not take. */
+  readonly refused: number
+  /** How often a keyframe that was asked for made it play something again, or leave something out. */
+  readonly jumps: number
+  /** Requests for a keyframe, and for packets; and packets that were sent again. */
+  readonly plis: number
+  readonly nacks: number
+  readonly retransmitted: number
 }
 
 /** A call that a file is sent into. */
@@ -36,23 +46,15 @@ export class PlayingCall {
   #playback: Playback | undefined
   #playing = false
   #keyframeRequested = false
-  /** Frames that `Rtc` did not take. */
   #refused = 0
 
   /** The call owns the file. Throws a `UsageError`, `not-playable` where the offer does not take the file's codecs. */
-  constructor(
-    offer: Offer,
-    file: PlayableFile,
-    loop: boolean,
-    certificate: DtlsCertificate,
-    drive: Drive & { addCandidates(rtc: Rtc): void },
-  ) {
+  constructor(offer: Offer, file: PlayableFile, loop: boolean, makeRtc: MakeRtc, drive: Drive) {
     const { video, hasAudio } = file
     const codecs = DEFAULT_CODECS.filter(
       ({ name }) => (hasAudio && name === 'opus') || (video !== undefined && name === video.name),
     )
-    this.rtc = new Rtc({ certificate, codecs })
-    drive.addCandidates(this.rtc)
+    this.rtc = makeRtc(codecs)
     this.answer = this.rtc.acceptOffer(offer)
     this.#file = file
     this.#loop = loop
@@ -72,9 +74,15 @@ export class PlayingCall {
     }
   }
 
-  /** Frames sent, and those that were not. */
-  get statistics(): { readonly sent: number; readonly refused: number } {
-    return { sent: this.#playback?.sent ?? 0, refused: this.#refused }
+  get statistics(): PlayerStatistics {
+    const { sent = 0, jumps = 0 } = this.#playback ?? {}
+    let [plis, nacks, retransmitted] = [0, 0, 0]
+    for (const stream of this.rtc.statistics.outbound) {
+      plis += stream.pliCount
+      nacks += stream.nackCount
+      retransmitted += stream.retransmittedPacketsSent
+    }
+    return { sent, refused: this.#refused, jumps, plis, nacks, retransmitted }
   }
 
   handleEvent(event: RtcEvent): void {
@@ -99,6 +107,7 @@ export class PlayingCall {
         send: (packet, time) => this.#send(packet, time),
       })
       this.#playback = playback
+      await sleep(START_TIME)
       while (!this.rtc.closed && !playback.ended) {
         if (this.#keyframeRequested) {
           this.#keyframeRequested = false

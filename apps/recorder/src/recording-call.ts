@@ -1,12 +1,14 @@
-import { type Answer, type DtlsCertificate, type Media, type Offer, Rtc } from '@str0m/rtc'
+import type { Answer, Media, Offer, Rtc, RtcEvent } from '@str0m/rtc'
 import { UsageError } from '@str0m/sans-io'
-import { DEFAULT_CODECS } from '@str0m/sdp'
+import { type CodecCapability, DEFAULT_CODECS } from '@str0m/sdp'
 import { FileWriter } from './file-writer.ts'
 import { Recorder, type RecorderStatistics } from './recorder.ts'
-import type { RtcEvent } from '@str0m/rtc'
 
 /** What a file can hold. */
 const CODECS = DEFAULT_CODECS.filter(({ name }) => name === 'opus' || name === 'VP8' || name === 'H264')
+
+/** Makes a peer that knows these codecs, and its own addresses. */
+export type MakeRtc = (codecs: readonly CodecCapability[]) => Rtc
 
 /** A call that is recorded. */
 export class RecordingCall {
@@ -17,15 +19,8 @@ export class RecordingCall {
   #finished: Promise<string | undefined> | undefined
 
   /** `base`: the path of the file without its extension. `onFull`: no more can be written. Throws a `UsageError` for an offer that cannot be recorded. */
-  constructor(
-    offer: Offer,
-    base: string,
-    certificate: DtlsCertificate,
-    addCandidates: (rtc: Rtc) => void,
-    onFull: (error: Error | undefined) => void,
-  ) {
-    this.rtc = new Rtc({ certificate, codecs: CODECS })
-    addCandidates(this.rtc)
+  constructor(offer: Offer, base: string, makeRtc: MakeRtc, onFull: (error: Error | undefined) => void) {
+    this.rtc = makeRtc(CODECS)
     this.answer = this.rtc.acceptOffer(offer)
     const video = this.rtc.medias.find((media) => receives(media, 'video'))
     const audio = this.rtc.medias.find((media) => receives(media, 'audio'))

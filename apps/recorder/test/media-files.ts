@@ -33,16 +33,31 @@ export function probe(path: string): Probed {
   return JSON.parse(execFileSync('ffprobe', [...args, path], { encoding: 'utf8' })) as Probed
 }
 
-/** What ffmpeg complains of when it decodes all of a file. */
+/**
+ * What ffmpeg complains of when it decodes all of a file. With the file's own time base: without it, two pictures that a browser took within one period
+ * of the average rate are a complaint of the output's, not of the file's.
+ */
 export function complaints(path: string): string {
-  return spawnSync('ffmpeg', ['-v', 'error', '-i', path, '-f', 'null', '-'], { encoding: 'utf8' }).stderr
+  const args = ['-v', 'error', '-i', path, '-enc_time_base', '-1', '-f', 'null', '-']
+  return spawnSync('ffmpeg', args, { encoding: 'utf8' }).stderr
 }
 
 export type MadeCodec = 'VP8' | 'VP9' | 'H264'
 
 const ENCODERS: Record<MadeCodec, readonly string[]> = {
-  VP8: ['-c:v', 'libvpx', '-deadline', 'realtime', '-b:v', '600k'],
-  VP9: ['-c:v', 'libvpx-vp9', '-deadline', 'realtime', '-cpu-used', '8', '-b:v', '600k'],
+  VP8: ['-c:v', 'libvpx', '-pix_fmt', 'yuv420p', '-deadline', 'realtime', '-b:v', '600k'],
+  VP9: [
+    '-c:v',
+    'libvpx-vp9',
+    '-pix_fmt',
+    'yuv420p',
+    '-deadline',
+    'realtime',
+    '-cpu-used',
+    '8',
+    '-b:v',
+    '600k',
+  ],
   H264: ['-c:v', 'libx264', '-profile:v', 'baseline', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p'],
 }
 
