@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { pageAddresses } from '@str0m/demo-kit'
@@ -6,7 +7,7 @@ import { startServer } from './server.ts'
 try {
   const { values } = parseArgs({ options: { port: { type: 'string' }, recordings: { type: 'string' } } })
   const directory = process.env['STR0M_DIRECTORY'] ?? fileURLToPath(new URL('../.str0m', import.meta.url))
-  const recordings = values.recordings ?? process.env['STR0M_RECORDINGS'] ?? 'recordings'
+  const recordings = values.recordings ?? process.env['STR0M_RECORDINGS'] ?? join(directory, 'recordings')
   const server = await startServer({
     port: Number(values.port ?? process.env['PORT'] ?? 3002),
     directory,

@@ -6,10 +6,12 @@ import type { Browser, Page } from 'puppeteer-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { RecorderStatistics } from '../src/recorder.ts'
 import { type RunningServer, startServer } from '../src/server.ts'
-import { complaints, hasFfmpeg, makeFile, probe } from './media-files.ts'
+import { complaints, hasFfmpeg, makeFile, probe, widths } from './media-files.ts'
 
 /** How long is recorded, ms. */
 const LENGTH = 6000
+/** RFC 7675 section 5.1, and what it takes to notice, ms. */
+const CONSENT_TIME = 40_000
 /** Of a film that ffmpeg makes, seconds. */
 const FILM_SECONDS = 5
 
@@ -65,7 +67,7 @@ class Stage {
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.browsers.values()].map((browser) => browser.close()))
+    await Promise.all([...this.browsers.values()].map((browser) => browser.close().catch(() => {})))
     await this.#server?.close()
   }
 
@@ -78,8 +80,8 @@ class Stage {
   }
 }
 
-/** Records the fake camera and microphone. Answers how long the server was sent something, ms. */
-async function record(stage: Stage, name: BrowserName, codec: string): Promise<number> {
+/** Has the fake camera and microphone recorded from now on. */
+async function startRecording(stage: Stage, name: BrowserName, codec: string): Promise<Page> {
   const page = await stage.page(name, `?codec=${codec}`)
   for (const button of ['cam', 'mic']) {
     await page.click(`#${button}`)
@@ -87,8 +89,21 @@ async function record(stage: Stage, name: BrowserName, codec: string): Promise<n
   }
   await page.click('#record')
   await untilState(page, 'connected')
+  return page
+}
+
+/** Records for a while; half-way, `change` is run in the page. Answers how long the server was sent something, ms. */
+async function record(
+  stage: Stage,
+  name: BrowserName,
+  codec: string,
+  change?: () => Promise<void>,
+): Promise<number> {
+  const page = await startRecording(stage, name, codec)
   const start = Date.now()
-  await wait(LENGTH)
+  await wait(LENGTH / 2)
+  if (change !== undefined) await page.evaluate(change)
+  await wait(LENGTH / 2)
   await page.click('#stop')
   const length = Date.now() - start
   await untilState(page, 'closed')
@@ -142,7 +157,7 @@ describe.each(RECORDED)('[browser] %s is recorded, in %s and Opus', { timeout: 6
     const video = streams.find(({ codec_type: type }) => type === 'video')!
     const audio = streams.find(({ codec_type: type }) => type === 'audio')!
     console.log(
-      `${name} ${codec}: ${length} ms, file ${format.duration} s, ${JSON.stringify(recorded.statistics)}, ${JSON.stringify(video)}`,
+      `${name} ${codec}: ${length} ms, file ${format.duration} s, ${JSON.stringify(recorded.statistics)}`,
     )
     expect(streams).toHaveLength(2)
     expect(video).toMatchObject({ codec_name: codec.toLowerCase(), width: 640, height: 480 })
@@ -185,6 +200,67 @@ describe.skipIf(missing('chromium') || !hasFfmpeg)(
     })
   },
 )
+
+describe.skipIf(missing('chromium') || !hasFfmpeg)(
+  '[browser] chromium is recorded while',
+  { timeout: 60_000 },
+  () => {
+    it.each(['VP8', 'H264'] as const)('its picture becomes smaller, in %s', async (codec) => {
+      const stage = new Stage()
+      await stage.open()
+      try {
+        const length = await record(stage, 'chromium', codec, halveSize)
+        const { path, statistics, name } = stage.recorded()
+        const { streams, format } = probe(path)
+        expect(widths(path)).toEqual([640, 320])
+        expect(streams.find(({ codec_type: type }) => type === 'video')).toMatchObject({
+          width: 640,
+          nb_read_frames: String(statistics.videoFrames),
+        })
+        expect(Math.abs(Number(format.duration) * 1000 - length)).toBeLessThan(0.05 * length)
+        expect(complaints(path)).toBe('')
+        const figures = await play(stage, 'chromium', name)
+        expectPlayed(figures, statistics.videoFrames, LENGTH / 1000, [320, 240])
+      } finally {
+        await stage.close()
+      }
+    })
+
+    it('the browser is killed: the file is whole within the time of consent', async () => {
+      const stage = new Stage()
+      await stage.open()
+      try {
+        await startRecording(stage, 'chromium', 'VP8')
+        await wait(3000)
+        stage.browsers.get('chromium')!.process()!.kill('SIGKILL')
+        const killed = Date.now()
+        while (
+          !stage.lines.some((line) => line.startsWith('recorded ')) &&
+          Date.now() < killed + CONSENT_TIME
+        ) {
+          await wait(100)
+        }
+        const { path, statistics } = stage.recorded()
+        console.log(`The file was whole ${Date.now() - killed} ms after the page had vanished.`)
+        const [video, audio] = probe(path).streams
+        expect(Number(video!.nb_read_frames)).toBe(statistics.videoFrames)
+        expect(Number(audio!.nb_read_packets)).toBe(statistics.audioPackets)
+        expect(complaints(path)).toBe('')
+      } finally {
+        await stage.close()
+      }
+    })
+  },
+)
+
+/** Runs in the page. */
+async function halveSize(): Promise<void> {
+  const { connection } = window as unknown as { connection: RTCPeerConnection }
+  const sender = connection.getSenders().find(({ track }) => track?.kind === 'video')!
+  const parameters = sender.getParameters()
+  parameters.encodings[0]!.scaleResolutionDownBy = 2
+  await sender.setParameters(parameters)
+}
 
 function expectPlayed(
   figures: Figures,

@@ -33,6 +33,13 @@ export function probe(path: string): Probed {
   return JSON.parse(execFileSync('ffprobe', [...args, path], { encoding: 'utf8' })) as Probed
 }
 
+/** The widths of a file's pictures, each once. */
+export function widths(path: string): number[] {
+  const what = ['-select_streams', 'v', '-show_entries', 'frame=width', '-of', 'csv=p=0']
+  const lines = execFileSync('ffprobe', ['-v', 'error', ...what, path], { encoding: 'utf8' }).split('\n')
+  return [...new Set(lines.map((line) => Number.parseInt(line, 10)).filter((width) => width > 0))]
+}
+
 /**
  * What ffmpeg complains of when it decodes all of a file. With the file's own time base: without it, two pictures that a browser took within one period
  * of the average rate are a complaint of the output's, not of the file's.
