@@ -12,7 +12,7 @@ const KEYFRAME_WAY = 500
 const MAX_ROUNDING = 0.005
 
 /** Takes the packets that are due. `time`: seconds on a clock that goes on through jumps and rounds. */
-export type SendPacket = (packet: MediaPacket, time: number) => void
+type SendPacket = (packet: MediaPacket, time: number) => void
 
 export interface PlaybackOptions {
   readonly source: PacketSource

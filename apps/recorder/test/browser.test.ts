@@ -89,10 +89,11 @@ async function startRecording(stage: Stage, name: BrowserName, codec: string): P
   }
   await page.click('#record')
   await untilState(page, 'connected')
+  await page.evaluate(untilSending)
   return page
 }
 
-/** Records for a while; half-way, `change` is run in the page. Answers how long the server was sent something, ms. */
+/** Records for a while; half-way, `change` is run in the page. Answers how long something was sent, ms. */
 async function record(
   stage: Stage,
   name: BrowserName,
@@ -100,12 +101,10 @@ async function record(
   change?: () => Promise<void>,
 ): Promise<number> {
   const page = await startRecording(stage, name, codec)
-  const start = Date.now()
   await wait(LENGTH / 2)
   if (change !== undefined) await page.evaluate(change)
   await wait(LENGTH / 2)
-  await page.click('#stop')
-  const length = Date.now() - start
+  const length = await page.evaluate(stopSending)
   await untilState(page, 'closed')
   await page.waitForSelector('#recordings button')
   await page.close()
@@ -125,6 +124,7 @@ async function play(stage: Stage, browser: BrowserName, name: string): Promise<F
     await wait(100)
     figures = await page.evaluate(readFigures)
   }
+  await page.screenshot({ path: join(stage.directory, `${name}-in-${browser}.png`) })
   await page.close()
   return figures
 }
@@ -252,6 +252,25 @@ describe.skipIf(missing('chromium') || !hasFfmpeg)(
     })
   },
 )
+
+/** Waits for the first picture: a busy machine's encoder needs its time. Runs in the page. */
+async function untilSending(): Promise<void> {
+  const { connection } = window as unknown as { connection: RTCPeerConnection }
+  for (;;) {
+    const report = (await connection.getStats()) as unknown as Map<string, Record<string, unknown>>
+    if ([...report.values()].some((entry) => Number(entry['framesSent'] ?? 0) > 0)) break
+    await new Promise((resolve) => {
+      setTimeout(resolve, 10)
+    })
+  }
+  Object.assign(window, { sendingSince: performance.now() })
+}
+
+/** Answers how long it has been sending, ms. Runs in the page. */
+function stopSending(): number {
+  document.querySelector<HTMLButtonElement>('#stop')!.click()
+  return performance.now() - (window as unknown as { sendingSince: number }).sendingSince
+}
 
 /** Runs in the page. */
 async function halveSize(): Promise<void> {

@@ -4,7 +4,7 @@ export const hasFfmpeg: boolean =
   spawnSync('ffmpeg', ['-version']).status === 0 && spawnSync('ffprobe', ['-version']).status === 0
 if (!hasFfmpeg) console.log('ffmpeg and ffprobe are not installed: files are looked at by mediabunny alone')
 
-export interface ProbedStream {
+interface ProbedStream {
   codec_name: string
   codec_type: 'audio' | 'video'
   width?: number
