@@ -55,6 +55,12 @@ export class Station {
     this.#run()
   }
 
+  /** Gives a peer the time, for what is called next. It is polled in the run loop: from an event that is so, else call `changed`. */
+  advance(rtc: Rtc, now: number = performance.now()): void {
+    rtc.handleInput({ kind: 'timeout', now })
+    this.#router.changed(rtc)
+  }
+
   close(): void {
     clearTimeout(this.#timer)
     // what was given to it for sending is sent first
