@@ -25,7 +25,7 @@ export function countBuffers(run: () => void): BufferCount {
   const { update } = prototype
   prototype.update = function (this: unknown, data) {
     cipher++
-    return Reflect.apply(update, this, [data]) as Uint8Array
+    return Reflect.apply<unknown, [Uint8Array], Uint8Array>(update, this, [data])
   }
   globalThis.Uint8Array = counting
   try {
