@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { RemoteInfo, Socket } from 'node:dgram'
 import { lookup } from 'node:dns/promises'
+import { destinationFor } from '@str0m/demo-kit'
 import {
   type Answer,
   type ChannelData,
@@ -12,7 +13,6 @@ import {
   type RtcEvent,
   RtcRouter,
 } from '@str0m/rtc'
-import { destinationFor } from './addresses.ts'
 import { EchoQueue } from './echo-queue.ts'
 
 export interface CallsOptions {
@@ -182,7 +182,8 @@ export class Calls {
         this.#router.handleInput({ kind: 'timeout', now: performance.now() })
         this.#run()
       },
-      Math.max(0, at - performance.now()),
+      // Node's timers cut off fractions: rounded down, each would come twice
+      Math.ceil(Math.max(0, at - performance.now())),
     )
   }
 

@@ -1,20 +1,19 @@
-import { readFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
+import { isType, MAX_BODY, type Page, readBody, reply, servePage, type TlsCertificate } from '@str0m/demo-kit'
 import { UsageError } from '@str0m/sans-io'
 import type { Answer, Offer } from '@str0m/rtc'
 import type { Calls } from './calls.ts'
-import type { TlsCertificate } from './tls-certificate.ts'
-import { isError } from './udp.ts'
 
-/** Bytes of a request's body. An offer has some 10 KB. */
-export const MAX_BODY = 256 * 1024
+const PAGES: Readonly<Record<string, Page>> = {
+  '/': page('index.html', 'text/html; charset=utf-8'),
+  '/page.js': page('page.js', 'text/javascript; charset=utf-8'),
+  '/page.css': page('page.css', 'text/css; charset=utf-8'),
+  '/favicon.ico': page('favicon.svg', 'image/svg+xml'),
+}
 
-const PAGES: Readonly<Record<string, { file: string; type: string }>> = {
-  '/': { file: 'index.html', type: 'text/html; charset=utf-8' },
-  '/page.js': { file: 'page.js', type: 'text/javascript; charset=utf-8' },
-  '/favicon.ico': { file: 'favicon.svg', type: 'image/svg+xml' },
-  '/page.css': { file: 'page.css', type: 'text/css; charset=utf-8' },
+function page(file: string, type: string): Page {
+  return { file: new URL(`../public/${file}`, import.meta.url), type }
 }
 
 /** Serves the page, and takes offers that are posted to `/`. */
@@ -28,55 +27,14 @@ export function createHttpsServer({ key, cert }: TlsCertificate, calls: Calls): 
   })
 }
 
-/** Answers the port that it listens on. */
-export function listen(server: Server, port: number, host: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (error) => {
-      if (isError(error, 'EADDRINUSE')) {
-        reject(
-          new Error(`Port ${port} is taken: choose another by --port, or PORT in the environment`, {
-            cause: error,
-          }),
-        )
-      } else if (host === '::' && (isError(error, 'EAFNOSUPPORT') || isError(error, 'EADDRNOTAVAIL'))) {
-        resolve(listen(server, port, '0.0.0.0'))
-      } else {
-        reject(error)
-      }
-    })
-    server.listen(port, host, () => {
-      server.removeAllListeners('error')
-      const address = server.address()
-      resolve(typeof address === 'object' && address !== null ? address.port : port)
-    })
-  })
-}
-
 async function handle(request: IncomingMessage, response: ServerResponse, calls: Calls): Promise<void> {
   const { pathname, searchParams } = new URL(request.url ?? '/', 'https://localhost')
   const call = /^\/calls\/([\w-]+)$/.exec(pathname)?.[1]
   if (call !== undefined) await handleCall(request, response, calls, call)
   else if (request.method === 'POST' && pathname === '/') {
     await handleOffer(request, response, (offer) => calls.accept(offer, searchParams.has('echo')))
-  } else servePage(request, response, pathname)
-}
-
-function servePage(request: IncomingMessage, response: ServerResponse, pathname: string): void {
-  const page = PAGES[pathname]
-  if (page === undefined) {
-    reply(response, 404, { error: `There is nothing at ${pathname}` })
-  } else if (request.method === 'GET' || request.method === 'HEAD') {
-    const body = readFileSync(new URL(`../public/${page.file}`, import.meta.url))
-    response.writeHead(200, {
-      'Content-Type': page.type,
-      'Content-Length': body.length,
-      'Cache-Control': 'no-cache',
-    })
-    response.end(request.method === 'HEAD' ? undefined : body)
-  } else {
-    response.setHeader('Allow', pathname === '/' ? 'GET, HEAD, POST' : 'GET, HEAD')
-    reply(response, 405, { error: `${request.method} is not answered at ${pathname}` })
-  }
+  } else
+    servePage(request, response, pathname, PAGES[pathname], pathname === '/' ? 'GET, HEAD, POST' : undefined)
 }
 
 /** A call that stands, at the address that its answer gave as `Location`: negotiated again, told candidates (WHIP, RFC 9725), or ended. */
@@ -161,23 +119,6 @@ async function handleOffer(
   }
 }
 
-function isType(request: IncomingMessage, type: string): boolean {
-  return request.headers['content-type']?.split(';')[0]?.trim().toLowerCase() === type
-}
-
-/** `undefined` where it is too large. */
-async function readBody(request: IncomingMessage): Promise<string | undefined> {
-  const chunks: Buffer[] = []
-  let length = 0
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    length += chunk.length
-    // the rest is read and thrown away, so that the answer can be read; but not without end
-    if (length > 8 * MAX_BODY) return undefined
-    if (length <= MAX_BODY) chunks.push(chunk)
-  }
-  return length > MAX_BODY ? undefined : Buffer.concat(chunks).toString('utf8')
-}
-
 function parseOffer(body: string): Offer | undefined {
   let value: unknown
   try {
@@ -189,10 +130,4 @@ function parseOffer(body: string): Offer | undefined {
   if (!('type' in value) || value.type !== 'offer') return undefined
   if (!('sdp' in value) || typeof value.sdp !== 'string') return undefined
   return { type: 'offer', sdp: value.sdp }
-}
-
-function reply(response: ServerResponse, status: number, value: object): void {
-  const body = Buffer.from(`${JSON.stringify(value)}\n`)
-  response.writeHead(status, { 'Content-Type': 'application/json', 'Content-Length': body.length })
-  response.end(body)
 }

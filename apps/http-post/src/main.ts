@@ -1,4 +1,4 @@
-import { pageAddresses } from './addresses.ts'
+import { pageAddresses } from '@str0m/demo-kit'
 import { startServer } from './server.ts'
 import { parseSettings, USAGE } from './settings.ts'
 

@@ -1,9 +1,7 @@
-import { candidateAddresses } from './addresses.ts'
+import { bindUdp, candidateAddresses, listen, loadTlsCertificate } from '@str0m/demo-kit'
 import { Calls, type CallsOptions } from './calls.ts'
-import { createHttpsServer, listen } from './https-server.ts'
+import { createHttpsServer } from './https-server.ts'
 import type { Settings } from './settings.ts'
-import { loadTlsCertificate } from './tls-certificate.ts'
-import { bindUdp } from './udp.ts'
 
 /** Long enough for what says goodbye to the peers to leave the socket, ms. */
 const GOODBYE_TIME = 50

@@ -1,6 +1,6 @@
+import { call, findBrowser, launch, waitForState } from '@str0m/demo-kit/browsers'
 import type { Browser, Page } from 'puppeteer-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { call, findBrowser, launch, waitForState } from './browsers.ts'
 import { OfferingPeer } from './offering-peer.ts'
 import { startTestServer, type TestServer, until } from './test-server.ts'
 
@@ -66,7 +66,10 @@ for (const name of ['chromium', 'firefox'] as const) {
         { ordered: false, maxPacketLifeTime: 3000 },
       ]) {
         const came = await page.evaluate(echoSizes, options, sizes)
-        expect(came, `of a channel with ${JSON.stringify(options)}`).toEqual(sizes)
+        // a large burst may lose a packet, even here, and then its message is lost where none is sent again
+        const surely = 'maxRetransmits' in options ? sizes.filter((size) => size <= 16_384) : sizes
+        expect(came, `of a channel with ${JSON.stringify(options)}`).toEqual(expect.arrayContaining(surely))
+        expect(sizes, `of a channel with ${JSON.stringify(options)}`).toEqual(expect.arrayContaining(came))
       }
       await page.close()
     })
@@ -173,7 +176,7 @@ async function echoSizes(options: RTCDataChannelInit, sizes: readonly number[]):
   for (const size of sizes) {
     const message = new Uint8Array(size)
     for (let i = 0; i < size; i++) message[i] = i * 31 + (i >> 8)
-    const back = new Promise<Uint8Array>((resolve) => {
+    const back = new Promise<Uint8Array | undefined>((resolve) => {
       channel.addEventListener(
         'message',
         (event: MessageEvent<ArrayBuffer>) => {
@@ -181,9 +184,15 @@ async function echoSizes(options: RTCDataChannelInit, sizes: readonly number[]):
         },
         { once: true },
       )
+      if (options.maxRetransmits !== undefined) {
+        setTimeout(() => {
+          resolve(undefined)
+        }, 2000)
+      }
     })
     channel.send(message)
     const echoed = await back
+    if (echoed === undefined) continue
     if (echoed.length === size && echoed.every((byte, i) => byte === message[i])) came.push(size)
   }
   channel.close()

@@ -4,9 +4,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { MediaData } from '@str0m/rtc'
 import { vp8KeyframeSize } from '@str0m/rtp'
+import {
+  type BrowserName,
+  call,
+  findBrowser,
+  launch,
+  sentSizes,
+  waitForState,
+} from '@str0m/demo-kit/browsers'
 import type { Browser, Page } from 'puppeteer-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type BrowserName, call, findBrowser, launch, sentSizes, waitForState } from './browsers.ts'
 import { ivf, oggOpus } from './containers.ts'
 import { startTestServer, type TestServer, until } from './test-server.ts'
 

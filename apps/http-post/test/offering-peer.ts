@@ -1,6 +1,6 @@
 import { createSocket, type Socket } from 'node:dgram'
+import { candidateAddresses } from '@str0m/demo-kit'
 import { type Answer, Candidate, type Offer, Rtc, type RtcEvent } from '@str0m/rtc'
-import { candidateAddresses } from '../src/addresses.ts'
 
 /** One `Rtc` on a socket of its own, which offers. */
 export class OfferingPeer {
@@ -80,7 +80,8 @@ export class OfferingPeer {
         this.rtc.handleInput({ kind: 'timeout', now: performance.now() })
         this.#run()
       },
-      Math.max(0, at - performance.now()),
+      // Node's timers cut off fractions: rounded down, each would come twice
+      Math.ceil(Math.max(0, at - performance.now())),
     )
   }
 

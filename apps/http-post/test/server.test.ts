@@ -6,12 +6,10 @@ import { request } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect } from 'node:tls'
+import { destinationFor, loadTlsCertificate, MAX_BODY, pageAddresses } from '@str0m/demo-kit'
 import { Candidate, Rtc } from '@str0m/rtc'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { destinationFor, pageAddresses } from '../src/addresses.ts'
-import { MAX_BODY } from '../src/https-server.ts'
 import { parseSettings } from '../src/settings.ts'
-import { loadTlsCertificate } from '../src/tls-certificate.ts'
 import { startTestServer, type TestServer, until } from './test-server.ts'
 
 function offer(): { type: string; sdp: string } {

@@ -208,6 +208,7 @@ export class MediaPlane implements MediaOwner {
         break
       case 'pli': {
         const sender = this.#senders.find(packet.mediaSsrc)
+        sender?.stream.countFeedback('pli')
         if (sender?.keyframes.handlePli(this.#now) === true) this.#keyframeRequested(sender, 'pli')
         break
       }
@@ -282,9 +283,12 @@ export class MediaPlane implements MediaOwner {
     const sender = this.#sender(media, rid, codec)
     const { outbound } = this.#transport
     if (outbound === undefined) return false
-    const datagram = this.#senders.forward(this.#now, sender, codec, forwarder, packet, outbound)
+    let datagram = this.#senders.forward(this.#now, sender, codec, forwarder, packet, outbound)
     if (datagram === undefined) return false
-    this.#transport.transmit(datagram)
+    while (datagram !== undefined) {
+      this.#transport.transmit(datagram)
+      datagram = this.#senders.forwardHeld(this.#now, sender, codec, forwarder, outbound)
+    }
     this.#reporter.noteActivity(this.#now)
     return true
   }
@@ -369,10 +373,10 @@ export class MediaPlane implements MediaOwner {
   }
 
   /** Asks for a keyframe, where none was asked for lately. */
-  #requestKeyframe({ stream, keyframes }: Receiver, kind: 'pli' | 'fir'): boolean {
+  #requestKeyframe({ stream }: Receiver, kind: 'pli' | 'fir'): boolean {
     const { outbound } = this.#transport
     if (outbound === undefined) return false
-    const request = keyframes.take(this.#now, kind, this.#reporter.ssrc, stream.ssrc)
+    const request = stream.requestKeyframe(this.#now, kind, this.#reporter.ssrc)
     if (request === undefined) return false
     this.#transport.transmit(this.#reporter.feedback([request], outbound))
     return true

@@ -2,7 +2,6 @@ import {
   DependencyDescriptorReader,
   ExtensionIds,
   type HeaderExtensions,
-  KeyframeRequester,
   parseRtpHeader,
   readHeaderExtensions,
   readRtx,
@@ -19,8 +18,6 @@ import type { DropReason, InboundStreamStatistics } from './statistics.ts'
 
 /** Streams that are received at once: a browser sends two or three a section, an SFU some hundred. */
 export const MAX_RECEIVE_STREAMS = 512
-/** Milliseconds between two requests for a keyframe of one stream. */
-const KEYFRAME_REQUEST_INTERVAL = 500
 
 /** One stream and the section that it belongs to. */
 export interface Receiver {
@@ -29,7 +26,6 @@ export interface Receiver {
   readonly stream: StreamRx
   /** Whether packets came since the last report. */
   active: boolean
-  readonly keyframes: KeyframeRequester
   readonly telephoneEvents: TelephoneEventReader
   /** Of what its packets say of layers, where they do. */
   readonly descriptors: DependencyDescriptorReader
@@ -180,12 +176,10 @@ export class Receivers {
   }
 
   get statistics(): InboundStreamStatistics[] {
-    return Array.from(this.#bySsrc.values(), ({ media, rid, stream, keyframes }) => ({
+    return Array.from(this.#bySsrc.values(), ({ media, rid, stream }) => ({
       ...stream.statistics,
       mid: media.mid,
       ...(rid === undefined ? {} : { rid }),
-      pliCount: keyframes.pliCount,
-      firCount: keyframes.firCount,
     }))
   }
 
@@ -223,7 +217,6 @@ export class Receivers {
         frames: this.#makesFrames,
       }),
       active: false,
-      keyframes: new KeyframeRequester(KEYFRAME_REQUEST_INTERVAL),
       telephoneEvents: new TelephoneEventReader(),
       descriptors: new DependencyDescriptorReader(),
     }

@@ -367,11 +367,14 @@ export class Rtc {
   }
 
   get statistics(): RtcStatistics {
-    const { ice, dtls, inbound } = this.#transport
+    const { ice, dtls, inbound, selectedPair } = this.#transport
     const sctp = this.#channels.statistics
     const { roundTripTime } = this.#media
     return {
       iceState: ice.state,
+      dtlsState: this.#transport.dtlsState,
+      ...(inbound === undefined ? {} : { srtpProfile: inbound.profile }),
+      ...(selectedPair === undefined ? {} : { selectedCandidatePair: selectedPair }),
       packetsSent: this.#transport.packetsSent,
       packetsReceived: this.#transport.packetsReceived,
       bytesSent: this.#transport.bytesSent,
@@ -440,17 +443,17 @@ export class Rtc {
   #acceptAnswer(pending: PendingOffer, answer: Answer): void {
     this.#checkPending(pending)
     const negotiated = this.#session.negotiateAnswer(checkDescription(answer, 'answer'), pending.sections)
-    if (
-      negotiated.iceRestart !== (pending.credentials !== undefined) &&
-      this.#transport.remote !== undefined
-    ) {
+    const { transport, iceRestart } = negotiated
+    // where every section is rejected there is no path to find anew
+    const mayRestart = transport !== undefined && this.#transport.remote !== undefined
+    if (mayRestart && iceRestart !== (pending.credentials !== undefined)) {
       throw new UsageError(
         'invalid-answer',
         'Both sides restart ICE, or neither does: the answer has other credentials',
       )
     }
     this.#pending = undefined
-    if (pending.credentials !== undefined) this.#transport.ice.restart(pending.credentials)
+    if (iceRestart && pending.credentials !== undefined) this.#transport.ice.restart(pending.credentials)
     const { updates } = negotiated.commit(this.#localTransport())
     this.#apply(negotiated, updates)
     this.#channels.open(this.#now, pending.channels)

@@ -53,9 +53,6 @@ export interface Sender {
   codec: Codec
   /** Packets sent when the last report was made. */
   reportedAt: number
-  framesSent: number
-  retransmittedPacketsSent: number
-  nackCount: number
   readonly keyframes: KeyframeResponder
   /** Redundant audio, by its payload type. */
   readonly redundant: Map<Pt, RedPacketizer>
@@ -108,7 +105,7 @@ export class Senders {
     const payloads = this.#payloads(sender, codec, timestamp, data, maxPayload, options.keyframe ?? false)
     if (payloads === undefined) return undefined
     sender.codec = codec
-    sender.framesSent++
+    sender.stream.countFrame(options.keyframe ?? false)
     const isVideo = sender.media.kind === 'video'
     const datagrams: Uint8Array[] = []
     for (let i = 0; i < payloads.length; i++) {
@@ -175,6 +172,19 @@ export class Senders {
     return written === undefined ? undefined : this.#keep(now, sender, written, srtp)
   }
 
+  /** The datagram of a packet that had to wait for one that was just forwarded; `undefined`: there is none. */
+  forwardHeld(
+    now: Instant,
+    sender: Sender,
+    codec: Codec,
+    forwarder: Forwarder,
+    srtp: SrtpContext,
+  ): Uint8Array | undefined {
+    const fields = { pt: codec.sendPt, extensions: sender.extensions.of(undefined) }
+    const written = forwarder.pollHeld(now, fields, srtp.rtpOverhead)
+    return written === undefined ? undefined : this.#keep(now, sender, written, srtp)
+  }
+
   #keep(now: Instant, { cache }: Sender, written: WrittenPacket, srtp: SrtpContext): Uint8Array {
     const { buffer, length, payloadStart } = written
     cache?.add(now, (buffer[2]! << 8) | buffer[3]!, buffer, length, payloadStart)
@@ -203,7 +213,7 @@ export class Senders {
   ): Uint8Array[] {
     const sender = this.#bySsrc.get(mediaSsrc)
     if (sender?.cache === undefined) return []
-    sender.nackCount++
+    sender.stream.countFeedback('nack')
     const { roundTripTime } = sender.stream.statistics
     const interval = roundTripTime === undefined ? DEFAULT_RESEND_INTERVAL : 1000 * roundTripTime
     const datagrams: Uint8Array[] = []
@@ -223,7 +233,7 @@ export class Senders {
         ;({ buffer, length } = writeRtx(packet, payloadStart, rtx, srtp.rtpOverhead))
         sender.extensions.repairRid(buffer)
       }
-      sender.retransmittedPacketsSent++
+      sender.stream.countRetransmission(packet.length - payloadStart, payloadStart)
       datagrams.push(buffer.subarray(0, srtp.protectRtp(buffer, length)))
     }
     return datagrams
@@ -250,7 +260,9 @@ export class Senders {
     const asked: Sender[] = []
     for (const { ssrc, sequenceNumber } of entries) {
       const sender = this.#bySsrc.get(ssrc)
-      if (sender?.keyframes.handleFir(now, senderSsrc, sequenceNumber) === true) asked.push(sender)
+      if (sender?.keyframes.handleFir(now, senderSsrc, sequenceNumber) !== true) continue
+      sender.stream.countFeedback('fir')
+      asked.push(sender)
     }
     return asked
   }
@@ -260,11 +272,6 @@ export class Senders {
       ...sender.stream.statistics,
       mid: sender.media.mid,
       ...(sender.local.rid === undefined ? {} : { rid: sender.local.rid }),
-      framesSent: sender.framesSent,
-      retransmittedPacketsSent: sender.retransmittedPacketsSent,
-      nackCount: sender.nackCount,
-      pliCount: sender.keyframes.pliCount,
-      firCount: sender.keyframes.firCount,
     }))
   }
 
@@ -290,9 +297,6 @@ export class Senders {
           : new StreamTx({ ssrc: rtxSsrc, sequenceNumber: (random[6]! << 8) | random[7]! }),
       codec,
       reportedAt: 0,
-      framesSent: 0,
-      retransmittedPacketsSent: 0,
-      nackCount: 0,
       keyframes: new KeyframeResponder(),
       redundant: new Map(),
       telephoneEvents: undefined,

@@ -2,9 +2,10 @@ import type { StreamRxStatistics, StreamTxStatistics } from '@str0m/rtp'
 import type { DtlsStatistics } from '@str0m/dtls'
 import type { Mid, Rid } from '@str0m/sans-io'
 import type { SctpStatistics } from '@str0m/sctp'
-import type { SrtpStatistics } from '@str0m/srtp'
-import type { IceState, IceStatistics } from '@str0m/stun-ice'
+import type { SrtpProfile, SrtpStatistics } from '@str0m/srtp'
+import type { IcePairStatistics, IceState, IceStatistics } from '@str0m/stun-ice'
 import type { ChannelId, ChannelState } from './channel.ts'
+import type { DtlsTransportState } from './transport.ts'
 
 /** Why a datagram or a packet was dropped. */
 export type DropReason =
@@ -33,24 +34,12 @@ export type DropReason =
 export interface InboundStreamStatistics extends StreamRxStatistics {
   readonly mid: Mid
   readonly rid?: Rid
-  /** Picture loss indications sent. */
-  readonly pliCount: number
-  /** Full intra requests sent. */
-  readonly firCount: number
 }
 
 /** One stream that goes out. */
 export interface OutboundStreamStatistics extends StreamTxStatistics {
   readonly mid: Mid
   readonly rid?: Rid
-  readonly framesSent: number
-  /** Packets sent again, and the requests for them. */
-  readonly retransmittedPacketsSent: number
-  readonly nackCount: number
-  /** Picture loss indications received. */
-  readonly pliCount: number
-  /** Full intra requests received, repetitions not counted. */
-  readonly firCount: number
 }
 
 /** One data channel, as long as it is there. */
@@ -71,6 +60,11 @@ export interface ChannelStatistics {
 /** Counters since the start, in the W3C's names where it has them. */
 export interface RtcStatistics {
   readonly iceState: IceState
+  readonly dtlsState: DtlsTransportState
+  /** Once there are keys for media. */
+  readonly srtpProfile?: SrtpProfile
+  /** The path that is used. */
+  readonly selectedCandidatePair?: IcePairStatistics
   /** Datagrams and bytes through the selected path, STUN without. */
   readonly packetsSent: number
   readonly packetsReceived: number

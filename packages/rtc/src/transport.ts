@@ -3,7 +3,7 @@ import { type ClosedEvent, Dtls, type DtlsCertificate, type SrtpKeys } from '@st
 import { type Instant, NEVER, OutputQueue, sameSocketAddress } from '@str0m/sans-io'
 import type { Fingerprint } from '@str0m/sdp'
 import { SrtpContext, type SrtpProfile } from '@str0m/srtp'
-import { IceAgent, type IcePair, type IceState } from '@str0m/stun-ice'
+import { IceAgent, type IcePair, type IcePairStatistics, type IceState } from '@str0m/stun-ice'
 import type { CloseReason, Receive, Transmit } from './events.ts'
 import { HoldBack } from './hold-back.ts'
 import { type DropReason, noDrops } from './statistics.ts'
@@ -25,6 +25,8 @@ export interface RemoteTransport {
   /** Our part in the DTLS handshake. */
   readonly dtlsRole: 'client' | 'server'
 }
+
+export type DtlsTransportState = 'new' | 'connecting' | 'connected' | 'closed' | 'failed'
 
 export type TransportOutput =
   | Transmit
@@ -55,6 +57,7 @@ export class Transport {
   #outbound: SrtpContext | undefined
   #connected = false
   #closed = false
+  #failed = false
   #now: Instant = 0
   /** When the parts next need the time; `-Infinity`: they changed and were not polled since. */
   #iceAt: Instant = Number.NEGATIVE_INFINITY
@@ -73,6 +76,14 @@ export class Transport {
     return this.#connected && !this.#closed
   }
 
+  /** W3C `RTCDtlsTransportState`. */
+  get dtlsState(): DtlsTransportState {
+    if (this.#failed) return 'failed'
+    if (this.#closed) return 'closed'
+    if (this.#connected) return 'connected'
+    return this.#dtls === undefined ? 'new' : 'connecting'
+  }
+
   get remote(): RemoteTransport | undefined {
     return this.#remote
   }
@@ -86,16 +97,21 @@ export class Transport {
     return this.#inbound
   }
 
+  /** The statistics of the path that is used; `undefined` where there is none. */
+  get selectedPair(): IcePairStatistics | undefined {
+    const selected = this.#pair
+    if (selected === undefined) return undefined
+    return this.ice.statistics.pairs.find(
+      ({ pair }) =>
+        sameSocketAddress(pair.source, selected.source) &&
+        sameSocketAddress(pair.destination, selected.destination),
+    )
+  }
+
   /** Of the selected path, in ms; `undefined` where no check has measured it. */
   get roundTripTime(): number | undefined {
-    const pair = this.#pair
-    if (pair === undefined) return undefined
-    return this.ice.statistics.pairs.find(
-      (known) =>
-        known.pair.source.port === pair.source.port &&
-        known.pair.destination.port === pair.destination.port &&
-        known.pair.destination.address === pair.destination.address,
-    )?.currentRoundTripTime
+    const seconds = this.selectedPair?.currentRoundTripTime
+    return seconds === undefined ? undefined : 1000 * seconds
   }
 
   /** What goes out is protected with it. */
@@ -344,6 +360,7 @@ export class Transport {
     // what DTLS has to say goodbye with goes before the path is given up
     this.#dtls?.close()
     this.#closed = true
+    this.#failed = reason === 'dtls-failed'
     for (;;) {
       const output = this.#dtls?.pollOutput()
       if (output === undefined || output.kind === 'timeout') break

@@ -110,7 +110,7 @@ describe('the direct API: a session without descriptions', () => {
   })
 
   it('several encodings, and data channels', () => {
-    const { a, b, da, db, pair } = directPair(3)
+    const { a, da, db, pair } = directPair(3)
     const streams = ['h', 'q'].map((rid, i) => ({ rid, ssrc: 50 + i, rtxSsrc: 60 + i }))
     const video = { mid: 'v', kind: 'video', codecs: [VP8], extensions: EXTENSIONS } as const
     da.addMedia({ ...video, direction: 'sendonly', streams })

@@ -44,6 +44,7 @@ export {
   type ForwarderOptions,
   type ForwarderStatistics,
   type ForwardingFields,
+  MAX_HELD_PACKETS,
 } from './forwarding/forwarder.ts'
 export { isKeyframeStart } from './forwarding/keyframe-start.ts'
 export {

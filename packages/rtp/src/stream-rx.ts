@@ -7,7 +7,8 @@ import { type DependencyDescriptor, DependencyDescriptorReader } from './depende
 import { type Frame, FrameAssembler, MAX_REORDERED_PACKETS } from './frame-assembler.ts'
 import { ReceptionStatistics } from './reception-statistics.ts'
 import { NackGenerator } from './nack-generator.ts'
-import type { ReportBlock, SenderReport } from './rtcp/rtcp.ts'
+import { KeyframeRequester } from './keyframe-requests.ts'
+import type { FullIntraRequest, PictureLossIndication, ReportBlock, SenderReport } from './rtcp/rtcp.ts'
 import type { RtpHeader } from './rtp-header.ts'
 
 /** What a payload type of a stream means. */
@@ -37,27 +38,33 @@ export interface StreamRxOptions {
   readonly maxReorderWait?: number
   /** Whether missing packets are to be asked for again (RFC 4585 section 6.2.1): they are then waited for 1000 ms by default. Default false. */
   readonly nack?: boolean
-  /** Whether frames are made of the packets. Default true. */
+  /** Whether frames are made of the packets. Default true; false where they are forwarded as they are: then only losses and reports are looked after. */
   readonly frames?: boolean
 }
 
 /** Counters in the W3C's names (Identifiers for WebRTC's Statistics API, section 8.2). */
 export interface StreamRxStatistics {
   readonly ssrc: Ssrc
+  /** Retransmissions with them. */
   readonly packetsReceived: number
   /** May be negative where packets were duplicated. */
   readonly packetsLost: number
-  /** Payload bytes. */
+  /** Payload bytes, of retransmissions too. */
   readonly bytesReceived: number
+  /** Headers and padding, of retransmissions too. */
   readonly headerBytesReceived: number
   /** Packets that came late or twice, or of a codec that the sender had already left. */
   readonly packetsDiscarded: number
   /** Packets that came again, for which `packetsLost` still counts. */
   readonly retransmittedPacketsReceived: number
+  readonly retransmittedBytesReceived: number
   /** Lost packets that came as a redundant block of a later one (RFC 2198), for which `packetsLost` still counts. */
   readonly packetsRecovered: number
   /** Requests for packets sent (RFC 4585 section 6.2.1). */
   readonly nackCount: number
+  /** Picture loss indications and full intra requests that `requestKeyframe` made. */
+  readonly pliCount: number
+  readonly firCount: number
   /** Seconds. */
   readonly jitter: number
   readonly framesReceived: number
@@ -86,6 +93,8 @@ export class StreamRx {
   readonly #nacks: NackGenerator | undefined
   #nacksSent = 0
   #retransmittedPacketsReceived = 0
+  #retransmittedBytesReceived = 0
+  readonly #keyframes = new KeyframeRequester()
   #packetsRecovered = 0
   #codec: StreamCodec | undefined
   /** Those that share the assembler, by payload type. */
@@ -125,6 +134,18 @@ export class StreamRx {
   /** Whether a video stream cannot be decoded until a keyframe comes: it started without one, or lost something. */
   get needsKeyframe(): boolean {
     return this.#codec?.kind === 'video' && this.#assembler?.needsKeyframe === true
+  }
+
+  /**
+   * A request for a keyframe, to be sent now; `undefined` where the last one was made less than 500 ms ago. To be called while
+   * `needsKeyframe`, or when the user wants one. `senderSsrc` is ours.
+   */
+  requestKeyframe(
+    now: Instant,
+    kind: 'pli' | 'fir',
+    senderSsrc: Ssrc,
+  ): PictureLossIndication | FullIntraRequest | undefined {
+    return this.#keyframes.take(now, kind, senderSsrc, this.ssrc)
   }
 
   /** The last sender report, which maps RTP timestamps to the sender's wall clock. */
@@ -179,6 +200,9 @@ export class StreamRx {
   ): void {
     this.#now = Math.max(now, this.#now)
     this.#retransmittedPacketsReceived++
+    this.#retransmittedBytesReceived += payload.length
+    this.#bytesReceived += payload.length
+    this.#headerBytesReceived += header.payloadStart + header.paddingLength
     if (this.#codecs[(codec.primary ?? codec).pt] === undefined) return
     this.#nacks?.handlePacket(this.#now, header.sequenceNumber)
     this.#assemble(header, payload, codec, extensions)
@@ -233,7 +257,7 @@ export class StreamRx {
     const assembly = this.#assembler?.statistics
     return {
       ssrc: this.ssrc,
-      packetsReceived: this.#reception?.packetsReceived ?? 0,
+      packetsReceived: (this.#reception?.packetsReceived ?? 0) + this.#retransmittedPacketsReceived,
       packetsLost: this.#reception?.packetsLost ?? 0,
       bytesReceived: this.#bytesReceived,
       headerBytesReceived: this.#headerBytesReceived,
@@ -241,8 +265,11 @@ export class StreamRx {
         this.#discardedBefore +
         (assembly === undefined ? 0 : assembly.packetsLate + assembly.packetsDuplicated),
       retransmittedPacketsReceived: this.#retransmittedPacketsReceived,
+      retransmittedBytesReceived: this.#retransmittedBytesReceived,
       packetsRecovered: this.#packetsRecovered,
       nackCount: this.#nacksSent,
+      pliCount: this.#keyframes.pliCount,
+      firCount: this.#keyframes.firCount,
       jitter: this.#reception?.jitter ?? 0,
       framesReceived: this.#framesReceived,
       framesDropped: this.#droppedBefore + (assembly?.framesDropped ?? 0),
@@ -291,7 +318,8 @@ export class StreamRx {
     const { pt } = codec.primary
     // what is malformed still has its place
     const blocks = readRed(payload) ?? [{ pt: -1, timestampOffset: 0, payload: NO_BYTES }]
-    blocks.forEach((block, i) => {
+    for (let i = 0; i < blocks.length; i++) {
+      const block = blocks[i]!
       const back = blocks.length - 1 - i
       const isOurs = block.pt === pt
       const sequenceNumber = serial16.add(header.sequenceNumber, -back)
@@ -306,7 +334,7 @@ export class StreamRx {
         const packet = { sequenceNumber, timestamp, marker: false, payloadType: pt }
         assembler.handlePacket(this.#now, packet, block.payload)
       }
-    })
+    }
   }
 
   /** Goes over to a codec; false where the packet was sent before the change to the one that is. */
@@ -316,7 +344,7 @@ export class StreamRx {
       this.#codec = codec
       return true
     }
-    const depacketizer = this.#makesFrames ? depacketizerFor(codec.name, codec.parameters) : undefined
+    const depacketizer = depacketizerFor(codec.name, codec.parameters)
     // packets that are frames, of one clock: audio, the noise in its pauses and its telephone events come in one order
     const shares =
       current !== undefined &&
@@ -353,7 +381,9 @@ export class StreamRx {
     const unasked = codec.kind === 'video' ? VIDEO_REORDER_WAIT : AUDIO_REORDER_WAIT
     const wait = this.#nacks === undefined ? unasked : NACK_REORDER_WAIT
     this.#assembler =
-      depacketizer === undefined ? undefined : new FrameAssembler(depacketizer, this.#maxReorderWait ?? wait)
+      depacketizer === undefined || !this.#makesFrames
+        ? undefined
+        : new FrameAssembler(depacketizer, this.#maxReorderWait ?? wait)
     if (this.#reception === undefined) {
       this.#reception = new ReceptionStatistics(this.ssrc, codec.clockRate)
       const report = this.#lastSenderReport

@@ -1,7 +1,12 @@
 import { type Instant, serial16, serial32, type Ssrc } from '@str0m/sans-io'
 import type { PayloadPieces } from './packetizers/packetizer.ts'
 import type { ReportBlock, SenderReport } from './rtcp/rtcp.ts'
-import { RTP_FIXED_HEADER_LENGTH, type RtpHeader, writeRtpHeader } from './rtp-header.ts'
+import {
+  RTP_FIXED_HEADER_LENGTH,
+  type RtpHeader,
+  type RtpHeaderFields,
+  writeRtpHeader,
+} from './rtp-header.ts'
 import type { WrittenExtensions } from './header-extensions.ts'
 import { ntpMiddle } from './ntp.ts'
 
@@ -46,17 +51,31 @@ const PADDING_LENGTH = 4
 /** Counters in the W3C's names (Identifiers for WebRTC's Statistics API, sections 8.4 and 8.5). */
 export interface StreamTxStatistics {
   readonly ssrc: Ssrc
+  /** Retransmissions with them. */
   readonly packetsSent: number
-  /** Payload bytes. */
+  /** Payload bytes, of retransmissions too. */
   readonly bytesSent: number
+  /** Headers and padding, of retransmissions too. */
   readonly headerBytesSent: number
+  readonly retransmittedPacketsSent: number
+  readonly retransmittedBytesSent: number
+  /** Whole frames that were handed in, of forwarded packets none. */
+  readonly framesSent: number
+  readonly keyFramesSent: number
+  /** Feedback that came on this stream: requests for packets, picture loss indications, full intra requests. */
+  readonly nackCount: number
+  readonly pliCount: number
+  readonly firCount: number
   /** As the peer last reported; may be negative. */
   readonly packetsLost: number
   /** From 0 to 1, as the peer last reported. */
   readonly fractionLost: number
   /** Seconds, as the peer last reported; `undefined` before it did, or where it had no sender report of ours. */
   readonly roundTripTime: number | undefined
-  /** In units of the timestamp, as the peer last reported. */
+  /** Seconds, the sum of all round trips that were measured. */
+  readonly totalRoundTripTime: number
+  readonly roundTripTimeMeasurements: number
+  /** Seconds, as the peer last reported; 0 before a report of ours, which states the clock rate. */
   readonly jitter: number
 }
 
@@ -73,17 +92,37 @@ export class StreamTx {
   #headerBytesSent = 0
   /** Whether a packet was forwarded: from then on, numbers come from outside. */
   #forwards = false
+  /** Of the packet that is written: one for all, since there may be a hundred thousand in a second. */
+  readonly #header: { -readonly [K in keyof RtpHeaderFields]-?: RtpHeaderFields[K] }
   #lastTimestamp = 0
   #lastTimestampAt: Instant = 0
   #lastReport: ReportBlock | undefined
   #roundTripTime: number | undefined
+  #totalRoundTripTime = 0
+  #roundTripTimeMeasurements = 0
+  #clockRate: number | undefined
+  #retransmittedPackets = 0
+  #retransmittedBytes = 0
+  #retransmittedHeaderBytes = 0
+  #framesSent = 0
+  #keyFramesSent = 0
+  readonly #feedback = { nack: 0, pli: 0, fir: 0 }
   readonly #reportsSent: { middle: number; at: Instant }[] = []
 
   constructor(options: StreamTxOptions) {
     this.ssrc = options.ssrc
     this.#sequenceNumber = options.sequenceNumber & 0xffff
+    this.#header = {
+      marker: false,
+      payloadType: 0,
+      sequenceNumber: 0,
+      timestamp: 0,
+      ssrc: options.ssrc,
+      csrcs: NO_CSRCS,
+    }
   }
 
+  /** Without retransmissions: what sender reports state. */
   get packetsSent(): number {
     return this.#packetsSent
   }
@@ -191,15 +230,12 @@ export class StreamTx {
       (extensions === undefined ? 0 : 4 + extensions.bytes.length)
     const length = headerLength + payloadLength
     const buffer = new Uint8Array(length + overhead)
-    const { marker, pt: payloadType, sequenceNumber, timestamp } = fields
-    const header = {
-      marker,
-      payloadType,
-      sequenceNumber,
-      timestamp,
-      ssrc: this.ssrc,
-      csrcs: csrcs ?? NO_CSRCS,
-    }
+    const header = this.#header
+    header.marker = fields.marker
+    header.payloadType = fields.pt
+    header.sequenceNumber = fields.sequenceNumber
+    header.timestamp = fields.timestamp
+    header.csrcs = csrcs ?? NO_CSRCS
     const payloadStart = writeRtpHeader(buffer, header, extensions?.profile, extensions?.bytes)
     return { buffer, length, payloadStart }
   }
@@ -216,15 +252,25 @@ export class StreamTx {
     this.#forwards = true
   }
 
-  /** A sender report, RFC 3550 section 6.4.1: what the timestamp would be now goes with the wall clock's time now. */
-  report(now: Instant, ntpTime: bigint, clockRate: number, reports: readonly ReportBlock[]): SenderReport {
+  /**
+   * A sender report, RFC 3550 section 6.4.1: what the timestamp would be now goes with the wall clock's time now; or
+   * `rtpTime` goes with `ntpTime`, where both are known of the source that is forwarded.
+   */
+  report(
+    now: Instant,
+    ntpTime: bigint,
+    clockRate: number,
+    reports: readonly ReportBlock[],
+    rtpTime?: number,
+  ): SenderReport {
     this.#reportsSent.push({ middle: ntpMiddle(ntpTime), at: now })
     if (this.#reportsSent.length > REMEMBERED_REPORTS) this.#reportsSent.shift()
+    this.#clockRate = clockRate
     return {
       type: 'senderReport',
       ssrc: this.ssrc,
       ntpTime,
-      rtpTime: this.timestampAt(now, clockRate),
+      rtpTime: rtpTime ?? this.timestampAt(now, clockRate),
       packetCount: this.#packetsSent >>> 0,
       octetCount: this.#bytesSent >>> 0,
       reports,
@@ -239,19 +285,49 @@ export class StreamTx {
     const delay = block.delaySinceLastSenderReport / 65.536
     const roundTrip = now - sent.at - delay
     // a peer that says it waited longer than it can have is not believed
-    if (roundTrip >= 0) this.#roundTripTime = roundTrip / 1000
+    if (roundTrip < 0) return
+    this.#roundTripTime = roundTrip / 1000
+    this.#totalRoundTripTime += roundTrip / 1000
+    this.#roundTripTimeMeasurements++
+  }
+
+  /** Counts a frame whose packets are written. */
+  countFrame(keyframe: boolean): void {
+    this.#framesSent++
+    if (keyframe) this.#keyFramesSent++
+  }
+
+  /** Counts a packet that was sent again, here or on the stream of its retransmissions (RFC 4588). */
+  countRetransmission(payloadLength: number, headerLength: number): void {
+    this.#retransmittedPackets++
+    this.#retransmittedBytes += payloadLength
+    this.#retransmittedHeaderBytes += headerLength
+  }
+
+  /** Counts a request of the peer: for packets, or for a keyframe. */
+  countFeedback(kind: 'nack' | 'pli' | 'fir'): void {
+    this.#feedback[kind]++
   }
 
   get statistics(): StreamTxStatistics {
     return {
       ssrc: this.ssrc,
-      packetsSent: this.#packetsSent,
-      bytesSent: this.#bytesSent,
-      headerBytesSent: this.#headerBytesSent,
+      packetsSent: this.#packetsSent + this.#retransmittedPackets,
+      bytesSent: this.#bytesSent + this.#retransmittedBytes,
+      headerBytesSent: this.#headerBytesSent + this.#retransmittedHeaderBytes,
+      retransmittedPacketsSent: this.#retransmittedPackets,
+      retransmittedBytesSent: this.#retransmittedBytes,
+      framesSent: this.#framesSent,
+      keyFramesSent: this.#keyFramesSent,
+      nackCount: this.#feedback.nack,
+      pliCount: this.#feedback.pli,
+      firCount: this.#feedback.fir,
       packetsLost: this.#lastReport?.cumulativeLost ?? 0,
       fractionLost: (this.#lastReport?.fractionLost ?? 0) / 256,
       roundTripTime: this.#roundTripTime,
-      jitter: this.#lastReport?.jitter ?? 0,
+      totalRoundTripTime: this.#totalRoundTripTime,
+      roundTripTimeMeasurements: this.#roundTripTimeMeasurements,
+      jitter: this.#clockRate === undefined ? 0 : (this.#lastReport?.jitter ?? 0) / this.#clockRate,
     }
   }
 }

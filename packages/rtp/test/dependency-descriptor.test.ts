@@ -1,7 +1,13 @@
 import { SeededRandom } from '@str0m/sans-io'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type DecodeTargetIndication, DependencyDescriptorReader } from '../src/index.ts'
+import {
+  type DecodeTargetIndication,
+  DependencyDescriptorReader,
+  parseRtpHeader,
+  StreamRx,
+  writeRtpHeader,
+} from '../src/index.ts'
 
 const INDICATIONS: readonly DecodeTargetIndication[] = ['notPresent', 'discardable', 'switch', 'required']
 
@@ -236,6 +242,35 @@ describe('the dependency descriptor', () => {
     })
     expect(reader.structure).toMatchObject({ templateIdOffset: 5 })
     expect(reader.read(write({ template: 6, frame: 21 }))!.activeDecodeTargets).toBe(3)
+  })
+
+  it('comes out with the frame, whose layers it tells where the payload does not', () => {
+    const stream = new StreamRx({ ssrc: 1 })
+    const codec = { pt: 102, name: 'H264', clockRate: 90_000, kind: 'video' } as const
+    const send = (sequenceNumber: number, dependencyDescriptor: Uint8Array, payload: readonly number[]) => {
+      const datagram = new Uint8Array(12 + payload.length)
+      const fields = {
+        marker: true,
+        payloadType: 102,
+        sequenceNumber,
+        timestamp: 3000 * sequenceNumber,
+        ssrc: 1,
+      }
+      datagram.set(payload, writeRtpHeader(datagram, fields))
+      stream.handlePacket(0, parseRtpHeader(datagram)!, datagram.subarray(12), codec, {
+        dependencyDescriptor,
+      })
+      return stream.pollFrame()
+    }
+    expect(send(1, write({ template: 60, frame: 10, structure: L1T2 }), [0x67, 1])).toMatchObject({
+      layers: { spatial: 0, temporal: 0 },
+      dependency: { startsSequence: true, frameNumber: 10 },
+    })
+    expect(send(2, write({ template: 62, frame: 11 }), [0x61, 1])).toMatchObject({
+      layers: { spatial: 0, temporal: 1 },
+      dependency: { decodeTargetIndications: ['notPresent', 'discardable'] },
+    })
+    expect(send(3, Uint8Array.of(1), [0x61, 1])).toMatchObject({ layers: undefined, dependency: undefined })
   })
 
   it('any structure is read as it was written', () => {

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import {
   Forwarder,
   isKeyframeStart,
+  MAX_HELD_PACKETS,
   packetizerFor,
   parseRtpHeader,
   parseVp8Descriptor,
@@ -20,6 +21,8 @@ import { forSeeds } from './seeds.ts'
 const SOURCE_A = 0xaaaa
 const SOURCE_B = 0xbbbb
 const OPTIONS = { sequenceNumber: 65_530, timestamp: 0xffff_fff0, clockRate: 90_000 }
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 
 const packet = (ssrc: number, sequenceNumber: number, timestamp: number) => ({
   ssrc,
@@ -303,6 +306,26 @@ describe('VP8 descriptors', () => {
     ])
   })
 
+  it('only where there is a descriptor, layers can be left out', () => {
+    for (const [codec, layer] of [
+      ['VP9', 2],
+      ['H264', 7],
+    ] as const) {
+      const forwarder = newForwarder(codec)
+      forwarder.maxTemporalLayer = 2
+      forwarder.maxSpatialLayer = 2
+      expect([forwarder.maxTemporalLayer, forwarder.maxSpatialLayer]).toEqual([layer, layer])
+    }
+    const forwarder = newForwarder('VP8')
+    expect(forwarder.selected).toBeUndefined()
+    const invalid = expect.objectContaining({ code: 'invalid-option' })
+    for (const layer of [-1, 8, 0.5, Number.NaN]) {
+      expect(() => (forwarder.maxTemporalLayer = layer)).toThrow(invalid)
+      expect(() => (forwarder.maxSpatialLayer = layer)).toThrow(invalid)
+    }
+    expect([forwarder.maxTemporalLayer, forwarder.maxSpatialLayer]).toEqual([7, 7])
+  })
+
   it('a paused source joins at a keyframe', () => {
     const forwarder = newForwarder('VP8')
     const a: Source = { ssrc: SOURCE_A, sequenceNumber: 7, timestamp: 0 }
@@ -411,13 +434,15 @@ describe('forwarded frames', () => {
           const packets = payloads.map(({ pieces }, i) =>
             datagram(source, join(...pieces), i === payloads.length - 1),
           )
-          // the first one alone says that it is a keyframe
-          if (!keyframe && random.chance(0.3)) packets.reverse()
+          // the first one alone says that it is a keyframe, and may come last
+          if (random.chance(0.3)) packets.reverse()
           for (const bytes of packets) {
-            const out = forward(forwarder, now, bytes)
-            if (out === undefined) continue
-            const header = parseRtpHeader(out.buffer, out.length)!
-            receiver.handlePacket(now, header, payloadOf(out).slice(), info)
+            let out = forward(forwarder, now, bytes)
+            while (out !== undefined) {
+              const header = parseRtpHeader(out.buffer, out.length)!
+              receiver.handlePacket(now, header, payloadOf(out).slice(), info)
+              out = forwarder.pollHeld(now, { pt: 100 }, 16)
+            }
           }
           source.timestamp += 3000
           if (forwarder.statistics.packetsForwarded > before) sent.push(frame)
@@ -427,7 +452,8 @@ describe('forwarded frames', () => {
           expect(out.contiguous).toBe(true)
         }
       }
-      expect(received).toEqual(sent)
+      // of whole buffers at once: a matcher looks at each byte
+      expect(received.map(hex)).toEqual(sent.map(hex))
       expect(sent.length).toBeGreaterThan(40)
       expect(receiver.statistics.packetsLost).toBe(0)
     })
@@ -441,6 +467,30 @@ describe('forwarded frames', () => {
     if (codec === 'VP9') frame[0] = keyframe ? 0x80 : 0x84
     return frame
   }
+
+  it('exhaust: only so many packets are held for a keyframe that is late', () => {
+    const forwarder = newForwarder('VP8')
+    const a: Source = { ssrc: SOURCE_A, sequenceNumber: 7, timestamp: 0 }
+    forwarder.select(SOURCE_A)
+    const key = datagram(a, vp8Payload({ id: 1, key: true }), false)
+    const others = Array.from({ length: 1000 }, () => datagram(a, vp8Payload({ id: 1, start: false }), false))
+    for (const bytes of others) expect(forward(forwarder, 0, bytes)).toBeUndefined()
+    expect(forwarder.pollHeld(0, { pt: 100 }, 0)).toBeUndefined()
+    expect(forward(forwarder, 0, key)).toBeDefined()
+    let held = 0
+    while (forwarder.pollHeld(0, { pt: 100 }, 0) !== undefined) held++
+    expect(held).toBe(MAX_HELD_PACKETS)
+    expect(forwarder.statistics).toMatchObject({
+      packetsForwarded: 1 + MAX_HELD_PACKETS,
+      packetsOfOtherSources: 1000 - MAX_HELD_PACKETS,
+    })
+    // what lies before the keyframe is not for it
+    forwarder.select(undefined)
+    forwarder.select(SOURCE_A)
+    forward(forwarder, 0, datagram(a, vp8Payload({ id: 2 }), true))
+    expect(forward(forwarder, 0, datagram(a, vp8Payload({ id: 3, key: true }), true))).toBeDefined()
+    expect(forwarder.pollHeld(0, { pt: 100 }, 0)).toBeUndefined()
+  })
 
   it('packets of padding and malformed ones are left out without a hole', () => {
     const forwarder = newForwarder('VP8')
@@ -463,6 +513,22 @@ describe('forwarded frames', () => {
     expect(forwarder.statistics.packetsLeftOut).toBe(3)
   })
 
+  it('what the caller gets wrong changes nothing', () => {
+    const invalid = expect.objectContaining({ code: 'invalid-option' })
+    for (const clockRate of [0, Number.NaN, Infinity]) {
+      expect(() => new RtpRewriter({ ...OPTIONS, clockRate })).toThrow(invalid)
+    }
+    const forwarder = newForwarder('VP8')
+    const a: Source = { ssrc: SOURCE_A, sequenceNumber: 7, timestamp: 0 }
+    forwarder.select(SOURCE_A)
+    const bytes = datagram(a, vp8Payload({ id: 1, key: true }), true)
+    const header = parseRtpHeader(bytes)!
+    expect(() => forwarder.handlePacket(0, bytes, header, { pt: 128 }, 0)).toThrow(invalid)
+    expect(() => forwarder.pollHeld(0, { pt: -1 }, 0)).toThrow(invalid)
+    expect(forwarder.needsKeyframe).toBe(true)
+    expect(parseRtpHeader(forward(forwarder, 0, bytes)!.buffer)).toMatchObject({ sequenceNumber: 65_000 })
+  })
+
   it('a restarted source joins anew, and reports follow the newest packet', () => {
     const stream = new StreamTx({ ssrc: 1, sequenceNumber: 10 })
     const forwarder = new Forwarder({ stream, codec: 'VP8', clockRate: 90_000, timestamp: 5 })
@@ -478,6 +544,12 @@ describe('forwarded frames', () => {
     expect(forward(forwarder, 1000, datagram(a, vp8Payload({ id: 52, key: true }), true))).toBeDefined()
     expect(stream.sequenceNumber).toBe(12)
     expect(stream.report(1000, 0n, 90_000, []).rtpTime).toBe(90_005)
+    // 99 has become 90005
+    const mapped = forwarder.mapTimestamp(100)
+    expect(mapped).toBe(90_006)
+    expect(stream.report(1000, 0n, 90_000, [], mapped).rtpTime).toBe(90_006)
+    forwarder.select(undefined)
+    expect(forwarder.mapTimestamp(100)).toBeUndefined()
     expect(stream.statistics).toMatchObject({ packetsSent: 2, headerBytesSent: 24, bytesSent: 12 })
   })
 })

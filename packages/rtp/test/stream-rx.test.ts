@@ -56,6 +56,42 @@ function senderReport(ntpTime: bigint): SenderReport {
 }
 
 describe('a stream', () => {
+  it('counts retransmissions with what came, and not in its reports', () => {
+    const { stream } = new Receiver()
+    for (const sequence of [1, 3]) stream.handlePacket(0, ...packet(sequence, DELTA, VP8), VP8)
+    stream.handleRetransmission(10, ...packet(2, KEYFRAME, VP8), VP8)
+    stream.handleRetransmission(10, ...packet(2, KEYFRAME, OPUS), OPUS)
+    expect(stream.statistics).toMatchObject({
+      packetsReceived: 4,
+      packetsLost: 1,
+      bytesReceived: 16,
+      headerBytesReceived: 48,
+      retransmittedPacketsReceived: 2,
+      retransmittedBytesReceived: 8,
+    })
+    expect(stream.report(20)).toMatchObject({ cumulativeLost: 1 })
+  })
+
+  it('makes no frames where they are not wanted, and still asks for what is missing', () => {
+    const stream = new StreamRx({ ssrc: 5, nack: true, frames: false })
+    for (const sequence of [1, 2, 4]) stream.handlePacket(0, ...packet(sequence, KEYFRAME, VP8), VP8)
+    expect(stream.pollFrame()).toBeUndefined()
+    expect(stream.needsKeyframe).toBe(false)
+    expect(stream.takeNacks(stream.deadline, 50)).toEqual([3])
+    stream.handleRetransmission(60, ...packet(3, KEYFRAME, VP8), VP8)
+    expect(stream.takeNacks(1000, 50)).toEqual([])
+    expect(stream.statistics).toMatchObject({ packetsReceived: 4, packetsLost: 1, framesReceived: 0 })
+    expect(stream.report(1000)).toMatchObject({ cumulativeLost: 1 })
+  })
+
+  it('asks for keyframes, not too often', () => {
+    const { stream } = new Receiver()
+    expect(stream.requestKeyframe(0, 'pli', 9)).toEqual({ type: 'pli', senderSsrc: 9, mediaSsrc: 5 })
+    expect(stream.requestKeyframe(499, 'fir', 9)).toBeUndefined()
+    expect(stream.requestKeyframe(500, 'fir', 9)).toMatchObject({ entries: [{ ssrc: 5, sequenceNumber: 0 }] })
+    expect(stream.statistics).toMatchObject({ pliCount: 1, firCount: 1 })
+  })
+
   it('gives frames with their codec, and counts', () => {
     const receiver = new Receiver()
     expect(receiver.stream.deadline).toBe(Infinity)
@@ -74,6 +110,9 @@ describe('a stream', () => {
       headerBytesReceived: 12,
       packetsDiscarded: 0,
       retransmittedPacketsReceived: 0,
+      retransmittedBytesReceived: 0,
+      pliCount: 0,
+      firCount: 0,
       packetsRecovered: 0,
       nackCount: 0,
       jitter: 0,

@@ -54,6 +54,28 @@ describe('a sent stream', () => {
     expect(stream.statistics).toMatchObject({ packetsSent: 2, bytesSent: 6, headerBytesSent: 20 + 12 })
   })
 
+  it('counts frames, retransmissions and feedback; reports state what was sent for the first time', () => {
+    const stream = new StreamTx({ ssrc: 7, sequenceNumber: 0 })
+    stream.packet(0, FIELDS, payload, 0)
+    stream.countFrame(true)
+    stream.countFrame(false)
+    stream.countRetransmission(3, 12)
+    for (const kind of ['nack', 'nack', 'pli', 'fir'] as const) stream.countFeedback(kind)
+    expect(stream.statistics).toMatchObject({
+      packetsSent: 2,
+      bytesSent: 6,
+      headerBytesSent: 24,
+      retransmittedPacketsSent: 1,
+      retransmittedBytesSent: 3,
+      framesSent: 2,
+      keyFramesSent: 1,
+      nackCount: 2,
+      pliCount: 1,
+      firCount: 1,
+    })
+    expect(stream.report(0, 0n, 90_000, [])).toMatchObject({ packetCount: 1, octetCount: 3 })
+  })
+
   it('reports what its timestamp would be now, over the wrap', () => {
     const stream = new StreamTx({ ssrc: 7, sequenceNumber: 0 })
     stream.packet(1000, FIELDS, payload, 0)
@@ -81,13 +103,15 @@ describe('what the peer reports', () => {
     const ntp = ntpFromUnix(1e12)
     stream.report(1000, ntp, 90_000, [])
     const answer = { lastSenderReport: ntpMiddle(ntp), delaySinceLastSenderReport: 65_536 }
-    stream.handleReport(2050, block({ ...answer, fractionLost: 64, cumulativeLost: -3, jitter: 9 }))
-    expect(stream.statistics).toMatchObject({ packetsLost: -3, fractionLost: 0.25, jitter: 9 })
+    stream.handleReport(2050, block({ ...answer, fractionLost: 64, cumulativeLost: -3, jitter: 900 }))
+    expect(stream.statistics).toMatchObject({ packetsLost: -3, fractionLost: 0.25, jitter: 0.01 })
     expect(stream.statistics.roundTripTime).toBeCloseTo(0.05)
     // a peer that says that it waited longer than it can have, or that answers nothing of ours
     stream.handleReport(1500, block(answer))
     stream.handleReport(9000, block({ lastSenderReport: 1 }))
     expect(stream.statistics.roundTripTime).toBeCloseTo(0.05)
+    expect(stream.statistics.totalRoundTripTime).toBeCloseTo(0.05)
+    expect(stream.statistics.roundTripTimeMeasurements).toBe(1)
   })
 
   it('exhaust: reports of long ago are forgotten', () => {

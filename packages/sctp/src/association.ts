@@ -85,6 +85,30 @@ export class SctpAssociation implements Machine<SctpEvent> {
   }
 
   /**
+   * Our INIT chunk, for `a=sctp-init` (draft-hancke-tsvwg-snap): in base64 it goes with the session description. The same at each
+   * call. Where the peer sends none, `connect` as ever.
+   */
+  initChunk(): Uint8Array {
+    return this.#life.offer()
+  }
+
+  /**
+   * Connects without a handshake: both ends have each other's INIT chunk. False where `peerInit` is none: `connect` then. The session
+   * description has to be as trustworthy as a cookie (it is where it tells the DTLS fingerprint). Throws a `UsageError`
+   * (`invalid-state`) where the association was started, has ended, or our own chunk was not asked for.
+   */
+  connectWith(now: Instant, peerInit: Uint8Array): boolean {
+    this.#life.setNow(now)
+    if (this.#life.state !== 'closed' || this.#life.ended || !this.#life.hasOffered) {
+      throw new UsageError(
+        'invalid-state',
+        'connectWith() is for a new association whose initChunk() the peer has',
+      )
+    }
+    return this.#life.accept(plainBytes(peerInit))
+  }
+
+  /**
    * Queues a message; its bytes are read until it is acknowledged, so leave them be. It may be called before the
    * association is connected. False where the send buffer is full: nothing was queued. Throws a `UsageError`:
    * `invalid-state` where the association is closing, `invalid-stream`, `stream-closing` while the stream is reset,
@@ -217,10 +241,14 @@ export class SctpAssociation implements Machine<SctpEvent> {
     const hasData = maySendData(this.#life.state) && sender.canSend(now)
     const sackIsDue = receiver.sackIsDue(now)
     if (!hasData && !sackIsDue && !this.#outbox.hasControl && !resets.isDue) return undefined
-    const writer = this.#outbox.writer(this.#settings.maxPacketSize, transfer.peerTag)
+    const { maxPacketSize } = this.#settings
+    // a SACK by itself takes no more memory than it needs
+    const isSackAlone = !hasData && !this.#outbox.hasControl && !resets.isDue
+    const capacity = isSackAlone ? Math.min(maxPacketSize, COMMON_HEADER + receiver.sackSize) : maxPacketSize
+    const writer = this.#outbox.writer(capacity, transfer.peerTag)
     this.#outbox.writeControl(writer)
     if (sackIsDue || (hasData && receiver.sackIsPending)) receiver.writeSack(writer)
-    if (resets.isDue && writer.room > this.#settings.maxPacketSize - COMMON_HEADER - 64) {
+    if (resets.isDue && writer.room > maxPacketSize - COMMON_HEADER - 64) {
       const chunk = resets.poll(now)
       if (chunk !== undefined) writer.append(chunk)
     }
@@ -294,6 +322,8 @@ export class SctpAssociation implements Machine<SctpEvent> {
   /** RFC 9260 section 8.4. */
   #onOutOfTheBlue({ type, chunks, verificationTag }: AdmittedPacket): void {
     this.#drop('unexpected')
+    // it may be established by our INIT chunk, of which this end does not know yet
+    if (this.#life.hasOffered && !this.#life.ended) return
     while (chunks.next()) if (SILENT_TYPES.has(chunks.type)) return
     const answer = type === ChunkType.shutdownAck ? ChunkType.shutdownComplete : ChunkType.abort
     this.#outbox.sendAlone(verificationTag, answer, FLAG_T)

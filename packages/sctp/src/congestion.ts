@@ -12,6 +12,11 @@ export interface CongestionController {
   onTimeout(now: Instant): void
   /** Nothing was sent for a retransmission timeout. */
   onIdle(): void
+  /**
+   * As `onAck`, which is not called while a loss is mended; this one is called always, before it. `lost` bytes were found to be lost since
+   * the last call.
+   */
+  onDelivered?(now: Instant, bytes: number, lost: number, inFlight: number, rtt: number): void
   /** Bytes a ms at which what the window allows is sent, given the smoothed round-trip time, ms. Default: twice the window in that time. */
   pacingRate?(smoothedRoundTrip: number): number
 }

@@ -105,6 +105,16 @@ export class DataChannels implements Machine<DataChannelEvent> {
     this.#association.connect(now)
   }
 
+  /** Our INIT chunk, for `a=sctp-init`: see `SctpAssociation.initChunk`. */
+  initChunk(): Uint8Array {
+    return this.#association.initChunk()
+  }
+
+  /** Starts the association without a handshake: see `SctpAssociation.connectWith`, also for what is thrown. */
+  connectWith(now: Instant, peerInit: Uint8Array): boolean {
+    return this.#association.connectWith(now, peerInit)
+  }
+
   /** Whether the association is up. */
   get isConnected(): boolean {
     return this.#isConnected

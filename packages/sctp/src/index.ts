@@ -1,4 +1,5 @@
 export { SctpAssociation, type SctpOutput } from './association.ts'
+export { Bbr } from './bbr.ts'
 export { type CongestionController, Cubic, NewReno } from './congestion.ts'
 export {
   channelParameters,

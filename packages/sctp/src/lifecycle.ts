@@ -21,8 +21,8 @@ import type { ResetEvents } from './stream-resets.ts'
 import { type Agreement, Transfer } from './transfer.ts'
 import { CauseCode, ChunkType } from './wire/constants.ts'
 import { readInit } from './wire/init.ts'
-import { joinPadded, makeParameter } from './wire/packet.ts'
-import type { TlvIterator } from './wire/tlv.ts'
+import { joinPadded, makeChunk, makeParameter } from './wire/packet.ts'
+import { TlvIterator } from './wire/tlv.ts'
 
 const EMPTY = new Uint8Array(0)
 
@@ -42,6 +42,8 @@ export class Lifecycle {
   readonly #jar: CookieJar
   #now: Instant = Number.NEGATIVE_INFINITY
   #local: LocalIdentity = { tag: 0, initialTsn: 0 }
+  /** What our INIT chunk says that was given out. */
+  #offered: LocalIdentity | undefined
   #cookie: Uint8Array = EMPTY
   /** T1-init, T1-cookie or T2-shutdown: which one, the state says. */
   readonly #timer: BackoffTimer
@@ -90,9 +92,32 @@ export class Lifecycle {
     return this.#timer.at
   }
 
+  /** Our INIT chunk, whole: always the same. */
+  offer(): Uint8Array {
+    this.#offered ??= newIdentity(this.#settings)
+    return makeChunk(ChunkType.init, 0, makeOffer(this.#settings, this.#offered))
+  }
+
+  /** Whether the peer may have our INIT chunk, and be established before this end is. */
+  get hasOffered(): boolean {
+    return this.#offered !== undefined
+  }
+
+  /** Both INIT chunks were exchanged otherwise: no handshake. False where the peer's is none. */
+  accept(peerInit: Uint8Array): boolean {
+    const chunks = new TlvIterator(peerInit, 0, peerInit.length)
+    if (!chunks.check() || !chunks.next() || chunks.type !== ChunkType.init) return false
+    const init = readInit(chunks)
+    if (init === undefined || chunks.next()) return false
+    this.#offered ??= newIdentity(this.#settings)
+    this.#adopt(agree(this.#settings, this.#offered, init))
+    this.#establish()
+    return true
+  }
+
   /** Begins a handshake. */
   connect(): void {
-    this.#local = newIdentity(this.#settings)
+    this.#local = this.#offered ?? newIdentity(this.#settings)
     this.state = 'cookieWait'
     this.#startTimer()
     this.#sendInit()

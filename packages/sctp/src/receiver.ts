@@ -230,6 +230,11 @@ export class DataReceiver {
     return ids
   }
 
+  /** Bytes of a SACK with all that there is to say. */
+  get sackSize(): number {
+    return TLV_HEADER + 12 + 4 * (this.#tsns.starts.length + this.#tsns.duplicates.length)
+  }
+
   /** Adds a SACK, as many blocks as fit. */
   writeSack(writer: PacketWriter): void {
     const { starts, ends, duplicates, cumulative } = this.#tsns

@@ -5,21 +5,15 @@
 //                 ↓ ↑
 //                lost → abandoned → FORWARD TSN
 
-import { type Instant, NEVER, readU16, readU32, serial16, serial32, writeU16, writeU32 } from '@str0m/sans-io'
+import { type Instant, NEVER, readU16, readU32, serial32 } from '@str0m/sans-io'
 import type { CongestionController } from './congestion.ts'
 import type { OutgoingMessage, SendQueue } from './outgoing.ts'
 import { ChunkList, Outstanding, type SentChunk } from './outstanding.ts'
 import { Pacer } from './pacer.ts'
 import type { RoundTrip } from './round-trip.ts'
+import { numberMessage, writeDataChunk, writeForwardTsn } from './sent-chunks.ts'
 import type { Counters } from './statistics.ts'
-import {
-  ChunkType,
-  DATA_HEADER,
-  DataFlag,
-  FORWARD_UNORDERED,
-  I_DATA_HEADER,
-  TLV_HEADER,
-} from './wire/constants.ts'
+import { DATA_HEADER, DataFlag, I_DATA_HEADER, TLV_HEADER } from './wire/constants.ts'
 import type { PacketWriter } from './wire/packet.ts'
 import type { TlvIterator } from './wire/tlv.ts'
 
@@ -64,6 +58,8 @@ export class DataSender {
   readonly #flying = new ChunkList()
   readonly #lost = new ChunkList()
   #flight = 0
+  /** Bytes found to be lost since the last acknowledgement. */
+  #newlyLost = 0
   #peerWindow: number
   #retransmitAt: Instant = NEVER
   #probeAt: Instant = NEVER
@@ -214,7 +210,7 @@ export class DataSender {
     if (message.taken === 0) {
       chunk.flags |= DataFlag.begin
       message.firstTsn = chunk.tsn
-      this.#number(message)
+      numberMessage(message, this.#interleaving)
     }
     message.lastTsn = chunk.tsn
     if (message.taken + length === message.data.length) chunk.flags |= DataFlag.end
@@ -224,43 +220,9 @@ export class DataSender {
     this.#write(writer, chunk, now)
   }
 
-  /** RFC 9260 section 6.5; RFC 8260 section 2.1: unordered messages have a count of their own. */
-  #number(message: OutgoingMessage): void {
-    const { stream } = message
-    if (this.#interleaving) {
-      if (message.unordered) {
-        message.sequence = stream.nextUnordered
-        stream.nextUnordered = serial32.add(stream.nextUnordered, 1)
-      } else {
-        message.sequence = stream.nextSequence
-        stream.nextSequence = serial32.add(stream.nextSequence, 1)
-      }
-    } else if (!message.unordered) {
-      message.sequence = stream.nextSequence
-      stream.nextSequence = serial16.add(stream.nextSequence, 1)
-    }
-  }
-
   #write(writer: PacketWriter, chunk: SentChunk, now: Instant): void {
     const { length } = chunk
-    const message = chunk.message!
-    const flags = chunk.sends > 0 ? chunk.flags | DataFlag.immediate : chunk.flags
-    const header = this.#header
-    const type = this.#interleaving ? ChunkType.iData : ChunkType.data
-    const at = writer.chunk(type, flags, header + length)
-    const { bytes } = writer
-    writeU32(bytes, at, chunk.tsn)
-    writeU16(bytes, at + 4, message.stream.id)
-    if (this.#interleaving) {
-      writeU32(bytes, at + 8, message.sequence)
-      writeU32(bytes, at + 12, chunk.fragment === 0 ? message.ppid : chunk.fragment)
-    } else {
-      writeU16(bytes, at + 6, message.sequence)
-      writeU32(bytes, at + 8, message.ppid)
-    }
-    const { data } = message
-    // the one copy on the way out
-    bytes.set(length === data.length ? data : data.subarray(chunk.offset, chunk.offset + length), at + header)
+    writeDataChunk(writer, chunk, this.#interleaving)
     chunk.sentAt = now
     chunk.sends++
     chunk.state = 'flying'
@@ -345,8 +307,18 @@ export class DataSender {
       this.#probed = false
       if (cumulative >= this.#recoveryTsn) this.#recovering = false
     }
+    const { latest, min } = this.#roundTrip
+    if (acked > 0) {
+      this.#congestion.onDelivered?.(
+        now,
+        acked,
+        this.#newlyLost,
+        flightBefore,
+        sample ? this.#rackRtt : latest,
+      )
+      this.#newlyLost = 0
+    }
     if (acked > 0 && !this.#recovering) {
-      const { latest, min } = this.#roundTrip
       this.#congestion.onAck(now, acked, flightBefore, sample ? this.#rackRtt : latest, min)
     }
     this.#peerWindow = Math.max(0, window - this.#flight)
@@ -441,6 +413,7 @@ export class DataSender {
         this.#recovering = true
         this.#congestion.onLoss(now)
       }
+      this.#newlyLost += chunk.length
       // giving up a message takes its other chunks off the list too: start over
       if (this.#lose(chunk, now)) chunk = this.#flying.head
       else chunk = next
@@ -516,41 +489,12 @@ export class DataSender {
     if (to > from || isTaken || now - this.#forwardSentAt >= this.#roundTrip.rto) this.#forwardDue = true
   }
 
-  /** FORWARD TSN, or I-FORWARD-TSN (RFC 8260 section 2.3.1): the last message of each stream that is skipped. */
   #writeForwardTsn(writer: PacketWriter, now: Instant): void {
-    const entrySize = this.#interleaving ? 8 : 4
-    const maxEntries = Math.floor((writer.room - 4) / entrySize)
-    if (maxEntries < 1) return
-    /** By stream, and its order. */
-    const skipped = new Map<number, number>()
-    let to = this.#outstanding.ackedTsn
-    for (; to < this.#advancedTsn; to++) {
-      const { unordered, stream, sequence } = this.#outstanding.at(to + 1).message!
-      if (unordered && !this.#interleaving) continue
-      const key = stream.id * 2 + (unordered ? 1 : 0)
-      const known = skipped.get(key)
-      if (known === undefined && skipped.size === maxEntries) break
-      if (known === undefined || !this.#interleaving || serial32.lessThan(known, sequence))
-        skipped.set(key, sequence)
-    }
+    const to = writeForwardTsn(writer, this.#outstanding, this.#advancedTsn, this.#interleaving)
+    if (to === undefined) return
     this.#forwardDue = false
     this.#forwardSentAt = now
     this.#forwardedTsn = to
-    const type = this.#interleaving ? ChunkType.iForwardTsn : ChunkType.forwardTsn
-    const at = writer.chunk(type, 0, 4 + entrySize * skipped.size)
-    const { bytes } = writer
-    writeU32(bytes, at, to)
-    let entry = at + 4
-    for (const [key, sequence] of skipped) {
-      writeU16(bytes, entry, key >>> 1)
-      if (this.#interleaving) {
-        writeU16(bytes, entry + 2, (key & 1) === 1 ? FORWARD_UNORDERED : 0)
-        writeU32(bytes, entry + 4, sequence)
-      } else {
-        writeU16(bytes, entry + 2, sequence)
-      }
-      entry += entrySize
-    }
     if (this.#retransmitAt === NEVER) this.#retransmitAt = now + this.#roundTrip.rto
   }
 

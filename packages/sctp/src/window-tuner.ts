@@ -13,7 +13,7 @@ export class WindowTuner {
   window: number
   #since: Instant = Number.NEGATIVE_INFINITY
   #bytes = 0
-  /** A round trip is not longer than what a whole window took to come, ms. */
+  /** A round trip is not longer than what a whole window took to come, ms: it stands for one that is not known. */
   #bound = Number.POSITIVE_INFINITY
 
   constructor(max: number) {
@@ -24,6 +24,7 @@ export class WindowTuner {
   /** `bytes` came that are new. `roundTrip`, ms: 0 where this end has not measured it. */
   onData(now: Instant, bytes: number, roundTrip: number): void {
     if (this.window >= this.#max) return
+    if (this.#since === Number.NEGATIVE_INFINITY) this.#since = now
     this.#bytes += bytes
     const elapsed = now - this.#since
     const used = this.#bytes >= this.window

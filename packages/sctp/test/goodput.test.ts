@@ -1,10 +1,15 @@
 import { describe, expect, it } from 'vitest'
+import { Bbr, type CongestionController, Cubic } from '../src/index.ts'
 import { connected, numbered, type World } from './support.ts'
 
 const RATE = 100_000_000
 const MESSAGE = 65_536
 /** Bytes of user data in a chunk, on average. */
 const PER_CHUNK = MESSAGE / Math.ceil(MESSAGE / 1160)
+
+type Controller = (mtu: number) => CongestionController
+const makeCubic: Controller = (mtu) => new Cubic(mtu)
+const makeBbr: Controller = (mtu) => new Bbr(mtu)
 
 interface Run {
   /** Mbit/s of user data. */
@@ -13,9 +18,16 @@ interface Run {
 }
 
 /** Keeps the send buffer filled for `duration` ms of virtual time, after `warmUp` ms. */
-function run(rtt: number, loss: number, duration: number, warmUp: number, rate = RATE): Run {
+function run(
+  rtt: number,
+  loss: number,
+  duration: number,
+  warmUp: number,
+  rate = RATE,
+  congestion: Controller = makeCubic,
+): Run {
   const link = { latency: rtt / 2, rate, queueBytes: rate > RATE ? 1e9 : 262_144 }
-  const world = connected(11 + rtt, link)
+  const world = connected(11 + rtt, link, { congestion })
   const { pair, a, b } = world
   pair.aToB.configure(pair.now, { loss })
   const data = numbered(1, MESSAGE)
@@ -32,13 +44,23 @@ function run(rtt: number, loss: number, duration: number, warmUp: number, rate =
 }
 
 describe('goodput', () => {
-  it('on a link of 100 Mbit/s, by round-trip time and loss', () => {
+  it.each([
+    ['CUBIC', makeCubic],
+    ['BBR', makeBbr],
+  ])('of %s on a link of 100 Mbit/s, by round-trip time and loss', (name, congestion) => {
     // GOODPUT=1 for the whole table, with long runs
     const whole = process.env['GOODPUT'] !== undefined
     const rows: Record<string, Record<string, string>> = {}
     for (const rtt of whole ? [0, 20, 60, 150] : [60]) {
       for (const loss of whole ? [0, 0.001, 0.01, 0.05] : [0, 0.01]) {
-        const { goodput, world } = run(rtt, loss, whole ? 10_000 : 2000, whole ? 2000 : 1000)
+        const { goodput, world } = run(
+          rtt,
+          loss,
+          whole ? 10_000 : 2000,
+          whole ? 2000 : 1000,
+          RATE,
+          congestion,
+        )
         const { congestionWindow, retransmissionTimeout, timeouts } = world.a.statistics
         const row = (rows[`RTT ${rtt} ms`] ??= {})
         row[`loss ${loss * 100} %`] = goodput.toFixed(1)
@@ -47,6 +69,7 @@ describe('goodput', () => {
             `cwnd ${Math.round(congestionWindow / 1024)}K rto ${retransmissionTimeout.toFixed(0)} t3 ${timeouts} overflow ${world.pair.aToB.statistics.overflow}`
         }
         if (loss === 0 && rtt === 60) expect(goodput).toBeGreaterThan(0.9 * 100 * (1160 / 1216))
+        if (loss === 0.01 && rtt === 60) expect(goodput).toBeGreaterThan(name === 'BBR' ? 75 : 1.5)
       }
     }
     console.table(rows)

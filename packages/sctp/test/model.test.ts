@@ -6,6 +6,7 @@ import { connected, messagesOf, numbered, numberOf } from './support.ts'
 /** More with SEEDS=… */
 const SEEDS = Number(process.env['SEEDS'] ?? 500)
 const STREAMS = 5
+const RESET_STREAM = 5
 
 interface Sent {
   readonly number: number
@@ -37,10 +38,23 @@ function run(seed: number): void {
   const from = pair.now + 50
   if (random.chance(0.4)) pair.aToB.addOutage(from, from + random.integer(4000))
   if (random.chance(0.4)) pair.bToA.addOutage(from + 30, from + random.integer(4000))
+  let number = 0
   // stream 0 to 2 reliable (2 unordered), 3 by retransmissions, 4 by lifetime
   const deliveries: Delivery[] = [{}, {}, { unordered: true }, { maxRetransmits: 0 }, { lifetime: 200 }]
-  const sent: Sent[][] = deliveries.map(() => [])
-  let number = 0
+  const sent: Sent[][] = [...deliveries.map(() => []), []]
+  // and stream 5 is reset and used again all the while
+  let resets = 0
+  const answered = () => pair.a.events.filter(({ event }) => event.type === 'outgoingReset').length
+  const useAgain = () => {
+    if (answered() < resets) return
+    for (let i = random.integer(3); i >= 0; i--) {
+      const length = 4 + random.integer(4000)
+      if (a.send(pair.now, RESET_STREAM, 53, numbered(++number, length)))
+        sent[RESET_STREAM]!.push({ number, length })
+    }
+    a.resetStream(pair.now, RESET_STREAM)
+    resets++
+  }
   for (let burst = 0; burst < 8; burst++) {
     for (let i = random.integer(12); i >= 0; i--) {
       const stream = random.integer(STREAMS)
@@ -49,18 +63,20 @@ function run(seed: number): void {
         sent[stream]!.push({ number, length })
       }
     }
+    useAgain()
     pair.runFor(random.integer(300))
   }
-  const expected = sent[0]!.length + sent[1]!.length + sent[2]!.length
+  const expected = sent[0]!.length + sent[1]!.length + sent[2]!.length + sent[RESET_STREAM]!.length
   pair.runUntil(() => {
     if (a.statistics.inFlight > 0) return false
     let reliable = 0
-    for (const { event } of pair.b.events) if (event.type === 'message' && event.stream < 3) reliable++
+    for (const { event } of pair.b.events)
+      if (event.type === 'message' && (event.stream < 3 || event.stream === RESET_STREAM)) reliable++
     return reliable >= expected
   }, 600_000)
   // nothing comes later, nor twice
   pair.runFor(20_000)
-  const received: Sent[][] = deliveries.map(() => [])
+  const received: Sent[][] = sent.map(() => [])
   for (const { stream, data } of messagesOf(pair.b.events)) {
     const which = numberOf(data)
     if (Buffer.compare(data, numbered(which, data.length)) !== 0) throw new Error('changed bytes')
@@ -68,12 +84,14 @@ function run(seed: number): void {
   }
   expect(received[0]).toEqual(sent[0])
   expect(received[1]).toEqual(sent[1])
+  expect(received[RESET_STREAM]).toEqual(sent[RESET_STREAM])
   expect(received[2]!.toSorted((x, y) => x.number - y.number)).toEqual(sent[2])
   for (const stream of [3, 4]) {
     const numbers = received[stream]!.map((one) => one.number)
     expect(numbers).toEqual([...new Set(numbers)].toSorted((x, y) => x - y))
     expect(sent[stream]).toEqual(expect.arrayContaining(received[stream]!))
   }
+  pair.runUntil(() => answered() === resets, 300_000)
   expect(a.state).toBe('established')
   // a FORWARD TSN may be lost again and again
   pair.runUntil(() => b.statistics.heldBytes === 0, 300_000)

@@ -104,9 +104,10 @@ export class CandidatePair {
       requestsReceived: this.requestsReceived,
       responsesSent: this.responsesSent,
       responsesReceived: this.responsesReceived,
-      currentRoundTripTime: this.currentRoundTripTime,
-      totalRoundTripTime: this.totalRoundTripTime,
-      heardAt: this.heardAt === Number.NEGATIVE_INFINITY ? undefined : this.heardAt,
+      currentRoundTripTime:
+        this.currentRoundTripTime === undefined ? undefined : this.currentRoundTripTime / 1000,
+      totalRoundTripTime: this.totalRoundTripTime / 1000,
+      lastResponseReceivedTimestamp: this.heardAt === Number.NEGATIVE_INFINITY ? undefined : this.heardAt,
     }
   }
 }

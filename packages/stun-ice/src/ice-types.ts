@@ -76,6 +76,7 @@ export type IceDropReason =
   /** A candidate or a pair beyond the bound. */
   | 'limit'
 
+/** In the W3C's names (Identifiers for WebRTC's Statistics API, section 8.12) where it has them. */
 export interface IcePairStatistics {
   readonly pair: IcePair
   readonly state: PairState
@@ -88,12 +89,12 @@ export interface IcePairStatistics {
   readonly requestsReceived: number
   readonly responsesSent: number
   readonly responsesReceived: number
-  /** The last round-trip time, ms, of a request sent once. */
+  /** The last round-trip time, seconds, of a request sent once. */
   readonly currentRoundTripTime: number | undefined
-  /** The sum of all, ms. */
+  /** The sum of all, seconds. */
   readonly totalRoundTripTime: number
   /** When a request or a response that is the peer's last came. */
-  readonly heardAt: Instant | undefined
+  readonly lastResponseReceivedTimestamp: Instant | undefined
 }
 
 export interface IceStatistics {

@@ -124,8 +124,8 @@ describe('a check', () => {
     script.answer(first!)
     expect(script.agent.selectedPair?.destination).toEqual(B)
     expect(script.agent.statistics.pairs[0]).toMatchObject({
-      currentRoundTripTime: 120,
-      totalRoundTripTime: 120,
+      currentRoundTripTime: 0.12,
+      totalRoundTripTime: 0.12,
     })
   })
 

@@ -1,3 +1,5 @@
+import { UsageError } from '@str0m/sans-io'
+
 /**
  * Where a packet lies to those before it: the first of a new source and of a keyframe, in front of all that came, or behind one that
  * came before it.
@@ -9,9 +11,9 @@ export type PacketPlace = 'joining' | 'newest' | 'late'
  * are of a layer that is left out. Reads and writes only the payload descriptor, at its place and at its length.
  */
 export interface DescriptorRewriter {
-  /** The highest temporal layer that is wanted, 0 to 7. It takes effect where the stream allows it. */
+  /** The highest temporal layer that is wanted, 0 to 7. It takes effect where the stream allows it. Setting another throws a `UsageError` (`invalid-option`). */
   maxTemporalLayer: number
-  /** The highest spatial layer that is wanted, 0 to 7. It takes effect where the stream allows it. */
+  /** The highest spatial layer that is wanted, 0 to 7. It takes effect where the stream allows it. Setting another throws a `UsageError` (`invalid-option`). */
   maxSpatialLayer: number
   /**
    * Whether the packet whose payload lies at `start` up to `end` goes out. Then `write` is to follow. False too where it is malformed, which
@@ -26,6 +28,12 @@ export interface DescriptorRewriter {
 
 /** The highest layer that there can be: nothing is left out. */
 export const ALL_LAYERS = 7
+
+/** The layer, where it is one. Throws a `UsageError` (`invalid-option`) where it is not 0 to 7. */
+export function checkLayer(layer: number): number {
+  if (Number.isInteger(layer) && layer >= 0 && layer <= ALL_LAYERS) return layer
+  throw new UsageError('invalid-option', `A layer is 0 to ${ALL_LAYERS}, not ${layer}`)
+}
 
 /** The unbounded counterpart, closest to `reference`, of a number of `bits` bits. */
 export function unwrapBits(value: number, reference: number, bits: number): number {

@@ -1,10 +1,10 @@
-import { type Instant, type Ssrc } from '@str0m/sans-io'
+import { type Instant, type Ssrc, UsageError } from '@str0m/sans-io'
 import { depacketizerFor } from '../codecs/depacketizer-for.ts'
 import type { Depacketizer } from '../codecs/depacketizer.ts'
 import type { WrittenExtensions } from '../header-extensions.ts'
 import type { RtpHeader } from '../rtp-header.ts'
-import type { StreamTx, WrittenPacket } from '../stream-tx.ts'
-import { ALL_LAYERS, type DescriptorRewriter, type PacketPlace } from './descriptor-rewriter.ts'
+import type { ForwardFields, StreamTx, WrittenPacket } from '../stream-tx.ts'
+import { ALL_LAYERS, checkLayer, type DescriptorRewriter, type PacketPlace } from './descriptor-rewriter.ts'
 import { RtpRewriter } from './rtp-rewriter.ts'
 import { Vp8DescriptorRewriter } from './vp8-rewriter.ts'
 import { Vp9DescriptorRewriter } from './vp9-rewriter.ts'
@@ -20,6 +20,9 @@ export interface ForwarderOptions {
   readonly timestamp: number
 }
 
+/** Packets that may have overtaken the first one of a keyframe: half a second of a 3 Mbit/s stream. */
+export const MAX_HELD_PACKETS: number = 128
+
 /** How a packet goes out. */
 export interface ForwardingFields {
   readonly pt: number
@@ -28,7 +31,7 @@ export interface ForwardingFields {
 
 export interface ForwarderStatistics {
   packetsForwarded: number
-  /** Packets of another source than the one that is forwarded, or of before its keyframe. */
+  /** Packets of another source than the one that is forwarded, or of before its keyframe, held ones with them. */
   packetsOfOtherSources: number
   /** Packets that came too late, twice, or far off. */
   packetsRefused: number
@@ -59,11 +62,22 @@ export class Forwarder {
   readonly #rewriter: RtpRewriter
   readonly #depacketizer: Depacketizer | undefined
   readonly #descriptors: DescriptorRewriter | undefined
+  /** Of the packet that is written: one for all. */
+  readonly #out: { -readonly [K in keyof ForwardFields]: ForwardFields[K] } = {
+    pt: 0,
+    sequenceNumber: 0,
+    timestamp: 0,
+    marker: false,
+    extensions: undefined,
+  }
   #selected: Ssrc | undefined
   #paused = true
   /** Whether the selected source is to join at a keyframe, though it may be the one that is forwarded. */
   #rejoins = false
+  /** Packets of the selected source, while it waits for a keyframe whose first packet may be late. */
+  readonly #held: { readonly bytes: Uint8Array; readonly header: RtpHeader }[] = []
 
+  /** Throws a `UsageError` (`invalid-option`) where the clock rate is none. */
   constructor(options: ForwarderOptions) {
     const { stream, codec, clockRate, timestamp } = options
     this.#stream = stream
@@ -87,22 +101,32 @@ export class Forwarder {
     return this.#selected !== undefined && this.current !== this.#selected
   }
 
-  /** The highest temporal layer that goes out, 0 to 7, where the codec's descriptor tells them (VP8, VP9). Default 7: all. */
+  /** The highest temporal layer that goes out, 0 to 7, where the codec's descriptor tells them (VP8, VP9). Default 7: all. Throws a `UsageError` (`invalid-option`) for another. */
   get maxTemporalLayer(): number {
     return this.#descriptors?.maxTemporalLayer ?? ALL_LAYERS
   }
 
   set maxTemporalLayer(layer: number) {
+    checkLayer(layer)
     if (this.#descriptors !== undefined) this.#descriptors.maxTemporalLayer = layer
   }
 
-  /** The highest spatial layer that goes out, 0 to 7, where one source has several (VP9). Default 7: all. */
+  /** The highest spatial layer that goes out, 0 to 7, where one source has several (VP9). Default 7: all. Throws a `UsageError` (`invalid-option`) for another. */
   get maxSpatialLayer(): number {
     return this.#descriptors?.maxSpatialLayer ?? ALL_LAYERS
   }
 
   set maxSpatialLayer(layer: number) {
+    checkLayer(layer)
     if (this.#descriptors !== undefined) this.#descriptors.maxSpatialLayer = layer
+  }
+
+  /**
+   * What a timestamp of the source that goes out becomes; `undefined` while none does. A sender report that states the source's wall clock and this
+   * timestamp keeps its sound and its picture together.
+   */
+  mapTimestamp(timestamp: number): number | undefined {
+    return this.current === undefined ? undefined : this.#rewriter.mapTimestamp(timestamp)
   }
 
   /** Wants this source from its next keyframe on; `undefined`: none, at once. The one that goes out already goes on. */
@@ -112,13 +136,14 @@ export class Forwarder {
       this.#paused = false
       this.#rejoins = true
     }
+    if (ssrc !== this.#selected) this.#held.length = 0
     this.#selected = ssrc
   }
 
   /**
    * Takes a packet of any of the sources, whose header is `header`. Answers the packet to be sent, in a buffer with room for `overhead` bytes
-   * more, or `undefined` where nothing goes out. `timestamp` is what the packet's own is to become, should its source join with it and
-   * should the caller know it from the sources' sender reports.
+   * more, or `undefined` where nothing goes out. `bytes` are not to be changed after: they may be held for `pollHeld`. `timestamp` is what the packet's own is to become, should its source join with it and
+   * should the caller know it from the sources' sender reports. Throws a `UsageError` (`invalid-option`) where `fields.pt` is no payload type.
    */
   handlePacket(
     now: Instant,
@@ -128,10 +153,12 @@ export class Forwarder {
     overhead: number,
     timestamp?: number,
   ): WrittenPacket | undefined {
+    checkPayloadType(fields.pt)
     const rewriter = this.#rewriter
     if (header.ssrc !== this.current) {
       if (!this.#joins(bytes, header)) {
         this.statistics.packetsOfOtherSources++
+        if (header.ssrc === this.#selected) this.#hold(bytes, header)
         return undefined
       }
       if (!this.#wants(bytes, header, 'joining')) return undefined
@@ -140,6 +167,39 @@ export class Forwarder {
       this.statistics.switches++
       return this.#write(now, bytes, header, fields, overhead)
     }
+    return this.#goOn(now, bytes, header, fields, overhead)
+  }
+
+  /**
+   * The next packet that overtook the keyframe with which its source has just joined, or `undefined`: to be called until it answers so, after
+   * each packet of `handlePacket`.
+   */
+  pollHeld(now: Instant, fields: ForwardingFields, overhead: number): WrittenPacket | undefined {
+    checkPayloadType(fields.pt)
+    while (this.#held.length > 0 && !this.needsKeyframe) {
+      const { bytes, header } = this.#held.shift()!
+      if (this.#rewriter.locate(header) === 'refused') continue
+      this.statistics.packetsOfOtherSources--
+      const written = this.#goOn(now, bytes, header, fields, overhead)
+      if (written !== undefined) return written
+    }
+    return undefined
+  }
+
+  #hold(bytes: Uint8Array, header: RtpHeader): void {
+    if (this.#held.length === MAX_HELD_PACKETS) this.#held.shift()
+    this.#held.push({ bytes, header })
+  }
+
+  /** A packet of the source that goes out. */
+  #goOn(
+    now: Instant,
+    bytes: Uint8Array,
+    header: RtpHeader,
+    fields: ForwardingFields,
+    overhead: number,
+  ): WrittenPacket | undefined {
+    const rewriter = this.#rewriter
     const place = rewriter.locate(header)
     if (place === 'refused') {
       this.statistics.packetsRefused++
@@ -171,18 +231,14 @@ export class Forwarder {
     return wanted
   }
 
-  #fields(
-    { pt, extensions }: ForwardingFields,
-    marker: boolean,
-  ): {
-    pt: number
-    sequenceNumber: number
-    timestamp: number
-    marker: boolean
-    extensions: WrittenExtensions | undefined
-  } {
-    const { sequenceNumber, timestamp } = this.#rewriter
-    return { pt, sequenceNumber, timestamp, marker, extensions }
+  #fields({ pt, extensions }: ForwardingFields, marker: boolean): ForwardFields {
+    const fields = this.#out
+    fields.pt = pt
+    fields.sequenceNumber = this.#rewriter.sequenceNumber
+    fields.timestamp = this.#rewriter.timestamp
+    fields.marker = marker
+    fields.extensions = extensions
+    return fields
   }
 
   #write(
@@ -198,6 +254,12 @@ export class Forwarder {
     this.statistics.packetsForwarded++
     return written
   }
+}
+
+/** Before anything changes: a number that was given out is not to be lost. */
+function checkPayloadType(pt: number): void {
+  if (pt >= 0 && pt <= 0x7f) return
+  throw new UsageError('invalid-option', `A payload type is 0 to 127, not ${pt}`)
 }
 
 function descriptorRewriterFor(codec: string): DescriptorRewriter | undefined {

@@ -1,4 +1,4 @@
-import { type Instant, serial16, serial32, type Ssrc } from '@str0m/sans-io'
+import { type Instant, serial16, serial32, type Ssrc, UsageError } from '@str0m/sans-io'
 
 // Source numbers on the left, outgoing ones on the right; a place is kept for what has not come yet:
 //
@@ -54,7 +54,11 @@ export class RtpRewriter {
   #sequenceNumber = 0
   #timestamp = 0
 
+  /** Throws a `UsageError` (`invalid-option`) where the clock rate is none. */
   constructor(options: RtpRewriterOptions) {
+    if (!(options.clockRate > 0 && options.clockRate < Number.POSITIVE_INFINITY)) {
+      throw new UsageError('invalid-option', `A clock rate is a number of hertz, not ${options.clockRate}`)
+    }
     this.#clockRate = options.clockRate
     this.#highest = SEQUENCE_CYCLE + (options.sequenceNumber & 0xffff) - 1
     this.#newestTimestamp = options.timestamp >>> 0
@@ -77,6 +81,11 @@ export class RtpRewriter {
   /** The sequence number that comes after all that were given out or kept. */
   get nextSequenceNumber(): number {
     return serial16.add(this.#highest - this.#offset, 1)
+  }
+
+  /** What a timestamp of the source goes out as: for its sender reports. */
+  mapTimestamp(timestamp: number): number {
+    return serial32.add(timestamp, this.#timestampDelta)
   }
 
   /**
@@ -145,7 +154,7 @@ export class RtpRewriter {
     if (offset === TAKEN) return false
     this.#places[index] = TAKEN
     this.#sequenceNumber = (sequence - offset) & 0xffff
-    this.#timestamp = serial32.add(timestamp, this.#timestampDelta)
+    this.#timestamp = this.mapTimestamp(timestamp)
     if (this.#newestTimestampAt === undefined || serial32.diff(this.#timestamp, this.#newestTimestamp) > 0) {
       this.#newestTimestamp = this.#timestamp
       this.#newestTimestampAt = now

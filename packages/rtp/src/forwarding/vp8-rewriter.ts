@@ -1,4 +1,10 @@
-import { ALL_LAYERS, type DescriptorRewriter, type PacketPlace, unwrapBits } from './descriptor-rewriter.ts'
+import {
+  ALL_LAYERS,
+  checkLayer,
+  type DescriptorRewriter,
+  type PacketPlace,
+  unwrapBits,
+} from './descriptor-rewriter.ts'
 
 /** How many pictures back a late packet still finds its own: half of what seven bits can tell apart. A power of two. */
 const PICTURES = 64
@@ -68,8 +74,8 @@ class Vp8Fields {
  * switches. A source whose picture ids have seven bits keeps them so.
  */
 export class Vp8DescriptorRewriter implements DescriptorRewriter {
-  maxTemporalLayer: number = ALL_LAYERS
-  maxSpatialLayer: number = ALL_LAYERS
+  #maxTemporalLayer: number = ALL_LAYERS
+  #maxSpatialLayer: number = ALL_LAYERS
   readonly #fields = new Vp8Fields()
   /** The highest temporal layer that goes out now. */
   #temporalLayer: number = ALL_LAYERS
@@ -85,6 +91,22 @@ export class Vp8DescriptorRewriter implements DescriptorRewriter {
   #tl0Delta = 0
   #newestKeyIndex: number | undefined
   #keyIndexDelta = 0
+
+  get maxTemporalLayer(): number {
+    return this.#maxTemporalLayer
+  }
+
+  set maxTemporalLayer(layer: number) {
+    this.#maxTemporalLayer = checkLayer(layer)
+  }
+
+  get maxSpatialLayer(): number {
+    return this.#maxSpatialLayer
+  }
+
+  set maxSpatialLayer(layer: number) {
+    this.#maxSpatialLayer = checkLayer(layer)
+  }
 
   take(bytes: Uint8Array, start: number, end: number, place: PacketPlace): boolean {
     const fields = this.#fields
@@ -129,7 +151,7 @@ export class Vp8DescriptorRewriter implements DescriptorRewriter {
 
   #join(bytes: Uint8Array, start: number): void {
     const { pictureIdAt, pictureId, tl0At, layersAt, hasKeyIndex } = this.#fields
-    this.#temporalLayer = this.maxTemporalLayer
+    this.#temporalLayer = this.#maxTemporalLayer
     this.#pictures.fill(DROPPED)
     if (this.#hasPictureIds) this.#nextPictureId = (this.#highest - this.#offset + 1) & 0x7fff
     this.#hasPictureIds = pictureIdAt > 0
@@ -185,13 +207,14 @@ export class Vp8DescriptorRewriter implements DescriptorRewriter {
     return true
   }
 
-  /** Down at any picture; up at a keyframe, or at a picture that depends on the base layer alone (Y, RFC 7741 section 4.2). */
+  /**
+   * Down at any picture; up to all at a keyframe, or by one at a picture that depends on the base layer alone (Y, RFC 7741 section 4.2): those
+   * of the layers between may depend on what was left out.
+   */
   #updateTemporalLayer(): void {
     const { keyframe, layerSync, temporalLayer } = this.#fields
-    const wanted = this.maxTemporalLayer
+    const wanted = this.#maxTemporalLayer
     if (wanted <= this.#temporalLayer || keyframe) this.#temporalLayer = wanted
-    else if (layerSync && temporalLayer > this.#temporalLayer && temporalLayer <= wanted) {
-      this.#temporalLayer = temporalLayer
-    }
+    else if (layerSync && temporalLayer === this.#temporalLayer + 1) this.#temporalLayer = temporalLayer
   }
 }

@@ -1,4 +1,10 @@
-import { ALL_LAYERS, type DescriptorRewriter, type PacketPlace, unwrapBits } from './descriptor-rewriter.ts'
+import {
+  ALL_LAYERS,
+  checkLayer,
+  type DescriptorRewriter,
+  type PacketPlace,
+  unwrapBits,
+} from './descriptor-rewriter.ts'
 
 /** How many pictures back a late packet still finds its own. A power of two. */
 const PICTURES = 64
@@ -60,8 +66,8 @@ class Vp9Fields {
  * referred to by their distance (P_DIFF, or the picture group). Leaves out temporal and spatial layers.
  */
 export class Vp9DescriptorRewriter implements DescriptorRewriter {
-  maxTemporalLayer: number = ALL_LAYERS
-  maxSpatialLayer: number = ALL_LAYERS
+  #maxTemporalLayer: number = ALL_LAYERS
+  #maxSpatialLayer: number = ALL_LAYERS
   readonly #fields = new Vp9Fields()
   #temporalLayer: number = ALL_LAYERS
   #spatialLayer: number = ALL_LAYERS
@@ -75,6 +81,22 @@ export class Vp9DescriptorRewriter implements DescriptorRewriter {
   readonly #layers = new Int8Array(PICTURES)
   /** The highest spatial layer of the picture of the packet last taken. */
   #lastSpatialLayer: number = ALL_LAYERS
+
+  get maxTemporalLayer(): number {
+    return this.#maxTemporalLayer
+  }
+
+  set maxTemporalLayer(layer: number) {
+    this.#maxTemporalLayer = checkLayer(layer)
+  }
+
+  get maxSpatialLayer(): number {
+    return this.#maxSpatialLayer
+  }
+
+  set maxSpatialLayer(layer: number) {
+    this.#maxSpatialLayer = checkLayer(layer)
+  }
 
   take(bytes: Uint8Array, start: number, end: number, place: PacketPlace): boolean {
     const fields = this.#fields
@@ -119,8 +141,8 @@ export class Vp9DescriptorRewriter implements DescriptorRewriter {
 
   #join(bytes: Uint8Array, start: number): void {
     const { pictureIdAt, pictureId, tl0At } = this.#fields
-    this.#temporalLayer = this.maxTemporalLayer
-    this.#spatialLayer = this.maxSpatialLayer
+    this.#temporalLayer = this.#maxTemporalLayer
+    this.#spatialLayer = this.#maxSpatialLayer
     this.#layers.fill(NONE)
     this.#hasPictureIds = pictureIdAt > 0
     if (this.#hasPictureIds) {
@@ -166,13 +188,13 @@ export class Vp9DescriptorRewriter implements DescriptorRewriter {
   #updateLayers(): void {
     const { startsKeyframe, switchingUpPoint, temporalLayer } = this.#fields
     if (startsKeyframe) {
-      this.#temporalLayer = this.maxTemporalLayer
-      this.#spatialLayer = this.maxSpatialLayer
+      this.#temporalLayer = this.#maxTemporalLayer
+      this.#spatialLayer = this.#maxSpatialLayer
       return
     }
-    this.#spatialLayer = Math.min(this.#spatialLayer, this.maxSpatialLayer)
+    this.#spatialLayer = Math.min(this.#spatialLayer, this.#maxSpatialLayer)
     const raises = switchingUpPoint && temporalLayer <= this.#temporalLayer
-    if (raises || this.maxTemporalLayer < this.#temporalLayer) this.#temporalLayer = this.maxTemporalLayer
+    if (raises || this.#maxTemporalLayer < this.#temporalLayer) this.#temporalLayer = this.#maxTemporalLayer
     this.#raiseSpatialLayer()
   }
 
@@ -180,7 +202,7 @@ export class Vp9DescriptorRewriter implements DescriptorRewriter {
   #raiseSpatialLayer(): boolean {
     const { startOfFrame, interPicturePredicted, spatialLayer } = this.#fields
     const next = this.#spatialLayer + 1
-    if (next > this.maxSpatialLayer || spatialLayer !== next || !startOfFrame || interPicturePredicted)
+    if (next > this.#maxSpatialLayer || spatialLayer !== next || !startOfFrame || interPicturePredicted)
       return false
     this.#spatialLayer = next
     return true

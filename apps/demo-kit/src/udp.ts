@@ -1,4 +1,5 @@
 import { createSocket, type Socket } from 'node:dgram'
+import { isError } from './http.ts'
 
 /** What the system is asked to keep for us while we are busy: a keyframe of twenty peers at once. */
 const RECEIVE_BUFFER = 4 * 1024 * 1024
@@ -43,8 +44,4 @@ function noLookup(
   callback: (error: null, address: string, family: number) => void,
 ): void {
   callback(null, address, address.includes(':') ? 6 : 4)
-}
-
-export function isError(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code
 }

@@ -1,0 +1,147 @@
+import { describe, expect, it } from 'vitest'
+import { Bbr, type CongestionController, Cubic, NewReno } from '../src/index.ts'
+import { Pacer } from '../src/pacer.ts'
+import { INITIAL_WINDOW, WindowTuner } from '../src/window-tuner.ts'
+import { connected, messagesOf, numbered } from './support.ts'
+
+const MTU = 1160
+
+describe('the receive window', () => {
+  /** A peer that has `bytes` to send in each round trip, and keeps to the window. */
+  function perTrip(tuner: WindowTuner, from: number, trips: number, bytes: number, known: boolean): void {
+    for (let trip = 0; trip < trips; trip++) {
+      const each = Math.min(bytes, tuner.window) / 50
+      for (let ms = 0; ms < 50; ms++) tuner.onData(from + trip * 50 + ms, each, known ? 50 : 0)
+    }
+  }
+
+  it('grows with what comes in a round trip, whether that is known or not, up to its bound', () => {
+    for (const known of [true, false]) {
+      const tuner = new WindowTuner(8 << 20)
+      perTrip(tuner, 0, 10, 1 << 20, known)
+      expect(tuner.window).toBeGreaterThanOrEqual(2 << 20)
+      perTrip(tuner, 500, 10, 1 << 24, known)
+      expect(tuner.window).toBe(8 << 20)
+    }
+  })
+
+  it('stays where little comes', () => {
+    for (const known of [true, false]) {
+      const tuner = new WindowTuner(8 << 20)
+      perTrip(tuner, 0, 100, 10_000, known)
+      // without a round-trip time, what a window took to come stands for it at first
+      expect(tuner.window).toBeLessThanOrEqual(known ? INITIAL_WINDOW : 4.1 * INITIAL_WINDOW)
+    }
+    expect(new WindowTuner(65_536).window).toBe(65_536)
+  })
+
+  it('a message longer than the first window comes whole', () => {
+    const { pair, a } = connected(1, { latency: 20 })
+    a.send(pair.now, 0, 53, numbered(1, 1 << 20))
+    pair.runUntil(() => messagesOf(pair.b.events).length === 1, 3000)
+  })
+})
+
+describe('pacing', () => {
+  it('lets a burst go, and then the rate, a millisecond’s worth at a time', () => {
+    const pacer = new Pacer(MTU)
+    expect(pacer.maySend(0)).toBe(true)
+    pacer.setRate(0, 1000, 50)
+    let sent = 0
+    let wakes = 0
+    for (let now = 0; now < 1000; wakes++) {
+      while (pacer.maySend(now)) {
+        pacer.onSent(MTU)
+        sent += MTU
+      }
+      expect(pacer.nextAt).toBeGreaterThanOrEqual(now + 1)
+      now = pacer.nextAt
+    }
+    expect(wakes).toBeLessThanOrEqual(1000)
+    expect(sent).toBeGreaterThan(1_000_000)
+    expect(sent).toBeLessThan(1_000_000 + 11 * MTU)
+  })
+
+  it('holds nothing up on a short path, and forgets old credit', () => {
+    const pacer = new Pacer(MTU)
+    pacer.setRate(0, 1, 1)
+    for (let i = 0; i < 1000; i++) {
+      expect(pacer.maySend(0)).toBe(true)
+      pacer.onSent(MTU)
+    }
+    pacer.setRate(0, 1000, 50)
+    let burst = 0
+    for (; pacer.maySend(1e6); burst++) pacer.onSent(MTU)
+    expect(burst).toBeLessThanOrEqual(10)
+  })
+
+  it('a machine that sends without end wakes at most a thousand times a second for it', () => {
+    const { pair, a } = connected(2, { latency: 30, rate: 100_000_000 })
+    for (let i = 0; i < 100; i++) a.send(pair.now, 0, 53, numbered(i, 100_000))
+    pair.runFor(500)
+    const before = pair.a.wakeUps
+    pair.runFor(200)
+    expect(pair.a.wakeUps - before).toBeLessThan(250)
+  })
+})
+
+describe('congestion controllers', () => {
+  /** Acknowledges whole windows, one a round trip, at a round-trip time. */
+  const round = (controller: CongestionController, now: number, rtt: number) => {
+    const { window } = controller
+    for (let acked = 0; acked < window; acked += MTU) controller.onAck(now, MTU, controller.window, rtt, 50)
+  }
+
+  it('CUBIC: slow start doubles; where the delay rises it slows down, and then ends; where it falls again it goes on', () => {
+    for (const falls of [false, true]) {
+      const cubic = new Cubic(MTU)
+      let now = 0
+      for (let i = 0; i < 4; i++) round(cubic, (now += 50), 50)
+      expect(cubic.window).toBeCloseTo(160 * MTU, -4)
+      round(cubic, (now += 70), 70)
+      const before = cubic.window
+      for (let i = 0; i < 3; i++) round(cubic, (now += 70), falls ? 50 : 70)
+      const growth = cubic.window / before
+      if (falls) expect(growth).toBeGreaterThan(3)
+      else expect(growth).toBeLessThan(2.1)
+      const fast = cubic.pacingRate(50) / (cubic.window / 50)
+      expect(fast).toBe(2)
+      for (let i = 0; i < 6; i++) round(cubic, (now += 70), 70)
+      if (!falls) expect(cubic.pacingRate(50) / (cubic.window / 50)).toBe(1.25)
+    }
+  })
+
+  it('losses, timeouts and idleness make the window smaller, and none less than a packet', () => {
+    for (const make of [() => new Cubic(MTU), () => new NewReno(MTU)]) {
+      const controller = make()
+      for (let i = 0; i < 6; i++) round(controller, i * 50, 50)
+      const full = controller.window
+      controller.onLoss(400)
+      expect(controller.window).toBeLessThan(full)
+      const before = controller.window
+      controller.onIdle()
+      expect(controller.window).toBeLessThanOrEqual(before)
+      controller.onTimeout(500)
+      expect(controller.window).toBe(MTU)
+      for (let i = 0; i < 100; i++) round(controller, 600 + i * 50, 50)
+      expect(controller.window).toBeGreaterThan(4 * MTU)
+    }
+  })
+
+  it('BBR: delivers all, through outages and idle times, and keeps its window small where the path is', () => {
+    const { pair, a } = connected(
+      3,
+      { latency: 20, rate: 10_000_000, loss: 0.02 },
+      { congestion: (mtu) => new Bbr(mtu) },
+    )
+    let sent = 0
+    for (let burst = 0; burst < 6; burst++) {
+      if (burst === 2) pair.aToB.addOutage(pair.now + 100, pair.now + 1500)
+      for (let i = 0; i < 40; i++) if (a.send(pair.now, 0, 53, numbered(sent, 50_000))) sent++
+      pair.runFor(burst % 2 === 0 ? 3000 : 14_000)
+    }
+    pair.runUntil(() => messagesOf(pair.b.events).length === sent, 60_000)
+    expect(a.statistics.congestionWindow).toBeLessThan(500_000)
+    pair.runFor(15_000)
+  })
+})
