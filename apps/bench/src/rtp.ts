@@ -16,6 +16,8 @@ const STACKS: readonly { name: string; stack: StackName; other: boolean }[] = [
   { name: 'werift', stack: 'werift', other: true },
 ]
 const GOAL_CPU = 6
+/** The same of a floor of 4 µs, which it was on the machine that the goal was set on. */
+const GOAL_RATIO = 1.5
 /** Packets each ms: the slowest receiver has time for them. */
 const BURST = 32
 
@@ -43,26 +45,12 @@ export async function measureRtp({ quick, alone }: Settings): Promise<Section> {
     if (own.length === 0) continue
     const sent = own.map(toSend)
     const received = own.map(toReceive)
-    const isPaired = own.length === floor.length
+    const sendRatio = ratio(sent, floor.map(toSend))
+    const receiveRatio = ratio(received, floor.map(toReceive))
     const lost = 1 - sum(own.map((result) => result.received)) / sum(own.map((result) => result.sent))
-    rows.push([
-      name,
-      median(sent),
-      isPaired ? pairedRatio(sent, floor.map(toSend)) : undefined,
-      median(received),
-      isPaired ? pairedRatio(received, floor.map(toReceive)) : undefined,
-      100 * lost,
-    ])
-    if (name !== OURS) continue
-    const bound = 'under'
-    goals.push({ text: 'CPU to send a packet', measured: median(sent), bound, limit: GOAL_CPU, unit: 'µs' })
-    goals.push({
-      text: 'CPU to receive a packet',
-      measured: median(received),
-      bound,
-      limit: GOAL_CPU,
-      unit: 'µs',
-    })
+    rows.push([name, median(sent), sendRatio, median(received), receiveRatio, 100 * lost])
+    if (name === OURS)
+      goals.push(...goalsOf('send', sent, sendRatio), ...goalsOf('receive', received, receiveRatio))
   }
   return {
     title: 'RTP packets of 1200 bytes through a connected pair of processes',
@@ -75,6 +63,19 @@ export async function measureRtp({ quick, alone }: Settings): Promise<Section> {
     rows,
     goals,
   }
+}
+
+function goalsOf(verb: string, cpu: readonly number[], ofFloor: number): Goal[] {
+  const bound = 'under'
+  return [
+    { text: `CPU to ${verb} a packet`, measured: median(cpu), bound, limit: GOAL_CPU, unit: 'µs' },
+    { text: `CPU to ${verb} a packet, of the floor`, measured: ofFloor, bound, limit: GOAL_RATIO, unit: '' },
+  ]
+}
+
+/** `NaN` where the rounds are no pairs. */
+function ratio(values: readonly number[], base: readonly number[]): number {
+  return values.length === base.length ? pairedRatio(values, base) : Number.NaN
 }
 
 function toSend({ offererCpu, sent }: TrafficResult): number {
