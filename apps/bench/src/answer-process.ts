@@ -4,16 +4,30 @@ import { loadStack, type Peer, type StackName } from './stack.ts'
 
 const stack = await loadStack(process.argv[2] as StackName)
 const peers = new Map<number, Peer>()
+let received = 0
+let awaited = Number.POSITIVE_INFINITY
 
 function say(message: FromAnswerer): void {
   process.send?.(message)
+}
+
+function onReceived(): void {
+  if (++received < awaited) return
+  awaited = Number.POSITIVE_INFINITY
+  say({ kind: 'arrived', at: monotonicTime() })
+}
+
+function peerWith(id: number): Peer {
+  const peer = peers.get(id)
+  if (peer === undefined) throw new Error(`There is no peer ${id}`)
+  return peer
 }
 
 async function handle(message: ToAnswerer): Promise<void> {
   switch (message.kind) {
     case 'offer': {
       const { id } = message
-      const peer = await stack.open()
+      const peer = await stack.open({ purpose: message.purpose, onReceived })
       peers.set(id, peer)
       peer.connected.then(
         () => say({ kind: 'connected', id, at: monotonicTime() }),
@@ -31,7 +45,15 @@ async function handle(message: ToAnswerer): Promise<void> {
       break
     }
     case 'usage':
-      say({ kind: 'usage', usage: readUsage(message.collect) })
+      say({ kind: 'usage', usage: readUsage(message.collect), received })
+      break
+    case 'await':
+      if (received >= message.received) say({ kind: 'arrived', at: monotonicTime() })
+      else awaited = message.received
+      break
+    case 'forward':
+      if (stack.forward === undefined) throw new Error('This stack is not asked to forward')
+      stack.forward(peerWith(message.publisher), message.subscribers.map(peerWith))
       break
   }
 }

@@ -3,9 +3,12 @@ import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { measureConnect } from './connect.ts'
+import { measureData } from './data.ts'
 import { measureEngine } from './engine.ts'
+import { measureForward } from './forward.ts'
 import { measureIdle } from './idle.ts'
 import { formatSection, isMet, type Section } from './report.ts'
+import { measureRtp } from './rtp.ts'
 import { type Part, parseSettings, type Settings, USAGE } from './settings.ts'
 import { measureSockets } from './sockets.ts'
 import { measureSrtp } from './srtp.ts'
@@ -16,6 +19,9 @@ const MEASURES: Record<Part, (settings: Settings) => Promise<Section>> = {
   sockets: measureSockets,
   connect: measureConnect,
   idle: measureIdle,
+  data: measureData,
+  rtp: measureRtp,
+  forward: measureForward,
 }
 const RESULTS = fileURLToPath(new URL('../results/', import.meta.url))
 

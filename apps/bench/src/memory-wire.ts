@@ -1,10 +1,10 @@
-import { Candidate, Rtc, type RtcEvent, type RtcOptions } from '@str0m/rtc'
+import { Candidate, type ChangeSet, Rtc, type RtcEvent, type RtcOptions } from '@str0m/rtc'
 import type { SocketAddress } from '@str0m/sans-io'
 
-/** How long two peers may take to connect, in virtual ms. */
+/** How long two peers may take to connect, or to do what else `run` waits for, in virtual ms. */
 const PATIENCE = 10_000
 
-interface Side {
+export interface Side {
   readonly rtc: Rtc
   readonly address: SocketAddress
   at: number
@@ -29,10 +29,10 @@ export class MemoryWire {
     this.answerer = open(options, { address: '192.0.2.2', port: 5000 })
   }
 
-  /** Exchanges offer and answer, and runs until both are connected. */
-  connect(): void {
+  /** Exchanges offer and answer, and runs until both are connected. `prepare` says what is offered: one video section by default. */
+  connect(prepare: (change: ChangeSet) => void = (change) => void change.addMedia('video')): void {
     const change = this.offerer.rtc.createOffer()
-    change.addMedia('video')
+    prepare(change)
     const answer = this.answerer.rtc.acceptOffer(change.apply())
     this.offerer.rtc.pendingChanges()?.acceptAnswer(answer)
     this.run(() => this.offerer.rtc.connected && this.answerer.rtc.connected)
@@ -52,7 +52,7 @@ export class MemoryWire {
       this.#drain(this.answerer)
       if (done()) return
       const next = Math.min(this.offerer.at, this.answerer.at)
-      if (next > end) throw new Error('The peers did not connect')
+      if (next > end) throw new Error('The peers did not get done')
       this.now = Math.max(this.now, next)
       for (const side of [this.offerer, this.answerer]) {
         if (side.at <= this.now) side.rtc.handleInput({ kind: 'timeout', now: this.now })
@@ -61,7 +61,6 @@ export class MemoryWire {
   }
 
   #drain(side: Side): void {
-    const other = side === this.offerer ? this.answerer : this.offerer
     for (;;) {
       const output = side.rtc.pollOutput()
       if (output.kind === 'timeout') {
@@ -72,17 +71,30 @@ export class MemoryWire {
         this.#onEvent(output.event, side)
         continue
       }
-      this.datagrams++
-      other.at = this.now
-      other.rtc.handleInput({
-        kind: 'receive',
-        now: this.now,
-        proto: 'udp',
-        source: side.address,
-        destination: other.address,
-        contents: output.contents,
-      })
+      this.deliver(side, output.contents)
     }
+  }
+
+  /** Gives a datagram of one side to the other. */
+  deliver(from: Side, contents: Uint8Array): void {
+    const to = from === this.offerer ? this.answerer : this.offerer
+    this.datagrams++
+    to.at = this.now
+    to.rtc.handleInput({
+      kind: 'receive',
+      now: this.now,
+      proto: 'udp',
+      source: from.address,
+      destination: to.address,
+      contents,
+    })
+  }
+
+  /** Does what is due now, and does not let time go on. */
+  settle(): void {
+    for (const side of [this.offerer, this.answerer]) side.rtc.handleInput({ kind: 'timeout', now: this.now })
+    this.run(() => true)
+    this.run(() => true)
   }
 }
 

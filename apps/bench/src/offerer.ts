@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { startChild } from './child.ts'
 import { type FromAnswerer, monotonicTime, readUsage, type ToAnswerer, type Usage } from './signalling.ts'
-import { loadStack, type Peer, type Stack, type StackName } from './stack.ts'
+import { loadStack, type OpenOptions, type Peer, type Stack, type StackName } from './stack.ts'
 
 /** How long one connection may take, ms. */
 const CONNECT_TIMEOUT = 30_000
@@ -17,7 +17,11 @@ export interface Connection {
 export interface BothUsages {
   readonly offerer: Usage
   readonly answerer: Usage
+  /** Messages or packets that the side that answers has received so far. */
+  readonly received: number
 }
+
+const NOTHING_MORE: OpenOptions = { purpose: 'connection' }
 
 /** The side that offers, in this process; it starts the process of the other side. */
 export class Offerer {
@@ -49,26 +53,26 @@ export class Offerer {
   }
 
   /** Connects; where that fails, tries again until it has tried `tries` times. */
-  async connect(tries = 1): Promise<Connection> {
+  async connect(tries = 1, options: OpenOptions = NOTHING_MORE): Promise<Connection> {
     for (let left = tries - 1; ; left--) {
       try {
-        return await this.#connectOnce()
+        return await this.#connectOnce(options)
       } catch (error) {
         if (left === 0) throw error
       }
     }
   }
 
-  async #connectOnce(): Promise<Connection> {
+  async #connectOnce(options: OpenOptions): Promise<Connection> {
     const id = this.#ids++
     const start = monotonicTime()
-    const peer = await this.#stack.open()
+    const peer = await this.#stack.open(options)
     const remote = this.#next('connected', id)
     const answer = this.#next('answer', id)
     // either may fail while the other is waited for
     remote.catch(() => {})
     answer.catch(() => {})
-    this.#say({ kind: 'offer', id, sdp: await peer.createOffer() })
+    this.#say({ kind: 'offer', id, purpose: options.purpose, sdp: await peer.createOffer() })
     await peer.acceptAnswer((await answer).sdp)
     await peer.connected
     const local = monotonicTime()
@@ -86,7 +90,20 @@ export class Offerer {
     const theirs = this.#next('usage')
     this.#say({ kind: 'usage', collect })
     const offerer = readUsage(collect)
-    return { offerer, answerer: (await theirs).usage }
+    const { usage, received } = await theirs
+    return { offerer, answerer: usage, received }
+  }
+
+  /** Waits until the other side has received so many messages or packets in all. Answers when that was, see `monotonicTime`. */
+  async arrival(received: number): Promise<number> {
+    const arrived = this.#next('arrived')
+    this.#say({ kind: 'await', received })
+    return (await arrived).at
+  }
+
+  /** Lets the other side send on what it receives on one connection to all the others. */
+  forward(publisher: Connection, subscribers: readonly Connection[]): void {
+    this.#say({ kind: 'forward', publisher: publisher.id, subscribers: subscribers.map(({ id }) => id) })
   }
 
   /** Ends the other process. */

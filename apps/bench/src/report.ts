@@ -2,7 +2,7 @@
 export interface Goal {
   readonly text: string
   readonly measured: number
-  readonly bound: 'under' | 'at most'
+  readonly bound: 'under' | 'at most' | 'at least'
   readonly limit: number
   /** Such as `ms`; empty for a ratio or a count. */
   readonly unit: string
@@ -22,7 +22,14 @@ export interface Section {
 
 /** A value that could not be measured meets no goal. */
 export function isMet({ measured, bound, limit }: Goal): boolean {
-  return bound === 'under' ? measured < limit : measured <= limit
+  switch (bound) {
+    case 'under':
+      return measured < limit
+    case 'at most':
+      return measured <= limit
+    case 'at least':
+      return measured >= limit
+  }
 }
 
 export function formatNumber(value: number): string {

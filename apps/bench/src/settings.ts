@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 
-export const PARTS = ['srtp', 'engine', 'sockets', 'connect', 'idle'] as const
+export const PARTS = ['srtp', 'engine', 'sockets', 'connect', 'idle', 'data', 'rtp', 'forward'] as const
 export type Part = (typeof PARTS)[number]
 
 export interface Settings {
@@ -14,7 +14,7 @@ export interface Settings {
 export const USAGE = `Usage: pnpm bench [options]
 
   --only LIST   parts, with commas between: ${PARTS.join(', ')} (all)
-  --quick       under a minute, with few rounds: the numbers are rough
+  --quick       some two minutes, with few rounds: the numbers are rough
   --alone       @str0m and Node alone, without other stacks
   --help        print this`
 

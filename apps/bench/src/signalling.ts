@@ -1,11 +1,15 @@
 // What the two processes of a connection say to each other. The one that offers leads.
+import type { Purpose } from './stack.ts'
 
 /** To the process that answers. */
 export type ToAnswerer =
-  | { readonly kind: 'offer'; readonly id: number; readonly sdp: string }
+  | { readonly kind: 'offer'; readonly id: number; readonly purpose: Purpose; readonly sdp: string }
   | { readonly kind: 'close'; readonly id: number }
   /** `collect`: the garbage first. */
   | { readonly kind: 'usage'; readonly collect: boolean }
+  /** Answered once so many messages or packets have arrived in all. */
+  | { readonly kind: 'await'; readonly received: number }
+  | { readonly kind: 'forward'; readonly publisher: number; readonly subscribers: readonly number[] }
 
 export type FromAnswerer =
   | { readonly kind: 'ready' }
@@ -13,7 +17,9 @@ export type FromAnswerer =
   /** `at`: see `monotonicTime`. */
   | { readonly kind: 'connected'; readonly id: number; readonly at: number }
   | { readonly kind: 'closed'; readonly id: number }
-  | { readonly kind: 'usage'; readonly usage: Usage }
+  /** `received`: messages or packets so far, of all peers. */
+  | { readonly kind: 'usage'; readonly usage: Usage; readonly received: number }
+  | { readonly kind: 'arrived'; readonly at: number }
 
 /** What a process has used so far. */
 export interface Usage {

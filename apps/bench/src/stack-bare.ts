@@ -1,7 +1,8 @@
 // The floor: what it costs to exchange descriptions and datagrams of the usual sizes, with nothing in them. No cryptography, no SDP, no state
 // machine. What another stack takes beyond this is its own.
 import { createSocket, type Socket } from 'node:dgram'
-import type { Peer, Stack } from './stack.ts'
+import { ACKNOWLEDGEMENT, BareFlow, PACKET } from './bare-flow.ts'
+import type { Flow, OpenOptions, Peer, Stack } from './stack.ts'
 
 /** Characters of an offer and of an answer of ours with one video section. */
 const DESCRIPTION_LENGTH = 3600
@@ -14,6 +15,7 @@ const KEEPALIVE_LENGTH = 100
 const KEEPALIVE_ANSWER_LENGTH = 64
 /** RFC 7675 section 5.1, ms. */
 const KEEPALIVE_INTERVAL = 5000
+const RECEIVE_BUFFER = 4 * 1024 * 1024
 /** What the first byte of a datagram is, beside the number of a flight. */
 const KEEPALIVE = 200
 const KEEPALIVE_ANSWER = 201
@@ -25,13 +27,20 @@ interface Description {
 
 class BarePeer implements Peer {
   readonly connected: Promise<void>
+  readonly bare: BareFlow
   readonly #station: BareStation
+  readonly #options: OpenOptions
   #resolve: () => void = () => {}
   #remotePort = 0
   #timer: NodeJS.Timeout | undefined
 
-  constructor(station: BareStation) {
+  constructor(station: BareStation, options: OpenOptions) {
     this.#station = station
+    this.#options = options
+    this.bare = new BareFlow(
+      (contents) => this.#station.send(contents, this.#remotePort),
+      options.onReceived ?? (() => {}),
+    )
     this.connected = new Promise((resolve) => {
       this.#resolve = resolve
     })
@@ -51,6 +60,11 @@ class BarePeer implements Peer {
     this.#takeRemote(answer)
   }
 
+  async flow(): Promise<Flow> {
+    await this.connected
+    return this.#options.purpose === 'data' ? this.bare.messages : this.bare.packets
+  }
+
   async close(): Promise<void> {
     clearInterval(this.#timer)
     this.#station.forget(this.#remotePort)
@@ -58,7 +72,8 @@ class BarePeer implements Peer {
 
   handle(contents: Uint8Array): void {
     const what = contents[0]!
-    if (what === KEEPALIVE) this.#send(KEEPALIVE_ANSWER, KEEPALIVE_ANSWER_LENGTH)
+    if (what >= PACKET && what <= ACKNOWLEDGEMENT) this.bare.handle(contents)
+    else if (what === KEEPALIVE) this.#send(KEEPALIVE_ANSWER, KEEPALIVE_ANSWER_LENGTH)
     else if (what < FLIGHTS.length) this.#sendFlight(what + 1)
   }
 
@@ -129,15 +144,29 @@ class BareStation {
 function bind(closesWithLast: boolean): Promise<BareStation> {
   return new Promise((resolve) => {
     const socket = createSocket('udp4')
-    socket.bind(0, '127.0.0.1', () => resolve(new BareStation(socket, closesWithLast)))
+    socket.bind(0, '127.0.0.1', () => {
+      socket.setRecvBufferSize(RECEIVE_BUFFER)
+      resolve(new BareStation(socket, closesWithLast))
+    })
   })
 }
 
 export function bareSocketEach(): Stack {
-  return { open: async () => new BarePeer(await bind(true)) }
+  return { open: async (options) => new BarePeer(await bind(true), options), forward }
 }
 
 export function bareSharedSocket(): Stack {
   const station = bind(false)
-  return { open: async () => new BarePeer(await station) }
+  return { open: async (options) => new BarePeer(await station, options), forward }
+}
+
+function forward(publisher: Peer, subscribers: readonly Peer[]): void {
+  if (!(publisher instanceof BarePeer)) throw new Error('A peer of another stack')
+  const ways = subscribers.map((peer) => {
+    if (!(peer instanceof BarePeer)) throw new Error('A peer of another stack')
+    return peer.bare.packets
+  })
+  publisher.bare.onPacket = (payload) => {
+    for (const way of ways) way.send(payload)
+  }
 }

@@ -11,6 +11,7 @@ export class Station {
   readonly #socket: Socket
   readonly #router = new RtcRouter()
   readonly #listeners = new Map<Rtc, (event: RtcEvent) => void>()
+  #runsSoon = false
   #timer: NodeJS.Timeout | undefined
   #wakesAt = Number.POSITIVE_INFINITY
 
@@ -26,7 +27,10 @@ export class Station {
         destination: this.address,
         contents,
       })
-      this.#run()
+      // RFC 7983 section 7: a DTLS record
+      const [first = 0] = contents
+      if (first >= 20 && first <= 63) this.#runSoon()
+      else this.#run()
     })
   }
 
@@ -55,10 +59,26 @@ export class Station {
     this.#run()
   }
 
+  /** Gives a peer the time, for what is called next. It is polled in the run loop: from an event that is so, else call `changed`. */
+  advance(rtc: Rtc, now: number = performance.now()): void {
+    rtc.handleInput({ kind: 'timeout', now })
+    this.#router.changed(rtc)
+  }
+
   close(): void {
     clearTimeout(this.#timer)
     // what was given to it for sending is sent first
     this.#socket.close()
+  }
+
+  /** Records that are there at once are all taken before the peers are asked what to do: a data channel acknowledges them together. */
+  #runSoon(): void {
+    if (this.#runsSoon) return
+    this.#runsSoon = true
+    setImmediate(() => {
+      this.#runsSoon = false
+      this.#run()
+    })
   }
 
   #run(): void {

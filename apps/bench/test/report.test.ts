@@ -9,6 +9,9 @@ describe('a goal', () => {
     expect(isMet({ ...goal, measured: 2.5 })).toBe(false)
     expect(isMet({ ...goal, measured: 2.5, bound: 'at most' })).toBe(true)
     expect(isMet({ ...goal, measured: Number.NaN })).toBe(false)
+    expect(isMet({ ...goal, measured: 2.5, bound: 'at least' })).toBe(true)
+    expect(isMet({ ...goal, measured: 2.4, bound: 'at least' })).toBe(false)
+    expect(isMet({ ...goal, measured: Number.NaN, bound: 'at least' })).toBe(false)
   })
 
   it('is printed beside the measured value', () => {

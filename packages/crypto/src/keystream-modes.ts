@@ -56,6 +56,11 @@ export interface KeystreamGcm {
  * WebAssembly with vectors, or forbids it.
  */
 export function keystreamGcm(hashKey: Uint8Array): KeystreamGcm | undefined {
+  return kernelGcm(hashKey)
+}
+
+/** The same, for what lies in several buffers. */
+export function kernelGcm(hashKey: Uint8Array): KernelGcm | undefined {
   const kernel = packetKernel()
   return kernel === undefined ? undefined : new KernelGcm(kernel, hashKey)
 }
@@ -63,7 +68,7 @@ export function keystreamGcm(hashKey: Uint8Array): KeystreamGcm | undefined {
 /** The tables that the kernel holds: packets of one key mostly follow each other. */
 let loaded: Uint8Array | undefined
 
-class KernelGcm implements KeystreamGcm {
+export class KernelGcm implements KeystreamGcm {
   readonly #kernel: PacketKernel
   readonly #tables: Uint8Array
 
@@ -92,6 +97,53 @@ class KernelGcm implements KeystreamGcm {
     return true
   }
 
+  /** As `seal`, with the associated data, the plaintext and where ciphertext and tag go apart from each other. */
+  sealInto(
+    aad: Uint8Array,
+    plaintext: Uint8Array,
+    out: Uint8Array,
+    outAt: number,
+    keystream: Uint8Array,
+    at: number,
+  ): void {
+    const { length } = plaintext
+    assert(this.fits(aad.length, length), 'a packet that does not fit')
+    const { bytes } = this.#kernel
+    this.#loadTables()
+    bytes.set(aad, KERNEL_PAYLOAD_AT - aad.length)
+    bytes.set(plaintext, KERNEL_PAYLOAD_AT)
+    bytes.set(viewOf(keystream, at, at + 16 + length), KERNEL_KEYSTREAM_AT)
+    this.#kernel.seal(aad.length, length)
+    out.set(bytes.subarray(KERNEL_PAYLOAD_AT, KERNEL_PAYLOAD_AT + length + TAG_LENGTH), outAt)
+  }
+
+  /** The reverse, where the tag at the end of `sealed` matches. Else false, and `out` is as it was. */
+  openInto(
+    aad: Uint8Array,
+    sealed: Uint8Array,
+    out: Uint8Array,
+    outAt: number,
+    keystream: Uint8Array,
+    at: number,
+  ): boolean {
+    const length = sealed.length - TAG_LENGTH
+    assert(length >= 0 && this.fits(aad.length, length), 'a packet that does not fit')
+    const { bytes } = this.#kernel
+    this.#loadTables()
+    bytes.set(aad, KERNEL_PAYLOAD_AT - aad.length)
+    bytes.set(sealed, KERNEL_PAYLOAD_AT)
+    bytes.set(viewOf(keystream, at, at + 16 + length), KERNEL_KEYSTREAM_AT)
+    if (this.#kernel.open(aad.length, length) === 0) return false
+    out.set(bytes.subarray(KERNEL_PAYLOAD_AT, KERNEL_PAYLOAD_AT + length), outAt)
+    return true
+  }
+
+  #loadTables(): void {
+    if (loaded === this.#tables) return
+    this.#kernel.bytes.set(this.#tables)
+    loaded = this.#tables
+  }
+
   /** Copies the packet's first `end` bytes in, and the keystream of the payload, which ends at `length`. */
   #load(
     packet: Uint8Array,
@@ -103,10 +155,7 @@ class KernelGcm implements KeystreamGcm {
   ): void {
     assert(header <= length && this.fits(header, length), 'a packet that does not fit')
     const { bytes } = this.#kernel
-    if (loaded !== this.#tables) {
-      bytes.set(this.#tables)
-      loaded = this.#tables
-    }
+    this.#loadTables()
     bytes.set(viewOf(packet, 0, end), KERNEL_PAYLOAD_AT - header)
     const keystreamEnd = at + 16 + length - header
     bytes.set(viewOf(keystream, at, keystreamEnd), KERNEL_KEYSTREAM_AT)

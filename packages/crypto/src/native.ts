@@ -1,11 +1,12 @@
-import { assert, UsageError } from '@str0m/sans-io'
+import { UsageError } from '@str0m/sans-io'
 import { bytesOfLatin1, plain } from './bytes.ts'
 import { equalConstantTime } from './constant-time.ts'
-import { AEAD_NONCE_LENGTH, AEAD_TAG_LENGTH } from './aead-lengths.ts'
 import { fromBase64Url, toBase64Url } from './base64url.ts'
 import { p256Pkcs8, p256Spki } from './der.ts'
 import { type Curve, invalidSigningKey, type PublicKeyInfo, readP256Pkcs8, readSpki } from './key-format.ts'
 import { checkKeyLength } from './key-length.ts'
+import { nativeAead } from './native-aead.ts'
+import { nativeBlocks } from './native-blocks.ts'
 import { nativeHmac } from './native-hmac.ts'
 import {
   findNodeCrypto,
@@ -103,23 +104,12 @@ class NativeCrypto implements CryptoProvider {
 
   aead(algorithm: AeadAlgorithm, key: Uint8Array): Aead {
     checkKeyLength(algorithm, key)
-    return new NativeAead(this.#node, algorithm, key)
+    return nativeAead(this.#node, algorithm, this.#node.createSecretKey(key))
   }
 
   aesBlocks(key: Uint8Array): AesBlocks {
     checkKeyLength('aes', key)
-    const cipher = this.#node.createCipheriv(
-      `aes-${key.length * 8}-ecb`,
-      this.#node.createSecretKey(key),
-      null,
-    )
-    cipher.setAutoPadding(false)
-    return {
-      encrypt: (blocks) => {
-        assert(blocks.length % 16 === 0, 'blocks have 16 bytes each')
-        return plain(cipher.update(blocks))
-      },
-    }
+    return nativeBlocks(this.#node, `aes-${8 * key.length}-ecb`, this.#node.createSecretKey(key))
   }
 
   generateKeyExchange(group: KeyExchangeGroup): KeyExchange {
@@ -245,52 +235,6 @@ function ecJwk(curve: Curve, point: Uint8Array): NodeJwk {
     crv: JWK_CURVES[curve],
     x: toBase64Url(point.subarray(1, middle)),
     y: toBase64Url(point.subarray(middle)),
-  }
-}
-
-class NativeAead implements Aead {
-  readonly #node: NodeCrypto
-  readonly #algorithm: AeadAlgorithm
-  readonly #key: NodeKeyObject
-
-  constructor(node: NodeCrypto, algorithm: AeadAlgorithm, key: Uint8Array) {
-    this.#node = node
-    this.#algorithm = algorithm
-    this.#key = node.createSecretKey(key)
-  }
-
-  seal(nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array, out: Uint8Array, at: number): void {
-    assert(nonce.length === AEAD_NONCE_LENGTH, 'a nonce has 12 bytes')
-    assert(at + plaintext.length + AEAD_TAG_LENGTH <= out.length, 'no room for the sealed bytes')
-    const cipher = this.#node.createCipheriv(this.#algorithm, this.#key, nonce, {
-      authTagLength: AEAD_TAG_LENGTH,
-    })
-    cipher.setAAD(aad, { plaintextLength: plaintext.length })
-    const ciphertext = cipher.update(plaintext)
-    out.set(ciphertext, at)
-    cipher.final()
-    out.set(cipher.getAuthTag(), at + ciphertext.length)
-  }
-
-  open(nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array, out: Uint8Array, at: number): boolean {
-    assert(nonce.length === AEAD_NONCE_LENGTH, 'a nonce has 12 bytes')
-    const length = sealed.length - AEAD_TAG_LENGTH
-    if (length < 0) return false
-    assert(at + length <= out.length, 'no room for the opened bytes')
-    const decipher = this.#node.createDecipheriv(this.#algorithm, this.#key, nonce, {
-      authTagLength: AEAD_TAG_LENGTH,
-    })
-    decipher.setAuthTag(sealed.subarray(length))
-    decipher.setAAD(aad, { plaintextLength: length })
-    const plaintext = decipher.update(sealed.subarray(0, length))
-    try {
-      decipher.final()
-    } catch {
-      // the tag does not match
-      return false
-    }
-    out.set(plaintext, at)
-    return true
   }
 }
 

@@ -39,8 +39,8 @@ export interface Aead {
    */
   seal(nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array, out: Uint8Array, at: number): void
   /**
-   * Verifies and decrypts `sealed` (ciphertext and tag) into `out` at `at`: `sealed.length - 16` bytes.
-   * False, and `out` holds nothing of use, where the tag does not match or `sealed` is too short.
+   * Verifies and decrypts `sealed` (ciphertext and tag) into `out` at `at`: `sealed.length - 16` bytes. `sealed` may be a view of `out` that
+   * starts at `at`. False, and `out` is as it was, where the tag does not match or `sealed` is too short.
    */
   open(nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array, out: Uint8Array, at: number): boolean
 }

@@ -13,7 +13,7 @@ export interface ConnectedEvent {
   readonly srtp?: SrtpKeys
 }
 
-/** One record of application data. */
+/** One record of application data. `data` is a view of the datagram that it came in, decrypted in place. */
 export interface DataEvent {
   readonly type: 'data'
   readonly data: Uint8Array

@@ -1,6 +1,5 @@
 import type { Aead, CryptoProvider } from '@str0m/crypto'
 import { assert, writeU16 } from '@str0m/sans-io'
-import { NO_BYTES } from './bytes.ts'
 import type { CipherSuite } from './cipher-suites.ts'
 import type { TrafficKeys } from './key-schedule.ts'
 import { ReplayWindow } from './replay-window.ts'
@@ -120,8 +119,8 @@ export class ReadEpoch {
   }
 
   /**
-   * The plaintext of a record, `undefined` where it is not authentic. Only an authentic one moves the replay
-   * window, which is to be asked before.
+   * The plaintext of a record, in its place in the datagram; `undefined` where it is not authentic, and the datagram as it was. Only an authentic one
+   * moves the replay window, which is to be asked before.
    */
   open(datagram: Uint8Array, header: RecordHeader): Uint8Array | undefined {
     const protection = this.#protection
@@ -131,10 +130,9 @@ export class ReadEpoch {
     protection.prepare(header.type, header.epoch, header.sequence, length)
     // the peer's explicit nonce need not be its sequence number
     for (let i = 0; i < protection.explicitLength; i++) protection.nonce[4 + i] = datagram[header.start + i]!
-    const plaintext = length === 0 ? NO_BYTES : new Uint8Array(length)
     const sealed = datagram.subarray(start, header.end)
-    if (!protection.aead.open(protection.nonce, protection.aad, sealed, plaintext, 0)) return undefined
+    if (!protection.aead.open(protection.nonce, protection.aad, sealed, datagram, start)) return undefined
     this.#window.commit(header.sequence)
-    return plaintext
+    return datagram.subarray(start, start + length)
   }
 }

@@ -19,6 +19,8 @@ import type { DropReason, InboundStreamStatistics } from './statistics.ts'
 /** Streams that are received at once, without those of retransmissions: a browser sends two or three a section, an SFU some hundred. */
 export const MAX_RECEIVE_STREAMS = 1024
 
+const NONE: readonly Receiver[] = []
+
 /** One stream and the section that it belongs to. */
 export interface Receiver {
   readonly media: Media
@@ -157,7 +159,8 @@ export class Receivers {
   }
 
   /** Gives up what was waited for too long. Answers the receivers whose frames are to be polled. */
-  handleTimeout(now: Instant): Receiver[] {
+  handleTimeout(now: Instant): readonly Receiver[] {
+    if (this.#waiting.size === 0) return NONE
     const due: Receiver[] = []
     for (const receiver of this.#waiting) {
       if (receiver.stream.deadline > now) continue

@@ -339,6 +339,8 @@ export class Rtc {
       if (output !== undefined) return output
       const from = this.#transport.poll()
       if (from !== undefined) {
+        // nothing is queued before it
+        if (from.kind === 'transmit') return from
         this.#handleTransport(from)
         continue
       }

@@ -204,7 +204,8 @@ export class Transport {
 
   /** Sends an SCTP packet. Dropped where DTLS is not connected. */
   sendData(packet: Uint8Array): void {
-    if (!this.connected || this.#dtls === undefined) return
+    // the peer's goodbye may be in, and not polled yet
+    if (!this.connected || this.#dtls?.state !== 'connected') return
     this.#dtls.send(packet)
     this.#dtlsAt = Number.NEGATIVE_INFINITY
   }

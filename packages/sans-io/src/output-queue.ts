@@ -1,32 +1,43 @@
+/** Places that an empty queue keeps: what comes and goes one by one needs no memory anew. */
+const KEPT_PLACES = 32
+/** Places of what was taken, before they are given back while the queue is never empty. */
+const SPENT_PLACES = 1024
+
 /** A first-in first-out queue with constant-time ends, for the outputs that a machine has not yet been asked for. */
 export class OutputQueue<T> {
-  #items: (T | undefined)[] = []
+  /** What is queued lies from `#head` up to `#tail`; places around it are `undefined`. */
+  readonly #items: (T | undefined)[] = []
   #head = 0
+  #tail = 0
 
   get length(): number {
-    return this.#items.length - this.#head
+    return this.#tail - this.#head
   }
 
   push(item: T): void {
-    this.#items.push(item)
+    this.#items[this.#tail++] = item
   }
 
   shift(): T | undefined {
-    if (this.#head === this.#items.length) return undefined
-    const item = this.#items[this.#head]
-    this.#items[this.#head++] = undefined
-    if (this.#head === this.#items.length) {
-      this.#items.length = 0
-      this.#head = 0
-    } else if (this.#head >= 1024 && this.#head * 2 >= this.#items.length) {
+    const head = this.#head
+    if (head === this.#tail) return undefined
+    const item = this.#items[head]
+    this.#items[head] = undefined
+    this.#head = head + 1
+    if (this.#head === this.#tail) {
+      this.clear()
+    } else if (this.#head >= SPENT_PLACES && this.#head * 2 >= this.#tail) {
       this.#items.splice(0, this.#head)
+      this.#tail -= this.#head
       this.#head = 0
     }
     return item
   }
 
   clear(): void {
-    this.#items.length = 0
+    for (let i = this.#head; i < this.#tail; i++) this.#items[i] = undefined
+    if (this.#items.length > KEPT_PLACES) this.#items.length = 0
     this.#head = 0
+    this.#tail = 0
   }
 }
