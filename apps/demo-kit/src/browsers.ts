@@ -24,8 +24,8 @@ export function findBrowser(name: BrowserName): string | undefined {
   return PATHS[name].find((path) => path !== undefined && existsSync(path))
 }
 
-/** Starts a browser with a fake camera (of `fps` pictures a second) and a fake microphone, as a user would have real ones. */
-export function launch(name: BrowserName, fps?: number): Promise<Browser> {
+/** Starts a browser with a fake camera (of `fps` pictures a second) and a fake microphone, as a user would have real ones. `flags` are Chromium's. */
+export function launch(name: BrowserName, fps?: number, flags: readonly string[] = []): Promise<Browser> {
   const executablePath = findBrowser(name)!
   if (name === 'firefox') {
     return launchBrowser({
@@ -55,6 +55,7 @@ export function launch(name: BrowserName, fps?: number): Promise<Browser> {
         ? '--use-fake-device-for-media-stream'
         : `--use-fake-device-for-media-stream=fps=${fps}`,
       '--use-fake-ui-for-media-stream',
+      ...flags,
     ],
   })
 }

@@ -117,6 +117,28 @@ for (const name of ['chromium', 'firefox'] as const) {
   })
 }
 
+describe.skipIf(findBrowser('chromium') === undefined)(
+  '[browser] chromium with SNAP',
+  { timeout: 60_000 },
+  () => {
+    it('opens its data channels without a handshake, and they work', async () => {
+      const server = await startTestServer()
+      const browser = await launch('chromium', undefined, ['--enable-blink-features=WebRtcSctpSnap'])
+      try {
+        const page = await connectedPage(browser, server)
+        const offered = await page.evaluate(
+          () => (window as unknown as { peer: RTCPeerConnection }).peer.localDescription!.sdp,
+        )
+        expect(offered).toContain('a=sctp-init:')
+        expect(await page.evaluate(echoSizes, {}, [1, 1000, 100_000])).toEqual([1, 1000, 100_000])
+      } finally {
+        await browser.close()
+        await server.close()
+      }
+    })
+  },
+)
+
 async function say(page: Page, text: string, button: string): Promise<void> {
   await page.waitForFunction(() => !document.querySelector<HTMLButtonElement>('#send')!.disabled, {
     timeout: 20_000,

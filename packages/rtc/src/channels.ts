@@ -11,7 +11,7 @@ import { type Instant, NEVER, OutputQueue, UsageError } from '@str0m/sans-io'
 import { Channel, type ChannelId, type ChannelOwner, type ChannelState } from './channel.ts'
 import type { RtcEvent } from './events.ts'
 import { HoldBack } from './hold-back.ts'
-import type { RemoteData } from './session.ts'
+import { DEFAULT_SCTP_PORT, type RemoteData } from './session.ts'
 import type { ChannelStatistics } from './statistics.ts'
 
 /** A channel that is to be opened when an offer is answered. */
@@ -61,6 +61,10 @@ export class Channels implements ChannelOwner {
   #machine: DataChannels | undefined
   #remoteMaxMessageSize = 0
   #transportUp = false
+  /** Both sides want data channels. */
+  #agreed = false
+  /** The peer's INIT chunk, where its description had one. */
+  #peerInit: Uint8Array | undefined
   #ended = false
   #nextId: ChannelId = 0
   #now: Instant = 0
@@ -137,30 +141,50 @@ export class Channels implements ChannelOwner {
     }
   }
 
+  /**
+   * The INIT chunk that goes with a description (`a=sctp-init`, SNAP): where the peer's has one too, there is no handshake. `undefined` where the
+   * association is under way.
+   */
+  initChunk(): Uint8Array | undefined {
+    if (this.#agreed || this.#ended) return undefined
+    // who is who and the peer's port are not known yet; the one is told later, the other is hardly ever another
+    this.#machine ??= this.#make('client', DEFAULT_SCTP_PORT)
+    return this.#machine.initChunk()
+  }
+
   /** Takes what both sides agreed on. `role` is ours in DTLS. */
   negotiated(now: Instant, remote: RemoteData, role: 'client' | 'server'): void {
     this.setNow(now)
     this.#remoteMaxMessageSize = remote.maxMessageSize
-    if (this.#machine !== undefined || this.#ended) return
+    if (this.#agreed || this.#ended) return
+    this.#agreed = true
+    if (remote.sctpPort === DEFAULT_SCTP_PORT && this.#machine !== undefined) {
+      this.#machine.setRole(role)
+      this.#peerInit = remote.init
+    } else {
+      this.#machine = this.#make(role, remote.sctpPort)
+    }
+    if (this.#transportUp) this.#start()
+  }
+
+  #make(role: 'client' | 'server', remotePort: number): DataChannels {
     const { crypto, mtu, maxMessageSize } = this.#options
-    this.#machine = new DataChannels({
+    return new DataChannels({
       role,
       crypto,
-      remotePort: remote.sctpPort,
+      remotePort,
       maxPacketSize: mtu - DTLS_OVERHEAD,
-      ...(maxMessageSize === 0 ? {} : { maxMessageSize }),
+      maxMessageSize,
       // RFC 9653: DTLS protects better than a checksum
       zeroChecksum: true,
     })
-    if (this.#transportUp) this.#start()
   }
 
   /** The section of the data channels is gone, or the whole peer: all channels close. */
   end(now: Instant): void {
     this.setNow(now)
-    const machine = this.#machine
-    this.#ended ||= machine !== undefined
-    machine?.abort(now)
+    this.#ended ||= this.#agreed
+    if (this.#agreed) this.#machine?.abort(now)
     this.#touch()
     this.#closeAll()
   }
@@ -169,13 +193,14 @@ export class Channels implements ChannelOwner {
   transportConnected(now: Instant): void {
     this.setNow(now)
     this.#transportUp = true
-    if (this.#machine !== undefined) this.#start()
+    if (this.#agreed) this.#start()
   }
 
   /** Takes an SCTP packet. False where there is no one to take it. */
   handleReceive(now: Instant, contents: Uint8Array): boolean {
     this.setNow(now)
-    if (this.#machine === undefined || !this.#transportUp) return this.#early.keep({ contents })
+    if (!this.#agreed || !this.#transportUp || this.#machine === undefined)
+      return this.#early.keep({ contents })
     this.#machine.handleInput({ kind: 'receive', now: this.#now, contents })
     this.#touch()
     return true
@@ -183,7 +208,7 @@ export class Channels implements ChannelOwner {
 
   handleTimeout(now: Instant): void {
     this.setNow(now)
-    if (this.#machine === undefined || this.#at > this.#now) return
+    if (this.#machine === undefined || !this.#agreed || this.#at > this.#now) return
     this.#machine.handleInput({ kind: 'timeout', now: this.#now })
     this.#touch()
   }
@@ -292,7 +317,7 @@ export class Channels implements ChannelOwner {
   /** Hands a channel to the association. */
   #openOnStream(entry: Entry): void {
     const machine = this.#machine
-    if (machine === undefined) {
+    if (machine === undefined || !this.#agreed) {
       // the answer has refused data channels
       this.#forget(entry)
       return
@@ -311,9 +336,20 @@ export class Channels implements ChannelOwner {
   }
 
   #start(): void {
-    this.#machine?.connect(this.#now)
+    const machine = this.#machine
+    if (machine === undefined) return
+    const init = this.#peerInit
+    if (init === undefined || !this.#connectWith(machine, init)) machine.connect(this.#now)
     for (const { contents } of this.#early.release()) this.handleReceive(this.#now, contents)
     this.#touch()
+  }
+
+  /** Without a handshake, as far as both ends have described themselves. */
+  #connectWith(machine: DataChannels, init: Uint8Array): boolean {
+    const ours = machine.initChunk()
+    // some peers send back what they do not know
+    const isEcho = init.length === ours.length && init.every((byte, i) => byte === ours[i])
+    return !isEcho && machine.connectWith(this.#now, init)
   }
 
   #onEvent(event: DataChannelEvent): void {
@@ -372,7 +408,7 @@ export class Channels implements ChannelOwner {
   }
 
   #touch(): void {
-    if (this.#machine !== undefined) this.#at = Number.NEGATIVE_INFINITY
+    if (this.#agreed) this.#at = Number.NEGATIVE_INFINITY
   }
 }
 

@@ -9,6 +9,8 @@ export interface LocalTransport {
   readonly iceLite: boolean
   /** The sha-256 fingerprint of our certificate. */
   readonly fingerprint: string
+  /** What the data channels begin with (SNAP); `undefined` where they have begun. */
+  initChunk(): Uint8Array | undefined
 }
 
 /** The candidates stand in the first section alone, which all share (RFC 9143 section 7.2.1). */

@@ -16,8 +16,8 @@ import type { Codec } from './codec.ts'
 import type { Media } from './media.ts'
 import type { DropReason, InboundStreamStatistics } from './statistics.ts'
 
-/** Streams that are received at once: a browser sends two or three a section, an SFU some hundred. */
-export const MAX_RECEIVE_STREAMS = 512
+/** Streams that are received at once, without those of retransmissions: a browser sends two or three a section, an SFU some hundred. */
+export const MAX_RECEIVE_STREAMS = 1024
 
 const NONE: readonly Receiver[] = []
 

@@ -404,6 +404,7 @@ export class Rtc {
       candidates: this.#localCandidates,
       iceLite: this.#iceLite,
       fingerprint: this.#fingerprint,
+      initChunk: () => this.#channels.initChunk(),
     }
   }
 

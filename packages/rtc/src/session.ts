@@ -28,6 +28,7 @@ import {
   transportOf,
   writeSdp,
 } from '@str0m/sdp'
+import { fromBase64, toBase64 } from './base64.ts'
 import { codecsOf } from './codec.ts'
 import { type AnswerChoices, NO_CHOICES, type OfferedMedia, type OfferSummary } from './incoming-offer.ts'
 import { type LocalStream, Media, type MediaOwner, type NegotiatedMedia } from './media.ts'
@@ -77,6 +78,8 @@ export interface RemoteData {
   readonly sctpPort: number
   /** Bytes of the largest message that it takes; `Infinity`: any. */
   readonly maxMessageSize: number
+  /** Its INIT chunk (SNAP), where it sends one. */
+  readonly init?: Uint8Array | undefined
 }
 
 /** What a negotiation has come to. Nothing has changed before it is committed. */
@@ -100,7 +103,7 @@ export interface NegotiatedOffer extends Negotiated {
 }
 
 const NO_OTHER_PTS: ReadonlyMap<Pt, Pt> = new Map()
-const DEFAULT_SCTP_PORT = 5000
+export const DEFAULT_SCTP_PORT = 5000
 /** RFC 8841 section 6.1. */
 const DEFAULT_MAX_MESSAGE_SIZE = 65_536
 
@@ -220,6 +223,12 @@ export class Session {
             fillTransport(section, local, setup, index === first)
             known.streams = this.#fillStreams(section, known)
             if (isData(section)) {
+              // in an answer, to one who sends its own; in later ones it stays as it was
+              const { sctpInit, sctpPort = DEFAULT_SCTP_PORT } = offered
+              const snaps = sctpInit !== undefined && sctpPort === DEFAULT_SCTP_PORT
+              const init = snaps ? local.initChunk() : undefined
+              if (init !== undefined) section.sctpInit = toBase64(init)
+              else if (known.local.sctpInit !== undefined) section.sctpInit = known.local.sctpInit
               known.data = true
             } else {
               const direction = section.direction ?? 'sendrecv'
@@ -269,6 +278,8 @@ export class Session {
         this.freeMid(new Set(changes.added.map(({ mid }) => mid))),
         this.#maxMessageSize,
       )
+      const init = local.initChunk()
+      if (init !== undefined) section.sctpInit = toBase64(init)
       isNew.add(section)
       sections[free.shift() ?? sections.length] = section
     }
@@ -570,8 +581,12 @@ function isData({ kind }: MediaSection): boolean {
 /** What a section says of its sender's end, with the defaults of RFC 8841 sections 5.2 and 6.1. */
 function remoteData(section: MediaSection | undefined): RemoteData | undefined {
   if (section === undefined) return undefined
-  const { sctpPort = DEFAULT_SCTP_PORT, maxMessageSize = DEFAULT_MAX_MESSAGE_SIZE } = section
-  return { sctpPort, maxMessageSize: maxMessageSize === 0 ? Number.POSITIVE_INFINITY : maxMessageSize }
+  const { sctpPort = DEFAULT_SCTP_PORT, maxMessageSize = DEFAULT_MAX_MESSAGE_SIZE, sctpInit } = section
+  return {
+    sctpPort,
+    maxMessageSize: maxMessageSize === 0 ? Number.POSITIVE_INFINITY : maxMessageSize,
+    init: sctpInit === undefined ? undefined : fromBase64(sctpInit),
+  }
 }
 
 function invalid(what: 'offer' | 'answer', reason: string): UsageError {

@@ -3,7 +3,15 @@ import { UsageError } from '@str0m/sans-io'
 import { parseSdp } from '@str0m/sdp'
 import { describe, expect, it } from 'vitest'
 import { Candidate, type ChannelOptions, Rtc, type RtcOptions } from '../src/index.ts'
-import { eventsOf, PEER_ADDRESS, received, RTC_ADDRESS, rtcPair, seededCrypto } from './harness.ts'
+import {
+  eventsOf,
+  negotiatedPair,
+  PEER_ADDRESS,
+  received,
+  RTC_ADDRESS,
+  rtcPair,
+  seededCrypto,
+} from './harness.ts'
 
 interface Call {
   readonly a: Rtc
@@ -112,6 +120,48 @@ describe('data channels', () => {
       })
       expect(parseSdp(description.sdp).groups).toEqual([{ semantics: 'BUNDLE', mids: ['0', '1'] }])
     }
+  })
+
+  it('open without a handshake of their own, where both descriptions have an INIT chunk', () => {
+    const times = [true, false].map((snaps) => {
+      const change = (sdp: string): string => (snaps ? sdp : sdp.replace(/a=sctp-init:.*\r\n/g, ''))
+      const made = negotiatedPair({
+        seed: 5,
+        link: { latency: 50 },
+        change: (set) => set.addChannel('fast'),
+        offered: change,
+      })
+      const { a, b, pair } = made
+      pair.runUntil(() => a.connected && b.connected)
+      const connected = pair.now
+      pair.runUntil(() =>
+        [pair.a, pair.b].every(({ events }) => eventsOf(events, 'channelOpen').length === 1),
+      )
+      a.channels[0]!.write('hello')
+      pair.runUntil(() => eventsOf(pair.b.events, 'channelData').length === 1)
+      return pair.now - connected
+    })
+    // DATA_CHANNEL_OPEN, its acknowledgement and the message: three ways of 50 ms; the handshake takes two round trips more
+    expect(times[0]).toBeLessThanOrEqual(160)
+    expect(times[1]).toBeGreaterThanOrEqual(times[0]! + 100)
+  })
+
+  it('are not fooled by a peer that sends back what it does not know', () => {
+    const { a, b, pair } = negotiatedPair({ seed: 6, change: (set) => set.addChannel('x') })
+    void b
+    const offering = new Rtc()
+    const set = offering.createOffer()
+    set.addChannel('x')
+    const offer = set.apply()
+    const init = /a=sctp-init:.*/.exec(offer.sdp)![0]
+    const answer = new Rtc().acceptOffer({ type: 'offer', sdp: offer.sdp.replace(`${init}\r\n`, '') })
+    expect(answer.sdp).not.toContain('sctp-init')
+    offering.pendingChanges()!.acceptAnswer({
+      type: 'answer',
+      sdp: answer.sdp.replace('a=sctp-port:5000', `a=sctp-port:5000\r\n${init}`),
+    })
+    expect(offering.channels.length).toBe(1)
+    pair.runUntil(() => a.channels[0]?.state === 'open')
   })
 
   it('are opened from both sides, later too, and without an offer', () => {

@@ -44,20 +44,22 @@ function sendBoth(change: ChangeSet): void {
   change.addMedia('video', 'sendrecv')
 }
 
-/** Two `Rtc`, of which `a` has offered what `change` says, and a link between them. `answered` may change the answer on its way. */
+/** Two `Rtc`, of which `a` has offered what `change` says, and a link between them. `offered` and `answered` may change the descriptions on their way. */
 export function negotiatedPair({
   seed,
   link = {},
   a: aOptions = {},
   b: bOptions = {},
   change: offer = sendBoth,
-  answered = (answer) => answer,
+  offered = (sdp) => sdp,
+  answered = (sdp) => sdp,
 }: {
   readonly seed: number
   readonly link?: LinkOptions
   readonly a?: RtcOptions
   readonly b?: RtcOptions
   readonly change?: (change: ChangeSet) => unknown
+  readonly offered?: (sdp: string) => string
   readonly answered?: (sdp: string) => string
 }) {
   const a = new Rtc({ crypto: seededCrypto(2 * seed), ...aOptions })
@@ -66,7 +68,7 @@ export function negotiatedPair({
   b.addLocalCandidate(Candidate.host(PEER_ADDRESS, 'udp'))
   const change = a.createOffer()
   offer(change)
-  const { sdp } = b.acceptOffer(change.apply())
+  const { sdp } = b.acceptOffer({ type: 'offer', sdp: offered(change.apply().sdp) })
   a.pendingChanges()!.acceptAnswer({ type: 'answer', sdp: answered(sdp) })
   const pair = new Pair(a, b, { seed, link, receive: received })
   return { a, b, pair }

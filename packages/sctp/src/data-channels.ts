@@ -81,7 +81,7 @@ interface Channel {
 /** Data channels over one association, which it drives. */
 export class DataChannels implements Machine<DataChannelEvent> {
   readonly #association: SctpAssociation
-  readonly #parity: 0 | 1
+  #parity: 0 | 1
   readonly #channels = new Map<number, Channel>()
   readonly #events = new OutputQueue<DataChannelEvent>()
   /** Ids that a refused reset has left in doubt: never used again. */
@@ -103,6 +103,16 @@ export class DataChannels implements Machine<DataChannelEvent> {
   /** Starts the association. Both ends may. */
   connect(now: Instant): void {
     this.#association.connect(now)
+  }
+
+  /**
+   * Takes another role than the options gave: for one who had to make its INIT chunk before the roles were known. Throws a `UsageError`
+   * (`invalid-state`) once there is a channel.
+   */
+  setRole(role: 'client' | 'server'): void {
+    if (this.#channels.size > 0) throw new UsageError('invalid-state', 'the role is set before channels are')
+    this.#parity = role === 'client' ? 0 : 1
+    this.#nextId = this.#parity
   }
 
   /** Our INIT chunk, for `a=sctp-init`: see `SctpAssociation.initChunk`. */

@@ -28,9 +28,39 @@ export class FairQueue<T extends Queued> {
   push(item: T): void {
     item.pass = Math.max(item.pass, this.#virtual)
     item.turn = this.#turn++
+    this.#heap.push(item)
+    this.#rise(item, this.#heap.length - 1)
+  }
+
+  /** Takes the first out. */
+  pop(): void {
+    const last = this.#heap.pop()
+    if (last !== undefined && this.#heap.length > 0) this.#sink(last, 0)
+  }
+
+  /** Takes `item` out, wherever it stands. It is looked for. */
+  remove(item: T): void {
     const heap = this.#heap
-    let at = heap.length
-    heap.push(item)
+    const at = heap.indexOf(item)
+    if (at < 0) return
+    const last = heap.pop()!
+    if (last === item) return
+    this.#sink(last, at)
+    if (heap[at] === last) this.#rise(last, at)
+  }
+
+  /** `item` was served so many bytes. The first one then takes its place anew. */
+  serve(item: T, bytes: number): void {
+    this.#virtual = Math.max(this.#virtual, item.pass)
+    item.pass += bytes / item.weight
+    if (this.#heap[0] !== item) return
+    item.turn = this.#turn++
+    if (this.#heap.length > 1) this.#sink(item, 0)
+  }
+
+  /** `item` goes up from `at` to its place. */
+  #rise(item: T, at: number): void {
+    const heap = this.#heap
     while (at > 0) {
       const parent = (at - 1) >> 1
       if (!isBefore(item, heap[parent]!)) break
@@ -40,28 +70,9 @@ export class FairQueue<T extends Queued> {
     heap[at] = item
   }
 
-  /** Takes the first out. */
-  pop(): void {
-    const last = this.#heap.pop()
-    if (last === undefined || this.#heap.length === 0) return
-    this.#heap[0] = last
-    this.#sink()
-  }
-
-  /** `item` was served so many bytes. The first one then takes its place anew. */
-  serve(item: T, bytes: number): void {
-    this.#virtual = Math.max(this.#virtual, item.pass)
-    item.pass += bytes / item.weight
-    if (this.#heap[0] !== item) return
-    item.turn = this.#turn++
-    if (this.#heap.length > 1) this.#sink()
-  }
-
-  /** The first one goes down to its place. */
-  #sink(): void {
+  /** `item` goes down from `at` to its place. */
+  #sink(item: T, at: number): void {
     const heap = this.#heap
-    const item = heap[0]!
-    let at = 0
     for (;;) {
       let child = 2 * at + 1
       if (child >= heap.length) break

@@ -14,7 +14,7 @@ export interface SctpOptions {
   readonly maxPacketSize?: number
   /**
    * Bytes that may be held for reassembly and order, 65536 to 2³⁰. The peer is told 256 KiB at first, and more as it sends more in a
-   * round trip. Default 8 MiB.
+   * round trip. Default 8 MiB; it counts for no less than twice `maxMessageSize`.
    */
   readonly receiveWindow?: number
   /** Bytes of the largest message that is taken from the peer; a larger one ends the association. Default 1 MiB. */

@@ -4,6 +4,12 @@ import { FairQueue, type Queued } from './fair-queue.ts'
 /** Messages that may wait to be sent, at most, over all streams: what bounds empty ones. */
 export const MAX_QUEUED_MESSAGES = 65_536
 
+/**
+ * What the messages that are begun and not sent whole may be long together, as a share of the peer's window: a peer holds what has
+ * come of them until they are whole, with what its bookkeeping costs.
+ */
+const BEGUN_SHARE = 1 / 2
+
 /** A stream's share where several have something to send: that of a normal priority, RFC 8831 section 6.4. */
 const DEFAULT_WEIGHT = 256
 
@@ -37,6 +43,8 @@ export class OutgoingMessage {
   firstTsn = -1
   lastTsn = -1
   abandoned = false
+  /** Whether its length counts as begun and not sent whole. */
+  isBegun = false
 
   constructor(stream: OutgoingStream, now: Instant, ppid: number, data: Uint8Array, delivery: Delivery) {
     this.stream = stream
@@ -48,6 +56,11 @@ export class OutgoingMessage {
   }
 }
 
+/** A stream's place among those that wait to begin a message in fragments. */
+interface Waiting extends Queued {
+  readonly stream: OutgoingStream
+}
+
 /** One stream to the peer. */
 export class OutgoingStream implements Queued {
   readonly id: number
@@ -56,8 +69,10 @@ export class OutgoingStream implements Queued {
   nextSequence = 0
   /** The next message identifier of an unordered one, 32 bits. */
   nextUnordered = 0
-  /** The message that is being sent in fragments. */
+  /** The message that is being sent in fragments, or waits to be. */
   current: OutgoingMessage | undefined
+  /** Its place where it waits; `undefined` where none of its messages was long. */
+  waiting: Waiting | undefined
   pass = 0
   turn = 0
   weight: number = DEFAULT_WEIGHT
@@ -77,14 +92,25 @@ export class OutgoingStream implements Queued {
 /**
  * The messages that wait, and whose turn it is: with interleaving (RFC 8260) streams take turns by fragment, without by message.
  * Keeps the sum of what waits.
+ *
+ * If all streams began a long message at once, the peer's window would be full of parts before any was whole, and would never open
+ * again. So one in fragments waits until those that are begun leave room for all of it; in turn, by priority. One by itself
+ * always goes, and those of one fragment do not wait.
  */
 export class SendQueue {
   readonly #streams: Map<number, OutgoingStream> = new Map()
   readonly #ready: FairQueue<OutgoingStream> = new FairQueue()
   /** Without interleaving: the stream whose message is being sent. Nothing may come between its fragments. */
   #locked: OutgoingStream | undefined
+  /** Those whose next message is in fragments and may not begin yet. Where there are any, others are begun. */
+  readonly #waiting: FairQueue<Waiting> = new FairQueue()
+  /** The lengths of the messages that are begun, in fragments, and not sent whole. */
+  #begun = 0
+  #begunLimit = 0
   #bytes = 0
   #messages = 0
+  /** Bytes of user data that one fragment takes. */
+  fragmentSize: number = Number.POSITIVE_INFINITY
   /** Whether fragments of different messages may be mixed. */
   interleaving = false
   /** Streams whose buffered amount has fallen to their threshold, until taken. */
@@ -164,8 +190,7 @@ export class SendQueue {
         this.#ready.pop()
         stream.scheduled = false
       } else if (message.expiresAt > now) {
-        if (stream.current === undefined) this.#begin(stream, message)
-        return message
+        if (stream.current !== undefined || this.#begin(stream, message)) return message
       } else if (message.taken > 0) {
         if (!onExpired(message, now)) return message
       } else {
@@ -178,11 +203,47 @@ export class SendQueue {
     }
   }
 
-  #begin(stream: OutgoingStream, message: OutgoingMessage): void {
+  /** False where it has to wait. */
+  #begin(stream: OutgoingStream, message: OutgoingMessage): boolean {
     stream.current = message
-    if (this.interleaving) return
-    this.#ready.pop()
-    this.#locked = stream
+    if (!this.interleaving) {
+      this.#ready.pop()
+      this.#locked = stream
+      return true
+    }
+    if (message.data.length <= this.fragmentSize) return true
+    this.#wait(stream)
+    this.#admit()
+    return false
+  }
+
+  #wait(stream: OutgoingStream): void {
+    this.#ready.remove(stream)
+    stream.waiting ??= { stream, pass: 0, turn: 0, weight: 0 }
+    stream.waiting.weight = stream.weight
+    this.#waiting.push(stream.waiting)
+  }
+
+  /** Lets those begin that there is room for. */
+  #admit(): void {
+    for (let next = this.#waiting.top; next !== undefined; next = this.#waiting.top) {
+      const message = next.stream.current!
+      const { length } = message.data
+      if (this.#begun > 0 && this.#begun + length > this.#begunLimit) return
+      this.#waiting.pop()
+      this.#waiting.serve(next, length)
+      message.isBegun = true
+      this.#begun += length
+      this.#ready.push(next.stream)
+    }
+  }
+
+  /** The peer's window is or was `bytes`, without what is in flight or held. */
+  onPeerWindow(bytes: number): void {
+    const limit = bytes * BEGUN_SHARE
+    if (limit <= this.#begunLimit) return
+    this.#begunLimit = limit
+    this.#admit()
   }
 
   /** `length` bytes of the message that is current have gone into a chunk. */
@@ -197,12 +258,23 @@ export class SendQueue {
 
   /** The current message of a stream goes no further. */
   #finish(stream: OutgoingStream): void {
+    const message = stream.current
     stream.current = undefined
     this.#messages--
+    if (message?.isBegun === true) this.#makeRoom(stream, message)
     if (this.#locked !== stream) return
     this.#locked = undefined
     if (stream.queue.length > 0) this.#ready.push(stream)
     else stream.scheduled = false
+  }
+
+  /** `message` is done with. What its stream has next stands in line with the others, before one of them begins. */
+  #makeRoom(stream: OutgoingStream, message: OutgoingMessage): void {
+    message.isBegun = false
+    this.#begun -= message.data.length
+    stream.current = stream.queue.shift()
+    if (stream.current !== undefined && stream.current.data.length > this.fragmentSize) this.#wait(stream)
+    this.#admit()
   }
 
   /** Drops what has not been sent of a message that is given up. */

@@ -110,6 +110,9 @@ export class DataSender {
     this.#queue = options.queue
     this.#counters = options.counters
     this.#peerWindow = options.peerWindow
+    this.#queue.interleaving = options.interleaving
+    this.#queue.fragmentSize = options.maxPayload
+    this.#queue.onPeerWindow(options.peerWindow)
     this.#outstanding = new Outstanding(options.initialTsn)
     this.#pacer = new Pacer(options.maxPayload)
     this.#advancedTsn = this.#outstanding.ackedTsn
@@ -322,6 +325,7 @@ export class DataSender {
       this.#congestion.onAck(now, acked, flightBefore, sample ? this.#rackRtt : latest, min)
     }
     this.#peerWindow = Math.max(0, window - this.#flight)
+    this.#queue.onPeerWindow(window)
     this.#pace(now)
     this.#detectLoss(now)
     this.#advance(now)

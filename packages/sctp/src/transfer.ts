@@ -9,6 +9,9 @@ import type { Counters, SctpStatistics } from './statistics.ts'
 import { type ResetEvents, StreamResets } from './stream-resets.ts'
 import type { Extensions } from './wire/init.ts'
 
+/** The window holds the longest message so many times, for what its fragments cost beside their bytes, and what comes meanwhile. */
+const ROOM_FOR_LONGEST = 2
+
 /** What both ends agreed on in the handshake. */
 export type Agreement = Pick<
   CookieState,
@@ -57,7 +60,6 @@ export class Transfer {
     this.roundTrip = new RoundTrip(settings.rtoInitial, settings.rtoMin, settings.rtoMax)
     const interleaving = settings.interleaving && agreement.peerExtensions.interleaving
     const payload = maxPayload(settings.maxPacketSize, interleaving)
-    queue.interleaving = interleaving
     this.sender = new DataSender({
       initialTsn: agreement.localInitialTsn,
       peerWindow: agreement.peerWindow,
@@ -71,7 +73,7 @@ export class Transfer {
     })
     this.receiver = new DataReceiver({
       initialTsn: agreement.peerInitialTsn,
-      window: settings.receiveWindow,
+      window: Math.max(settings.receiveWindow, ROOM_FOR_LONGEST * settings.maxMessageSize),
       roundTrip: this.roundTrip,
       interleaving,
       maxMessageSize: settings.maxMessageSize,

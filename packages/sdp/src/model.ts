@@ -125,6 +125,8 @@ export interface MediaSection extends TransportAttributes {
   simulcast?: Simulcast
   sctpPort?: number
   maxMessageSize?: number
+  /** The SCTP INIT chunk of its sender (SNAP), in base64 as written. */
+  sctpInit?: string
   /** Attributes that this model has no place for, without their `a=`, in order. */
   attributes: string[]
 }

@@ -78,6 +78,7 @@ const MEDIA_ATTRIBUTES = new Set([
   'simulcast',
   'sctp-port',
   'max-message-size',
+  'sctp-init',
 ])
 /** Those of them that the grammar reads; the others are read by `attributes.ts`. */
 const GRAMMAR_ATTRIBUTES = new Set([
@@ -105,6 +106,7 @@ const SINGLE_ATTRIBUTES = new Set([
   'simulcast',
   'sctp-port',
   'max-message-size',
+  'sctp-init',
 ])
 const SETUPS = new Set<string>(['actpass', 'active', 'passive', 'holdconn'])
 /** RFC 8866 section 5.14: at least one format. The number of ports, for layered encodings, is read past. */
@@ -130,6 +132,7 @@ const FORMS: Readonly<Record<string, RegExp>> = {
   candidate: /^candidate:\S+ \d+ \S+ \d+ \S+ \d+ typ \S+.*$/,
   'sctp-port': /^sctp-port:\d{1,5}\s*$/,
   'max-message-size': /^max-message-size:\d{1,19}\s*$/,
+  'sctp-init': /^sctp-init:[A-Za-z0-9+/]{4,4096}={0,2}\s*$/,
   msid: /^msid:\S+( \S+)?\s*$/,
   group: /^group:\S+( \S+)*\s*$/,
 }
@@ -204,6 +207,8 @@ function readMedia(lines: Section): MediaSection {
   if (sctpPort !== undefined) section.sctpPort = readPort(sctpPort, Number(attributeValue(sctpPort)))
   const [maxMessageSize] = attributesOf(lines, 'max-message-size')
   if (maxMessageSize !== undefined) section.maxMessageSize = Number(attributeValue(maxMessageSize))
+  const [sctpInit] = attributesOf(lines, 'sctp-init')
+  if (sctpInit !== undefined) section.sctpInit = attributeValue(sctpInit)
   section.attributes = unknownAttributes(lines, MEDIA_ATTRIBUTES)
   return section
 }

@@ -73,6 +73,7 @@ function writeMedia(lines: string[], section: MediaSection): void {
   if (section.sctpPort !== undefined) lines.push(`a=sctp-port:${section.sctpPort}`)
   if (section.maxMessageSize !== undefined) lines.push(`a=max-message-size:${section.maxMessageSize}`)
   writeMoreFingerprints(lines, section)
+  if (section.sctpInit !== undefined) lines.push(`a=sctp-init:${section.sctpInit}`)
   for (const candidate of section.candidates) lines.push(`a=${candidate}`)
   for (const { stream, track } of section.msids) {
     lines.push(track === undefined ? `a=msid:${stream}` : `a=msid:${stream} ${track}`)

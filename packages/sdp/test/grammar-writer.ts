@@ -108,6 +108,7 @@ function media(section: MediaSection): MediaDescription {
   }
   writeSimulcast(section, description)
   // candidates, sources and streams are written as they are read: the grammar has them with fields that it would drop
+  if (section.sctpInit !== undefined) invalid.push({ value: `sctp-init:${section.sctpInit}` })
   for (const candidate of section.candidates) invalid.push({ value: candidate })
   for (const { stream, track } of section.msids) {
     invalid.push({ value: track === undefined ? `msid:${stream}` : `msid:${stream} ${track}` })
