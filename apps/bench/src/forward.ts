@@ -67,6 +67,7 @@ export async function measureForward({ quick, alone }: Settings): Promise<Sectio
         undefined,
         undefined,
         undefined,
+        undefined,
         100 * (1 - forwarded / (sent * subscribers)),
       ])
     }
@@ -77,7 +78,7 @@ export async function measureForward({ quick, alone }: Settings): Promise<Sectio
     title: `One publisher's packets of 1200 bytes forwarded to 1, 10 and 100 subscribers`,
     notes: [
       'CPU µs a forwarded packet, with what receiving it once takes. With sockets: of the whole process in the middle, one socket (werift: one each), some 10 000 packets a second.',
-      'Engine: peers in one process, no sockets; ratios to protecting alone, with a key for each subscriber: by our context, and by a one-shot AES-128-GCM of node:crypto.',
+      'Engine: peers in one process, no sockets; ratios to protecting alone, with a key for each subscriber: by our context, by it with opening the packet that came in, and by a one-shot AES-128-GCM of node:crypto.',
       `Packets/s: what one core would do. Buffers: byte buffers allocated for a forwarded packet, keystream for several at once with them. "Of floor": a one-shot cipher and a socket.`,
       ...leftOut,
     ],
@@ -88,6 +89,7 @@ export async function measureForward({ quick, alone }: Settings): Promise<Sectio
       'packets/s',
       'of floor',
       'of our cipher',
+      'with opening',
       "of Node's cipher",
       'buffers',
       'lost %',
@@ -98,9 +100,13 @@ export async function measureForward({ quick, alone }: Settings): Promise<Sectio
 }
 
 function engineRow(subscribers: number, found: ForwardEngineResult): { row: Cell[]; goals: Goal[] } {
-  const { engine = [], protect = [], 'node:crypto': node = [] } = found.times
+  const { engine = [], protect = [], unprotect = [], 'node:crypto': node = [] } = found.times
   const ours = pairedRatio(engine, protect)
   const nodes = pairedRatio(engine, node)
+  const bothWays = pairedRatio(
+    engine,
+    protect.map((time, i) => time + unprotect[i]! / subscribers),
+  )
   const cpu = median(engine)
   const bound = 'at most'
   const text = `forwarding to ${subscribers}`
@@ -112,6 +118,7 @@ function engineRow(subscribers: number, found: ForwardEngineResult): { row: Cell
       1e6 / cpu,
       undefined,
       ours,
+      bothWays,
       nodes,
       found.packetBuffers,
       100 * found.lost,

@@ -8,8 +8,11 @@ import type { NodeCrypto, NodeKeyObject } from './native-module.ts'
 import { NonceKeystream } from './nonce-keystream.ts'
 import type { Aead, AeadAlgorithm } from './provider.ts'
 
-/** A key is busy from its so-many-th packet on: a handshake's keys never are, and need no tables. */
-export const BUSY_AFTER = 8
+/**
+ * A key is busy from its so-many-th packet on. Its tables cost what some twenty packets save, and 2 KiB: those of a connection that is idle but for its
+ * heartbeats are not made for long.
+ */
+export const BUSY_AFTER = 32
 
 const BLOCK_CIPHERS = { 'aes-128-gcm': 'aes-128-ecb', 'aes-256-gcm': 'aes-256-ecb' } as const
 
