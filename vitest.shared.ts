@@ -13,3 +13,11 @@ export function project(name: string, test: ViteUserConfig['test'] = {}): ViteUs
     test: { name, include: ['test/**/*.test.ts'], testTimeout: 30_000, ...test },
   }
 }
+
+/**
+ * The same for an app that browsers are tested with. A browser encodes and decodes in real time: these come after all others, one file after the
+ * other, so that nothing else holds up a picture.
+ */
+export function browserProject(name: string): ViteUserConfig {
+  return project(name, { sequence: { groupOrder: 1 }, maxWorkers: 1 })
+}

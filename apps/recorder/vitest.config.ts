@@ -1,3 +1,3 @@
-import { project } from '../../vitest.shared.ts'
+import { browserProject } from '../../vitest.shared.ts'
 
-export default project('recorder')
+export default browserProject('recorder')
