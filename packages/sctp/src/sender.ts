@@ -305,7 +305,6 @@ export class DataSender {
     const before = outstanding.ackedTsn
     const flightBefore = this.#flight
     let acked = 0
-    const rackBefore = this.#rackSentAt
     for (let tsn = before + 1; tsn <= cumulative; tsn++) {
       const chunk = outstanding.at(tsn)
       acked += this.#ack(chunk, now)
@@ -315,26 +314,21 @@ export class DataSender {
     outstanding.ackedTsn = cumulative
     acked += this.#ackGaps(bytes, at, blocks, cumulative, now)
     if (this.#gapAcked > 0) this.#requireAgain()
-    const sample = this.#rackSentAt > rackBefore
     if (cumulative > before) {
       this.#roundTrip.progressed()
       this.#probed = false
       if (cumulative >= this.#recoveryTsn) this.#recovering = false
     }
     const { latest, min } = this.#roundTrip
+    // that of a chunk sent again may be of its first copy (RFC 9260 section 6.3.1, rule C5): only where there is no other
+    const rtt = latest || this.#rackRtt
     if (acked > 0) {
       this.#pacer.onDelivered(now, acked)
-      this.#congestion.onDelivered?.(
-        now,
-        acked,
-        this.#newlyLost,
-        flightBefore,
-        sample ? this.#rackRtt : latest,
-      )
+      this.#congestion.onDelivered?.(now, acked, this.#newlyLost, flightBefore, rtt)
       this.#newlyLost = 0
     }
     if (acked > 0 && !this.#recovering) {
-      this.#congestion.onAck(now, acked, flightBefore, sample ? this.#rackRtt : latest, min)
+      this.#congestion.onAck(now, acked, flightBefore, rtt, min)
     }
     this.#peerWindow = Math.max(0, window - this.#flight)
     this.#queue.onPeerWindow(window)

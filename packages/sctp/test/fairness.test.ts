@@ -117,7 +117,7 @@ describe('fairness', () => {
     for (const rtt of whole ? [20, 60] : [20]) {
       for (const queue of whole ? [65_536, 262_144, 1_048_576] : [65_536]) {
         for (const names of whole ? pairs : pairs.slice(0, 1)) {
-          const { one, two } = share(names, rtt, queue, whole ? 20_000 : 12_000)
+          const { one, two } = share(names, rtt, queue, whole ? 60_000 : 12_000)
           const row = (rows[`${rtt} ms, ${queue >> 10} KiB`] ??= {})
           row[names.join(' : ')] = `${(one * 100).toFixed(0)} : ${(two * 100).toFixed(0)}`
           if (whole) console.log(rtt, queue, names.join(' : '), row[names.join(' : ')])
