@@ -19,6 +19,8 @@ const CYCLE_GAINS: readonly number[] = [1.25, 0.75, 1, 1, 1, 1, 1, 1]
 /** Startup ends where the rate has not grown by this for so many rounds. */
 const FULL_GROWTH = 1.25
 const FULL_ROUNDS = 3
+/** Round trips after which what startup queued is gone, or never was there. */
+const DRAIN_ROUNDS = 5
 /** How long a least round-trip time counts, and how long the path is kept empty to find it anew, ms. */
 const MIN_RTT_LIFE = 10_000
 const PROBE_RTT_TIME = 200
@@ -125,12 +127,13 @@ export class Bbr implements CongestionController {
     }
     const hasQueue = this.#leastRtt > QUEUE_GROWTH * this.#minRtt
     if (this.#mode === 'startup') {
-      if (loss > STARTUP_LOSS && this.#lost >= STARTUP_LOST_PACKETS * this.#mtu) this.#mode = 'drain'
+      if (loss > STARTUP_LOSS && this.#lost >= STARTUP_LOST_PACKETS * this.#mtu) this.#enterDrain(now)
     } else if (Math.min(loss, this.#loss) > (hasQueue ? LOSS_WITH_QUEUE : LOSS_ALONE)) {
-      this.#rates = this.#rates.map((one) => one * LOSS_BETA)
+      // what was delivered all the same is there to be had
+      this.#rates = this.#rates.map((one) => Math.max(one * LOSS_BETA, Math.min(one, rate)))
     }
     this.#rate = Math.max(...this.#rates, this.#mtu / 100)
-    if (this.#mode === 'startup') this.#watchGrowth()
+    if (this.#mode === 'startup') this.#watchGrowth(now)
     if (this.#mode !== 'startup') {
       this.#window = Math.max(MIN_PACKETS * this.#mtu, WINDOW_GAIN * this.#pipe + 2 * this.#mtu)
     }
@@ -141,18 +144,18 @@ export class Bbr implements CongestionController {
     this.#wasIdle = false
   }
 
-  #watchGrowth(): void {
+  #watchGrowth(now: Instant): void {
     if (this.#wasIdle) return
     if (this.#rate >= this.#fullRate * FULL_GROWTH) {
       this.#fullRate = this.#rate
       this.#fullRounds = 0
     } else if (++this.#fullRounds >= FULL_ROUNDS) {
-      this.#mode = 'drain'
+      this.#enterDrain(now)
     }
   }
 
   #move(now: Instant, inFlight: number): void {
-    if (this.#mode === 'drain' && inFlight <= this.#pipe) this.#enterBandwidth(now)
+    if (this.#mode === 'drain' && this.#isDrained(now, inFlight)) this.#enterBandwidth(now)
     else if (this.#mode === 'bandwidth' && now - this.#phaseAt >= this.#minRtt) {
       this.#phase = (this.#phase + 1) % CYCLE_GAINS.length
       this.#phaseAt = now
@@ -164,6 +167,17 @@ export class Bbr implements CongestionController {
     } else if (this.#mode === 'roundTrip' && now - this.#phaseAt > PROBE_RTT_TIME + this.#minRtt) {
       this.#enterBandwidth(now)
     }
+  }
+
+  /** A rate that was measured too low would otherwise be halved for ever: what is in flight never falls to so little. */
+  #isDrained(now: Instant, inFlight: number): boolean {
+    if (inFlight <= Math.max(this.#pipe, MIN_PACKETS * this.#mtu)) return true
+    return now - this.#phaseAt > DRAIN_ROUNDS * this.#minRtt
+  }
+
+  #enterDrain(now: Instant): void {
+    this.#mode = 'drain'
+    this.#phaseAt = now
   }
 
   #enterBandwidth(now: Instant): void {

@@ -10,7 +10,7 @@ export interface CongestionController {
   onLoss(now: Instant): void
   /** The retransmission timer ran out. */
   onTimeout(now: Instant): void
-  /** Nothing was sent for a retransmission timeout. */
+  /** Nothing was sent for a retransmission timeout; called for each of them, before something is sent again. */
   onIdle(): void
   /**
    * As `onAck`, which is not called while a loss is mended; this one is called always, before it. `lost` bytes were found to be lost since

@@ -5,7 +5,7 @@
 //   established ─shutdown→ shutdownPending ─all acknowledged→ shutdownSent ─SHUTDOWN ACK→ closed
 //   established ─SHUTDOWN→ shutdownReceived ─all acknowledged→ shutdownAckSent ─SHUTDOWN COMPLETE→ closed
 
-import { ByteWriter, type Instant, type OutputQueue, readU32 } from '@str0m/sans-io'
+import { ByteWriter, type Instant, NEVER, type OutputQueue, readU32 } from '@str0m/sans-io'
 import { BackoffTimer } from './backoff-timer.ts'
 import { COOKIE_LIFE, CookieJar, type CookieState } from './cookie.ts'
 import type { CloseReason, SctpEvent } from './events.ts'
@@ -25,6 +25,8 @@ import { joinPadded, makeChunk, makeParameter } from './wire/packet.ts'
 import { TlvIterator } from './wire/tlv.ts'
 
 const EMPTY = new Uint8Array(0)
+/** T5-shutdown-guard, RFC 9260 section 9.2: in RTO.Max. */
+const GUARD_FACTOR = 5
 
 /** The state of an association, what it holds in that state, and the chunks that change it. */
 export class Lifecycle {
@@ -47,6 +49,8 @@ export class Lifecycle {
   #cookie: Uint8Array = EMPTY
   /** T1-init, T1-cookie or T2-shutdown: which one, the state says. */
   readonly #timer: BackoffTimer
+  /** T5-shutdown-guard: a peer that goes on sending would put the end off for ever. */
+  #guardAt: Instant = NEVER
   /** Timeouts in a row: RFC 9260 section 8.1. */
   #errors = 0
   /** Cookies of this handshake that the peer called stale. */
@@ -89,7 +93,7 @@ export class Lifecycle {
 
   /** When `onTimer` is next to be called. */
   get nextAt(): Instant {
-    return this.#timer.at
+    return Math.min(this.#timer.at, this.#guardAt)
   }
 
   /** Our INIT chunk, whole: always the same. */
@@ -139,6 +143,7 @@ export class Lifecycle {
 
   /** T1-init, T1-cookie or T2-shutdown may have run out. */
   onTimer(): void {
+    if (this.#guardAt <= this.#now) return this.#giveUp()
     if (this.#timer.at > this.#now) return
     if (!this.#timer.again(this.#now)) return this.#end('timeout')
     if (this.state === 'cookieWait') this.#sendInit()
@@ -151,7 +156,10 @@ export class Lifecycle {
   /** The peer did not answer in time: RFC 9260 section 8.1. */
   countError(): void {
     this.#errors++
-    if (this.#errors <= this.#settings.maxRetransmissions || this.state === 'closed') return
+    if (this.#errors > this.#settings.maxRetransmissions && this.state !== 'closed') this.#giveUp()
+  }
+
+  #giveUp(): void {
     this.#outbox.sendAlone(this.peerTag, ChunkType.abort)
     this.#end('timeout')
   }
@@ -322,6 +330,7 @@ export class Lifecycle {
     if (!transfer.sender.isDrained) return
     if (this.state === 'shutdownPending') {
       this.state = 'shutdownSent'
+      this.#guardAt = this.#now + GUARD_FACTOR * this.#settings.rtoMax
       this.#sendShutdown()
     } else {
       this.state = 'shutdownAckSent'
@@ -390,6 +399,7 @@ export class Lifecycle {
     this.#outbox.clearControl()
     this.#cookie = EMPTY
     this.#timer.stop()
+    this.#guardAt = NEVER
     this.heartbeat.stop()
     this.#events.push({ type: 'closed', reason })
   }

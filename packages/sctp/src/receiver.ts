@@ -19,6 +19,14 @@ import type { TlvIterator } from './wire/tlv.ts'
 
 /** Packets with data that one acknowledgement may wait for, RFC 9260 section 6.2. */
 const PACKETS_PER_SACK = 2
+/**
+ * As many where they come faster than `SPEED_TIME` ms one after the other and nothing was lost in the last `CALM_PACKETS`, so that the
+ * window of a sender that counts acknowledgements is past its growth. More than the RFC's two: to encrypt and send one costs both ends as
+ * much as a packet with data does.
+ */
+const PACKETS_PER_SACK_AT_SPEED = 4
+const SPEED_TIME = 1
+const CALM_PACKETS = 1024
 /** What is held never exceeds the window this many times, not even for the chunk that is next in order. */
 const MAX_WINDOW_FACTOR = 2
 
@@ -53,6 +61,10 @@ export class DataReceiver {
   readonly #header: number
   /** Packets with data since the last SACK. */
   #packets = 0
+  /** When the first of them came. */
+  #firstAt: Instant = 0
+  /** Packets with data since there was a gap. */
+  #calm = 0
   #immediate = false
   #sackAt: Instant = NEVER
   /** An incoming reset that waits for its last TSN (RFC 6525 section 5.2.2, E2). */
@@ -137,7 +149,12 @@ export class DataReceiver {
     this.#packetBytes += length
     const hadGaps = this.#tsns.hasGaps
     this.#tsns.add(tsn)
-    if (hadGaps || this.#tsns.hasGaps || (flags & DataFlag.immediate) !== 0) this.#immediate = true
+    if (hadGaps || this.#tsns.hasGaps) {
+      this.#immediate = true
+      this.#calm = 0
+    } else if ((flags & DataFlag.immediate) !== 0) {
+      this.#immediate = true
+    }
     if (stream >= this.#options.inboundStreams) {
       // RFC 9260 section 6.5: acknowledged, and reported
       countDrop(counters, 'bad-stream')
@@ -169,8 +186,20 @@ export class DataReceiver {
     this.#packets++
     this.#tuner.onData(now, this.#packetBytes, this.#options.roundTrip.smoothed)
     this.#packetBytes = 0
-    if (this.#packets >= PACKETS_PER_SACK) this.#immediate = true
-    else this.#sackAt = Math.min(this.#sackAt, now + this.#options.sackDelay)
+    this.#calm++
+    if (this.#packets === 1) this.#firstAt = now
+    const { sackDelay } = this.#options
+    if (this.#packets < PACKETS_PER_SACK) {
+      this.#sackAt = Math.min(this.#sackAt, now + sackDelay)
+    } else if (
+      this.#packets < PACKETS_PER_SACK_AT_SPEED &&
+      this.#calm >= CALM_PACKETS &&
+      now - this.#firstAt < SPEED_TIME
+    ) {
+      this.#sackAt = Math.min(this.#sackAt, now + Math.min(SPEED_TIME, sackDelay))
+    } else {
+      this.#immediate = true
+    }
   }
 
   /** Takes the FORWARD TSN (RFC 3758 section 3.6) or I-FORWARD-TSN (RFC 8260 section 2.3.1) that `at` stands at. */

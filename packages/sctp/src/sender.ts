@@ -22,6 +22,8 @@ const REORDER_THRESHOLD = 3
 /** The window for reordering, as a share of the least round-trip time, and how far it may widen. */
 const REORDER_SHARE = 1 / 4
 const MAX_REORDER_WIDENING = 16
+/** Halvings after which any window is a small one. */
+const MAX_IDLE_STEPS = 16
 const NO_BYTES = new Uint8Array(0)
 
 export interface SenderOptions {
@@ -190,8 +192,7 @@ export class DataSender {
       this.#write(writer, chunk, now)
     }
     if (this.#flight === 0 && this.#outstanding.count === 0 && this.#lastSentAt + this.#roundTrip.rto < now) {
-      if (this.#lastSentAt > Number.NEGATIVE_INFINITY) this.#congestion.onIdle()
-      this.#lastSentAt = now
+      this.#leaveIdle(now)
     }
     for (;;) {
       const message = this.#queue.current(now, this.#onExpired)
@@ -200,6 +201,16 @@ export class DataSender {
       if (writer.room < this.#header + length || !this.#maySendNew(length)) return
       this.#writeNew(writer, message, length, now)
     }
+  }
+
+  /** RFC 9260 section 7.2.1: the window shrinks once for each timeout in which nothing was sent. */
+  #leaveIdle(now: Instant): void {
+    if (this.#lastSentAt > Number.NEGATIVE_INFINITY) {
+      const times = Math.min(MAX_IDLE_STEPS, (now - this.#lastSentAt) / this.#roundTrip.rto)
+      for (let i = 1; i <= times; i++) this.#congestion.onIdle()
+      this.#pacer.forget()
+    }
+    this.#lastSentAt = now
   }
 
   #writeNew(writer: PacketWriter, message: OutgoingMessage, length: number, now: Instant): void {
@@ -294,7 +305,6 @@ export class DataSender {
     const before = outstanding.ackedTsn
     const flightBefore = this.#flight
     let acked = 0
-    const rackBefore = this.#rackSentAt
     for (let tsn = before + 1; tsn <= cumulative; tsn++) {
       const chunk = outstanding.at(tsn)
       acked += this.#ack(chunk, now)
@@ -304,25 +314,21 @@ export class DataSender {
     outstanding.ackedTsn = cumulative
     acked += this.#ackGaps(bytes, at, blocks, cumulative, now)
     if (this.#gapAcked > 0) this.#requireAgain()
-    const sample = this.#rackSentAt > rackBefore
     if (cumulative > before) {
       this.#roundTrip.progressed()
       this.#probed = false
       if (cumulative >= this.#recoveryTsn) this.#recovering = false
     }
     const { latest, min } = this.#roundTrip
+    // that of a chunk sent again may be of its first copy (RFC 9260 section 6.3.1, rule C5): only where there is no other
+    const rtt = latest || this.#rackRtt
     if (acked > 0) {
-      this.#congestion.onDelivered?.(
-        now,
-        acked,
-        this.#newlyLost,
-        flightBefore,
-        sample ? this.#rackRtt : latest,
-      )
+      this.#pacer.onDelivered(now, acked)
+      this.#congestion.onDelivered?.(now, acked, this.#newlyLost, flightBefore, rtt)
       this.#newlyLost = 0
     }
     if (acked > 0 && !this.#recovering) {
-      this.#congestion.onAck(now, acked, flightBefore, sample ? this.#rackRtt : latest, min)
+      this.#congestion.onAck(now, acked, flightBefore, rtt, min)
     }
     this.#peerWindow = Math.max(0, window - this.#flight)
     this.#queue.onPeerWindow(window)
@@ -543,6 +549,7 @@ export class DataSender {
     this.#counters.timeouts++
     this.#roundTrip.backOff()
     this.#congestion.onTimeout(now)
+    this.#pacer.forget()
     this.#recoveryTsn = this.#outstanding.nextTsn - 1
     this.#recovering = false
     this.#probeAt = NEVER

@@ -1,5 +1,5 @@
 import { portableCrypto } from '@str0m/crypto'
-import { ByteWriter, readU32 } from '@str0m/sans-io'
+import { ByteWriter, readU16, readU32 } from '@str0m/sans-io'
 import { describe, expect, it } from 'vitest'
 import { SctpAssociation } from '../src/index.ts'
 import { CauseCode, ChunkType, FLAG_T, ParameterType } from '../src/wire/constants.ts'
@@ -59,6 +59,24 @@ describe('restart (RFC 9260 section 5.2.4)', () => {
     expect(peer.machine.state).toBe('shutdownAckSent')
   })
 
+  it('while shutting down, with a cookie from before: SHUTDOWN ACK to the old, an ERROR to the new', () => {
+    const peer = new HandPeer(1)
+    const init = makeChunk(ChunkType.init, 0, writeInit(peerInit(500, { initiateTag: 77 })))
+    const { value } = peer.receive(packet(0, init)).flatMap(chunksOf)[0]!
+    const cookie = value.slice(20, 20 + new DataView(value.buffer).getUint16(18) - 4)
+    const shutdown = makeChunk(ChunkType.shutdown, 0, new ByteWriter(4).u32(peer.theirTsn - 1).finish())
+    expect(typesOf(peer.say(shutdown))).toEqual([ChunkType.shutdownAck])
+    const answers = peer.receive(packet(readU32(value, 0), makeChunk(ChunkType.cookieEcho, 0, cookie)))
+    expect(answers.flatMap(chunksOf).map(({ type }) => type)).toEqual([
+      ChunkType.shutdownAck,
+      ChunkType.error,
+    ])
+    expect(readU32(answers[1]!, 4)).toBe(77)
+    // Cookie Received While Shutting Down
+    expect(readU16(answers[1]!, 16)).toBe(10)
+    expect(peer.machine.state).toBe('shutdownAckSent')
+  })
+
   it('C: a cookie of an earlier handshake, without tie tags, changes nothing', () => {
     const machine = new SctpAssociation({ crypto: seededCrypto(3) })
     const say = (contents: Uint8Array) => {
@@ -74,6 +92,23 @@ describe('restart (RFC 9260 section 5.2.4)', () => {
     expect(machine.state).toBe('established')
     expect(say(packet(first!.tag, makeChunk(ChunkType.cookieEcho, 0, first!.cookie)))).toEqual([])
     expect(machine.statistics.dropped['bad-cookie']).toBe(1)
+  })
+})
+
+describe('T5-shutdown-guard (RFC 9260 section 9.2)', () => {
+  it('a peer that goes on sending instead of ending does not put the end off for ever', () => {
+    const peer = new HandPeer(1, { rtoMax: 1000 })
+    peer.machine.shutdown(0)
+    expect(typesOf(peer.wait(0))).toEqual([ChunkType.shutdown])
+    let last: Chunk[] = []
+    for (let i = 0; i < 60 && peer.machine.state !== 'closed'; i++) {
+      expect(peer.machine.state).toBe('shutdownSent')
+      peer.say(dataChunk(1 + i, 0, i, BEGIN_END, Uint8Array.of(1)))
+      last = peer.wait(100)
+    }
+    expect(peer.now).toBe(5000)
+    expect(typesOf(last)).toContain(ChunkType.abort)
+    expect(peer.events.at(-1)).toEqual({ type: 'closed', reason: 'timeout' })
   })
 })
 

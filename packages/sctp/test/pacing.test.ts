@@ -62,13 +62,20 @@ describe('pacing', () => {
     expect(sent).toBeLessThan(1_000_000 + 11 * MTU)
   })
 
-  it('holds nothing up on a short path, and forgets old credit', () => {
+  it('a short path gets what it has shown to take, and a half more; old credit is forgotten', () => {
     const pacer = new Pacer(MTU)
     pacer.setRate(0, 1, 1)
-    for (let i = 0; i < 1000; i++) {
-      expect(pacer.maySend(0)).toBe(true)
-      pacer.onSent(MTU)
+    const perMs: number[] = []
+    for (let now = 0; now < 14; now++) {
+      let sent = 0
+      for (; pacer.maySend(now); sent += MTU) pacer.onSent(MTU)
+      perMs.push(sent)
+      pacer.onDelivered(now, sent)
     }
+    expect(perMs[0]).toBeLessThan(34_000)
+    expect(perMs[2]).toBeLessThan(75_000)
+    expect(perMs[13]).toBeGreaterThan(1_000_000)
+    pacer.forget()
     pacer.setRate(0, 1000, 50)
     let burst = 0
     for (; pacer.maySend(1e6); burst++) pacer.onSent(MTU)
@@ -143,5 +150,69 @@ describe('congestion controllers', () => {
     pair.runUntil(() => messagesOf(pair.b.events).length === sent, 60_000)
     expect(a.statistics.congestionWindow).toBeLessThan(500_000)
     pair.runFor(15_000)
+  })
+})
+
+describe('bursts', () => {
+  /** The most bytes that a machine hands out within a ms, from `from` to `to`. */
+  function worst(sent: readonly { readonly now: number; readonly bytes: number }[]): number {
+    let most = 0
+    let sum = 0
+    let first = 0
+    for (const { now, bytes } of sent) {
+      sum += bytes
+      for (; sent[first]!.now <= now - 1; first++) sum -= sent[first]!.bytes
+      most = Math.max(most, sum)
+    }
+    return most
+  }
+
+  it.each([0, 0.05, 0.5, 1.2])(
+    'a fresh association sends 256 KiB over a path of %d ms without flooding it',
+    (latency) => {
+      for (const idle of [0, 30_000]) {
+        const { pair, a, b } = connected(4, { latency }, { heartbeatInterval: Number.POSITIVE_INFINITY })
+        if (idle > 0) {
+          for (let i = 0; i < 20; i++) a.send(pair.now, 0, 53, numbered(i, 262_144))
+          pair.runUntil(() => b.statistics.messagesReceived === 20, 500)
+          pair.runFor(idle)
+        }
+        const start = pair.now
+        const before = b.statistics.messagesReceived
+        a.send(start, 0, 53, numbered(1, 262_144))
+        const sent: { now: number; bytes: number }[] = []
+        let last = pair.aToB.statistics.sent
+        while (b.statistics.messagesReceived === before) {
+          pair.runFor(0.05)
+          const { sent: count } = pair.aToB.statistics
+          sent.push({ now: pair.now, bytes: (count - last) * 1191 })
+          last = count
+        }
+        expect(worst(sent.filter(({ now }) => now <= start + 1))).toBeLessThanOrEqual(70_000)
+        expect(worst(sent)).toBeLessThanOrEqual(135_000)
+        expect(pair.now - start).toBeLessThan(6 + 12 * latency)
+      }
+    },
+  )
+
+  it('what a path has shown it can take, it gets', () => {
+    const { pair, a, b } = connected(5, { latency: 0.1 }, { sendBuffer: 64 << 20 })
+    for (let i = 0; i < 80; i++) a.send(pair.now, 0, 53, numbered(i, 262_144))
+    const start = pair.now
+    pair.runUntil(() => b.statistics.messagesReceived === 80, 1000)
+    expect((80 * 262_144) / (pair.now - start)).toBeGreaterThan(300_000)
+  })
+
+  it('after idleness the window is as at first, whatever it was', () => {
+    for (const make of [() => new Cubic(MTU), () => new NewReno(MTU)]) {
+      const { pair, a, b } = connected(6, { latency: 20 }, { congestion: make, sendBuffer: 64 << 20 })
+      for (let i = 0; i < 30; i++) a.send(pair.now, 0, 53, numbered(i, 262_144))
+      pair.runUntil(() => b.statistics.messagesReceived === 30, 60_000)
+      expect(a.statistics.congestionWindow).toBeGreaterThan(40 * MTU)
+      pair.runFor(20_000)
+      a.send(pair.now, 0, 53, numbered(1, 100))
+      pair.runFor(1)
+      expect(a.statistics.congestionWindow).toBeLessThanOrEqual(10 * MTU)
+    }
   })
 })
