@@ -6,8 +6,8 @@ import { type Flow, HIGH_WATER, LOW_WATER } from './stack.ts'
 
 /** First bytes of datagrams. */
 export const PACKET = 210
-export const SEGMENT = 211
-export const LAST_SEGMENT = 212
+const SEGMENT = 211
+const LAST_SEGMENT = 212
 export const ACKNOWLEDGEMENT = 213
 
 const TAG_LENGTH = 16
@@ -23,7 +23,7 @@ const WINDOW = 256
 /** RFC 9260 section 6.2: at least every second one is acknowledged. */
 const ACKNOWLEDGED_EACH = 2
 
-export function seal(kind: number, number: number, payload: Uint8Array): Uint8Array {
+function seal(kind: number, number: number, payload: Uint8Array): Uint8Array {
   const packet = new Uint8Array(HEADER_LENGTH + payload.length + TAG_LENGTH)
   const header = packet.subarray(0, HEADER_LENGTH)
   header[0] = kind
@@ -36,7 +36,7 @@ export function seal(kind: number, number: number, payload: Uint8Array): Uint8Ar
   return packet
 }
 
-export function open(packet: Uint8Array): Uint8Array {
+function open(packet: Uint8Array): Uint8Array {
   const header = packet.subarray(0, HEADER_LENGTH)
   const decipher = createDecipheriv(ALGORITHM, KEY, header, { authTagLength: TAG_LENGTH })
   decipher.setAAD(header)

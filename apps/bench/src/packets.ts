@@ -4,7 +4,7 @@ export const PACKET_LENGTH = 1200
 export const HEADER_LENGTH = 12
 
 /** Bytes of the payload of such a packet. */
-export const PAYLOAD_LENGTH: number = PACKET_LENGTH - HEADER_LENGTH
+const PAYLOAD_LENGTH: number = PACKET_LENGTH - HEADER_LENGTH
 /** What a stack is told to take: such a packet with header extensions and a tag. */
 export const MTU = 1300
 

@@ -7,7 +7,7 @@ const CONNECT_TIMEOUT = 60_000
 const ROUND_TIMEOUT = 30_000
 
 /** A pair of processes that are connected, from the one that runs the benchmarks. */
-export class Traffic {
+class Traffic {
   readonly #child: ChildProcess
 
   private constructor(child: ChildProcess) {
