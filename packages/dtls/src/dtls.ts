@@ -146,6 +146,31 @@ export class Dtls implements Machine<DtlsEvent> {
    * (more than `maxDataLength`), or `sequence-exhausted` after 2⁴⁸ records.
    */
   send(data: Uint8Array): void {
+    const write = this.#writable(data)
+    const datagram = new Uint8Array(write.overhead + data.length)
+    write.seal(ContentType.applicationData, DTLS_1_2, plainBytes(data), datagram, 0)
+    this.#transmit(datagram)
+  }
+
+  /**
+   * The same, where `data` lies in a buffer with room for the record around it: up to `RECORD_HEADROOM` bytes before it and `RECORD_TAILROOM` after it,
+   * which nothing else uses. It is encrypted where it is, and the buffer goes out. Without that room it is copied.
+   */
+  sendInPlace(data: Uint8Array): void {
+    const write = this.#writable(data)
+    const { buffer, byteOffset, length } = data
+    const start = byteOffset - write.headroom
+    if (start < 0 || start + write.overhead + length > buffer.byteLength) {
+      this.send(data)
+      return
+    }
+    const datagram = new Uint8Array(buffer, start, write.overhead + length)
+    write.seal(ContentType.applicationData, DTLS_1_2, plainBytes(data), datagram, 0)
+    this.#transmit(datagram)
+  }
+
+  /** What a record of `data` is written with. Throws as `send` does. */
+  #writable(data: Uint8Array): WriteEpoch {
     const session = this.#session
     if (session === undefined) throw notConnected('send')
     const { write } = session
@@ -158,9 +183,7 @@ export class Dtls implements Machine<DtlsEvent> {
     if (write.exhausted) {
       throw new UsageError('sequence-exhausted', 'All sequence numbers are used up: make a new connection')
     }
-    const datagram = new Uint8Array(write.overhead + data.length)
-    write.seal(ContentType.applicationData, DTLS_1_2, plainBytes(data), datagram, 0)
-    this.#transmit(datagram)
+    return write
   }
 
   /**

@@ -10,6 +10,7 @@ export type { ClosedEvent, ClosedReason, ConnectedEvent, DataEvent, DtlsEvent } 
 export type { Fingerprint, FingerprintAlgorithm } from './fingerprint.ts'
 export type { DtlsOptions } from './options.ts'
 export type { PeerCertificate } from './peer-certificate.ts'
+export { RECORD_HEADROOM, RECORD_TAILROOM } from './record-protection.ts'
 export type { SrtpKeys, SrtpProfile } from './srtp-profiles.ts'
 export type { DropReason, DtlsStatistics } from './statistics.ts'
 export type { WebCryptoKey, WebCryptoKeyPair } from './web-crypto.ts'

@@ -17,6 +17,9 @@ const NONCE_LENGTH = 12
 /** RFC 5288 section 3: sent with each record; here it is the epoch and the sequence number. */
 const EXPLICIT_NONCE_LENGTH = 8
 const AAD_LENGTH = 13
+/** The most bytes of a record before its plaintext, and after it. */
+export const RECORD_HEADROOM: number = RECORD_HEADER_LENGTH + EXPLICIT_NONCE_LENGTH
+export const RECORD_TAILROOM: number = TAG_LENGTH
 
 /** The AEAD of one direction of an epoch: nonces and additional data, RFC 5246 section 6.2.3.3. */
 class Protection {
@@ -54,6 +57,8 @@ export class WriteEpoch {
   readonly epoch: number
   /** Bytes that a record adds to its plaintext. */
   readonly overhead: number
+  /** Those of them before the plaintext; the others come after it. */
+  readonly headroom: number
   readonly #protection: Protection | undefined
   #sequence: number
 
@@ -64,9 +69,8 @@ export class WriteEpoch {
     if (protection !== undefined) {
       this.#protection = new Protection(protection.crypto, protection.suite, protection.keys)
     }
-    this.overhead =
-      RECORD_HEADER_LENGTH +
-      (this.#protection === undefined ? 0 : this.#protection.explicitLength + TAG_LENGTH)
+    this.headroom = RECORD_HEADER_LENGTH + (this.#protection?.explicitLength ?? 0)
+    this.overhead = this.headroom + (this.#protection === undefined ? 0 : TAG_LENGTH)
   }
 
   /** Whether all sequence numbers are used up: not one more record may be made. */
@@ -79,7 +83,10 @@ export class WriteEpoch {
     if (sequence > this.#sequence) this.#sequence = sequence
   }
 
-  /** Writes a whole record of `overhead + plaintext.length` bytes into `out` at `at`. Not to be called when exhausted. */
+  /**
+   * Writes a whole record of `overhead + plaintext.length` bytes into `out` at `at`. `plaintext` may be a view of its place in it. Not to be called
+   * when exhausted.
+   */
   seal(type: number, version: number, plaintext: Uint8Array, out: Uint8Array, at: number): void {
     assert(!this.exhausted, 'a record past the last sequence number')
     const { epoch } = this

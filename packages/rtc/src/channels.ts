@@ -1,4 +1,5 @@
 import type { CryptoProvider } from '@str0m/crypto'
+import { RECORD_HEADROOM, RECORD_TAILROOM } from '@str0m/dtls'
 import {
   channelParameters,
   type ChannelOptions,
@@ -20,9 +21,6 @@ export interface PlannedChannel {
   readonly label: string
   readonly options: ChannelOptions
 }
-
-/** What a DTLS record adds to a packet: its header, and for AES-GCM the explicit nonce and the tag (RFC 5288). */
-const DTLS_OVERHEAD = 13 + 8 + 16
 
 /** One channel, and what was said of it that the association does not keep. */
 interface Entry {
@@ -173,7 +171,9 @@ export class Channels implements ChannelOwner {
       role,
       crypto,
       remotePort,
-      maxPacketSize: mtu - DTLS_OVERHEAD,
+      maxPacketSize: mtu - RECORD_HEADROOM - RECORD_TAILROOM,
+      headroom: RECORD_HEADROOM,
+      tailroom: RECORD_TAILROOM,
       maxMessageSize,
       // RFC 9653: DTLS protects better than a checksum
       zeroChecksum: true,

@@ -202,11 +202,11 @@ export class Transport {
     this.#outputs.push({ kind: 'transmit', proto: 'udp', source, destination, contents })
   }
 
-  /** Sends an SCTP packet. Dropped where DTLS is not connected. */
+  /** Sends an SCTP packet, encrypted in its buffer. Dropped where DTLS is not connected. */
   sendData(packet: Uint8Array): void {
     // the peer's goodbye may be in, and not polled yet
     if (!this.connected || this.#dtls?.state !== 'connected') return
-    this.#dtls.send(packet)
+    this.#dtls.sendInPlace(packet)
     this.#dtlsAt = Number.NEGATIVE_INFINITY
   }
 

@@ -19,6 +19,12 @@ export interface SctpOptions {
   readonly receiveWindow?: number
   /** Bytes of the largest message that is taken from the peer; a larger one ends the association. Default 1 MiB. */
   readonly maxMessageSize?: number
+  /**
+   * Bytes that stay free before and after each packet in its buffer, 0 to 256, so that what carries it can encrypt it where it is (`Dtls.sendInPlace`
+   * of `@str0m/dtls`). Default 0.
+   */
+  readonly headroom?: number
+  readonly tailroom?: number
   /** Bytes that may wait to be sent, over all streams. Default 16 MiB. */
   readonly sendBuffer?: number
   /** Streams each way, 1 to 65535. Default 65535. */
@@ -60,6 +66,8 @@ export function settingsOf(options: SctpOptions): Settings {
     maxPacketSize: options.maxPacketSize ?? 1191,
     receiveWindow: options.receiveWindow ?? 8 << 20,
     maxMessageSize: options.maxMessageSize ?? 1 << 20,
+    headroom: options.headroom ?? 0,
+    tailroom: options.tailroom ?? 0,
     sendBuffer: options.sendBuffer ?? 16 << 20,
     streams: options.streams ?? 65_535,
     rtoInitial: options.rtoInitial ?? 500,
@@ -77,6 +85,8 @@ export function settingsOf(options: SctpOptions): Settings {
   inRange(settings, 'maxPacketSize', 200, 65_535)
   inRange(settings, 'receiveWindow', 65_536, 2 ** 30)
   inRange(settings, 'maxMessageSize', 1, settings.receiveWindow)
+  inRange(settings, 'headroom', 0, 256)
+  inRange(settings, 'tailroom', 0, 256)
   inRange(settings, 'sendBuffer', 1, 2 ** 40)
   inRange(settings, 'streams', 1, 65_535)
   inRange(settings, 'rtoMin', 1, 60_000)

@@ -28,7 +28,8 @@ export class Outbox {
 
   writer(capacity: number, verificationTag: number): PacketWriter {
     const { localPort, remotePort } = this.#settings
-    return new PacketWriter(capacity, { sourcePort: localPort, destinationPort: remotePort, verificationTag })
+    const header = { sourcePort: localPort, destinationPort: remotePort, verificationTag }
+    return new PacketWriter(capacity, header, this.#settings)
   }
 
   /** Queues a packet of one chunk by itself, always with its checksum. */

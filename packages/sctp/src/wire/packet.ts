@@ -38,13 +38,22 @@ function writeChecksum(bytes: Uint8Array): void {
   bytes[11] = crc >>> 24
 }
 
+/** Bytes that stay free in a packet's buffer. */
+export interface Margins {
+  readonly headroom: number
+  readonly tailroom: number
+}
+
+const NO_MARGINS: Margins = { headroom: 0, tailroom: 0 }
+
 /** Writes one packet, chunk by chunk, into one buffer. */
 export class PacketWriter {
   readonly bytes: Uint8Array
   #length = COMMON_HEADER
 
-  constructor(capacity: number, header: CommonHeader) {
-    this.bytes = new Uint8Array(capacity)
+  constructor(capacity: number, header: CommonHeader, { headroom, tailroom }: Margins = NO_MARGINS) {
+    const buffer = new Uint8Array(headroom + capacity + tailroom)
+    this.bytes = headroom + tailroom === 0 ? buffer : buffer.subarray(headroom, headroom + capacity)
     writeU16(this.bytes, 0, header.sourcePort)
     writeU16(this.bytes, 2, header.destinationPort)
     writeU32(this.bytes, 4, header.verificationTag)
