@@ -507,6 +507,8 @@ export class Rtc {
   }
 
   #deadline(): Instant {
+    // what was due of the media and the channels is not any more
+    if (this.#closed) return this.#transport.deadline
     return Math.min(this.#transport.deadline, this.#media.deadline, this.#channels.deadline)
   }
 

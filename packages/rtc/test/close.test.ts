@@ -17,3 +17,24 @@ it('closes where the peer has just closed, before that is polled', () => {
   expect(b.closed).toBe(true)
   expect(eventsOf(events, 'closed')).toHaveLength(1)
 })
+
+it('wakes nobody any more, whatever was due', () => {
+  for (const closes of ['a', 'b'] as const) {
+    const { a, b, pair } = connectedPair({ seed: 2, link: { latency: 5 } })
+    const { pt } = a.media('0')!.codecs[0]!
+    // a report is due on both sides, and a telephone's event on one
+    a.media('0')!.writer(pt).write({ value: 0, clockRate: 48_000 }, Uint8Array.of(0xfc))
+    const keys = a.media('0')!.codecs.find(({ name }) => name === 'telephone-event')!
+    a.media('0')!.sendTelephoneEvent(keys.pt, '1', { duration: 2000 })
+    pair.runFor(100)
+    const closing = closes === 'a' ? a : b
+    closing.close()
+    pair.runUntil(() => a.closed && b.closed)
+    for (const rtc of [a, b]) {
+      rtc.handleInput({ kind: 'timeout', now: pair.now + 60_000 })
+      let output = rtc.pollOutput()
+      while (output.kind !== 'timeout') output = rtc.pollOutput()
+      expect(output.at).toBe(Infinity)
+    }
+  }
+})
