@@ -13,6 +13,7 @@ interface Figures {
   pliCount: number
   audioSamples: number
   packetsLost: number
+  packetsReceived: number
 }
 
 const missing = (names: readonly BrowserName[]): boolean =>
@@ -58,7 +59,8 @@ for (const watcher of ['chromium', 'firefox'] as const) {
           console.log(`${watcher}: ${said.join('; ')}`)
           const end = await figures(page)
           expect(end.audioSamples).toBeGreaterThan(48_000)
-          expect(end.packetsLost).toBe(0)
+          // a socket of a busy machine may drop a few, which are sent again; a hole of ours at a switch would be many
+          expect(end.packetsLost).toBeLessThan(0.01 * end.packetsReceived)
         } finally {
           await Promise.all(browsers.map((browser) => browser.close()))
           await server.close()
@@ -117,10 +119,19 @@ function figures(page: Page): Promise<Figures> {
   return page.evaluate(async () => {
     const { connection } = window as unknown as { connection: RTCPeerConnection }
     const report = (await connection.getStats()) as unknown as Map<string, Record<string, unknown>>
-    const found = { framesDecoded: 0, freezeCount: 0, pliCount: 0, audioSamples: 0, packetsLost: 0, width: 0 }
+    const found = {
+      framesDecoded: 0,
+      freezeCount: 0,
+      pliCount: 0,
+      audioSamples: 0,
+      packetsLost: 0,
+      packetsReceived: 0,
+      width: 0,
+    }
     for (const entry of report.values()) {
       if (entry['type'] !== 'inbound-rtp') continue
       found.packetsLost += Number(entry['packetsLost'] ?? 0)
+      found.packetsReceived += Number(entry['packetsReceived'] ?? 0)
       if (entry['kind'] === 'audio') found.audioSamples = Number(entry['totalSamplesReceived'] ?? 0)
       else {
         found.framesDecoded = Number(entry['framesDecoded'] ?? 0)
