@@ -3,11 +3,14 @@ import { fileURLToPath } from 'node:url'
 import { build } from 'vite'
 import { conditions } from './vitest.shared.ts'
 
+/** How long it may take, ms. */
+const TIMEOUT = 60_000
+
 /**
- * Runs a module in a process of its own with `--expose-gc`, and answers what it writes to its standard output, read as JSON: for what the
+ * Runs a module in a process of its own with `--expose-gc` and other `flags`, and answers what it writes to its standard output, read as JSON: for what the
  * test runner and the coverage would disturb, such as how much memory something keeps.
  */
-export async function runAlone<T>(module: URL): Promise<T> {
+export async function runAlone<T>(module: URL, flags: readonly string[] = []): Promise<T> {
   const built = await build({
     configFile: false,
     logLevel: 'silent',
@@ -15,11 +18,11 @@ export async function runAlone<T>(module: URL): Promise<T> {
     build: { ssr: fileURLToPath(module), write: false, target: 'node20', minify: false },
   })
   if (!('output' in built)) throw new Error('the module was not bundled into one')
-  const { status, stdout, stderr } = spawnSync(
+  const { status, signal, stdout, stderr } = spawnSync(
     process.execPath,
-    ['--expose-gc', '--input-type=module', '-'],
-    { input: built.output[0].code, encoding: 'utf8' },
+    ['--expose-gc', ...flags, '--input-type=module', '-'],
+    { input: built.output[0].code, encoding: 'utf8', timeout: TIMEOUT },
   )
-  if (status !== 0) throw new Error(`${module.href} ended with ${status}: ${stderr}`)
+  if (status !== 0) throw new Error(`${module.href} ended with ${status ?? signal}: ${stderr}`)
   return JSON.parse(stdout) as T
 }

@@ -22,6 +22,7 @@ interface NodeCipher {
 
 export interface NodeKeyObject {
   export(options: { format: 'jwk' }): NodeJwk
+  export(options: { format: 'der'; type: 'pkcs8' }): Uint8Array
 }
 
 /** RFC 7517 and 8037: the members that keys on P-256 and X25519 have, in base64url. */
@@ -69,8 +70,8 @@ export interface NodeCrypto {
   createECDH(curve: string): NodeEcdh
   generateKeyPairSync(
     type: 'ec',
-    options: { namedCurve: 'prime256v1' },
-  ): { readonly publicKey: NodeKeyObject; readonly privateKey: NodeKeyObject }
+    options: { namedCurve: 'prime256v1'; publicKeyEncoding: { format: 'jwk' } },
+  ): { readonly publicKey: NodeJwk; readonly privateKey: NodeKeyObject }
   createPrivateKey(input: { key: NodeJwk; format: 'jwk' }): NodeKeyObject
   createPublicKey(
     input: { key: Uint8Array; format: 'der'; type: 'spki' } | { key: NodeJwk; format: 'jwk' } | NodeKeyObject,

@@ -164,17 +164,22 @@ class NativeCrypto implements CryptoProvider {
     }
     // OpenSSL checks a key that it is given by multiplying with the group's order, and one that it has drawn itself it does not
     const node = this.#node
-    const { publicKey, privateKey } = node.generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
-    const { x, y } = publicKey.export({ format: 'jwk' })
+    // Exporting either key as a JWK afterwards hangs the process on Node 20, now and then: it allocates while it holds the pair's lock, and the end of the
+    // job that drew the pair, when its garbage is collected, waits for that lock. Within the job it does not.
+    const { publicKey, privateKey } = node.generateKeyPairSync('ec', {
+      namedCurve: 'prime256v1',
+      publicKeyEncoding: { format: 'jwk' },
+    })
     const point = new Uint8Array(65)
     point[0] = 4
-    point.set(fromBase64Url(x ?? ''), 1)
-    point.set(fromBase64Url(y ?? ''), 33)
+    point.set(fromBase64Url(publicKey.x ?? ''), 1)
+    point.set(fromBase64Url(publicKey.y ?? ''), 33)
     const signer = { key: privateKey, dsaEncoding: 'der' } as const
     return {
       publicKey: p256Spki(point),
       sign: (data) => plain(node.sign('sha256', data, signer)),
-      exportPkcs8: () => p256Pkcs8(fromBase64Url(privateKey.export({ format: 'jwk' }).d ?? ''), point),
+      exportPkcs8: () =>
+        p256Pkcs8(readP256Pkcs8(plain(privateKey.export({ format: 'der', type: 'pkcs8' }))).scalar, point),
     }
   }
 

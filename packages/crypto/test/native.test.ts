@@ -1,5 +1,6 @@
 import { SeededRandom } from '@str0m/sans-io'
 import { expect, it } from 'vitest'
+import { runAlone } from '../../../vitest.alone.ts'
 import { nativeCrypto } from '../src/index.ts'
 
 it('never hands out the same random bytes twice', () => {
@@ -25,3 +26,11 @@ it.each(['x25519', 'secp256r1', 'secp384r1'] as const)('%s', (group) => {
   expect(a.deriveSecret(b.publicKey)).toEqual(b.deriveSecret(a.publicKey))
   expect(a.deriveSecret(new Uint8Array(32))).toBeUndefined()
 })
+
+it('makes signing keys while garbage is collected', async () => {
+  const { exported } = await runAlone<{ exported: number }>(
+    new URL('alone/signing-keys.ts', import.meta.url),
+    ['--max-semi-space-size=1'],
+  )
+  expect(exported).toBe(2000)
+}, 90_000)
