@@ -1,4 +1,4 @@
-import { type MediaSection, parseParameters, redundantPt, retransmittedPt } from '@str0m/sdp'
+import { parseParameters, type PayloadFormat, redundantPt, retransmittedPt } from '@str0m/sdp'
 import type { Pt } from '@str0m/sans-io'
 
 /** A negotiated codec: what a payload type means. */
@@ -22,11 +22,14 @@ export interface Codec {
 }
 
 /** The codecs of a section, in its order, without their retransmissions. `sendPts`: those that the peer wants by another payload type. */
-export function codecsOf(section: MediaSection, sendPts: ReadonlyMap<Pt, Pt>): Codec[] {
-  const kind = section.kind === 'audio' ? 'audio' : 'video'
+export function codecsOf(
+  kind: 'audio' | 'video',
+  payloads: readonly PayloadFormat[],
+  sendPts: ReadonlyMap<Pt, Pt>,
+): readonly Codec[] {
   const codecs = new Map<Pt, Codec>()
   const redundant: { readonly codec: Codec; readonly carries: Pt }[] = []
-  for (const format of section.payloads) {
+  for (const format of payloads) {
     if (retransmittedPt(format) !== undefined) continue
     const { pt, name, clockRate, channels, parameters, feedback } = format
     const codec: Codec = {

@@ -8,6 +8,7 @@ import {
   type PayloadFormat,
 } from '@str0m/sdp'
 import type { IceCredentials } from '@str0m/stun-ice'
+import { sameTypes } from './formats.ts'
 import type { LocalStream, Media, NegotiatedMedia } from './media.ts'
 import type { RemoteData } from './session.ts'
 import type { RemoteTransport } from './transport.ts'
@@ -122,7 +123,13 @@ export class DirectApi {
       local.simulcast = { send: encodings, recv: [] }
       remote.simulcast = { send: [], recv: encodings }
     }
-    return this.#target.addMedia(mid, kind, { direction, local, remote, sendPts: new Map(), streams })
+    return this.#target.addMedia(mid, kind, {
+      direction,
+      local,
+      remote,
+      paired: sameTypes(local.payloads),
+      streams,
+    })
   }
 
   /** Ends a section. Throws a `UsageError` (`unknown-mid`). */
@@ -152,25 +159,19 @@ export class DirectApi {
 function sectionOf({ mid, kind, codecs, extensions = [] }: DirectMedia): MediaSection {
   const section = mediaSection(kind, 'UDP/TLS/RTP/SAVPF')
   section.mid = mid
-  for (const { pt, name, clockRate, channels, parameters, feedback = [], rtxPt } of codecs) {
-    section.payloads.push({
-      pt,
-      name,
-      clockRate,
-      ...(channels === undefined ? {} : { channels }),
-      ...(parameters === undefined ? {} : { parameters }),
-      feedback,
-    })
-    if (rtxPt !== undefined) section.payloads.push(retransmission(rtxPt, pt, clockRate))
-  }
-  const pts = new Set(section.payloads.map(({ pt }) => pt))
-  const isValid = section.payloads.every(({ pt }) => Number.isInteger(pt) && pt >= 0 && pt <= 127)
-  if (pts.size !== section.payloads.length || !isValid || codecs.length === 0) {
+  const payloads = codecs.flatMap(({ rtxPt, feedback = [], ...codec }): PayloadFormat[] => [
+    { ...codec, feedback },
+    ...(rtxPt === undefined ? [] : [retransmission(rtxPt, codec.pt, codec.clockRate)]),
+  ])
+  const pts = new Set(payloads.map(({ pt }) => pt))
+  const isValid = payloads.every(({ pt }) => Number.isInteger(pt) && pt >= 0 && pt <= 127)
+  if (pts.size !== payloads.length || !isValid || codecs.length === 0) {
     throw new UsageError(
       'invalid-option',
       'A section has one codec or more, each with a payload type of its own, 0 to 127',
     )
   }
+  section.payloads = payloads
   section.extensions = extensions.map(({ id, uri }) => ({ id, uri }))
   return section
 }

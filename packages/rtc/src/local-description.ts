@@ -1,4 +1,3 @@
-import { EXTENSION_URIS } from '@str0m/rtp'
 import type { MediaSection, SessionDescription, Setup } from '@str0m/sdp'
 import type { Candidate } from '@str0m/stun-ice'
 
@@ -38,17 +37,4 @@ export function fillSession(description: SessionDescription, local: LocalTranspo
   description.extmapAllowMixed = accepted.some(({ extmapAllowMixed }) => extmapAllowMixed)
   const mids = accepted.map(({ mid }) => mid).filter((mid) => mid !== undefined)
   if (bundle && mids.length > 0) description.groups.push({ semantics: 'BUNDLE', mids })
-}
-
-/**
- * Takes transport-wide feedback out of a section. It is agreed on where a peer offers simulcast, whose encodings are switched on as the estimate
- * allows. Without several encodings it does harm as long as what we send back is all that there is to estimate by: Firefox then sends a
- * quarter of its picture for ten seconds, and the whole of it at once where it has no estimate to climb from.
- */
-export function dropTransportFeedback(section: MediaSection): void {
-  section.extensions = section.extensions.filter(({ uri }) => uri !== EXTENSION_URIS.transportSequenceNumber)
-  section.payloads = section.payloads.map((format) => ({
-    ...format,
-    feedback: format.feedback.filter((type) => type !== 'transport-cc'),
-  }))
 }

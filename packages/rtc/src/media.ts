@@ -1,7 +1,8 @@
 import { type Mid, type Pt, type Rid, type Ssrc, UsageError } from '@str0m/sans-io'
-import { dtmfEvent, ExtensionIds, type Forwarder, type TelephoneEventOptions } from '@str0m/rtp'
-import { type Direction, type MediaSection, retransmittedPt, type RidDescription } from '@str0m/sdp'
-import { type Codec, codecsOf } from './codec.ts'
+import { dtmfEvent, type ExtensionIds, type Forwarder, type TelephoneEventOptions } from '@str0m/rtp'
+import type { Direction, MediaSection, PairedPayloads, RidDescription } from '@str0m/sdp'
+import type { Codec } from './codec.ts'
+import { extensionIdsOf, type Formats, formatsOf, sameTypes } from './formats.ts'
 import type { RtpPacket } from './rtp-packet.ts'
 import { PacketForwarder, type RtpFields, RtpWriter } from './rtp-writer.ts'
 import { type MediaTime, type WriteOptions, Writer } from './writer.ts'
@@ -33,10 +34,13 @@ export interface NegotiatedMedia {
   /** Ours, with the payload types that were agreed on. */
   readonly local: MediaSection
   readonly remote: MediaSection
-  /** Where the peer wants another payload type than ours. */
-  readonly sendPts: ReadonlyMap<Pt, Pt>
+  /** Ours, and where the peer wants another payload type. */
+  readonly paired: PairedPayloads
   readonly streams: readonly LocalStream[]
 }
+
+const NO_EXTENSIONS: MediaSection['extensions'] = Object.freeze([])
+const NO_FORMATS: Formats = formatsOf.audio(sameTypes(Object.freeze([])), Object.freeze([]))
 
 /** One media section of the session: audio or video, one way or both. Made by `Rtc`; lives until the peer is closed. */
 export class Media {
@@ -47,18 +51,12 @@ export class Media {
   readonly #owner: MediaOwner
   #direction: Direction = 'inactive'
   #stopped = false
-  #codecs: readonly Codec[] = []
-  readonly #codecByPt: (Codec | undefined)[] = []
-  #extensionIds = new ExtensionIds()
+  #formats = NO_FORMATS
+  #extensionIds = extensionIdsOf(NO_EXTENSIONS)
   #remoteSsrcs: ReadonlySet<Ssrc> = new Set()
-  #requestKeyframes = false
   #localStreams: readonly LocalStream[] = []
   #sendEncodings: readonly Encoding[] = []
   #receiveEncodings: readonly Encoding[] = []
-  /** The payload types of retransmissions that we send, by what they retransmit. */
-  #rtxOf: ReadonlyMap<Pt, Pt> = new Map()
-  /** What the peer's payload types of retransmissions retransmit. */
-  #originalOf: ReadonlyMap<Pt, Pt> = new Map()
   /** The peer's sources of retransmissions, and what they retransmit (`a=ssrc-group:FID`, RFC 5576). */
   #remoteRtxSsrcs: ReadonlyMap<Ssrc, Ssrc> = new Map()
 
@@ -81,12 +79,12 @@ export class Media {
 
   /** The negotiated codecs, in the order of preference. */
   get codecs(): readonly Codec[] {
-    return this.#codecs
+    return this.#formats.codecs
   }
 
   /** The codec of a payload type. */
   codec(pt: Pt): Codec | undefined {
-    return this.#codecByPt[pt]
+    return this.#formats.codecByPt[pt]
   }
 
   /** The header extensions of its packets. */
@@ -116,7 +114,7 @@ export class Media {
 
   /** Whether the peer understands picture loss indications. */
   get canRequestKeyframe(): boolean {
-    return this.#requestKeyframes
+    return this.#formats.keyframes
   }
 
   /**
@@ -174,7 +172,7 @@ export class Media {
   }
 
   #codecOf(pt: Pt): Codec {
-    const codec = this.#codecByPt[pt]
+    const codec = this.#formats.codecByPt[pt]
     if (codec !== undefined) return codec
     throw new UsageError('unknown-payload-type', `Payload type ${pt} was not negotiated: see media.codecs`)
   }
@@ -196,12 +194,12 @@ export class Media {
 
   /** The payload type that retransmits what is sent as `sendPt`. */
   rtxPt(sendPt: Pt): Pt | undefined {
-    return this.#rtxOf.get(sendPt)
+    return this.#formats.rtxOf.get(sendPt)
   }
 
   /** What the payload type of a retransmission that comes in retransmits. */
   originalPt(rtxPt: Pt): Pt | undefined {
-    return this.#originalOf.get(rtxPt)
+    return this.#formats.originalOf.get(rtxPt)
   }
 
   /** The source that the peer's source of retransmissions goes with, where its description says so. */
@@ -211,7 +209,7 @@ export class Media {
 
   /** Whether lost packets are asked for again. */
   get nack(): boolean {
-    return this.#codecs.some(({ feedback }) => feedback.includes('nack'))
+    return this.#formats.nack
   }
 
   /** The stream of an encoding, or the first. For `Rtc` alone. */
@@ -220,27 +218,16 @@ export class Media {
   }
 
   /** Takes what was negotiated. For `Rtc` alone. */
-  negotiated({ direction, local, remote, sendPts, streams }: NegotiatedMedia): void {
+  negotiated({ direction, local, remote, paired, streams }: NegotiatedMedia): void {
     this.#direction = direction
     this.#stopped = false
-    this.#codecs = codecsOf(local, sendPts)
-    this.#codecByPt.length = 0
-    for (const codec of this.#codecs) this.#codecByPt[codec.pt] = codec
-    this.#extensionIds = new ExtensionIds(local.extensions)
+    this.#formats = formatsOf[this.kind](paired, remote.payloads)
+    this.#extensionIds = extensionIdsOf(local.extensions)
     this.#remoteSsrcs = new Set(remote.ssrcs.map(({ ssrc }) => ssrc))
     this.#localStreams = streams
     this.#remoteRtxSsrcs = new Map(flowsOf(remote).map(([original, rtx]) => [rtx, original]))
-    this.#originalOf = retransmissionsOf(local)
-    const ours = new Set(this.#originalOf.values())
-    const theirs = retransmissionsOf(remote)
-    this.#rtxOf = new Map(
-      Array.from(theirs, ([rtx, original]) => [original, rtx] as const).filter(([original]) =>
-        this.#codecs.some(({ pt, sendPt }) => sendPt === original && ours.has(pt)),
-      ),
-    )
     this.#sendEncodings = encodingsOf(local, 'send', remote)
     this.#receiveEncodings = encodingsOf(local, 'recv', remote)
-    this.#requestKeyframes = this.#codecs.some(({ feedback }) => feedback.includes('nack pli'))
   }
 
   /** Ends it. For `Rtc` alone. */
@@ -260,18 +247,9 @@ function flowsOf({ ssrcGroups }: MediaSection): (readonly [Ssrc, Ssrc])[] {
   return flows
 }
 
-/** The payload types of retransmissions, and what they retransmit. */
-function retransmissionsOf({ payloads }: MediaSection): Map<Pt, Pt> {
-  const originals = new Map<Pt, Pt>()
-  for (const format of payloads) {
-    const original = retransmittedPt(format)
-    if (original !== undefined) originals.set(format.pt, original)
-  }
-  return originals
-}
-
 /** The encodings of one direction that both sides list; each side may say that one is paused. */
 function encodingsOf(local: MediaSection, direction: 'send' | 'recv', remote: MediaSection): Encoding[] {
+  if (local.simulcast === undefined) return []
   const there = new Map(
     remote.simulcast?.[direction === 'send' ? 'recv' : 'send'].flatMap((alternatives) =>
       alternatives.map(({ rid, paused }) => [rid, paused] as const),
@@ -280,7 +258,7 @@ function encodingsOf(local: MediaSection, direction: 'send' | 'recv', remote: Me
   const descriptions = new Map(local.rids.map((rid) => [rid.id, rid]))
   const remoteRids = new Map(remote.rids.map((rid) => [rid.id, rid]))
   const encodings: Encoding[] = []
-  for (const alternatives of local.simulcast?.[direction] ?? []) {
+  for (const alternatives of local.simulcast[direction]) {
     for (const { rid, paused } of alternatives) {
       const pausedThere = there.get(rid)
       if (pausedThere === undefined) continue

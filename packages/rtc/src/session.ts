@@ -1,6 +1,5 @@
 import type { CryptoProvider } from '@str0m/crypto'
-import { EXTENSION_URIS } from '@str0m/rtp'
-import { type Mid, type Pt, toHex, UsageError } from '@str0m/sans-io'
+import { type Mid, toHex, UsageError } from '@str0m/sans-io'
 import {
   answerSection,
   bundledSections,
@@ -15,6 +14,7 @@ import {
   offerEncodings,
   OfferNumbering,
   offerSection,
+  type PairedPayloads,
   pairPayloads,
   parseSdp,
   rejectedSection,
@@ -29,15 +29,11 @@ import {
   writeSdp,
 } from '@str0m/sdp'
 import { fromBase64, toBase64 } from './base64.ts'
-import { codecsOf } from './codec.ts'
+import { EXTENSIONS, withoutTransportFeedback } from './capabilities.ts'
 import { type AnswerChoices, NO_CHOICES, type OfferedMedia, type OfferSummary } from './incoming-offer.ts'
 import { type LocalStream, Media, type MediaOwner, type NegotiatedMedia } from './media.ts'
-import {
-  dropTransportFeedback,
-  fillSession,
-  fillTransport,
-  type LocalTransport,
-} from './local-description.ts'
+import { formatsOf, sameTypes } from './formats.ts'
+import { fillSession, fillTransport, type LocalTransport } from './local-description.ts'
 import { randomSsrc } from './random-ids.ts'
 import type { RemoteTransport } from './transport.ts'
 
@@ -102,26 +98,9 @@ export interface NegotiatedOffer extends Negotiated {
   summarize(): OfferSummary
 }
 
-const NO_OTHER_PTS: ReadonlyMap<Pt, Pt> = new Map()
 export const DEFAULT_SCTP_PORT = 5000
 /** RFC 8841 section 6.1. */
 const DEFAULT_MAX_MESSAGE_SIZE = 65_536
-
-const EXTENSIONS: Capabilities['extensions'] = {
-  audio: [EXTENSION_URIS.mid, EXTENSION_URIS.transportSequenceNumber, EXTENSION_URIS.audioLevel],
-  video: [
-    EXTENSION_URIS.mid,
-    EXTENSION_URIS.transportSequenceNumber,
-    EXTENSION_URIS.rid,
-    EXTENSION_URIS.repairedRid,
-    EXTENSION_URIS.videoOrientation,
-    EXTENSION_URIS.playoutDelay,
-    EXTENSION_URIS.videoContentType,
-    EXTENSION_URIS.videoTiming,
-    EXTENSION_URIS.colorSpace,
-    EXTENSION_URIS.dependencyDescriptor,
-  ],
-}
 
 export interface SessionOptions {
   readonly crypto: CryptoProvider
@@ -144,6 +123,7 @@ export class Session {
   readonly #id: string
   readonly #crypto: CryptoProvider
   readonly #capabilities: Capabilities
+  readonly #simulcastCapabilities: Capabilities
   readonly #maxMessageSize: number
   readonly #dtlsSetup: 'active' | 'passive'
   readonly #mediaOwner: MediaOwner
@@ -156,7 +136,8 @@ export class Session {
     const { crypto, cname, codecs, maxMessageSize, dtlsSetup } = options
     this.#crypto = crypto
     this.#cname = cname
-    this.#capabilities = { codecs, extensions: EXTENSIONS, maxMessageSize }
+    this.#capabilities = { ...withoutTransportFeedback(codecs), maxMessageSize }
+    this.#simulcastCapabilities = { codecs, extensions: EXTENSIONS, maxMessageSize }
     this.#maxMessageSize = maxMessageSize
     this.#dtlsSetup = dtlsSetup
     this.#mediaOwner = mediaOwner
@@ -190,12 +171,11 @@ export class Session {
     const offer = parseSdp(sdp)
     this.#checkSections(offer, 'offer')
     const bundled = bundledSections(offer)
+    const hasSimulcast = offer.media.some(({ simulcast }) => simulcast !== undefined)
+    const capabilities = hasSimulcast ? this.#simulcastCapabilities : this.#capabilities
     const answers = offer.media.map((section) =>
-      choose(section, answerSection(offer, section, bundled, this.#capabilities), choices),
+      choose(section, answerSection(offer, section, bundled, capabilities), choices),
     )
-    if (!offer.media.some(({ simulcast }) => simulcast !== undefined)) {
-      for (const { section } of answers) dropTransportFeedback(section)
-    }
     const first = answers.findIndex(({ accepted }) => accepted)
     const transport = first < 0 ? undefined : this.#remoteTransport(offer, offer.media[first]!, 'offer')
     const iceRestart = this.#isIceRestart(transport)
@@ -232,7 +212,9 @@ export class Session {
               known.data = true
             } else {
               const direction = section.direction ?? 'sendrecv'
-              updates.push(this.#update(known, index, direction, section, offered, NO_OTHER_PTS))
+              updates.push(
+                this.#update(known, index, direction, section, offered, sameTypes(section.payloads)),
+              )
             }
           } else {
             stopSection(known, updates)
@@ -269,7 +251,6 @@ export class Session {
     for (const { mid, kind, direction, encodings } of changes.added) {
       const section = offerSection(kind, mid, direction, this.#capabilities, numbering)
       if (encodings.length > 0) offerEncodings(section, encodings)
-      dropTransportFeedback(section)
       isNew.add(section)
       sections[free.shift() ?? sections.length] = section
     }
@@ -338,8 +319,8 @@ export class Session {
             reverseDirection(directionOf(answer, section)),
           )
           // RFC 3264 section 6.1: what the answer lists is what is used
-          const { payloads, sendPts } = pairPayloads(offered.payloads, section.payloads)
-          updates.push(this.#update(known, index, direction, { ...offered, payloads }, section, sendPts))
+          const paired = pairPayloads(offered.payloads, section.payloads)
+          updates.push(this.#update(known, index, direction, offered, section, paired))
         })
         return { updates, answer: { type: 'answer', sdp } }
       },
@@ -364,7 +345,9 @@ export class Session {
         kind,
         isNew: known === undefined || known.mid !== mid || !stands(known),
         direction: answer.section.direction ?? 'sendrecv',
-        codecs: answer.accepted ? codecsOf(answer.section, NO_OTHER_PTS) : [],
+        codecs: answer.accepted
+          ? formatsOf[kind](sameTypes(answer.section.payloads), offered.payloads).codecs
+          : [],
         rids: answer.section.simulcast?.recv.flatMap((streams) => streams.map(({ rid }) => rid)) ?? [],
       },
     ]
@@ -411,13 +394,13 @@ export class Session {
     direction: Direction,
     local: MediaSection,
     remote: MediaSection,
-    sendPts: ReadonlyMap<Pt, Pt>,
+    paired: PairedPayloads,
   ): MediaUpdate {
     const added = known.media === undefined || known.media.stopped
     if (known.media === undefined) {
       known.media = new Media(known.mid, known.kind === 'audio' ? 'audio' : 'video', index, this.#mediaOwner)
     }
-    known.media.negotiated({ direction, local, remote, sendPts, streams: known.streams })
+    known.media.negotiated({ direction, local, remote, paired, streams: known.streams })
     return { media: known.media, added, direction }
   }
 

@@ -12,6 +12,7 @@ export type {
   TimeoutOutput,
   TransmitOutput,
 } from './machine.ts'
+export { onceFor, onceForBoth } from './once-for.ts'
 export { OutputQueue } from './output-queue.ts'
 export { plainBytes } from './plain-bytes.ts'
 export { type RandomSource, SeededRandom } from './random.ts'

@@ -13,6 +13,8 @@ import {
   formatSocketAddress,
   InternalError,
   ipFamily,
+  onceFor,
+  onceForBoth,
   OutputQueue,
   parseIpAddress,
   plainBytes,
@@ -282,4 +284,32 @@ it('errors say whose they are', () => {
 
 it('a wall clock ties the two times', () => {
   expect(unixTimeAt({ now: 1000, unixTime: 5_000_000 }, 1500)).toBe(5_000_500)
+})
+
+describe('what is worked out once', () => {
+  it('is made for each frozen key, and given again', () => {
+    let made = 0
+    const doubled = onceFor((list: readonly number[]) => ({ sum: list.length * 2, made: ++made }))
+    const key = Object.freeze([1, 2])
+    expect(doubled(key)).toEqual({ sum: 4, made: 1 })
+    expect(doubled(key)).toBe(doubled(key))
+    expect(doubled(Object.freeze([1, 2]))).toEqual({ sum: 4, made: 2 })
+  })
+
+  it('is made each time for a key that may change', () => {
+    const lengths = onceFor((list: readonly number[]) => ({ length: list.length }))
+    const list = [1]
+    expect(lengths(list)).toEqual({ length: 1 })
+    list.push(2)
+    expect(lengths(list)).toEqual({ length: 2 })
+  })
+
+  it('is made for each pair of keys', () => {
+    const joined = onceForBoth((a: readonly string[], b: readonly string[]) => [...a, ...b])
+    const [a, b] = [Object.freeze(['a']), Object.freeze(['b'])]
+    expect(joined(a, b)).toEqual(['a', 'b'])
+    expect(joined(a, b)).toBe(joined(a, b))
+    expect(joined(b, a)).toEqual(['b', 'a'])
+    expect(joined(a, ['c'])).not.toBe(joined(a, ['c']))
+  })
 })

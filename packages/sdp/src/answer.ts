@@ -1,17 +1,10 @@
-import {
-  type CodecCapability,
-  configurationOf,
-  configurationOfCapability,
-  isMediaFormat,
-  retransmittedPt,
-} from './codec.ts'
+import { type CodecCapability, isMediaFormat } from './codec.ts'
+import { commonExtensions, commonFormats } from './common-formats.ts'
 import {
   type Direction,
   directionOf,
-  type ExtensionMap,
   type MediaSection,
   mediaSection,
-  type PayloadFormat,
   receives,
   reverseDirection,
   type RidDescription,
@@ -61,9 +54,6 @@ const DATA_CHANNEL_FORMAT = 'webrtc-datachannel'
 /** RFC 8841 section 5.1 has none of its own; this is what all peers write. */
 const SCTP_PORT = 5000
 
-/** RFC 8285 section 4.3. */
-const MAX_EXTENSION_ID = 255
-
 /**
  * The sections that may share the one transport: those of the first `a=group:BUNDLE`, or, without
  * such a group, the first section that is not rejected (RFC 9143 section 7.3, RFC 8829 section 5.3.1).
@@ -95,16 +85,16 @@ export function answerSection(
   if (!RTP_PROTOCOLS.has(offered.protocol)) return reject(offered, 'unsupported-protocol')
   if (!bundled.has(offered)) return reject(offered, 'not-bundled')
   if (!offered.rtcpMux) return reject(offered, 'no-rtcp-mux')
-  const payloads = commonPayloads(offered.payloads, kind, capabilities.codecs)
+  const { payloads, types } = commonFormats[kind](capabilities.codecs, offered.payloads)
   if (!payloads.some(isMediaFormat)) return reject(offered, 'no-common-codec')
 
   const direction = reverseDirection(directionOf(offer, offered))
   const section = mediaSection(kind, offered.protocol)
   if (offered.mid !== undefined) section.mid = offered.mid
-  section.formats = payloads.map(({ pt }) => String(pt))
+  section.formats = types
   section.payloads = payloads
   section.direction = direction
-  section.extensions = commonExtensions(offered.extensions, capabilities.extensions[kind])
+  section.extensions = commonExtensions(capabilities.extensions[kind], offered.extensions)
   section.extmapAllowMixed = offered.extmapAllowMixed || offer.extmapAllowMixed
   section.rtcpMux = true
   section.rtcpReducedSize = offered.rtcpReducedSize
@@ -156,56 +146,6 @@ export function rejectedSection(offered: MediaSection): MediaSection {
 
 function reject(offered: MediaSection, reason: Rejection): SectionAnswer {
   return { accepted: false, section: rejectedSection(offered), reason }
-}
-
-/** The offered payload types that are known here and their retransmissions, in the offerer's order, with the feedback that both understand. */
-function commonPayloads(
-  offered: readonly PayloadFormat[],
-  kind: 'audio' | 'video',
-  codecs: readonly CodecCapability[],
-): PayloadFormat[] {
-  const known = new Map<string | undefined, CodecCapability>()
-  for (const codec of codecs) {
-    if (codec.kind !== kind) continue
-    const configuration = configurationOfCapability(codec)
-    if (configuration !== undefined && !known.has(configuration)) known.set(configuration, codec)
-  }
-  const agreed = new Map<number, CodecCapability>()
-  for (const format of offered) {
-    const codec = known.get(configurationOf(format))
-    if (codec !== undefined) agreed.set(format.pt, codec)
-  }
-  const common: PayloadFormat[] = []
-  for (const format of offered) {
-    const codec = agreed.get(format.pt)
-    if (codec !== undefined) {
-      common.push({ ...format, feedback: format.feedback.filter((type) => codec.feedback.includes(type)) })
-      continue
-    }
-    const original = retransmittedPt(format)
-    if (original !== undefined && agreed.get(original)?.preferredRtxPt !== undefined) {
-      common.push({ ...format, feedback: [] })
-    }
-  }
-  return common
-}
-
-/**
- * Those that are known here, once each. Ids of 4096 and above leave the choice to the answerer (RFC 8285 section 6): there is always another
- * one to choose from, so they are left out.
- */
-function commonExtensions(offered: readonly ExtensionMap[], known: readonly string[]): ExtensionMap[] {
-  const common: ExtensionMap[] = []
-  const ids = new Set<number>()
-  const uris = new Set<string>()
-  for (const extension of offered) {
-    const { id, uri, direction } = extension
-    if (!known.includes(uri) || id < 1 || id > MAX_EXTENSION_ID || ids.has(id) || uris.has(uri)) continue
-    ids.add(id)
-    uris.add(uri)
-    common.push(direction === undefined ? { id, uri } : { id, direction: reverseDirection(direction), uri })
-  }
-  return common
 }
 
 /**

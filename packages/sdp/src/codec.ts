@@ -62,9 +62,9 @@ function telephoneEvent(clockRate: number, preferredPt: number): CodecCapability
 
 /**
  * Every codec that the depacketizers of `@str0m/rtp` know, and what goes beside them, by the payload types that browsers use. Redundant audio carries the
- * first codec with its clock, which is Opus.
+ * first codec with its clock, which is Opus. Frozen, as a list of your own is best: then what follows from it is worked out once for all peers.
  */
-export const DEFAULT_CODECS: readonly CodecCapability[] = [
+export const DEFAULT_CODECS: readonly CodecCapability[] = Object.freeze([
   {
     kind: 'audio',
     name: 'opus',
@@ -139,7 +139,7 @@ export const DEFAULT_CODECS: readonly CodecCapability[] = [
     preferredPt: 49,
     preferredRtxPt: 50,
   },
-]
+])
 
 /** The payload type that a format retransmits, RFC 4588 section 8.6; `undefined` where it is no retransmission's. */
 export function retransmittedPt({ name, parameters }: PayloadFormat): number | undefined {

@@ -12,6 +12,9 @@ export const MAX_SECTION_LINES = 4096
 /** A line that ends otherwise than by CRLF, as RFC 8866 section 5 wants it. */
 const OTHER_LINE_END = /^\n|[^\r]\n|\r(?!\n)/
 
+/** The lines of a media section that describe its payload types and header extensions. */
+const FORMAT_ROW = /^a=(?:rtpmap|fmtp|rtcp-fb|extmap)(?:$|:)/
+
 const LOWER_A = 0x61
 const LOWER_Z = 0x7a
 const EQUALS = 0x3d
@@ -27,18 +30,25 @@ export interface Line {
 
 /** One section: the session level, or an `m=` line and what follows it. */
 export interface Section {
+  /** All but those of the formats. */
   readonly lines: readonly Line[]
   /** Those of type `a`, by their names, in order. */
   readonly attributes: ReadonlyMap<string, readonly Line[]>
+  /** Of a media section, the lines that describe payload types and header extensions: see `formats.ts`. */
+  readonly formatRows: readonly string[]
+  /** The number of each of them, from 1. */
+  readonly formatNumbers: readonly number[]
 }
 
 interface OpenSection extends Section {
   readonly lines: Line[]
   readonly attributes: Map<string, Line[]>
+  readonly formatRows: string[]
+  readonly formatNumbers: number[]
 }
 
 function openSection(): OpenSection {
-  return { lines: [], attributes: new Map() }
+  return { lines: [], attributes: new Map(), formatRows: [], formatNumbers: [] }
 }
 
 /**
@@ -56,6 +66,15 @@ export function splitSections(text: string): { session: Section; media: Section[
   for (let i = 0; i < rows.length; i++) {
     const row = rows[i]!
     if (row === '') continue
+    if (current.lines.length + current.formatRows.length === MAX_SECTION_LINES && !row.startsWith('m=')) {
+      throw new SdpError(`more than ${MAX_SECTION_LINES} lines in one section`, i + 1, row)
+    }
+    if (current !== session && FORMAT_ROW.test(row)) {
+      checkRow(row, i + 1, mayHoldNul)
+      current.formatRows.push(row)
+      current.formatNumbers.push(i + 1)
+      continue
+    }
     const line = readLine(row, i + 1, mayHoldNul)
     if (line.type === 'm') {
       if (media.length === MAX_MEDIA_SECTIONS) {
@@ -63,9 +82,6 @@ export function splitSections(text: string): { session: Section; media: Section[
       }
       current = openSection()
       media.push(current)
-    }
-    if (current.lines.length === MAX_SECTION_LINES) {
-      throw new SdpError(`more than ${MAX_SECTION_LINES} lines in one section`, line.number, row)
     }
     current.lines.push(line)
     if (line.type !== 'a') continue
@@ -96,18 +112,29 @@ function checkOpening({ lines }: Section): void {
   if (other !== undefined) throw new SdpError('a second origin', other.number, `o=${other.value}`)
 }
 
-function readLine(row: string, number: number, mayHoldNul: boolean): Line {
-  if (row.length > MAX_LINE_LENGTH)
+function checkRow(row: string, number: number, mayHoldNul: boolean): void {
+  if (row.length > MAX_LINE_LENGTH) {
     throw new SdpError(`longer than ${MAX_LINE_LENGTH} characters`, number, row)
+  }
+  // RFC 8866 section 9: byte-string excludes NUL
+  if (mayHoldNul && row.includes('\0')) throw new SdpError('holds a NUL character', number, row)
+}
+
+function readLine(row: string, number: number, mayHoldNul: boolean): Line {
+  checkRow(row, number, mayHoldNul)
   const code = row.charCodeAt(0)
   if (code < LOWER_A || code > LOWER_Z || row.charCodeAt(1) !== EQUALS) {
     throw new SdpError('not of the form "type=value"', number, row)
   }
-  // RFC 8866 section 9: byte-string excludes NUL
-  if (mayHoldNul && row.includes('\0')) throw new SdpError('holds a NUL character', number, row)
   const type = row[0]!
   const value = row.slice(2)
   return { number, type, name: type === 'a' ? attributeName(value) : '', value }
+}
+
+/** A line of a media section that describes a payload type or a header extension. */
+export function formatLine(row: string, number: number): Line {
+  const value = row.slice(2)
+  return { number, type: 'a', name: attributeName(value), value }
 }
 
 /** What stands before the first colon. */

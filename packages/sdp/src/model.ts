@@ -102,15 +102,17 @@ export interface MediaSection extends TransportAttributes {
   port: number
   protocol: string
   /** The rest of the `m=` line: payload types, or `webrtc-datachannel`. */
-  formats: string[]
+  formats: readonly string[]
   /** The address of the `c=` line. */
   connection?: string
   bandwidth: { type: string; limit: number }[]
   mid?: string
   /** As written; absent means `sendrecv` (RFC 8866 section 6.7), or what the session level says. */
   direction?: Direction
-  payloads: PayloadFormat[]
-  extensions: ExtensionMap[]
+  /** Of a description that was read, other descriptions may hold the same list: it is frozen. */
+  payloads: readonly PayloadFormat[]
+  /** Shared and frozen like `payloads`. */
+  extensions: readonly ExtensionMap[]
   extmapAllowMixed: boolean
   rtcpMux: boolean
   rtcpReducedSize: boolean

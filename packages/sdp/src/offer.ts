@@ -1,6 +1,13 @@
+import { onceFor, onceForBoth } from '@str0m/sans-io'
 import type { Capabilities } from './answer.ts'
 import { type CodecCapability, isMediaFormat, matchesCodec, retransmittedPt } from './codec.ts'
-import { type Direction, type MediaSection, mediaSection, type PayloadFormat } from './model.ts'
+import {
+  type Direction,
+  type ExtensionMap,
+  type MediaSection,
+  mediaSection,
+  type PayloadFormat,
+} from './model.ts'
 
 /**
  * The payload types that are given out when a preferred one is taken: the dynamic range, and when that is used up the unassigned one
@@ -13,20 +20,40 @@ const DYNAMIC_PAYLOAD_TYPES = [
 /** RFC 8285 section 4.2: the ids of one-byte headers. */
 const MAX_ONE_BYTE_ID = 14
 
+/** What numbers stand for. Not changed once another numbering goes on from it. */
+class Numbers {
+  /** `undefined`: taken by a codec that is not known here. */
+  readonly payloadTypes: Map<number, CodecCapability | undefined>
+  readonly ofCodec: Map<CodecCapability, number>
+  readonly retransmissions: Map<CodecCapability, number>
+  readonly extensions: Map<string, number>
+
+  constructor(before?: Numbers) {
+    this.payloadTypes = new Map(before?.payloadTypes)
+    this.ofCodec = new Map(before?.ofCodec)
+    this.retransmissions = new Map(before?.retransmissions)
+    this.extensions = new Map(before?.extensions)
+  }
+}
+
+const NO_NUMBERS = Object.freeze(new Numbers())
+
 /**
  * The payload types and extension ids of one BUNDLE group: the same number means the same thing in all its
  * sections (RFC 9143 sections 9.1 and 9.1.1, RFC 8285 section 5).
  */
 export class OfferNumbering {
-  /** `undefined`: taken by a codec that is not known here. */
-  readonly #payloadTypes = new Map<number, CodecCapability | undefined>()
-  readonly #ofCodec = new Map<CodecCapability, number>()
-  readonly #retransmissions = new Map<CodecCapability, number>()
-  readonly #extensions = new Map<string, number>()
+  #numbers: Numbers
+  /** Whether no other numbering goes on from `#numbers`. */
+  #own = false
+
+  constructor(numbers: Numbers = NO_NUMBERS) {
+    this.#numbers = numbers
+  }
 
   /** The payload type of a codec; `undefined` where none is free. */
   payloadType(codec: CodecCapability): number | undefined {
-    const known = this.#ofCodec.get(codec)
+    const known = this.#numbers.ofCodec.get(codec)
     if (known !== undefined) return known
     const pt = this.#freePayloadType(codec.preferredPt)
     if (pt !== undefined) this.#take(pt, codec)
@@ -35,42 +62,46 @@ export class OfferNumbering {
 
   /** The payload type of a codec's retransmissions, RFC 4588; `undefined` where it has none, or none is free. */
   retransmissionType(codec: CodecCapability): number | undefined {
-    const known = this.#retransmissions.get(codec)
+    const known = this.#numbers.retransmissions.get(codec)
     if (known !== undefined || codec.preferredRtxPt === undefined) return known
     const pt = this.#freePayloadType(codec.preferredRtxPt)
     if (pt === undefined) return undefined
     this.#take(pt, undefined)
-    this.#retransmissions.set(codec, pt)
+    this.#change().retransmissions.set(codec, pt)
     return pt
   }
 
   #take(pt: number, codec: CodecCapability | undefined): void {
-    this.#payloadTypes.set(pt, codec)
-    if (codec !== undefined && !this.#ofCodec.has(codec)) this.#ofCodec.set(codec, pt)
+    const numbers = this.#change()
+    numbers.payloadTypes.set(pt, codec)
+    if (codec !== undefined && !numbers.ofCodec.has(codec)) numbers.ofCodec.set(codec, pt)
+  }
+
+  #change(): Numbers {
+    if (!this.#own) this.#numbers = new Numbers(this.#numbers)
+    this.#own = true
+    return this.#numbers
   }
 
   #freePayloadType(preferred: number): number | undefined {
-    if (isPayloadType(preferred) && !this.#payloadTypes.has(preferred)) return preferred
+    const { payloadTypes } = this.#numbers
+    if (isPayloadType(preferred) && !payloadTypes.has(preferred)) return preferred
     for (const { first, last } of DYNAMIC_PAYLOAD_TYPES) {
-      for (let pt = last; pt >= first; pt--) if (!this.#payloadTypes.has(pt)) return pt
+      for (let pt = last; pt >= first; pt--) if (!payloadTypes.has(pt)) return pt
     }
     return undefined
   }
 
   /** The id of an extension; `undefined` where none is free. */
   extensionId(uri: string): number | undefined {
-    const known = this.#extensions.get(uri)
+    const known = this.#numbers.extensions.get(uri)
     if (known !== undefined) return known
+    const used = new Set(this.#numbers.extensions.values())
     let id = 1
-    while (this.#isUsed(id)) id++
+    while (used.has(id)) id++
     if (id > MAX_ONE_BYTE_ID) return undefined
-    this.#extensions.set(uri, id)
+    this.#change().extensions.set(uri, id)
     return id
-  }
-
-  #isUsed(extensionId: number): boolean {
-    for (const used of this.#extensions.values()) if (used === extensionId) return true
-    return false
   }
 
   /** Takes the numbers of a section that stands already, so that new ones do not clash with them. */
@@ -78,13 +109,75 @@ export class OfferNumbering {
     for (const format of section.payloads) {
       // the same configuration, not the same name alone: a profile that was not agreed on needs a number of its own
       const codec = codecs.find((candidate) => matchesCodec(format, candidate))
-      if (!this.#payloadTypes.has(format.pt)) this.#take(format.pt, codec)
+      if (!this.#numbers.payloadTypes.has(format.pt)) this.#take(format.pt, codec)
     }
     for (const format of section.payloads) {
-      const codec = this.#payloadTypes.get(retransmittedPt(format) ?? -1)
-      if (codec !== undefined) this.#retransmissions.set(codec, format.pt)
+      const codec = this.#numbers.payloadTypes.get(retransmittedPt(format) ?? -1)
+      if (codec !== undefined) this.#change().retransmissions.set(codec, format.pt)
     }
-    for (const { uri, id } of section.extensions) this.#extensions.set(uri, id)
+    for (const { uri, id } of section.extensions) this.#change().extensions.set(uri, id)
+  }
+
+  /** The formats of a section that offers all of `capabilities`, with their numbers. */
+  formats(kind: 'audio' | 'video', { codecs, extensions }: Capabilities): OfferedFormats {
+    const formats = offeredFormats[kind](this.numbers)(codecs, extensions[kind])
+    this.#numbers = formats.numbers
+    return formats
+  }
+
+  /** What it has come to. It is not changed any more. */
+  get numbers(): Numbers {
+    this.#own = false
+    return Object.freeze(this.#numbers)
+  }
+}
+
+interface OfferedFormats {
+  readonly payloads: readonly PayloadFormat[]
+  /** Their payload types, as the `m=` line has them. */
+  readonly types: readonly string[]
+  readonly extensions: readonly ExtensionMap[]
+  /** With those of this section. */
+  readonly numbers: Numbers
+}
+
+type OfferFormats = (
+  before: Numbers,
+) => (codecs: readonly CodecCapability[], uris: readonly string[]) => OfferedFormats
+
+/** Offers of one endpoint begin alike: each list is worked out once. */
+const offeredFormats: Readonly<Record<'audio' | 'video', OfferFormats>> = {
+  audio: onceFor((before) => onceForBoth((codecs, uris) => numberFormats('audio', before, codecs, uris))),
+  video: onceFor((before) => onceForBoth((codecs, uris) => numberFormats('video', before, codecs, uris))),
+}
+
+function numberFormats(
+  kind: 'audio' | 'video',
+  before: Numbers,
+  codecs: readonly CodecCapability[],
+  uris: readonly string[],
+): OfferedFormats {
+  const numbering = new OfferNumbering(before)
+  const numbered: PayloadFormat[] = []
+  for (const codec of codecs) {
+    if (codec.kind !== kind) continue
+    const pt = numbering.payloadType(codec)
+    if (pt === undefined) continue
+    numbered.push(payloadFormat(pt, codec))
+    const rtx = numbering.retransmissionType(codec)
+    if (rtx !== undefined) numbered.push(retransmissionFormat(rtx, pt, codec.clockRate))
+  }
+  const payloads = describeRedundancy(numbered)
+  const extensions: ExtensionMap[] = []
+  for (const uri of uris) {
+    const id = numbering.extensionId(uri)
+    if (id !== undefined) extensions.push({ id, uri })
+  }
+  return {
+    payloads: Object.freeze(payloads),
+    types: Object.freeze(payloads.map(({ pt }) => String(pt))),
+    extensions: Object.freeze(extensions),
+    numbers: numbering.numbers,
   }
 }
 
@@ -103,20 +196,10 @@ export function offerSection(
   const section = mediaSection(kind, 'UDP/TLS/RTP/SAVPF')
   section.mid = mid
   section.direction = direction
-  for (const codec of capabilities.codecs) {
-    if (codec.kind !== kind) continue
-    const pt = numbering.payloadType(codec)
-    if (pt === undefined) continue
-    section.payloads.push(payloadFormat(pt, codec))
-    const rtx = numbering.retransmissionType(codec)
-    if (rtx !== undefined) section.payloads.push(retransmissionFormat(rtx, pt, codec.clockRate))
-  }
-  section.payloads = describeRedundancy(section.payloads)
-  section.formats = section.payloads.map(({ pt }) => String(pt))
-  for (const uri of capabilities.extensions[kind]) {
-    const id = numbering.extensionId(uri)
-    if (id !== undefined) section.extensions.push({ id, uri })
-  }
+  const { payloads, types, extensions } = numbering.formats(kind, capabilities)
+  section.payloads = payloads
+  section.formats = types
+  section.extensions = extensions
   section.extmapAllowMixed = true
   section.rtcpMux = true
   section.rtcpReducedSize = true

@@ -1,19 +1,25 @@
+import { onceForBoth } from '@str0m/sans-io'
 import { configurationOf, retransmittedPt } from './codec.ts'
 import type { PayloadFormat } from './model.ts'
 
 /** The formats of an offer that its answer takes. */
 export interface PairedPayloads {
   /** Ours, in the answer's order: what the peer sends. */
-  readonly payloads: PayloadFormat[]
+  readonly payloads: readonly PayloadFormat[]
   /** What is to be sent to the peer instead of our payload type, where its answer has another (RFC 3264 section 5.1). */
   readonly sendPts: ReadonlyMap<number, number>
 }
 
-/** Finds the formats that were `offered` in those of the answer: by the payload type, or, where the answer uses its own, by what they are. */
-export function pairPayloads(
+/**
+ * Finds the formats that were `offered` in those of the answer: by the payload type, or, where the answer uses its own, by what they are. The same lists are paired
+ * once; what comes of it is not to be changed.
+ */
+export const pairPayloads: (
   offered: readonly PayloadFormat[],
   answered: readonly PayloadFormat[],
-): PairedPayloads {
+) => PairedPayloads = onceForBoth(pair)
+
+function pair(offered: readonly PayloadFormat[], answered: readonly PayloadFormat[]): PairedPayloads {
   const payloads: PayloadFormat[] = []
   const sendPts = new Map<number, number>()
   const taken = new Set<PayloadFormat>()
@@ -39,7 +45,7 @@ export function pairPayloads(
     const ours = offered.find((format) => retransmittedPt(format) === original)
     if (ours !== undefined && !taken.has(ours)) take(ours, theirs)
   }
-  return { payloads, sendPts }
+  return Object.freeze({ payloads: Object.freeze(payloads), sendPts })
 }
 
 function findSame(

@@ -7,30 +7,27 @@ import {
   attributesOf,
   attributeValue,
   malformed,
-  readExtension,
   readFingerprint,
   readGroup,
   readMsid,
   readRid,
-  readRtpmap,
   readSimulcast,
   readSsrcGroup,
   readSsrcs,
   words,
 } from './attributes.ts'
+import { readFormats } from './formats.ts'
 import { type Line, type Section, splitSections } from './lines.ts'
 import {
   type MediaSection,
   mediaSection,
   type Origin,
-  type PayloadFormat,
   type SessionDescription,
   sessionDescription,
   type Setup,
   type TransportAttributes,
 } from './model.ts'
 import { SdpError } from './sdp-error.ts'
-import { STATIC_PAYLOADS } from './static-payloads.ts'
 
 type Grammar = SessionGrammar &
   Partial<Pick<MediaDescription, 'mid' | 'rtcpMux' | 'rtcpRsize' | 'bundleOnly' | 'endOfCandidates'>>
@@ -56,10 +53,6 @@ const MEDIA_ATTRIBUTES = new Set([
   'sendonly',
   'recvonly',
   'inactive',
-  'rtpmap',
-  'fmtp',
-  'rtcp-fb',
-  'extmap',
   'extmap-allow-mixed',
   'rtcp-mux',
   'rtcp-rsize',
@@ -113,15 +106,10 @@ const SETUPS = new Set<string>(['actpass', 'active', 'passive', 'holdconn'])
 const MEDIA_LINE = /^[\w-]+ \d{1,5}(\/\d+)? [\w/-]+( \S+)+\s*$/
 /** RFC 8866 section 5.2. Ids and versions have up to 64 bits. */
 const ORIGIN_LINE = /^(\S+) (\d{1,20}) (\d{1,20}) IN IP([46]) (\S+)\s*$/
-const PAYLOAD_TYPE = /^\d{1,3}$/
 const CONNECTION_LINE = /^IN IP[46] (\S+)\s*$/
 const BANDWIDTH_LINE = /^([\w-]+):(\d{1,15})\s*$/
 /** What an attribute has to look like. The readers rely on it. */
 const FORMS: Readonly<Record<string, RegExp>> = {
-  rtpmap: /^rtpmap:\d{1,3} [^\s/]+\/[1-9]\d{0,8}(\/[1-9]\d{0,2})?\s*$/,
-  fmtp: /^fmtp:\d{1,3} +\S.*$/,
-  'rtcp-fb': /^rtcp-fb:(\d{1,3}|\*) \S.*$/,
-  extmap: /^extmap:\d{1,5}(\/(sendrecv|sendonly|recvonly|inactive))? \S+( .*)?$/,
   mid: /^mid:\S{1,255}\s*$/,
   'ice-ufrag': /^ice-ufrag:[A-Za-z0-9+/=_-]{4,256}\s*$/,
   'ice-pwd': /^ice-pwd:[A-Za-z0-9+/=_-]{22,256}\s*$/,
@@ -190,8 +178,9 @@ function readMedia(lines: Section): MediaSection {
   readConnection(section, lines)
   if (grammar.mid !== undefined) section.mid = String(grammar.mid)
   if (grammar.direction !== undefined) section.direction = grammar.direction
-  section.payloads = protocol!.includes('RTP') ? readPayloads(formats, lines) : []
-  section.extensions = attributesOf(lines, 'extmap').map(readExtension)
+  const { payloads, extensions } = readFormats(protocol!.includes('RTP') ? formats : undefined, lines)
+  section.payloads = payloads
+  section.extensions = extensions
   section.extmapAllowMixed = grammar.extmapAllowMixed !== undefined
   section.rtcpMux = grammar.rtcpMux !== undefined
   section.rtcpReducedSize = grammar.rtcpRsize !== undefined
@@ -291,57 +280,6 @@ function readTransport(into: TransportAttributes, grammar: Grammar, lines: Secti
   const setup = attributeValue(line)
   if (!SETUPS.has(setup)) throw malformed(line, 'unknown setup role')
   into.setup = setup as Setup
-}
-
-function readPayloads(formats: readonly string[], section: Section): PayloadFormat[] {
-  const maps = new Map<number, ReturnType<typeof readRtpmap>>()
-  for (const line of attributesOf(section, 'rtpmap')) {
-    const map = readRtpmap(line)
-    maps.set(map.pt, map)
-  }
-  const parameters = new Map<number, string>()
-  for (const line of attributesOf(section, 'fmtp')) {
-    const value = attributeValue(line)
-    const space = value.indexOf(' ')
-    parameters.set(Number(value.slice(0, space)), value.slice(space + 1).trim())
-  }
-  const payloads: PayloadFormat[] = []
-  const seen = new Set<number>()
-  const feedbacks = new Map<string, string[]>()
-  for (const format of formats) {
-    const pt = Number(format)
-    if (!PAYLOAD_TYPE.test(format) || pt > 127) {
-      throw malformed(section.lines[0]!, `"${format}" is no payload type`)
-    }
-    const map = maps.get(pt) ?? STATIC_PAYLOADS.get(pt)
-    // RFC 8866 section 6.6: a dynamic payload type without rtpmap has no meaning; it stays in `formats`
-    if (map === undefined || seen.has(pt)) continue
-    seen.add(pt)
-    const feedback: string[] = []
-    feedbacks.set(format, feedback)
-    const { name, clockRate, channels } = map
-    const fmtp = parameters.get(pt)
-    payloads.push({
-      pt,
-      name,
-      clockRate,
-      ...(channels !== undefined && { channels }),
-      ...(fmtp !== undefined && { parameters: fmtp }),
-      feedback,
-    })
-  }
-  for (const line of attributesOf(section, 'rtcp-fb')) addFeedback(feedbacks, attributeValue(line))
-  return payloads
-}
-
-/** RFC 4585 section 4.2: `*` stands for all payload types. */
-function addFeedback(feedbacks: ReadonlyMap<string, string[]>, value: string): void {
-  const space = value.indexOf(' ')
-  const target = value.slice(0, space)
-  const rest = value.slice(space + 1)
-  const type = rest.includes('  ') || rest.startsWith(' ') ? words(rest).join(' ') : rest
-  if (target !== '*') feedbacks.get(target)?.push(type)
-  else for (const feedback of feedbacks.values()) feedback.push(type)
 }
 
 /** RFC 9143 section 7.1 and RFC 5888: a mid names one section, and a group names sections that exist. */

@@ -1,5 +1,6 @@
-import { UsageError } from '@str0m/sans-io'
+import { onceFor, UsageError } from '@str0m/sans-io'
 import type {
+  ExtensionMap,
   MediaSection,
   PayloadFormat,
   RidDescription,
@@ -15,7 +16,7 @@ import type {
  * a NUL: it would be another line to the peer.
  */
 export function writeSdp(description: SessionDescription): string {
-  const lines: string[] = []
+  const lines = new Lines()
   const { origin } = description
   const { username, sessionId, sessionVersion, addressType, address } = origin
   lines.push(
@@ -34,9 +35,31 @@ export function writeSdp(description: SessionDescription): string {
   writeMoreFingerprints(lines, description)
   for (const attribute of description.attributes) lines.push(`a=${attribute}`)
   for (const section of description.media) writeMedia(lines, section)
-  checkLines(lines)
-  lines.push('')
-  return lines.join('\r\n')
+  return lines.finish()
+}
+
+/** The lines of a description. */
+class Lines {
+  #text = ''
+  /** Those that are still to be checked. */
+  readonly #lines: string[] = []
+
+  push(...lines: string[]): void {
+    for (const line of lines) {
+      this.#text += `${line}\r\n`
+      this.#lines.push(line)
+    }
+  }
+
+  /** Lines that were checked, each with its end. */
+  pushChecked(text: string): void {
+    this.#text += text
+  }
+
+  finish(): string {
+    checkLines(this.#lines)
+    return this.#text
+  }
 }
 
 // eslint-disable-next-line no-control-regex -- RFC 8866 section 9: byte-string excludes them
@@ -48,16 +71,13 @@ function checkLines(lines: readonly string[]): void {
   throw new UsageError('invalid-description', `A text of a description is one line: ${JSON.stringify(line)}`)
 }
 
-function writeMedia(lines: string[], section: MediaSection): void {
+function writeMedia(lines: Lines, section: MediaSection): void {
   const { connection } = section
   lines.push(`m=${section.kind} ${section.port} ${section.protocol} ${section.formats.join(' ')}`)
   if (connection !== undefined) lines.push(`c=IN IP${connection.includes(':') ? 6 : 4} ${connection}`)
   for (const { type, limit } of section.bandwidth) lines.push(`b=${type}:${limit}`)
-  writePayloads(lines, section.payloads)
-  for (const { id, direction, uri, config } of section.extensions) {
-    const target = direction === undefined ? id : `${id}/${direction}`
-    lines.push(`a=extmap:${target} ${uri}${config === undefined || config === '' ? '' : ` ${config}`}`)
-  }
+  lines.pushChecked(payloadLines(section.payloads).text)
+  lines.pushChecked(extensionLines(section.extensions).text)
   if (section.extmapAllowMixed) lines.push('a=extmap-allow-mixed')
   if (section.setup !== undefined) lines.push(`a=setup:${section.setup}`)
   if (section.mid !== undefined) lines.push(`a=mid:${section.mid}`)
@@ -82,7 +102,9 @@ function writeMedia(lines: string[], section: MediaSection): void {
   for (const attribute of section.attributes) lines.push(`a=${attribute}`)
 }
 
-function writePayloads(lines: string[], payloads: readonly PayloadFormat[]): void {
+/** Written once: the same lists are in the descriptions of many peers. */
+const payloadLines = onceFor((payloads: readonly PayloadFormat[]) => {
+  const lines = new Lines()
   for (const { pt, name, clockRate, channels } of payloads) {
     lines.push(`a=rtpmap:${pt} ${name}/${clockRate}${channels === undefined ? '' : `/${channels}`}`)
   }
@@ -92,22 +114,32 @@ function writePayloads(lines: string[], payloads: readonly PayloadFormat[]): voi
   for (const { pt, feedback } of payloads) {
     for (const type of feedback) lines.push(`a=rtcp-fb:${pt} ${type}`)
   }
-}
+  return { text: lines.finish() }
+})
+
+const extensionLines = onceFor((extensions: readonly ExtensionMap[]) => {
+  const lines = new Lines()
+  for (const { id, direction, uri, config } of extensions) {
+    const target = direction === undefined ? id : `${id}/${direction}`
+    lines.push(`a=extmap:${target} ${uri}${config === undefined || config === '' ? '' : ` ${config}`}`)
+  }
+  return { text: lines.finish() }
+})
 
 /** The ICE credentials, and the first fingerprint. */
-function writeCredentials(lines: string[], { iceUfrag, icePwd, fingerprints }: TransportAttributes): void {
+function writeCredentials(lines: Lines, { iceUfrag, icePwd, fingerprints }: TransportAttributes): void {
   if (iceUfrag !== undefined) lines.push(`a=ice-ufrag:${iceUfrag}`)
   if (icePwd !== undefined) lines.push(`a=ice-pwd:${icePwd}`)
   const [first] = fingerprints
   if (first !== undefined) lines.push(`a=fingerprint:${first.algorithm} ${first.value}`)
 }
 
-function writeIceOptions(lines: string[], { iceOptions }: TransportAttributes): void {
+function writeIceOptions(lines: Lines, { iceOptions }: TransportAttributes): void {
   if (iceOptions.length > 0) lines.push(`a=ice-options:${iceOptions.join(' ')}`)
 }
 
 /** All but the first: most peers have one. */
-function writeMoreFingerprints(lines: string[], { fingerprints }: TransportAttributes): void {
+function writeMoreFingerprints(lines: Lines, { fingerprints }: TransportAttributes): void {
   for (let i = 1; i < fingerprints.length; i++) {
     const { algorithm, value } = fingerprints[i]!
     lines.push(`a=fingerprint:${algorithm} ${value}`)
@@ -122,7 +154,7 @@ function ridLine({ id, direction, pts, restrictions }: RidDescription): string {
 }
 
 /** RFC 8853 section 5.1. */
-function writeSimulcast(lines: string[], { simulcast }: MediaSection): void {
+function writeSimulcast(lines: Lines, { simulcast }: MediaSection): void {
   if (simulcast === undefined) return
   const send = streamList(simulcast.send)
   const recv = streamList(simulcast.recv)
@@ -137,7 +169,7 @@ function streamList(streams: readonly (readonly SimulcastStream[])[]): string {
 }
 
 /** RFC 5576 section 4. */
-function writeSources(lines: string[], { ssrcs, ssrcGroups }: MediaSection): void {
+function writeSources(lines: Lines, { ssrcs, ssrcGroups }: MediaSection): void {
   for (const { semantics, ssrcs: members } of ssrcGroups) {
     lines.push(`a=ssrc-group:${semantics} ${members.join(' ')}`)
   }

@@ -1,3 +1,5 @@
+import { MAX_REMEMBERED } from '../src/formats.ts'
+import { parseSdp } from '../src/index.ts'
 import { readFileSync } from 'node:fs'
 
 export const FIXTURES = ['chromium-offer', 'chromium-answer', 'firefox-offer', 'firefox-answer'] as const
@@ -25,3 +27,8 @@ export function description(section: readonly string[] = [], session: readonly s
 /** The number of the first line that `description` adds to the section, and to the session level. */
 export const SECTION_LINE = 9
 export const SESSION_LINE = 5
+
+/** More other formats are read than are remembered. */
+export function forgetFormats(): void {
+  for (let i = 0; i < MAX_REMEMBERED; i++) parseSdp(description([`a=fmtp:111 forgotten=${i}`]))
+}
