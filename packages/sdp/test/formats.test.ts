@@ -99,7 +99,7 @@ describe('their lines', () => {
 describe('what is worked out of them', () => {
   it('is the same for the same offer', () => {
     const answered = (ufrag: string): MediaSection => {
-      const offer = parseSdp(`${description([`a=ice-ufrag:${ufrag}`])}`)
+      const offer = parseSdp(description([`a=ice-ufrag:${ufrag}`]))
       return answerSection(offer, offer.media[0]!, bundledSections(offer), CAPABILITIES).section
     }
     const [a, b] = [answered('aaaa'), answered('bbbb')]
