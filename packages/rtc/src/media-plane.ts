@@ -74,7 +74,7 @@ export class MediaPlane implements MediaOwner {
 
   /** The time at which packets come and the handles are used. It does not go backwards. */
   setNow(now: Instant): void {
-    this.#now = now
+    if (now > this.#now) this.#now = now
   }
 
   get inbound(): InboundStreamStatistics[] {
@@ -283,6 +283,8 @@ export class MediaPlane implements MediaOwner {
     const sender = this.#sender(media, rid, codec)
     const { outbound } = this.#transport
     if (outbound === undefined) return false
+    // this peer may have had no input for long: the one that the packet came to has
+    this.setNow(packet.receivedAt)
     let datagram = this.#senders.forward(this.#now, sender, codec, forwarder, packet, outbound)
     if (datagram === undefined) return false
     while (datagram !== undefined) {

@@ -251,4 +251,33 @@ describe('forwarding', () => {
     forwarder.select(undefined)
     expect(forwarder.forward(packets[0]!)).toBe(false)
   })
+
+  it('acts at the time at which a packet came, also where the subscriber heard nothing since', () => {
+    const { publishers, subscriber, forwarder } = conference(60)
+    const { pair } = subscriber
+    const [first, second] = publishers.map((publisher) => {
+      const { ssrc } = publisher.a.media(VIDEO)!.localStreams[0]!
+      /** A keyframe that comes at a time; the subscriber is not driven meanwhile. */
+      const keyframeAt = (now: number): RtpPacket => {
+        publisher.pair.runFor(now - publisher.pair.now - 10)
+        const codec = vp8Pt(publisher.a)
+        publisher.a
+          .media(VIDEO)!
+          .writer(codec)
+          .write({ value: 0, clockRate: 90_000 }, vp8(50, true, 1), { keyframe: true })
+        publisher.pair.runFor(20)
+        return eventsOf(publisher.pair.b.events, 'rtpPacket').at(-1)!
+      }
+      return { ssrc, keyframeAt }
+    })
+    forwarder.select(first!.ssrc)
+    expect(forwarder.forward(first!.keyframeAt(2000))).toBe(true)
+    forwarder.select(second!.ssrc)
+    expect(forwarder.forward(second!.keyframeAt(2500))).toBe(true)
+    pair.runFor(100)
+    const times = eventsOf(pair.b.events, 'mediaData').map(({ time }) => time.value)
+    expect(times.length).toBe(2)
+    // half a second of 90 kHz lies between them
+    expect(times[1]! - times[0]!).toBe(45_000)
+  })
 })
