@@ -9,7 +9,7 @@ import type {
   TimeoutInput,
   TimeoutOutput,
 } from '@str0m/sans-io'
-import type { FrameLayers, HeaderExtensions } from '@str0m/rtp'
+import type { DependencyDescriptor, FrameLayers, HeaderExtensions } from '@str0m/rtp'
 import type { Direction } from '@str0m/sdp'
 import type { IceState } from '@str0m/stun-ice'
 import type { ChannelId } from './channel.ts'
@@ -44,6 +44,8 @@ export interface MediaData {
   readonly receivedAt: Instant
   /** Of a video that has several, where the payload or the packets tell: the highest spatial layer in it, and its temporal layer. */
   readonly layers: FrameLayers | undefined
+  /** What the frame is for, and what it refers to: where its first packet has a dependency descriptor (AV1 RTP payload specification, appendix A). */
+  readonly dependency: DependencyDescriptor | undefined
   /** The header extensions of its packets: the level of audio, the rotation of a picture. */
   readonly extensions: HeaderExtensions
 }

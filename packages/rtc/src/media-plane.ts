@@ -2,7 +2,6 @@ import type { CryptoProvider } from '@str0m/crypto'
 import {
   dtmfDigit,
   type Forwarder,
-  type FrameLayers,
   type HeaderExtensions,
   parseRtcp,
   type Rtcp,
@@ -178,7 +177,8 @@ export class MediaPlane implements MediaOwner {
         keyframe: frame.keyframe,
         contiguous: frame.contiguous,
         receivedAt: frame.receivedAt,
-        layers: frame.layers ?? this.#layersOf(receiver, extensions),
+        layers: frame.layers,
+        dependency: frame.dependency,
         extensions,
       })
     }
@@ -347,11 +347,6 @@ export class MediaPlane implements MediaOwner {
       ended,
       duration: (1000 * duration) / codec.clockRate,
     })
-  }
-
-  /** Where the payload does not tell its layers, the dependency descriptor of its packets may. */
-  #layersOf({ descriptors }: Receiver, { dependencyDescriptor }: HeaderExtensions): FrameLayers | undefined {
-    return dependencyDescriptor === undefined ? undefined : descriptors.read(dependencyDescriptor)?.layers
   }
 
   #sendNacks({ stream }: Receiver): void {
