@@ -1,5 +1,5 @@
-import { ByteReader } from '@str0m/sans-io'
-import { concatenate, type DepacketizedFrame, type Depacketizer, type FrameLayers } from './depacketizer.ts'
+import { ByteReader, concatBytes } from '@str0m/sans-io'
+import type { DepacketizedFrame, Depacketizer, FrameLayers } from './depacketizer.ts'
 
 /** The VP8 payload descriptor, RFC 7741 section 4.2. */
 export interface Vp8Descriptor {
@@ -86,7 +86,7 @@ class Vp8Depacketizer implements Depacketizer {
       const { temporalLayer } = descriptor
       if (i === 0 && temporalLayer !== undefined) layers = { spatial: 0, temporal: temporalLayer }
     }
-    const data = concatenate(parts)
+    const data = concatBytes(parts)
     return data.length === 0 ? undefined : { data, keyframe: isKeyframe(data, 0), layers }
   }
 }

@@ -1,5 +1,5 @@
-import { ByteReader } from '@str0m/sans-io'
-import { concatenate, type DepacketizedFrame, type Depacketizer, type FrameLayers } from './depacketizer.ts'
+import { ByteReader, concatBytes } from '@str0m/sans-io'
+import type { DepacketizedFrame, Depacketizer, FrameLayers } from './depacketizer.ts'
 
 /** The VP9 payload descriptor, RFC 9628 section 4.2. */
 export interface Vp9Descriptor {
@@ -155,7 +155,7 @@ class Vp9Depacketizer implements Depacketizer {
       parts.push(payload.subarray(descriptor.length))
     }
     if (inFrame) return undefined
-    const data = concatenate(parts)
+    const data = concatBytes(parts)
     return data.length === 0 ? undefined : { data, keyframe, layers }
   }
 }
