@@ -1,6 +1,6 @@
 import type { CryptoProvider } from '@str0m/crypto'
 import { EXTENSION_URIS } from '@str0m/rtp'
-import { type Mid, type Pt, toHex, UsageError } from '@str0m/sans-io'
+import { fromBase64, type Mid, type Pt, toBase64, toHex, UsageError } from '@str0m/sans-io'
 import {
   answerSection,
   bundledSections,
@@ -28,7 +28,6 @@ import {
   transportOf,
   writeSdp,
 } from '@str0m/sdp'
-import { fromBase64, toBase64 } from './base64.ts'
 import { codecsOf } from './codec.ts'
 import { type AnswerChoices, NO_CHOICES, type OfferedMedia, type OfferSummary } from './incoming-offer.ts'
 import { type LocalStream, Media, type MediaOwner, type NegotiatedMedia } from './media.ts'
