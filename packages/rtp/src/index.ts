@@ -24,13 +24,14 @@ export { depacketizerFor } from './codecs/depacketizer-for.ts'
 export type { DepacketizedFrame, Depacketizer, FrameLayers } from './codecs/depacketizer.ts'
 export { h264Depacketizer } from './codecs/h264.ts'
 export { h265Depacketizer } from './codecs/h265.ts'
-export { parseVp8Descriptor, vp8Depacketizer, type Vp8Descriptor, vp8KeyframeSize } from './codecs/vp8.ts'
+export { vp8Depacketizer, vp8KeyframeSize } from './codecs/vp8.ts'
+export { parseVp8Descriptor, type Vp8Descriptor } from './codecs/vp8-descriptor.ts'
+export { vp9Depacketizer } from './codecs/vp9.ts'
 export {
   parseVp9Descriptor,
-  vp9Depacketizer,
   type Vp9Descriptor,
   type Vp9ScalabilityStructure,
-} from './codecs/vp9.ts'
+} from './codecs/vp9-descriptor.ts'
 export {
   type DecodeTargetIndication,
   type DependencyDescriptor,
