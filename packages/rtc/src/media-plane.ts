@@ -71,7 +71,7 @@ export class MediaPlane implements MediaOwner {
     return Math.min(this.#receivers.deadline, this.#senders.deadline, this.#reporter.deadline)
   }
 
-  /** The time at which packets come and the handles are used. It does not go backwards. */
+  /** The time at which packets come and all methods act. It does not go backwards. */
   setNow(now: Instant): void {
     if (now > this.#now) this.#now = now
   }
@@ -109,7 +109,8 @@ export class MediaPlane implements MediaOwner {
     this.#closed = true
   }
 
-  handleTimeout(now: Instant): void {
+  handleTimeout(): void {
+    const now = this.#now
     for (const receiver of this.#receivers.handleTimeout(now)) this.#attend(receiver)
     const { outbound } = this.#transport
     if (outbound !== undefined && now >= this.#senders.deadline) {
