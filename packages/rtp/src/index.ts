@@ -67,8 +67,11 @@ export {
   EXTENSION_URIS,
   ExtensionIds,
   type ExtensionName,
+  type ExtensionPlace,
+  findHeaderExtension,
   type HeaderExtensions,
   readHeaderExtensions,
+  renameHeaderExtension,
   writeHeaderExtensions,
   type WrittenExtensions,
 } from './header-extensions.ts'
