@@ -1,7 +1,7 @@
-import { SeededRandom, UsageError } from '@str0m/sans-io'
+import { SeededRandom } from '@str0m/sans-io'
 import { describe, expect, it } from 'vitest'
 import type { Rtc, RtpPacket } from '../src/index.ts'
-import { connectedPair, eventsOf } from './harness.ts'
+import { codeOf, connectedPair, eventsOf } from './harness.ts'
 
 const LINK = { latency: 20 }
 const RTP = { rtpMode: true } as const
@@ -17,16 +17,6 @@ function vp8(length: number, keyframe: boolean, fill: number): Uint8Array {
   const frame = new Uint8Array(length).fill(fill)
   frame[0] = keyframe ? 0x10 : 0x11
   return frame
-}
-
-function codeOf(call: () => unknown): string | undefined {
-  try {
-    call()
-  } catch (error) {
-    if (error instanceof UsageError) return error.code
-    throw error
-  }
-  return undefined
 }
 
 describe('RTP mode', () => {
