@@ -42,6 +42,12 @@ export interface MediaData {
   readonly contiguous: boolean
   /** When its first packet came. */
   readonly receivedAt: Instant
+  /**
+   * What the sender's wall clock showed when the frame was captured: milliseconds since 1970, by its last sender report (RFC 3550 section 6.4.1). All
+   * streams of one sender have the same clock, so that sound and picture of the same time belong together; it need not be right, nor be yours. `undefined`
+   * before the first report, which browsers send within some seconds, and where the sender has no clock.
+   */
+  readonly captureTime: number | undefined
   /** Of a video that has several, where the payload or the packets tell: the highest spatial layer in it, and its temporal layer. */
   readonly layers: FrameLayers | undefined
   /** What the frame is for, and what it refers to: where its first packet has a dependency descriptor (AV1 RTP payload specification, appendix A). */

@@ -147,12 +147,13 @@ export class MediaPlane implements MediaOwner {
     this.#attend(receiver)
   }
 
-  #givePacket({ media, rid }: Receiver, contents: Uint8Array, length: number): void {
+  #givePacket({ media, rid, stream }: Receiver, contents: Uint8Array, length: number): void {
     const { lastHeader: header, lastCodec: codec } = this.#receivers
     if (header === undefined || codec === undefined) return
     const bytes = contents.subarray(0, length)
     const retransmitted = (bytes[1]! & 0x7f) !== codec.pt
-    this.#event(new RtpPacket(media, rid, codec, header, bytes, this.#now, retransmitted))
+    const captureTime = stream.captureTime(header.timestamp)
+    this.#event(new RtpPacket(media, rid, codec, header, bytes, this.#now, captureTime, retransmitted))
   }
 
   /** What a stream has for us after a packet or some time: frames, and losses. */
@@ -178,6 +179,7 @@ export class MediaPlane implements MediaOwner {
         keyframe: frame.keyframe,
         contiguous: frame.contiguous,
         receivedAt: frame.receivedAt,
+        captureTime: frame.captureTime,
         layers: frame.layers,
         dependency: frame.dependency,
         extensions,

@@ -118,6 +118,7 @@ export {
 export { type Packetizer, type PayloadPieces } from './packetizers/packetizer.ts'
 export { MAX_MISSING_PACKETS } from './nack-generator.ts'
 export { readRtx, writeRtx } from './rtx.ts'
+export { SenderClock } from './sender-clock.ts'
 export { type CachedPacket, SendCache } from './send-cache.ts'
 export { packetizerFor } from './packetizers/packetizer-for.ts'
 export { TransportFeedbackGenerator } from './transport-feedback-generator.ts'
