@@ -7,6 +7,11 @@ import { TrackClock } from './track-clock.ts'
 
 /** Milliseconds that the file waits for a first keyframe; then it has sound alone. */
 export const START_WAIT = 5000
+/** Milliseconds from its first keyframe that a file waits for the sender reports, which put sound and picture in step: browsers send the first ones within 2.5 s. */
+export const REPORT_WAIT = 5000
+/** What is held meanwhile: frames, and their bytes. */
+export const MAX_HELD_FRAMES = 4096
+const MAX_HELD_BYTES = 16 << 20
 /** Milliseconds between keyframes: what a player can jump to, and what a fragment of the file lasts. */
 const KEYFRAME_INTERVAL = 5000
 /** Milliseconds until a keyframe that did not come is asked for again. */
@@ -62,6 +67,16 @@ export interface RecorderOptions {
   readonly audio?: Mid
   readonly sink: PacketSink
   readonly requestKeyframe: () => void
+  /** Milliseconds from the first keyframe that the file waits for sender reports. Default 5000. */
+  readonly reportWait?: number
+}
+
+/** A frame that suits the file, before that has started. */
+interface Held {
+  readonly frame: MediaData
+  readonly kind: 'audio' | 'video'
+  /** Whether the picture can start with it. */
+  readonly keyframe: boolean
 }
 
 /** What became of the frames. Counts. */
@@ -83,6 +98,8 @@ export interface RecorderStatistics {
 /**
  * Makes a file's packets of a call's frames: waits for the first keyframe, gives each frame its place, and after a loss leaves out what cannot be decoded.
  * Frames in, packets out; the time is that of their arrival.
+ *
+ * Where sound and picture are to each other is decided once, when the file starts: frames are held until the sender reports tell it.
  */
 export class Recorder {
   readonly #options: RecorderOptions
@@ -100,6 +117,10 @@ export class Recorder {
   #waitingSince: Instant | undefined
   /** When the file starts, on the clock of the arrivals. */
   #start: Instant | undefined
+  readonly #held: Held[] = []
+  #heldBytes = 0
+  /** When the first keyframe came. */
+  #heldSince: Instant | undefined
   #format: VideoFormat | undefined
   #videoEnded = false
   #rid: Rid | undefined
@@ -148,68 +169,116 @@ export class Recorder {
       this.#groupBytes = 0
     }
     this.#askForKeyframe(now)
-    if (this.#format === undefined) {
+    if (this.#start === undefined) {
       this.#video.observe(frame)
-      if (format === undefined) {
+      if (this.#format === undefined && format === undefined) {
         this.#counts.beforeStart++
         return
       }
-      this.#format = format
-      this.#rid = frame.rid
-      this.#open(this.#video.arrival(frame))
+      if (this.#format === undefined) {
+        this.#format = format
+        this.#rid = frame.rid
+        this.#heldSince = now
+      }
     }
     if (this.#needsKeyframe) {
       this.#counts.undecodable++
       return
     }
-    const before = this.#video.last
-    const time = Math.max(0, this.#video.place(frame, this.#start!))
-    if (before >= 0) this.#videoStep = time - before
     this.#groupBytes += frame.data.length
-    // how long it lasts, the next frame tells: until then, as long as the one before
-    const duration = Math.min(this.#videoStep, MAX_AUDIO_LAG)
     const keyframe = format !== undefined
-    if (this.#options.sink.write({ kind: 'video', data: frame.data, time, duration, keyframe })) {
-      this.#counts.videoFrames++
-    } else {
-      this.#counts.congested++
-      this.#needsKeyframe = true
-    }
-    this.#fillSilence(time)
+    if (this.#start === undefined) this.#hold({ frame, kind: 'video', keyframe })
+    else if (!this.#placeVideo(frame, keyframe)) this.#needsKeyframe = true
   }
 
   #handleAudio(frame: MediaData): void {
-    const length = opusLength(frame.data) / OPUS_CLOCK_RATE
-    if (length === 0) {
+    if (opusLength(frame.data) === 0) {
       this.#counts.unsuitable++
       return
     }
-    if (this.#start === undefined) {
-      this.#audio.observe(frame)
-      const waited = frame.receivedAt - this.#waitingSince!
-      this.#askForKeyframe(frame.receivedAt)
-      if (!this.#videoEnded && waited < START_WAIT) {
-        this.#counts.beforeStart++
-        return
-      }
-      this.#videoEnded = true
-      this.#open(this.#audio.arrival(frame))
-    }
-    const time = this.#audio.place(frame, this.#start!)
-    if (time < 0) {
-      this.#counts.beforeStart++
+    if (this.#start !== undefined) {
+      this.#placeAudio(frame)
       return
     }
-    this.#writeAudio(frame.data, time, length, 'audioPackets')
-    if (!this.#videoEnded && time - this.#video.last > MAX_VIDEO_LAG) {
-      this.#videoEnded = true
-      this.#options.sink.endVideo()
+    this.#audio.observe(frame)
+    const waited = frame.receivedAt - this.#waitingSince!
+    this.#askForKeyframe(frame.receivedAt)
+    if (this.#format === undefined && waited >= START_WAIT) this.#videoEnded = true
+    this.#hold({ frame, kind: 'audio', keyframe: true })
+  }
+
+  /** Starts the file with what there is, where it has not started. To be called when no more comes. */
+  finish(): void {
+    if (this.#start === undefined && this.#format !== undefined) this.#startFile()
+  }
+
+  #hold(held: Held): void {
+    this.#held.push(held)
+    this.#heldBytes += held.frame.data.length
+    if (this.#videoEnded && this.#format === undefined) {
+      this.#open(this.#audio.arrival(held.frame))
+      return
     }
+    const isFull = this.#held.length >= MAX_HELD_FRAMES || this.#heldBytes >= MAX_HELD_BYTES
+    if (this.#format !== undefined) {
+      const waited = held.frame.receivedAt - this.#heldSince!
+      if (isFull || this.#isInStep || waited >= (this.#options.reportWait ?? REPORT_WAIT)) this.#startFile()
+    } else if (isFull) {
+      // sound without a picture: the latest is what the picture will need
+      this.#heldBytes -= this.#held.shift()!.frame.data.length
+      this.#counts.beforeStart++
+    }
+  }
+
+  /** Whether there is nothing to wait for any more. */
+  get #isInStep(): boolean {
+    if (this.#options.audio === undefined) return true
+    return this.#video.hasCaptureTime && this.#audio.hasCaptureTime
+  }
+
+  /** Starts the file at the first keyframe. */
+  #startFile(): void {
+    this.#audio.follow(this.#video)
+    const first = this.#held.find(({ kind }) => kind === 'video')!
+    this.#open(this.#video.arrival(first.frame))
   }
 
   #open(start: Instant): void {
     this.#start = start
     this.#options.sink.start({ video: this.#format, audio: this.#options.audio !== undefined })
+    let isBroken = false
+    for (const { frame, kind, keyframe } of this.#held.splice(0)) {
+      if (kind === 'audio') this.#placeAudio(frame)
+      else if (isBroken && !keyframe) this.#counts.undecodable++
+      else isBroken = !this.#placeVideo(frame, keyframe)
+    }
+    if (isBroken) this.#needsKeyframe = true
+  }
+
+  /** False where the sink did not take it. */
+  #placeVideo(frame: MediaData, keyframe: boolean): boolean {
+    const before = this.#video.last
+    const time = Math.max(0, this.#video.place(frame, this.#start!))
+    if (before >= 0) this.#videoStep = time - before
+    // how long it lasts, the next frame tells: until then, as long as the one before
+    const duration = Math.min(this.#videoStep, MAX_AUDIO_LAG)
+    const written = this.#options.sink.write({ kind: 'video', data: frame.data, time, duration, keyframe })
+    this.#counts[written ? 'videoFrames' : 'congested']++
+    this.#fillSilence(time)
+    return written
+  }
+
+  #placeAudio(frame: MediaData): void {
+    const time = this.#audio.place(frame, this.#start!)
+    if (time < 0) {
+      this.#counts.beforeStart++
+      return
+    }
+    this.#writeAudio(frame.data, time, opusLength(frame.data) / OPUS_CLOCK_RATE, 'audioPackets')
+    if (!this.#videoEnded && time - Math.max(0, this.#video.last) > MAX_VIDEO_LAG) {
+      this.#videoEnded = true
+      this.#options.sink.endVideo()
+    }
   }
 
   #writeAudio(data: Uint8Array, time: number, duration: number, count: 'audioPackets' | 'silence'): void {

@@ -46,7 +46,10 @@ export class RecordingCall {
 
   /** Completes the file. Answers where it is; `undefined` where nothing came. Throws what went wrong in writing. */
   finish(): Promise<string | undefined> {
-    this.#finished ??= this.#writer.finish()
+    if (this.#finished === undefined) {
+      this.#recorder.finish()
+      this.#finished = this.#writer.finish()
+    }
     return this.#finished
   }
 }

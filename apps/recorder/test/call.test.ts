@@ -2,8 +2,8 @@ import { mkdtemp, readdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { nativeCrypto } from '@str0m/crypto'
-import { type LinkOptions, Pair } from '@str0m/netem'
-import { Candidate, Rtc, type Transmit } from '@str0m/rtc'
+import { Link, type LinkOptions, Pair } from '@str0m/netem'
+import { Candidate, Rtc, type RtcInput, type RtcOutput, type Transmit } from '@str0m/rtc'
 import { type Instant, SeededRandom } from '@str0m/sans-io'
 import { DEFAULT_CODECS } from '@str0m/sdp'
 import { describe, expect, it } from 'vitest'
@@ -19,7 +19,8 @@ const TORN: LinkOptions = { latency: 30, loss: { degrade: 0.02, recover: 0.1 } }
 const STEP = 10
 
 function seededRtc(seed: number, address: string, codecs = DEFAULT_CODECS): Rtc {
-  const rtc = new Rtc({ crypto: nativeCrypto({ random: new SeededRandom(seed).fill }), codecs })
+  const wallClock = { now: 0, unixTime: 1_800_000_000_000 }
+  const rtc = new Rtc({ crypto: nativeCrypto({ random: new SeededRandom(seed).fill }), codecs, wallClock })
   rtc.addLocalCandidate(Candidate.host(address, 'udp'))
   return rtc
 }
@@ -28,13 +29,55 @@ function received(now: Instant, { proto, source, destination, contents }: Transm
   return { kind: 'receive', now, proto, source, destination, contents } as const
 }
 
+/** A peer whose packets of one payload type take a way of their own before the common one. */
+class Detour {
+  readonly rtc: Rtc
+  readonly #payloadType: number
+  readonly #way: Link<Transmit>
+  #now: Instant = 0
+
+  constructor(rtc: Rtc, payloadType: number, seed: number, link: LinkOptions) {
+    this.rtc = rtc
+    this.#payloadType = payloadType
+    this.#way = new Link(seed, link)
+  }
+
+  handleInput(input: RtcInput): void {
+    this.#now = input.now
+    this.rtc.handleInput(input)
+  }
+
+  pollOutput(): RtcOutput {
+    for (;;) {
+      const due = this.#way.poll(this.#now)
+      if (due !== undefined) return due
+      const output = this.rtc.pollOutput()
+      if (output.kind === 'timeout') return { ...output, at: Math.min(output.at, this.#way.nextAt()) }
+      if (output.kind === 'event' || !this.#detours(output.contents)) return output
+      this.#way.send(this.#now, output)
+    }
+  }
+
+  #detours([first = 0, second = 0]: Uint8Array): boolean {
+    return first >> 6 === 2 && (second & 0x7f) === this.#payloadType
+  }
+}
+
 interface Sent {
   readonly video: Uint8Array[]
   readonly audio: Uint8Array[]
+  /** When each was captured, ms. */
+  readonly videoAt: number[]
+  readonly audioAt: number[]
 }
 
 /** A call in virtual time, which sends synthetic frames to a `RecordingCall`. */
-async function recordedCall(seed: number, link: LinkOptions, codec: 'VP8' | 'H264') {
+async function recordedCall(
+  seed: number,
+  link: LinkOptions,
+  codec: 'VP8' | 'H264',
+  detour: { readonly name: string; readonly link: LinkOptions } = { name: '', link: {} },
+) {
   const directory = await mkdtemp(join(tmpdir(), 'call-'))
   const a = seededRtc(
     2 * seed,
@@ -53,7 +96,9 @@ async function recordedCall(seed: number, link: LinkOptions, codec: 'VP8' | 'H26
     },
   )
   a.pendingChanges()!.acceptAnswer(call.answer)
-  const pair = new Pair(a, call.rtc, { seed, aToB: link, bToA: { latency: 30 }, receive: received })
+  const detoured = a.medias.flatMap(({ codecs }) => codecs).find(({ name }) => name === detour.name)
+  const machine = new Detour(a, detoured?.sendPt ?? -1, seed, detour.link)
+  const pair = new Pair(machine, call.rtc, { seed, aToB: link, bToA: { latency: 30 }, receive: received })
   let taken = { a: 0, b: 0 }
   let keyframeWanted = true
   /** Hands on what happened since the last time. */
@@ -63,7 +108,7 @@ async function recordedCall(seed: number, link: LinkOptions, codec: 'VP8' | 'H26
     taken = { a: pair.a.events.length, b: pair.b.events.length }
   }
   pair.runUntil(() => a.connected && call.rtc.connected)
-  const sent: Sent = { video: [], audio: [] }
+  const sent: Sent = { video: [], audio: [], videoAt: [], audioAt: [] }
   const random = new SeededRandom(seed)
   const writer = (mid: string, name: string) => {
     const media = a.media(mid)!
@@ -74,9 +119,11 @@ async function recordedCall(seed: number, link: LinkOptions, codec: 'VP8' | 'H26
     const end = pair.now + milliseconds
     while (pair.now < end) {
       const ms = Math.round(pair.now / STEP) * STEP
+      machine.handleInput({ kind: 'timeout', now: pair.now })
       if (ms % 20 === 0) {
         const packet = Uint8Array.of(0xfc, sent.audio.length, sent.audio.length >> 8)
         sent.audio.push(packet)
+        sent.audioAt.push(ms)
         writer('0', 'opus').write({ value: ms * 48, clockRate: 48_000 }, packet)
       }
       if (ms % 30 === 0) {
@@ -84,6 +131,7 @@ async function recordedCall(seed: number, link: LinkOptions, codec: 'VP8' | 'H26
         const frame =
           codec === 'VP8' ? vp8(length, keyframeWanted ? size : undefined) : h264(length, keyframeWanted)
         sent.video.push(frame)
+        sent.videoAt.push(ms)
         writer('1', codec).write({ value: ms * 90, clockRate: 90_000 }, frame, { keyframe: keyframeWanted })
         keyframeWanted = false
       }
@@ -120,7 +168,10 @@ describe.each([
     'over a way that loses a tenth: all video arrives, and is in the file (seed %i)',
     async (seed) => {
       const { call, send, sent, pair, events, directory } = await recordedCall(seed, LOSSY, codec)
-      send(10_000, [640, 480])
+      send(9800, [640, 480])
+      // nobody would know of a loss at the very end
+      pair.aToB.configure(pair.now, { ...LOSSY, loss: 0 })
+      send(200, [640, 480])
       pair.runFor(2000)
       events()
       const path = await call.finish()
@@ -170,6 +221,40 @@ describe.each([
       expect(video[0]!.keyframe).toBe(true)
       expectRising(video)
       expectRising(ofKind(packets, 'audio'))
+    },
+  )
+})
+
+describe('lip sync', () => {
+  it.each([
+    ['opus', 300, 11],
+    ['opus', 1200, 12],
+    ['VP8', 300, 13],
+    ['VP8', 1200, 14],
+  ])(
+    '%s takes a way that is %i ms longer: the file’s offset is less than 40 ms',
+    async (name, latency, seed) => {
+      const detour = { name, link: { latency, jitter: 10 } }
+      const { call, send, sent, pair, events } = await recordedCall(
+        seed,
+        { latency: 30, jitter: 10 },
+        'VP8',
+        detour,
+      )
+      send(8000, [640, 480])
+      pair.runFor(2000)
+      events()
+      const packets = await packetsOf((await call.finish())!)
+      // when the file has each frame, less when it was captured
+      const heard = ofKind(packets, 'audio').map(
+        ({ data, time }) => time * 1000 - sent.audioAt[data[1]! + 256 * data[2]!]!,
+      )
+      const seen = ofKind(packets, 'video').map(({ time }, i) => time * 1000 - sent.videoAt[i]!)
+      expect(heard.length).toBeGreaterThan(395)
+      expect(seen.length).toBe(sent.video.length)
+      // all of the file, from its first frame on
+      for (const offset of heard) expect(Math.abs(offset - seen[0]!)).toBeLessThan(40)
+      for (const offset of seen) expect(Math.abs(offset - seen[0]!)).toBeLessThan(2)
     },
   )
 })

@@ -46,6 +46,8 @@ export function picture(
     contiguous: true,
     receivedAt: 5000 + ms + late,
     layers: undefined,
+    captureTime: undefined,
+    dependency: undefined,
     extensions: {},
     ...fields,
   }

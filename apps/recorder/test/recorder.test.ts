@@ -1,17 +1,26 @@
 import { describe, expect, it } from 'vitest'
-import { MAX_GROUP_BYTES, MAX_VIDEO_LAG, Recorder, START_WAIT } from '../src/recorder.ts'
+import {
+  MAX_GROUP_BYTES,
+  MAX_HELD_FRAMES,
+  MAX_VIDEO_LAG,
+  Recorder,
+  REPORT_WAIT,
+  START_WAIT,
+} from '../src/recorder.ts'
 import { ListSink, picture, picture264, sound, vp8 } from './frames.ts'
 
 const KEY = vp8(1000, [640, 480])
 const DELTA = vp8(100)
 
-function recorder({ video = true, audio = true } = {}) {
+/** One that does not wait for sender reports, unless it is told to. */
+function recorder({ video = true, audio = true, reportWait = 0 } = {}) {
   const sink = new ListSink()
   const made = { sink, requests: 0 }
   const machine = new Recorder({
     ...(video ? { video: '1' } : {}),
     ...(audio ? { audio: '0' } : {}),
     sink,
+    reportWait,
     requestKeyframe: () => {
       made.requests++
     },
@@ -138,6 +147,124 @@ describe('sound and picture', () => {
     expect(sink.videoEnded).toBe(true)
     machine.handleFrame(picture(MAX_VIDEO_LAG * 1000 + 40, KEY))
     expect(machine.statistics).toMatchObject({ unsuitable: 1, videoFrames: 1 })
+  })
+})
+
+describe('sender reports', () => {
+  /** The sender's wall clock when `ms` was captured. */
+  const captured = (ms: number) => ({ captureTime: 1_800_000_000_000 + ms })
+  const waiting = () => recorder({ reportWait: REPORT_WAIT })
+
+  it('put sound and picture in step, whichever way is the longer; frames are held until then', () => {
+    for (const [soundLate, pictureLate] of [
+      [300, 0],
+      [0, 300],
+    ] as const) {
+      const { machine, sink } = waiting()
+      const frames = [
+        ...[0, 100, 200, 300, 400, 500].map((ms) =>
+          picture(ms, ms === 0 ? KEY : DELTA, { late: pictureLate, ...(ms < 200 ? {} : captured(ms)) }),
+        ),
+        ...[0, 100, 200, 300, 400, 500].map((ms) =>
+          sound(ms, { late: soundLate, ...(ms < 300 ? {} : captured(ms)) }),
+        ),
+      ].toSorted((a, b) => a.receivedAt - b.receivedAt)
+      const starts = frames.map((frame) => {
+        machine.handleFrame(frame)
+        return machine.started
+      })
+      // with the first frame by which both are known
+      const known = frames.findIndex(
+        ({ receivedAt }) => receivedAt === 5000 + Math.max(300 + soundLate, 200 + pictureLate),
+      )
+      expect(starts.indexOf(true)).toBe(known)
+      expect(sink.times('video')).toEqual([0, 100, 200, 300, 400, 500])
+      expect(sink.times('audio')).toEqual([0, 100, 200, 300, 400, 500])
+      expect(machine.statistics).toMatchObject({ beforeStart: 0, videoFrames: 6, audioPackets: 6 })
+    }
+  })
+
+  it('that do not come are not waited for', () => {
+    const { machine, sink } = waiting()
+    for (let ms = 0; ms <= REPORT_WAIT + 200; ms += 100) {
+      machine.handleFrame(picture(ms, ms === 0 ? KEY : DELTA))
+      machine.handleFrame(sound(ms, { late: 40 }))
+      expect(machine.started, `after ${ms} ms`).toBe(ms + 40 >= REPORT_WAIT)
+    }
+    // by the arrivals
+    expect(sink.times('audio').slice(0, 3)).toEqual([40, 140, 240])
+    expect(sink.times('video').slice(0, 3)).toEqual([0, 100, 200])
+    // and what they say later moves nothing
+    machine.handleFrame(sound(REPORT_WAIT + 300, { late: 40, ...captured(REPORT_WAIT + 300) }))
+    expect(sink.times('audio').at(-1)).toBe(REPORT_WAIT + 340)
+  })
+
+  it('are heeded once: clocks that run apart later move nothing', () => {
+    const { machine, sink } = waiting()
+    machine.handleFrame(picture(0, KEY, captured(0)))
+    machine.handleFrame(sound(0, { late: 200, ...captured(0) }))
+    machine.handleFrame(sound(20, { late: 200, ...captured(500) }))
+    machine.handleFrame(picture(33, DELTA, captured(-900)))
+    expect(sink.times('audio')).toEqual([0, 20])
+    expect(sink.times('video')).toEqual([0, 33])
+  })
+
+  it('of sound that starts later put it in step too', () => {
+    const { machine, sink } = waiting()
+    for (let ms = 0; ms <= 7000; ms += 100)
+      machine.handleFrame(picture(ms, ms === 0 ? KEY : DELTA, captured(ms)))
+    machine.handleFrame(sound(7000, { late: 300, ...captured(7000) }))
+    machine.handleFrame(sound(7020, { late: 300 }))
+    expect(sink.times('audio').slice(-2)).toEqual([7000, 7020])
+  })
+
+  it('that are seconds off are no clock to go by', () => {
+    const { machine, sink } = waiting()
+    machine.handleFrame(picture(0, KEY, captured(0)))
+    machine.handleFrame(sound(0, { late: 50, captureTime: 5 }))
+    expect(sink.times('audio')).toEqual([50])
+  })
+
+  it('are not waited for at the end, nor where there is no sound', () => {
+    const made = waiting()
+    made.machine.handleFrame(sound(0))
+    made.machine.finish()
+    expect(made.machine.started).toBe(false)
+    made.machine.handleFrame(picture(10, KEY))
+    expect(made.machine.started).toBe(false)
+    made.machine.finish()
+    made.machine.finish()
+    expect(made.sink.times('video')).toEqual([0])
+    const silent = recorder({ audio: false, reportWait: REPORT_WAIT })
+    silent.machine.handleFrame(picture(0, KEY))
+    expect(silent.sink.times('video')).toEqual([0])
+  })
+
+  it('exhaust: no more is held than that', () => {
+    const { machine, sink } = waiting()
+    // sound before the picture: the oldest goes
+    for (let i = 0; i < MAX_HELD_FRAMES + 100; i++) machine.handleFrame(sound(i))
+    expect(machine.statistics.beforeStart).toBe(101)
+    machine.handleFrame(picture(MAX_HELD_FRAMES + 100, KEY))
+    expect(machine.started).toBe(true)
+    expect(sink.times('video')).toEqual([0])
+    const large = waiting()
+    for (let ms = 0; ms < 20; ms++)
+      large.machine.handleFrame(picture(ms, vp8(1 << 20, ms === 0 ? [640, 480] : undefined)))
+    expect(large.sink.times('video')).toHaveLength(20)
+  })
+
+  it('a file that cannot be written from the start on waits for a keyframe', () => {
+    const { machine, sink } = waiting()
+    machine.handleFrame(picture(0, KEY))
+    machine.handleFrame(picture(33, DELTA))
+    sink.full = true
+    machine.finish()
+    sink.full = false
+    machine.handleFrame(picture(66, DELTA))
+    machine.handleFrame(picture(100, KEY))
+    expect(sink.times('video')).toEqual([100])
+    expect(machine.statistics).toMatchObject({ congested: 1, undecodable: 2 })
   })
 })
 

@@ -135,6 +135,6 @@ describe('a page that vanishes', () => {
     await calls.finished()
     const names = await readdir(directory)
     expect(names).toEqual([expect.stringMatching(/^[\dT-]+-[0-9a-f]{6}\.webm$/)])
-    expect(lines).toEqual([expect.stringContaining('"videoFrames":50,"audioPackets":99')])
+    expect(lines).toEqual([expect.stringContaining('"videoFrames":50,"audioPackets":100')])
   })
 })

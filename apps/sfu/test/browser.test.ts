@@ -9,7 +9,6 @@ import { startServer } from '../src/server.ts'
 interface Figures {
   framesDecoded: number
   width: number
-  freezeCount: number
   pliCount: number
   audioSamples: number
   packetsLost: number
@@ -121,7 +120,6 @@ function figures(page: Page): Promise<Figures> {
     const report = (await connection.getStats()) as unknown as Map<string, Record<string, unknown>>
     const found = {
       framesDecoded: 0,
-      freezeCount: 0,
       pliCount: 0,
       audioSamples: 0,
       packetsLost: 0,
@@ -135,7 +133,6 @@ function figures(page: Page): Promise<Figures> {
       if (entry['kind'] === 'audio') found.audioSamples = Number(entry['totalSamplesReceived'] ?? 0)
       else {
         found.framesDecoded = Number(entry['framesDecoded'] ?? 0)
-        found.freezeCount = Number(entry['freezeCount'] ?? 0)
         found.pliCount = Number(entry['pliCount'] ?? 0)
       }
     }

@@ -1,5 +1,6 @@
 // The WebAssembly of wasm/packet.wat: where it runs, it is several times as fast as JavaScript. One instance for
 // all: it holds one packet, during one call.
+import { assert, fromBase64 } from '@str0m/sans-io'
 import { PACKET_WASM } from './packet-wasm.ts'
 
 /** The longest packet, header and payload, that fits. */
@@ -40,8 +41,10 @@ export function packetKernel(): PacketKernel | undefined {
 
 function instantiate(): PacketKernel | undefined {
   if (typeof WebAssembly === 'undefined') return undefined
+  const wasm = fromBase64(PACKET_WASM)
+  assert(wasm !== undefined, 'the module is base64')
   try {
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(decodeBase64(PACKET_WASM)))
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(wasm))
     const { memory, xor, seal, open } = instance.exports as Omit<PacketKernel, 'bytes'> & {
       memory: { buffer: ArrayBuffer }
     }
@@ -50,20 +53,4 @@ function instantiate(): PacketKernel | undefined {
     // no vectors, or a policy against code from bytes
     return undefined
   }
-}
-
-const BASE64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
-
-/** RFC 4648 section 4, for what this package holds itself: no runtime-independent decoder exists. */
-function decodeBase64(text: string): Uint8Array {
-  const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0
-  const bytes = new Uint8Array((text.length / 4) * 3 - padding)
-  for (let i = 0, at = 0; i < text.length; i += 4) {
-    let bits = 0
-    for (let j = 0; j < 4; j++) bits = (bits << 6) | Math.max(0, BASE64.indexOf(text[i + j]!))
-    bytes[at++] = bits >>> 16
-    bytes[at++] = bits >>> 8
-    bytes[at++] = bits
-  }
-  return bytes
 }

@@ -77,7 +77,7 @@ export class Channels implements ChannelOwner {
     return this.#at
   }
 
-  /** The time at which the handles are used. */
+  /** The time at which packets come and all methods act. It does not go backwards. */
   setNow(now: Instant): void {
     if (now > this.#now) this.#now = now
   }
@@ -131,8 +131,7 @@ export class Channels implements ChannelOwner {
   }
 
   /** Opens channels whose negotiation is done; those that cannot be are closed. */
-  open(now: Instant, planned: readonly PlannedChannel[]): void {
-    this.setNow(now)
+  open(planned: readonly PlannedChannel[]): void {
     for (const { id, label, options } of planned) {
       const entry = this.#add(id, channelParameters(label, options), options)
       this.#openOnStream(entry)
@@ -151,8 +150,7 @@ export class Channels implements ChannelOwner {
   }
 
   /** Takes what both sides agreed on. `role` is ours in DTLS. */
-  negotiated(now: Instant, remote: RemoteData, role: 'client' | 'server'): void {
-    this.setNow(now)
+  negotiated(remote: RemoteData, role: 'client' | 'server'): void {
     this.#remoteMaxMessageSize = remote.maxMessageSize
     if (this.#agreed || this.#ended) return
     this.#agreed = true
@@ -181,24 +179,21 @@ export class Channels implements ChannelOwner {
   }
 
   /** The section of the data channels is gone, or the whole peer: all channels close. */
-  end(now: Instant): void {
-    this.setNow(now)
+  end(): void {
     this.#ended ||= this.#agreed
-    if (this.#agreed) this.#machine?.abort(now)
+    if (this.#agreed) this.#machine?.abort(this.#now)
     this.#touch()
     this.#closeAll()
   }
 
   /** DTLS is connected. */
-  transportConnected(now: Instant): void {
-    this.setNow(now)
+  transportConnected(): void {
     this.#transportUp = true
     if (this.#agreed) this.#start()
   }
 
   /** Takes an SCTP packet. False where there is no one to take it. */
-  handleReceive(now: Instant, contents: Uint8Array): boolean {
-    this.setNow(now)
+  handleReceive(contents: Uint8Array): boolean {
     if (!this.#agreed || !this.#transportUp || this.#machine === undefined)
       return this.#early.keep({ contents })
     this.#machine.handleInput({ kind: 'receive', now: this.#now, contents })
@@ -206,8 +201,7 @@ export class Channels implements ChannelOwner {
     return true
   }
 
-  handleTimeout(now: Instant): void {
-    this.setNow(now)
+  handleTimeout(): void {
     if (this.#machine === undefined || !this.#agreed || this.#at > this.#now) return
     this.#machine.handleInput({ kind: 'timeout', now: this.#now })
     this.#touch()
@@ -340,7 +334,7 @@ export class Channels implements ChannelOwner {
     if (machine === undefined) return
     const init = this.#peerInit
     if (init === undefined || !this.#connectWith(machine, init)) machine.connect(this.#now)
-    for (const { contents } of this.#early.release()) this.handleReceive(this.#now, contents)
+    for (const { contents } of this.#early.release()) this.handleReceive(contents)
     this.#touch()
   }
 

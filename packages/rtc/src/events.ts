@@ -9,7 +9,7 @@ import type {
   TimeoutInput,
   TimeoutOutput,
 } from '@str0m/sans-io'
-import type { FrameLayers, HeaderExtensions } from '@str0m/rtp'
+import type { DependencyDescriptor, FrameLayers, HeaderExtensions } from '@str0m/rtp'
 import type { Direction } from '@str0m/sdp'
 import type { IceState } from '@str0m/stun-ice'
 import type { ChannelId } from './channel.ts'
@@ -42,8 +42,16 @@ export interface MediaData {
   readonly contiguous: boolean
   /** When its first packet came. */
   readonly receivedAt: Instant
+  /**
+   * What the sender's wall clock showed when the frame was captured: milliseconds since 1970, by its last sender report (RFC 3550 section 6.4.1). All
+   * streams of one sender have the same clock, so that sound and picture of the same time belong together; it need not be right, nor be yours. `undefined`
+   * before the first report, which browsers send within some seconds, and where the sender has no clock.
+   */
+  readonly captureTime: number | undefined
   /** Of a video that has several, where the payload or the packets tell: the highest spatial layer in it, and its temporal layer. */
   readonly layers: FrameLayers | undefined
+  /** What the frame is for, and what it refers to: where its first packet has a dependency descriptor (AV1 RTP payload specification, appendix A). */
+  readonly dependency: DependencyDescriptor | undefined
   /** The header extensions of its packets: the level of audio, the rotation of a picture. */
   readonly extensions: HeaderExtensions
 }

@@ -2,7 +2,6 @@ import type { CryptoProvider } from '@str0m/crypto'
 import {
   dtmfDigit,
   type Forwarder,
-  type FrameLayers,
   type HeaderExtensions,
   parseRtcp,
   type Rtcp,
@@ -72,9 +71,9 @@ export class MediaPlane implements MediaOwner {
     return Math.min(this.#receivers.deadline, this.#senders.deadline, this.#reporter.deadline)
   }
 
-  /** The time at which packets come and the handles are used. It does not go backwards. */
+  /** The time at which packets come and all methods act. It does not go backwards. */
   setNow(now: Instant): void {
-    this.#now = now
+    if (now > this.#now) this.#now = now
   }
 
   get inbound(): InboundStreamStatistics[] {
@@ -110,7 +109,8 @@ export class MediaPlane implements MediaOwner {
     this.#closed = true
   }
 
-  handleTimeout(now: Instant): void {
+  handleTimeout(): void {
+    const now = this.#now
     for (const receiver of this.#receivers.handleTimeout(now)) this.#attend(receiver)
     const { outbound } = this.#transport
     if (outbound !== undefined && now >= this.#senders.deadline) {
@@ -147,12 +147,13 @@ export class MediaPlane implements MediaOwner {
     this.#attend(receiver)
   }
 
-  #givePacket({ media, rid }: Receiver, contents: Uint8Array, length: number): void {
+  #givePacket({ media, rid, stream }: Receiver, contents: Uint8Array, length: number): void {
     const { lastHeader: header, lastCodec: codec } = this.#receivers
     if (header === undefined || codec === undefined) return
     const bytes = contents.subarray(0, length)
     const retransmitted = (bytes[1]! & 0x7f) !== codec.pt
-    this.#event(new RtpPacket(media, rid, codec, header, bytes, this.#now, retransmitted))
+    const captureTime = stream.captureTime(header.timestamp)
+    this.#event(new RtpPacket(media, rid, codec, header, bytes, this.#now, captureTime, retransmitted))
   }
 
   /** What a stream has for us after a packet or some time: frames, and losses. */
@@ -178,7 +179,9 @@ export class MediaPlane implements MediaOwner {
         keyframe: frame.keyframe,
         contiguous: frame.contiguous,
         receivedAt: frame.receivedAt,
-        layers: frame.layers ?? this.#layersOf(receiver, extensions),
+        captureTime: frame.captureTime,
+        layers: frame.layers,
+        dependency: frame.dependency,
         extensions,
       })
     }
@@ -283,6 +286,8 @@ export class MediaPlane implements MediaOwner {
     const sender = this.#sender(media, rid, codec)
     const { outbound } = this.#transport
     if (outbound === undefined) return false
+    // this peer may have had no input for long: the one that the packet came to has
+    this.setNow(packet.receivedAt)
     let datagram = this.#senders.forward(this.#now, sender, codec, forwarder, packet, outbound)
     if (datagram === undefined) return false
     while (datagram !== undefined) {
@@ -345,11 +350,6 @@ export class MediaPlane implements MediaOwner {
       ended,
       duration: (1000 * duration) / codec.clockRate,
     })
-  }
-
-  /** Where the payload does not tell its layers, the dependency descriptor of its packets may. */
-  #layersOf({ descriptors }: Receiver, { dependencyDescriptor }: HeaderExtensions): FrameLayers | undefined {
-    return dependencyDescriptor === undefined ? undefined : descriptors.read(dependencyDescriptor)?.layers
   }
 
   #sendNacks({ stream }: Receiver): void {

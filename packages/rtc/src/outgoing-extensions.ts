@@ -1,16 +1,13 @@
 import {
   type ExtensionIds,
+  findHeaderExtension,
   type HeaderExtensions,
+  parseRtpHeader,
+  renameHeaderExtension,
   writeHeaderExtensions,
   type WrittenExtensions,
 } from '@str0m/rtp'
-import { type Mid, readU16, type Rid } from '@str0m/sans-io'
-
-const RTP_HEADER_LENGTH = 12
-/** The profile, and the length in words. */
-const EXTENSION_HEADER_LENGTH = 4
-/** RFC 8285 section 4.2. */
-const ONE_BYTE_PROFILE = 0xbede
+import type { Mid, Rid } from '@str0m/sans-io'
 
 /** What goes from one peer's packets to another's. The rest is of one way: ids, times of sending, numbers of one source. */
 const FORWARDED = [
@@ -74,13 +71,9 @@ export class OutgoingExtensions {
     const ridId = this.#ids.id('rid')
     const repairedId = this.#ids.id('repairedRid')
     if (this.#identity.rid === undefined || ridId === undefined || repairedId === undefined) return
-    const start = RTP_HEADER_LENGTH + 4 * (packet[0]! & 0x0f) + EXTENSION_HEADER_LENGTH
-    const oneByte = readU16(packet, start - EXTENSION_HEADER_LENGTH) === ONE_BYTE_PROFILE
-    const elements = packet.subarray(start, start + 4 * readU16(packet, start - 2))
-    const value = elementValue(elements, ridId, oneByte)
-    if (value < 0 || (oneByte && repairedId > 14)) return
-    if (oneByte) elements[value - 1] = (repairedId << 4) | (elements[value - 1]! & 0x0f)
-    else elements[value - 2] = repairedId
+    // the buffer has room behind the packet, so that its padding cannot be read
+    const header = parseRtpHeader(packet, packet.length, true)
+    if (header !== undefined) renameHeaderExtension(packet, header, ridId, repairedId)
   }
 
   #level({ audioLevel = 127, voiceActivity = false }: HeaderExtensions): WrittenExtensions | undefined {
@@ -89,7 +82,8 @@ export class OutgoingExtensions {
     if (this.#withLevel === undefined) {
       this.#withLevel = this.#write({ audioLevel: 0, voiceActivity: false })
       const { bytes, profile } = this.#withLevel!
-      this.#levelAt = elementValue(bytes, id, profile === ONE_BYTE_PROFILE)
+      const place = { extensionProfile: profile, extensionStart: 0, extensionLength: bytes.length }
+      this.#levelAt = findHeaderExtension(bytes, place, id)
     }
     const level = Math.max(0, Math.min(127, Math.round(audioLevel)))
     this.#withLevel!.bytes[this.#levelAt] = (voiceActivity ? 0x80 : 0) | level
@@ -99,18 +93,4 @@ export class OutgoingExtensions {
   #write(values: HeaderExtensions): WrittenExtensions | undefined {
     return writeHeaderExtensions({ ...this.#identity, ...values }, this.#ids)
   }
-}
-
-/** Where the value of the element with this id starts. */
-function elementValue(bytes: Uint8Array, id: number, oneByte: boolean): number {
-  let at = 0
-  while (at < bytes.length) {
-    const first = bytes[at]!
-    const elementId = oneByte ? first >> 4 : first
-    const length = oneByte ? (first & 0x0f) + 1 : bytes[at + 1]!
-    const value = at + (oneByte ? 1 : 2)
-    if (elementId === id) return value
-    at = value + length
-  }
-  return -1
 }

@@ -1,5 +1,4 @@
 import {
-  DependencyDescriptorReader,
   ExtensionIds,
   type HeaderExtensions,
   parseRtpHeader,
@@ -29,8 +28,6 @@ export interface Receiver {
   /** Whether packets came since the last report. */
   active: boolean
   readonly telephoneEvents: TelephoneEventReader
-  /** Of what its packets say of layers, where they do. */
-  readonly descriptors: DependencyDescriptorReader
 }
 
 /** The streams that come in: finds or makes the one of each packet, and keeps what is due for them. */
@@ -221,7 +218,6 @@ export class Receivers {
       }),
       active: false,
       telephoneEvents: new TelephoneEventReader(),
-      descriptors: new DependencyDescriptorReader(),
     }
     this.#bySsrc.set(header.ssrc, receiver)
     this.#latest = receiver

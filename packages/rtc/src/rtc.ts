@@ -261,7 +261,7 @@ export class Rtc {
         const role = this.#transport.remote?.dtlsRole
         if (role === undefined) throw new UsageError('wrong-state', 'Call connect first')
         this.#session.setDirectData()
-        this.#channels.negotiated(this.#now, remote, role)
+        this.#channels.negotiated(remote, role)
       },
       randomSsrc: () => randomSsrc(this.#crypto),
     }
@@ -308,7 +308,7 @@ export class Rtc {
       throw new UsageError('no-data-channels', 'Offer the first data channel by createOffer().addChannel()')
     }
     const planned = this.#channels.plan(label, options)
-    this.#channels.open(this.#now, [planned])
+    this.#channels.open([planned])
     return planned.id
   }
 
@@ -459,7 +459,7 @@ export class Rtc {
     if (iceRestart && pending.credentials !== undefined) this.#transport.ice.restart(pending.credentials)
     const { updates } = negotiated.commit(this.#localTransport())
     this.#apply(negotiated, updates)
-    this.#channels.open(this.#now, pending.channels)
+    this.#channels.open(pending.channels)
   }
 
   /** Puts to work what was agreed on. */
@@ -483,15 +483,15 @@ export class Rtc {
 
   #applyData({ data, transport }: Negotiated): void {
     if (data !== undefined && transport !== undefined) {
-      this.#channels.negotiated(this.#now, data, transport.dtlsRole)
+      this.#channels.negotiated(data, transport.dtlsRole)
     } else {
-      this.#channels.end(this.#now)
+      this.#channels.end()
     }
   }
 
   /** Lets the peer know before the way to it is gone. */
   #endChannels(): void {
-    this.#channels.end(this.#now)
+    this.#channels.end()
     for (let output = this.#channels.poll(); output !== undefined; output = this.#channels.poll()) {
       if (output.kind === 'transmit') this.#transport.sendData(output.contents)
       else this.#outputs.push(output)
@@ -515,8 +515,8 @@ export class Rtc {
   #handleTimeout(now: Instant): void {
     this.#transport.handleTimeout(now)
     if (this.#closed) return
-    this.#media.handleTimeout(now)
-    this.#channels.handleTimeout(now)
+    this.#media.handleTimeout()
+    this.#channels.handleTimeout()
   }
 
   #handleReceive(input: Receive): void {
@@ -559,10 +559,10 @@ export class Rtc {
           return
         }
         this.#event({ type: 'connected' })
-        this.#channels.transportConnected(this.#now)
+        this.#channels.transportConnected()
         return
       case 'data':
-        if (!this.#channels.handleReceive(this.#now, output.contents)) this.#drop('unexpectedData')
+        if (!this.#channels.handleReceive(output.contents)) this.#drop('unexpectedData')
         return
       case 'released':
         this.#handleReceive(output.input)

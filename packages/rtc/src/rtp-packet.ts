@@ -21,6 +21,11 @@ export class RtpPacket {
   /** The decrypted packet; `header` says where its payload is. Yours. */
   readonly bytes: Uint8Array
   readonly receivedAt: Instant
+  /**
+   * What the sender's wall clock showed at the packet's timestamp: milliseconds since 1970, by its last sender report (RFC 3550 section 6.4.1);
+   * `undefined` before the first. All streams of one sender have the same clock.
+   */
+  readonly captureTime: number | undefined
   /** Whether it is a packet that was lost, and was sent again. */
   readonly retransmitted: boolean
   readonly #ids: ExtensionIds
@@ -33,6 +38,7 @@ export class RtpPacket {
     header: RtpHeader,
     bytes: Uint8Array,
     receivedAt: Instant,
+    captureTime: number | undefined,
     retransmitted: boolean,
   ) {
     this.mid = media.mid
@@ -41,6 +47,7 @@ export class RtpPacket {
     this.header = header
     this.bytes = bytes
     this.receivedAt = receivedAt
+    this.captureTime = captureTime
     this.retransmitted = retransmitted
     this.#ids = media.extensionIds
   }

@@ -1,5 +1,5 @@
 import type { CryptoProvider } from '@str0m/crypto'
-import { type Mid, toHex, UsageError } from '@str0m/sans-io'
+import { fromBase64, type Mid, toBase64, toHex, UsageError } from '@str0m/sans-io'
 import {
   answerSection,
   bundledSections,
@@ -28,7 +28,6 @@ import {
   transportOf,
   writeSdp,
 } from '@str0m/sdp'
-import { fromBase64, toBase64 } from './base64.ts'
 import { EXTENSIONS, withoutTransportFeedback } from './capabilities.ts'
 import { type AnswerChoices, NO_CHOICES, type OfferedMedia, type OfferSummary } from './incoming-offer.ts'
 import { type LocalStream, Media, type MediaOwner, type NegotiatedMedia } from './media.ts'

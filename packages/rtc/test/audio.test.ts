@@ -1,23 +1,12 @@
-import { UsageError } from '@str0m/sans-io'
 import { DEFAULT_CODECS } from '@str0m/sdp'
 import { describe, expect, it } from 'vitest'
 import type { Rtc } from '../src/index.ts'
-import { connectedPair, eventsOf } from './harness.ts'
+import { codeOf, connectedPair, eventsOf } from './harness.ts'
 
 const LINK = { latency: 20 }
 const audio = (value: number) => ({ value, clockRate: 48_000 })
 const pt = (rtc: Rtc, name: string, clockRate = 48_000): number =>
   rtc.media('0')!.codecs.find((codec) => codec.name === name && codec.clockRate === clockRate)!.pt
-
-function codeOf(call: () => unknown): string | undefined {
-  try {
-    call()
-  } catch (error) {
-    if (error instanceof UsageError) return error.code
-    throw error
-  }
-  return undefined
-}
 
 describe('redundant audio, RFC 2198', () => {
   it('carries each frame twice, so that single losses leave no gap', () => {

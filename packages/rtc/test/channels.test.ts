@@ -1,9 +1,9 @@
 import { Pair } from '@str0m/netem'
-import { UsageError } from '@str0m/sans-io'
 import { parseSdp } from '@str0m/sdp'
 import { describe, expect, it } from 'vitest'
 import { Candidate, type ChannelOptions, Rtc, type RtcOptions } from '../src/index.ts'
 import {
+  codeOf,
   eventsOf,
   negotiatedPair,
   PEER_ADDRESS,
@@ -43,16 +43,6 @@ const opened =
   ({ pair }: Call, side: 'a' | 'b', count: number) =>
   () =>
     eventsOf(pair[side].events, 'channelOpen').length >= count
-
-function codeOf(call: () => unknown): string | undefined {
-  try {
-    call()
-  } catch (error) {
-    if (error instanceof UsageError) return error.code
-    throw error
-  }
-  return undefined
-}
 
 describe('data channels', () => {
   it('carry text and bytes both ways, with nothing else in the session', () => {

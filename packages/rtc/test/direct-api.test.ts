@@ -1,9 +1,8 @@
 import { Pair } from '@str0m/netem'
 import { EXTENSION_URIS } from '@str0m/rtp'
-import { UsageError } from '@str0m/sans-io'
 import { describe, expect, it } from 'vitest'
 import { Candidate, type DirectCodec, Rtc } from '../src/index.ts'
-import { eventsOf, PEER_ADDRESS, received, RTC_ADDRESS, seededCrypto } from './harness.ts'
+import { codeOf, eventsOf, PEER_ADDRESS, received, RTC_ADDRESS, seededCrypto } from './harness.ts'
 
 const OPUS: DirectCodec = { pt: 111, name: 'opus', clockRate: 48_000, channels: 2 }
 const VP8: DirectCodec = {
@@ -18,16 +17,6 @@ const EXTENSIONS = [
   { id: 2, uri: EXTENSION_URIS.rid },
   { id: 3, uri: EXTENSION_URIS.repairedRid },
 ]
-
-function codeOf(call: () => unknown): string | undefined {
-  try {
-    call()
-  } catch (error) {
-    if (error instanceof UsageError) return error.code
-    throw error
-  }
-  return undefined
-}
 
 /** Two peers that tell each other what there is to know without a description. */
 function directPair(seed: number) {

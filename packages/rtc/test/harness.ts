@@ -1,6 +1,6 @@
 import { nativeCrypto } from '@str0m/crypto'
 import { type LinkOptions, Pair } from '@str0m/netem'
-import { type Instant, SeededRandom } from '@str0m/sans-io'
+import { type Instant, SeededRandom, UsageError } from '@str0m/sans-io'
 import {
   Candidate,
   type ChangeSet,
@@ -127,4 +127,15 @@ export function eventsOf<T extends RtcEvent['type']>(
   return events
     .map(({ event }) => event)
     .filter((event): event is Extract<RtcEvent, { type: T }> => event.type === type)
+}
+
+/** The code of the `UsageError` that a call throws; `undefined` where it throws none. */
+export function codeOf(call: () => unknown): string | undefined {
+  try {
+    call()
+  } catch (error) {
+    if (error instanceof UsageError) return error.code
+    throw error
+  }
+  return undefined
 }

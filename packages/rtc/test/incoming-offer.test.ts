@@ -3,7 +3,7 @@ import { parseSdp } from '@str0m/sdp'
 import { describe, expect, it } from 'vitest'
 import { Candidate, Rtc } from '../src/index.ts'
 import { fixture } from './browser-peer.ts'
-import { connectedPair, RTC_ADDRESS, seededCrypto } from './harness.ts'
+import { codeOf, connectedPair, RTC_ADDRESS, seededCrypto } from './harness.ts'
 
 const OFFER = { type: 'offer', sdp: fixture('chromium-offer.sdp') } as const
 
@@ -63,14 +63,6 @@ describe('an offer that is looked at first', () => {
     expect(incoming.medias[0]!.direction).toBe('recvonly')
     const answer = incoming.setDirection('0', 'sendrecv').accept()
     expect(parseSdp(answer.sdp).media[0]!.direction).toBe('recvonly')
-    const codeOf = (call: () => unknown): unknown => {
-      try {
-        call()
-      } catch (error) {
-        return error instanceof UsageError ? error.code : error
-      }
-      return undefined
-    }
     expect(codeOf(() => incoming.reject('9'))).toBe('unknown-mid')
     expect(codeOf(() => incoming.setDirection('2', 'inactive'))).toBe('unknown-mid')
     expect(codeOf(() => incoming.setCodecs('1', [127]))).toBe('unknown-payload-type')

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { Rtcp } from '@str0m/rtp'
 import { MAX_RECEIVE_STREAMS } from '../src/index.ts'
 import type { BrowserPeer } from './browser-peer.ts'
-import { connectedCall, eventsOf } from './harness.ts'
+import { connectedCall, connectedPair, eventsOf } from './harness.ts'
 
 // as the fixtures have them: payload types, SSRCs and the id of the mid's extension
 const OPUS = 111
@@ -231,4 +231,23 @@ describe('keyframe requests', () => {
     ])
     expect(() => rtc.media('0')!.requestKeyframe()).toThrow(expect.objectContaining({ code: 'no-keyframes' }))
   })
+})
+
+it('the dependency descriptor of its packets tells a frame’s layers, where the payload does not', () => {
+  const { a, pair } = connectedPair({ seed: 20, link: LINK, a: { rtpMode: true } })
+  const media = a.media('1')!
+  const { pt } = media.codecs.find(({ name }) => name === 'H264')!
+  const writer = media.rtpWriter()
+  // one spatial layer and two temporal ones; the second names a template of the first
+  const descriptors = ['fc000a87811ea85141010c027c0164', 'fe000b']
+  const payloads = [Uint8Array.of(0x67, 1), Uint8Array.of(0x61, 1)]
+  descriptors.forEach((hex, i) => {
+    const extensions = { dependencyDescriptor: new Uint8Array(Buffer.from(hex, 'hex')) }
+    writer.write({ pt, sequenceNumber: i, timestamp: 3000 * i, marker: true, extensions }, payloads[i]!)
+  })
+  pair.runFor(100)
+  expect(eventsOf(pair.b.events, 'mediaData')).toMatchObject([
+    { layers: { spatial: 0, temporal: 0 }, dependency: { startsSequence: true, frameNumber: 10 } },
+    { layers: { spatial: 0, temporal: 1 }, dependency: { frameDifferences: [1], frameNumber: 11 } },
+  ])
 })

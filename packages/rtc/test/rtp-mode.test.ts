@@ -1,7 +1,7 @@
-import { SeededRandom, UsageError } from '@str0m/sans-io'
+import { SeededRandom } from '@str0m/sans-io'
 import { describe, expect, it } from 'vitest'
 import type { Rtc, RtpPacket } from '../src/index.ts'
-import { connectedPair, eventsOf } from './harness.ts'
+import { codeOf, connectedPair, eventsOf } from './harness.ts'
 
 const LINK = { latency: 20 }
 const RTP = { rtpMode: true } as const
@@ -17,16 +17,6 @@ function vp8(length: number, keyframe: boolean, fill: number): Uint8Array {
   const frame = new Uint8Array(length).fill(fill)
   frame[0] = keyframe ? 0x10 : 0x11
   return frame
-}
-
-function codeOf(call: () => unknown): string | undefined {
-  try {
-    call()
-  } catch (error) {
-    if (error instanceof UsageError) return error.code
-    throw error
-  }
-  return undefined
 }
 
 describe('RTP mode', () => {
@@ -250,5 +240,34 @@ describe('forwarding', () => {
     expect(packets.every((packet) => packet.ssrc === sink.a.media(AUDIO)!.localStreams[0]!.ssrc)).toBe(true)
     forwarder.select(undefined)
     expect(forwarder.forward(packets[0]!)).toBe(false)
+  })
+
+  it('acts at the time at which a packet came, also where the subscriber heard nothing since', () => {
+    const { publishers, subscriber, forwarder } = conference(60)
+    const { pair } = subscriber
+    const [first, second] = publishers.map((publisher) => {
+      const { ssrc } = publisher.a.media(VIDEO)!.localStreams[0]!
+      /** A keyframe that comes at a time; the subscriber is not driven meanwhile. */
+      const keyframeAt = (now: number): RtpPacket => {
+        publisher.pair.runFor(now - publisher.pair.now - 10)
+        const codec = vp8Pt(publisher.a)
+        publisher.a
+          .media(VIDEO)!
+          .writer(codec)
+          .write({ value: 0, clockRate: 90_000 }, vp8(50, true, 1), { keyframe: true })
+        publisher.pair.runFor(20)
+        return eventsOf(publisher.pair.b.events, 'rtpPacket').at(-1)!
+      }
+      return { ssrc, keyframeAt }
+    })
+    forwarder.select(first!.ssrc)
+    expect(forwarder.forward(first!.keyframeAt(2000))).toBe(true)
+    forwarder.select(second!.ssrc)
+    expect(forwarder.forward(second!.keyframeAt(2500))).toBe(true)
+    pair.runFor(100)
+    const times = eventsOf(pair.b.events, 'mediaData').map(({ time }) => time.value)
+    expect(times.length).toBe(2)
+    // half a second of 90 kHz lies between them
+    expect(times[1]! - times[0]!).toBe(45_000)
   })
 })

@@ -106,38 +106,88 @@ export class ExtensionIds {
   }
 }
 
+/** Where the extension's elements are, and in which form: a `RtpHeader` has it. */
+export type ExtensionPlace = Pick<RtpHeader, 'extensionProfile' | 'extensionStart' | 'extensionLength'>
+
+/** Goes from one element to the next, RFC 8285 sections 4.2 and 4.3. It stops at what is malformed. */
+class ElementReader {
+  readonly oneByte: boolean
+  readonly #bytes: Uint8Array
+  readonly #end: number
+  #next: number
+  /** Of the element that `next` has come to: its id, and where its value is. */
+  id = 0
+  at = 0
+  length = 0
+
+  constructor(bytes: Uint8Array, { extensionProfile, extensionStart, extensionLength }: ExtensionPlace) {
+    this.oneByte = extensionProfile === ONE_BYTE_PROFILE
+    const isKnown = this.oneByte || extensionProfile >> 4 === TWO_BYTE_PROFILE >> 4
+    this.#bytes = bytes
+    this.#next = extensionStart
+    this.#end = isKnown ? extensionStart + extensionLength : extensionStart
+  }
+
+  next(): boolean {
+    const bytes = this.#bytes
+    const end = this.#end
+    let at = this.#next
+    // padding
+    while (at < end && bytes[at] === 0) at++
+    if (at >= end) return false
+    const first = bytes[at++]!
+    if (this.oneByte) {
+      this.id = first >> 4
+      // RFC 8285 section 4.2: 15 ends the reading, and so does 0 with a length
+      if (this.id === 15 || this.id === 0) return false
+      this.length = (first & 0x0f) + 1
+    } else {
+      if (at >= end) return false
+      this.id = first
+      this.length = bytes[at++]!
+    }
+    this.at = at
+    this.#next = at + this.length
+    return this.#next <= end
+  }
+}
+
 /** Reads the extensions of a packet whose header is `header`. Malformed ones, and what follows them, are left out. */
 export function readHeaderExtensions(
   bytes: Uint8Array,
-  header: RtpHeader,
+  header: ExtensionPlace,
   ids: ExtensionIds,
 ): HeaderExtensions {
   const extensions: HeaderExtensions = {}
-  const oneByte = header.extensionProfile === ONE_BYTE_PROFILE
-  if (!oneByte && header.extensionProfile >> 4 !== TWO_BYTE_PROFILE >> 4) return extensions
-  let at = header.extensionStart
-  const end = at + header.extensionLength
-  while (at < end) {
-    const first = bytes[at++]!
-    // padding
-    if (first === 0) continue
-    let id = first
-    let length: number
-    if (oneByte) {
-      id = first >> 4
-      // RFC 8285 section 4.2: 15 ends the reading, and so does 0 with a length
-      if (id === 15 || id === 0) break
-      length = (first & 0x0f) + 1
-    } else {
-      if (at >= end) break
-      length = bytes[at++]!
-    }
-    if (at + length > end) break
-    const name = ids.name(id)
-    if (name !== undefined) readElement(extensions, name, bytes, at, length)
-    at += length
+  const reader = new ElementReader(bytes, header)
+  while (reader.next()) {
+    const name = ids.name(reader.id)
+    if (name !== undefined) readElement(extensions, name, bytes, reader.at, reader.length)
   }
   return extensions
+}
+
+/** Where the value of the first element with this id starts in `bytes`; -1 where there is none. */
+export function findHeaderExtension(bytes: Uint8Array, header: ExtensionPlace, id: number): number {
+  const reader = new ElementReader(bytes, header)
+  while (reader.next()) if (reader.id === id) return reader.at
+  return -1
+}
+
+/** Gives the first element with the id `from` the id `to`, in its place. False where there is none, or where its form has no room for `to`. */
+export function renameHeaderExtension(
+  bytes: Uint8Array,
+  header: ExtensionPlace,
+  from: number,
+  to: number,
+): boolean {
+  const oneByte = header.extensionProfile === ONE_BYTE_PROFILE
+  if (!(to >= 1 && to <= (oneByte ? 14 : 255))) return false
+  const at = findHeaderExtension(bytes, header, from)
+  if (at < 0) return false
+  if (oneByte) bytes[at - 1] = (to << 4) | (bytes[at - 1]! & 0x0f)
+  else bytes[at - 2] = to
+  return true
 }
 
 function readElement(

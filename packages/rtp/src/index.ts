@@ -24,13 +24,14 @@ export { depacketizerFor } from './codecs/depacketizer-for.ts'
 export type { DepacketizedFrame, Depacketizer, FrameLayers } from './codecs/depacketizer.ts'
 export { h264Depacketizer } from './codecs/h264.ts'
 export { h265Depacketizer } from './codecs/h265.ts'
-export { parseVp8Descriptor, vp8Depacketizer, type Vp8Descriptor, vp8KeyframeSize } from './codecs/vp8.ts'
+export { vp8Depacketizer, vp8KeyframeSize } from './codecs/vp8.ts'
+export { parseVp8Descriptor, type Vp8Descriptor } from './codecs/vp8-descriptor.ts'
+export { vp9Depacketizer } from './codecs/vp9.ts'
 export {
   parseVp9Descriptor,
-  vp9Depacketizer,
   type Vp9Descriptor,
   type Vp9ScalabilityStructure,
-} from './codecs/vp9.ts'
+} from './codecs/vp9-descriptor.ts'
 export {
   type DecodeTargetIndication,
   type DependencyDescriptor,
@@ -66,8 +67,11 @@ export {
   EXTENSION_URIS,
   ExtensionIds,
   type ExtensionName,
+  type ExtensionPlace,
+  findHeaderExtension,
   type HeaderExtensions,
   readHeaderExtensions,
+  renameHeaderExtension,
   writeHeaderExtensions,
   type WrittenExtensions,
 } from './header-extensions.ts'
@@ -114,6 +118,7 @@ export {
 export { type Packetizer, type PayloadPieces } from './packetizers/packetizer.ts'
 export { MAX_MISSING_PACKETS } from './nack-generator.ts'
 export { readRtx, writeRtx } from './rtx.ts'
+export { SenderClock } from './sender-clock.ts'
 export { type CachedPacket, SendCache } from './send-cache.ts'
 export { packetizerFor } from './packetizers/packetizer-for.ts'
 export { TransportFeedbackGenerator } from './transport-feedback-generator.ts'

@@ -59,33 +59,20 @@ export class KeyframeRequester {
   }
 }
 
-/** Takes the requests for keyframes of one sent stream: says which are new, and at most one in an interval. */
+/** Takes the requests for keyframes of one sent stream: says which are new, and at most one in an interval. `StreamTx` counts them. */
 export class KeyframeResponder {
   readonly #interval: number
   #allowedAt: Instant = Number.NEGATIVE_INFINITY
   /** The last sequence number of each that asked. */
   readonly #firSequences = new Map<Ssrc, number>()
-  #pliCount = 0
-  #firCount = 0
 
   /** `interval` is in milliseconds. Throws a `UsageError` (`invalid-option`) where it is none. */
   constructor(interval = 300) {
     this.#interval = checkInterval(interval)
   }
 
-  /** Picture loss indications received. */
-  get pliCount(): number {
-    return this.#pliCount
-  }
-
-  /** Full intra requests that were answered. */
-  get firCount(): number {
-    return this.#firCount
-  }
-
   /** Takes a PLI. True where the encoder is to make a keyframe. */
   handlePli(now: Instant): boolean {
-    this.#pliCount++
     return this.#allow(now)
   }
 
@@ -98,7 +85,6 @@ export class KeyframeResponder {
     if (this.#firSequences.size >= MAX_FIR_SOURCES && !this.#firSequences.has(senderSsrc))
       this.#firSequences.clear()
     this.#firSequences.set(senderSsrc, sequenceNumber)
-    this.#firCount++
     return true
   }
 

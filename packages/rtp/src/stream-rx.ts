@@ -10,6 +10,7 @@ import { NackGenerator } from './nack-generator.ts'
 import { KeyframeRequester } from './keyframe-requests.ts'
 import type { FullIntraRequest, PictureLossIndication, ReportBlock, SenderReport } from './rtcp/rtcp.ts'
 import type { RtpHeader } from './rtp-header.ts'
+import { SenderClock } from './sender-clock.ts'
 
 /** What a payload type of a stream means. */
 export interface StreamCodec {
@@ -30,6 +31,8 @@ export interface ReceivedFrame extends Omit<Frame, 'payloadType'> {
   readonly codec: StreamCodec
   /** What the dependency descriptor of its first packet says, where `extensions` have one that can be read. */
   readonly dependency: DependencyDescriptor | undefined
+  /** As `StreamRx.captureTime` has it for its timestamp. */
+  readonly captureTime: number | undefined
 }
 
 export interface StreamRxOptions {
@@ -118,6 +121,7 @@ export class StreamRx {
   #now: Instant = Number.NEGATIVE_INFINITY
   #lastSenderReport: SenderReport | undefined
   #lastSenderReportAt: Instant = 0
+  readonly #senderClock = new SenderClock()
 
   constructor(options: StreamRxOptions) {
     this.ssrc = options.ssrc
@@ -151,6 +155,15 @@ export class StreamRx {
   /** The last sender report, which maps RTP timestamps to the sender's wall clock. */
   get lastSenderReport(): SenderReport | undefined {
     return this.#lastSenderReport
+  }
+
+  /**
+   * What the sender's wall clock showed when what has this RTP timestamp (32 bits, or unwrapped) was captured, by its last sender report (RFC 3550
+   * section 6.4.1): milliseconds since 1970, with a fraction. The streams of one sender have one such clock, which need not be right. `undefined` before the
+   * first report and where the sender has no clock.
+   */
+  captureTime(timestamp: number): number | undefined {
+    return this.#codec && this.#senderClock.captureTime(timestamp, this.#codec.clockRate)
   }
 
   /** When `handleTimeout` is next needed. */
@@ -230,6 +243,7 @@ export class StreamRx {
     this.#now = Math.max(now, this.#now)
     this.#lastSenderReport = report
     this.#lastSenderReportAt = this.#now
+    this.#senderClock.handleSenderReport(report)
     this.#reception?.handleSenderReport(this.#now, report.ntpTime)
   }
 
@@ -286,6 +300,7 @@ export class StreamRx {
     const described = extensions?.dependencyDescriptor
     const dependency = described === undefined ? undefined : this.#dependencies.read(described)
     const layers = frame.layers ?? dependency?.layers
+    const codec = this.#codecs[payloadType ?? -1] ?? this.#codec!
     return {
       data,
       keyframe,
@@ -297,7 +312,8 @@ export class StreamRx {
       layers,
       extensions,
       dependency,
-      codec: this.#codecs[payloadType ?? -1] ?? this.#codec!,
+      captureTime: this.#senderClock.captureTime(timestamp, codec.clockRate),
+      codec,
     }
   }
 
@@ -389,6 +405,7 @@ export class StreamRx {
       const report = this.#lastSenderReport
       if (report !== undefined) this.#reception.handleSenderReport(this.#lastSenderReportAt, report.ntpTime)
     } else {
+      if (this.#reception.clockRate !== codec.clockRate) this.#senderClock.reset()
       this.#reception.clockRate = codec.clockRate
     }
   }

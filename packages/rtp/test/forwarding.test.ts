@@ -404,6 +404,24 @@ describe('VP9 descriptors', () => {
     expect(one(vp9Payload(9, 0, 0, { up: true }))).toEqual(['65002 9 0 S0 T0 M'])
     expect(one(vp9Payload(10, 0, 1))).toEqual(['65003 10 0 S0 T1 M'])
   })
+
+  it('wrap: picture ids of seven bits go on after a switch from where they have come to', () => {
+    const forwarder = newForwarder('VP9')
+    const short = (picture: number, inter: boolean): Uint8Array =>
+      Uint8Array.of(inter ? 0xcc : 0x8c, picture & 0x7f, 1)
+    const pictureIds = (source: Source, payloads: readonly Uint8Array[]): (number | undefined)[] =>
+      payloads.map((payload) => {
+        const out = forward(forwarder, 0, datagram(source, payload, true))!
+        return parseVp9Descriptor(payloadOf(out))!.pictureId
+      })
+    const a: Source = { ssrc: SOURCE_A, sequenceNumber: 7, timestamp: 0 }
+    const b: Source = { ssrc: SOURCE_B, sequenceNumber: 7, timestamp: 0 }
+    forwarder.select(SOURCE_A)
+    const pictures = Array.from({ length: 6 }, (_, i) => short(125 + i, i > 0))
+    expect(pictureIds(a, pictures)).toEqual([125, 126, 127, 0, 1, 2])
+    forwarder.select(SOURCE_B)
+    expect(pictureIds(b, [short(60, false), short(61, true)])).toEqual([3, 4])
+  })
 })
 
 describe('forwarded frames', () => {

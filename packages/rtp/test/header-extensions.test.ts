@@ -4,9 +4,12 @@ import {
   EXTENSION_URIS,
   ExtensionIds,
   type ExtensionName,
+  type ExtensionPlace,
+  findHeaderExtension,
   type HeaderExtensions,
   parseRtpHeader,
   readHeaderExtensions,
+  renameHeaderExtension,
   writeHeaderExtensions,
   writeRtpHeader,
 } from '../src/index.ts'
@@ -119,6 +122,34 @@ describe('header extensions', () => {
       mid: 'a',
       rid: 'bc',
     })
+  })
+
+  it('are found, and renamed, where they lie', () => {
+    const place = (extensionProfile: number, elements: Uint8Array): ExtensionPlace => {
+      return { extensionProfile, extensionStart: 3, extensionLength: elements.length - 3 }
+    }
+    const ids = new ExtensionIds()
+    ids.map(2, 'rid')
+    ids.map(3, 'repairedRid')
+    const one = Uint8Array.of(9, 9, 9, 0x10, 0x61, 0, 0x21, 0x62, 0x63, 0, 0, 0)
+    const two = Uint8Array.of(9, 9, 9, 1, 1, 0x61, 0, 2, 2, 0x62, 0x63, 0)
+    for (const [profile, elements, at] of [
+      [0xbede, one, 7],
+      [0x1000, two, 9],
+    ] as const) {
+      const header = place(profile, elements)
+      expect(findHeaderExtension(elements, header, 2)).toBe(at)
+      expect(findHeaderExtension(elements, header, 5)).toBe(-1)
+      expect(findHeaderExtension(elements, { ...header, extensionProfile: 0x1234 }, 2)).toBe(-1)
+      expect(findHeaderExtension(elements, { ...header, extensionLength: 4 }, 2)).toBe(-1)
+      expect(renameHeaderExtension(elements, header, 5, 3)).toBe(false)
+      for (const id of [0, 256, profile === 0xbede ? 15 : -1]) {
+        expect(renameHeaderExtension(elements, header, 2, id)).toBe(false)
+      }
+      expect(readHeaderExtensions(elements, header, ids)).toEqual({ rid: 'bc' })
+      expect(renameHeaderExtension(elements, header, 2, 3)).toBe(true)
+      expect(readHeaderExtensions(elements, header, ids)).toEqual({ repairedRid: 'bc' })
+    }
   })
 
   it('ends at 15, and at 0 with a length, in the one-byte form', () => {

@@ -1,3 +1,4 @@
+export { fromBase64, fromBase64Url, toBase64, toBase64Url } from './base64.ts'
 export { ByteReader, readU16, readU32 } from './byte-reader.ts'
 export { ByteWriter, writeU16, writeU32 } from './byte-writer.ts'
 export { concatBytes } from './concat-bytes.ts'

@@ -127,10 +127,10 @@ describe('S11: short packets', () => {
 })
 
 describe('S12: state is made after authentication, and bounded', () => {
-  it('20,000 random SSRCs: the heap grows by less than 128 KiB', async () => {
+  it('20,000 random SSRCs: the heap grows by less than 64 KiB', async () => {
     const growth = await runAlone<{ rtp: number; rtcp: number }>(new URL('alone/sources.ts', import.meta.url))
-    expect(growth.rtp).toBeLessThan(131_072)
-    expect(growth.rtcp).toBeLessThan(131_072)
+    expect(growth.rtp).toBeLessThan(65_536)
+    expect(growth.rtcp).toBeLessThan(65_536)
   })
 
   it('10^6 random SSRCs: flat', () => {

@@ -1,4 +1,5 @@
-import { concatenate, type DepacketizedFrame, type Depacketizer, type FrameLayers } from './depacketizer.ts'
+import { concatBytes } from '@str0m/sans-io'
+import type { DepacketizedFrame, Depacketizer, FrameLayers } from './depacketizer.ts'
 
 // The AV1 RTP payload specification: an aggregation header (section 4.4), then OBU elements (section 4.5), each with its
 // length before it but for the last one where W says how many there are.
@@ -95,14 +96,14 @@ class Av1Depacketizer implements Depacketizer {
         open ??= []
         open.push(elements[i]!)
         if (i === elements.length - 1 && aggregation.lastContinues) break
-        const obu = concatenate(open)
+        const obu = concatBytes(open)
         if (!appendObu(units, obu)) return undefined
         layers = higherLayers(layers, obu)
         open = undefined
       }
     }
     if (open !== undefined || units.length === 0) return undefined
-    return { data: concatenate(units), keyframe, layers }
+    return { data: concatBytes(units), keyframe, layers }
   }
 }
 

@@ -30,16 +30,3 @@ export interface Depacketizer {
   /** The frame whose payloads, complete and in order, are given; `undefined` where they are malformed. */
   assemble(payloads: readonly Uint8Array[]): DepacketizedFrame | undefined
 }
-
-/** One buffer of several. */
-export function concatenate(parts: readonly Uint8Array[]): Uint8Array {
-  let length = 0
-  for (const part of parts) length += part.length
-  const whole = new Uint8Array(length)
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.length
-  }
-  return whole
-}

@@ -1,5 +1,5 @@
-import { readU16 } from '@str0m/sans-io'
-import { concatenate, type DepacketizedFrame, type Depacketizer } from './depacketizer.ts'
+import { concatBytes, readU16 } from '@str0m/sans-io'
+import type { DepacketizedFrame, Depacketizer } from './depacketizer.ts'
 
 /** NAL unit types, ITU-T H.264 table 7-1, and the packet types of RFC 6184 section 5.2. */
 const NAL = { idr: 5, sps: 7, delimiter: 9, stapA: 24, fuA: 28 } as const
@@ -55,7 +55,7 @@ class H264Depacketizer implements Depacketizer {
       }
     }
     if (fragmented >= 0 || parts.length === 0) return undefined
-    return { data: concatenate(parts), keyframe }
+    return { data: concatBytes(parts), keyframe }
   }
 }
 

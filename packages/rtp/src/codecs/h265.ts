@@ -1,5 +1,5 @@
-import { readU16 } from '@str0m/sans-io'
-import { concatenate, type DepacketizedFrame, type Depacketizer } from './depacketizer.ts'
+import { concatBytes, readU16 } from '@str0m/sans-io'
+import type { DepacketizedFrame, Depacketizer } from './depacketizer.ts'
 
 /** NAL unit types, ITU-T H.265 table 7-1, and the packet types of RFC 7798 section 4.4. */
 const NAL = { firstIrap: 16, lastIrap: 23, vps: 32, sps: 33, delimiter: 35, aggregation: 48, fragment: 49 }
@@ -65,7 +65,7 @@ class H265Depacketizer implements Depacketizer {
       }
     }
     if (fragmented >= 0 || parts.length === 0) return undefined
-    return { data: concatenate(parts), keyframe, layers: { spatial: 0, temporal } }
+    return { data: concatBytes(parts), keyframe, layers: { spatial: 0, temporal } }
   }
 }
 

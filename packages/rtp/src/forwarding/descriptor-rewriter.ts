@@ -36,7 +36,110 @@ export function checkLayer(layer: number): number {
 }
 
 /** The unbounded counterpart, closest to `reference`, of a number of `bits` bits. */
-export function unwrapBits(value: number, reference: number, bits: number): number {
+function unwrapBits(value: number, reference: number, bits: number): number {
   const shift = 32 - bits
   return reference + (((value - reference) << shift) >> shift)
+}
+
+/** The layers that are wanted of a stream: what the rewriters have in common. */
+export class WantedLayers {
+  #maxTemporalLayer: number = ALL_LAYERS
+  #maxSpatialLayer: number = ALL_LAYERS
+
+  get maxTemporalLayer(): number {
+    return this.#maxTemporalLayer
+  }
+
+  set maxTemporalLayer(layer: number) {
+    this.#maxTemporalLayer = checkLayer(layer)
+  }
+
+  get maxSpatialLayer(): number {
+    return this.#maxSpatialLayer
+  }
+
+  set maxSpatialLayer(layer: number) {
+    this.#maxSpatialLayer = checkLayer(layer)
+  }
+}
+
+/** A number of the codec's that goes on where the source changes: the first of a new source follows the newest of the one before. */
+export class ContinuousNumber {
+  readonly #bits: number
+  readonly #mask: number
+  #delta = 0
+  /** As it went out. */
+  #newest: number | undefined
+
+  constructor(bits: number) {
+    this.#bits = bits
+    this.#mask = 2 ** bits - 1
+  }
+
+  /** A source starts, with this number. */
+  join(first: number): void {
+    if (this.#newest !== undefined) this.#delta = (this.#newest + 1 - first) & this.#mask
+  }
+
+  /** What a number of the source goes out as. */
+  map(number: number): number {
+    return (number + this.#delta) & this.#mask
+  }
+
+  /** Takes note of a number that goes out. */
+  take(number: number): void {
+    const out = this.map(number)
+    if (this.#newest === undefined || unwrapBits(out, this.#newest, this.#bits) > this.#newest) {
+      this.#newest = out
+    }
+  }
+}
+
+/** How many pictures back a late packet still finds its own: half of what seven bits can tell apart. A power of two. */
+export const PICTURE_WINDOW = 64
+const PICTURE_CYCLE = 0x8000
+
+/** A picture id where a descriptor has it, counted from its start; at 0: it has none. */
+export interface PictureIdField {
+  readonly pictureIdAt: number
+  readonly pictureIdBits: 7 | 15
+  readonly pictureId: number
+}
+
+/** The newest picture of a source, unwrapped, for what lies around it. */
+export class NewestPicture {
+  /** Whether the source has picture ids. */
+  isNumbered = false
+  number = 0
+
+  /** A source starts, with a packet of this picture: the next that is new. */
+  join({ pictureIdAt, pictureId }: PictureIdField): void {
+    this.isNumbered = pictureIdAt > 0
+    if (this.isNumbered) this.number = pictureId + PICTURE_CYCLE - 1
+  }
+
+  /** The unwrapped number of a picture. */
+  unwrap({ pictureId, pictureIdBits }: PictureIdField): number {
+    return unwrapBits(pictureId, this.number, pictureIdBits)
+  }
+
+  /** Whether a picture is so old that nothing is known of it any more: where its packet is the newest, the source has started its ids over. */
+  isFarBehind(field: PictureIdField): boolean {
+    return field.pictureIdAt > 0 && this.isNumbered && this.unwrap(field) <= this.number - PICTURE_WINDOW
+  }
+}
+
+/** Writes a picture id at the length that it has in the descriptor at `start`. */
+export function writePictureId(
+  out: Uint8Array,
+  start: number,
+  { pictureIdAt, pictureIdBits }: PictureIdField,
+  id: number,
+): void {
+  const at = start + pictureIdAt
+  if (pictureIdBits === 7) out[at] = id & 0x7f
+  else {
+    out[at] = 0x80 | ((id >> 8) & 0x7f)
+    out[at + 1] = id
+  }
 }
