@@ -3,6 +3,7 @@
 
 import {
   ByteReader,
+  datagramBytes,
   type EventOutput,
   type Instant,
   type Machine,
@@ -147,7 +148,7 @@ export class Dtls implements Machine<DtlsEvent> {
    */
   send(data: Uint8Array): void {
     const write = this.#writable(data)
-    const datagram = new Uint8Array(write.overhead + data.length)
+    const datagram = datagramBytes(write.overhead + data.length)
     write.seal(ContentType.applicationData, DTLS_1_2, plainBytes(data), datagram, 0)
     this.#transmit(datagram)
   }

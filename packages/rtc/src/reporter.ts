@@ -9,7 +9,15 @@ import {
   type SourceDescription,
   writeRtcp,
 } from '@str0m/rtp'
-import { type Instant, NEVER, type RandomSource, type Ssrc, unixTimeAt, type WallClock } from '@str0m/sans-io'
+import {
+  datagramBytes,
+  type Instant,
+  NEVER,
+  type RandomSource,
+  type Ssrc,
+  unixTimeAt,
+  type WallClock,
+} from '@str0m/sans-io'
 import type { SrtpContext } from '@str0m/srtp'
 import type { Receiver } from './receivers.ts'
 import type { Sender } from './senders.ts'
@@ -124,7 +132,7 @@ export class Reporter {
 
 function protect(srtp: SrtpContext, packets: readonly Rtcp[]): Uint8Array {
   const plain = writeRtcp(packets)
-  const datagram = new Uint8Array(plain.length + srtp.rtcpOverhead)
+  const datagram = datagramBytes(plain.length + srtp.rtcpOverhead)
   datagram.set(plain)
   return datagram.subarray(0, srtp.protectRtcp(datagram, plain.length))
 }

@@ -15,7 +15,7 @@ import {
   type WrittenPacket,
   writeRtx,
 } from '@str0m/rtp'
-import { type Instant, NEVER, type Pt, serial32, type Ssrc, UsageError } from '@str0m/sans-io'
+import { datagramBytes, type Instant, NEVER, type Pt, serial32, type Ssrc, UsageError } from '@str0m/sans-io'
 import type { SrtpContext } from '@str0m/srtp'
 import type { Codec } from './codec.ts'
 import type { LocalStream, Media } from './media.ts'
@@ -225,7 +225,7 @@ export class Senders {
       let buffer: Uint8Array
       let { length } = packet
       if (pt === undefined || sender.rtx === undefined) {
-        buffer = new Uint8Array(length + srtp.rtpOverhead)
+        buffer = datagramBytes(length + srtp.rtpOverhead)
         buffer.set(packet)
       } else {
         const { ssrc } = sender.rtx

@@ -1,4 +1,4 @@
-import { readU16, writeU16 } from '@str0m/sans-io'
+import { datagramBytes, readU16, writeU16 } from '@str0m/sans-io'
 import type { RtpHeader } from './rtp-header.ts'
 
 /** The original sequence number before a retransmitted payload, RFC 4588 section 4. */
@@ -15,7 +15,7 @@ export function writeRtx(
   overhead: number,
 ): { buffer: Uint8Array; length: number } {
   const length = packet.length + OSN_LENGTH
-  const buffer = new Uint8Array(length + overhead)
+  const buffer = datagramBytes(length + overhead)
   buffer.set(packet.subarray(0, payloadStart))
   buffer.set(packet.subarray(payloadStart), payloadStart + OSN_LENGTH)
   buffer[1] = (packet[1]! & 0x80) | rtx.pt

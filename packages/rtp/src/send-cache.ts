@@ -23,6 +23,16 @@ interface Entry {
   lastResentAt: Instant
 }
 
+/** `sentAt` and `lastResentAt` with a fraction, as the times that go there have. */
+const NO_ENTRY: Entry = {
+  sequenceNumber: 0,
+  at: 0,
+  length: 0,
+  payloadStart: 0,
+  sentAt: 0.5,
+  lastResentAt: 0.5,
+}
+
 /**
  * The last packets of a stream, for when the peer asks for them again (RFC 4585 section 6.2.1). Bounded in bytes and in time: a ring that new
  * packets are copied into over the oldest.
@@ -33,6 +43,7 @@ export class SendCache {
   #bytes = new Uint8Array(0)
   /** Where the next packet goes, counted on without wrapping. */
   #end = 0
+  /** Of the newest packets, by their sequence number's last bits. Each is used again. */
   readonly #entries: (Entry | undefined)[] = []
 
   /** `maxBytes` is a bound on memory, `maxAge` is in milliseconds. */
@@ -49,14 +60,13 @@ export class SendCache {
     // a packet does not go around the end of the ring
     if ((this.#end % size) + length > size) this.#end += size - (this.#end % size)
     this.#bytes.set(buffer.subarray(0, length), this.#end % size)
-    this.#entries[sequenceNumber & (MAX_PACKETS - 1)] = {
-      sequenceNumber,
-      at: this.#end,
-      length,
-      payloadStart,
-      sentAt: now,
-      lastResentAt: Number.NEGATIVE_INFINITY,
-    }
+    const entry = (this.#entries[sequenceNumber & (MAX_PACKETS - 1)] ??= { ...NO_ENTRY })
+    entry.sequenceNumber = sequenceNumber
+    entry.at = this.#end
+    entry.length = length
+    entry.payloadStart = payloadStart
+    entry.sentAt = now
+    entry.lastResentAt = Number.NEGATIVE_INFINITY
     this.#end += length
   }
 

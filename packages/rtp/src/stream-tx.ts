@@ -1,4 +1,4 @@
-import { type Instant, serial16, serial32, type Ssrc } from '@str0m/sans-io'
+import { datagramBytes, type Instant, serial16, serial32, type Ssrc } from '@str0m/sans-io'
 import type { PayloadPieces } from './packetizers/packetizer.ts'
 import type { ReportBlock, SenderReport } from './rtcp/rtcp.ts'
 import {
@@ -160,7 +160,7 @@ export class StreamTx {
     const headerLength =
       RTP_FIXED_HEADER_LENGTH + (extensions === undefined ? 0 : 4 + extensions.bytes.length)
     const length = headerLength + payload.length
-    const buffer = new Uint8Array(length + overhead)
+    const buffer = datagramBytes(length + overhead)
     let at = writeRtpHeader(
       buffer,
       {
@@ -229,7 +229,7 @@ export class StreamTx {
       4 * (csrcs?.length ?? 0) +
       (extensions === undefined ? 0 : 4 + extensions.bytes.length)
     const length = headerLength + payloadLength
-    const buffer = new Uint8Array(length + overhead)
+    const buffer = datagramBytes(length + overhead)
     const header = this.#header
     header.marker = fields.marker
     header.payloadType = fields.pt

@@ -17,7 +17,7 @@ export interface ReceiveInput {
 /** Bytes to be sent. Protocols extend it with where they go. */
 export interface TransmitOutput {
   readonly kind: 'transmit'
-  /** One datagram. It belongs to the caller from here on. */
+  /** One datagram. It belongs to the caller from here on; its `ArrayBuffer` may have others too: copy it (`slice`) before you transfer that. */
   readonly contents: Uint8Array
 }
 

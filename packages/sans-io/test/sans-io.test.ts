@@ -6,6 +6,7 @@ import {
   ByteWriter,
   canonicalIpAddress,
   concatBytes,
+  datagramBytes,
   decodeUtf8,
   decodeUtf8Strict,
   encodeUtf8,
@@ -311,5 +312,30 @@ describe('what is worked out once', () => {
     expect(joined(a, b)).toBe(joined(a, b))
     expect(joined(b, a)).toEqual(['b', 'a'])
     expect(joined(a, ['c'])).not.toBe(joined(a, ['c']))
+  })
+})
+
+describe('bytes for datagrams', () => {
+  it('are zeros, and nobody else has them', () => {
+    const random = new SeededRandom(7)
+    const datagrams = Array.from({ length: 500 }, () => datagramBytes(random.integer(2100)))
+    for (const [i, bytes] of datagrams.entries()) {
+      expect(bytes.every((byte) => byte === 0)).toBe(true)
+      bytes.fill(1 + (i % 255))
+    }
+    for (const [i, bytes] of datagrams.entries()) {
+      expect(bytes.every((byte) => byte === 1 + (i % 255))).toBe(true)
+    }
+  })
+
+  it('share no buffer where they are long', () => {
+    expect(datagramBytes(2049).buffer.byteLength).toBe(2049)
+    expect(datagramBytes(0)).toHaveLength(0)
+  })
+
+  it('are there after a buffer was transferred away', () => {
+    const { buffer } = datagramBytes(10)
+    structuredClone(buffer, { transfer: [buffer] })
+    expect(datagramBytes(10)).toHaveLength(10)
   })
 })

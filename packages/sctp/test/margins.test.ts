@@ -28,8 +28,8 @@ describe('headroom and tailroom', () => {
         expect(byteOffset).toBeGreaterThanOrEqual(HEADROOM)
         expect(buffer.byteLength - byteOffset - length).toBeGreaterThanOrEqual(TAILROOM)
         const contents = output.contents.slice()
-        // whoever carries it writes over all of it
-        new Uint8Array(buffer).fill(0xff)
+        // whoever carries it writes over it and around it: the packets that wait are as they were
+        new Uint8Array(buffer, byteOffset - HEADROOM, HEADROOM + length + TAILROOM).fill(0xff)
         to.handleInput({ kind: 'receive', now, contents })
       }
     }

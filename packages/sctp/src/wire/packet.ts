@@ -1,4 +1,4 @@
-import { assert, readU16, readU32, writeU16, writeU32 } from '@str0m/sans-io'
+import { assert, datagramBytes, readU16, readU32, writeU16, writeU32 } from '@str0m/sans-io'
 import { COMMON_HEADER, TLV_HEADER } from './constants.ts'
 import { crc32c } from './crc32c.ts'
 import { padded } from './tlv.ts'
@@ -52,8 +52,12 @@ export class PacketWriter {
   #length = COMMON_HEADER
 
   constructor(capacity: number, header: CommonHeader, { headroom, tailroom }: Margins = NO_MARGINS) {
-    const buffer = new Uint8Array(headroom + capacity + tailroom)
-    this.bytes = headroom + tailroom === 0 ? buffer : buffer.subarray(headroom, headroom + capacity)
+    if (headroom + tailroom === 0) {
+      // of its own: what writes around a packet without margins is to find none
+      this.bytes = new Uint8Array(capacity)
+    } else {
+      this.bytes = datagramBytes(headroom + capacity + tailroom).subarray(headroom, headroom + capacity)
+    }
     writeU16(this.bytes, 0, header.sourcePort)
     writeU16(this.bytes, 2, header.destinationPort)
     writeU32(this.bytes, 4, header.verificationTag)
