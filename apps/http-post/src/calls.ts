@@ -14,6 +14,7 @@ import {
   RtcRouter,
 } from '@str0m/rtc'
 import { EchoQueue } from './echo-queue.ts'
+import { credentialsOf, type IceCredentials, restarted } from './whip.ts'
 
 export interface CallsOptions {
   readonly socket: Socket
@@ -33,6 +34,9 @@ interface Call {
   readonly echo: boolean
   /** Messages on their way back. */
   readonly messages: EchoQueue
+  /** The latest that was agreed on. */
+  offer: Offer
+  answer: Answer
 }
 
 /**
@@ -83,7 +87,15 @@ export class Calls {
     // 3. The answer. It goes back over HTTP.
     const answer = rtc.acceptOffer(offer)
     // 4. From here on, the run loop drives it.
-    const call: Call = { id: randomUUID(), number: ++this.#count, rtc, echo, messages: new EchoQueue(rtc) }
+    const call: Call = {
+      id: randomUUID(),
+      number: ++this.#count,
+      rtc,
+      echo,
+      messages: new EchoQueue(rtc),
+      offer,
+      answer,
+    }
     this.#calls.set(rtc, call)
     this.#byId.set(call.id, call)
     this.#router.add(rtc)
@@ -97,10 +109,28 @@ export class Calls {
 
   /** Answers another offer of a call; `undefined` where there is no such call. Throws a `UsageError`. */
   renegotiate(id: string, offer: Offer): Answer | undefined {
-    const rtc = this.#byId.get(id)?.rtc
-    const answer = rtc?.acceptOffer(offer)
-    if (rtc !== undefined) this.#changed(rtc)
-    return answer
+    const call = this.#byId.get(id)
+    if (call === undefined) return undefined
+    call.answer = call.rtc.acceptOffer(offer)
+    call.offer = offer
+    this.#changed(call.rtc)
+    return call.answer
+  }
+
+  /** What names the ICE session of a call: another one after each ICE restart. `undefined` where there is no such call. */
+  iceSession(id: string): string | undefined {
+    return credentialsOf(this.#byId.get(id)?.answer.sdp ?? '')?.ufrag
+  }
+
+  /** The peer's side of the ICE session of a call. */
+  remoteCredentials(id: string): IceCredentials | undefined {
+    return credentialsOf(this.#byId.get(id)?.offer.sdp ?? '')
+  }
+
+  /** Starts ICE again with a peer that has new credentials; all else stays. Throws a `UsageError`. */
+  restartIce(id: string, credentials: IceCredentials): Answer | undefined {
+    const call = this.#byId.get(id)
+    return call && this.renegotiate(id, { type: 'offer', sdp: restarted(call.offer.sdp, credentials) })
   }
 
   /** Takes candidates that came after the offer, as RFC 8839 writes them. False where there is no such call. */

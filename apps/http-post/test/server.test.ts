@@ -165,7 +165,7 @@ describe('the server', () => {
     expect((await fetchFrom(server.port, '/../package.json')).status).toBe(404)
     const { status, headers } = await fetchFrom(server.port, '/', { method: 'PUT' })
     expect(status).toBe(405)
-    expect(headers['allow']).toBe('GET, HEAD, POST')
+    expect(headers['allow']).toBe('GET, HEAD, POST, OPTIONS')
     expect((await fetchFrom(server.port, '/page.js', { method: 'HEAD' })).text).toBe('')
   })
 
