@@ -13,6 +13,7 @@ import {
   type RtcEvent,
   RtcRouter,
 } from '@str0m/rtc'
+import { UsageError } from '@str0m/sans-io'
 import { EchoQueue } from './echo-queue.ts'
 import { credentialsOf, type IceCredentials, restarted } from './whip.ts'
 
@@ -222,7 +223,7 @@ export class Calls {
       case 'mediaData':
         this.#print(rtc, mediaDataLine(event))
         this.#onFrame?.(event, this.#calls.get(rtc)?.number ?? 0)
-        if (this.#calls.get(rtc)?.echo === true) echo(rtc, event)
+        if (this.#calls.get(rtc)?.echo === true) this.#attempt(rtc, () => echo(rtc, event))
         break
       case 'iceConnectionStateChange':
         this.#print(rtc, `IceConnectionStateChange(${event.state})`)
@@ -247,12 +248,15 @@ export class Calls {
       case 'channelOpen':
         this.#print(rtc, `ChannelOpen { id: ChannelId(${event.id}), label: ${JSON.stringify(event.label)} }`)
         if (this.#calls.get(rtc)?.echo === false) {
-          rtc.channel(event.id)?.write(`Hello, peer ${this.#calls.get(rtc)?.number}`)
+          const greeting = `Hello, peer ${this.#calls.get(rtc)?.number}`
+          this.#attempt(rtc, () => rtc.channel(event.id)?.write(greeting))
         }
         break
       case 'channelData':
         this.#print(rtc, channelDataLine(event))
-        if (this.#calls.get(rtc)?.echo === true) this.#calls.get(rtc)?.messages.add(event.id, event.data)
+        if (this.#calls.get(rtc)?.echo === true) {
+          this.#attempt(rtc, () => this.#calls.get(rtc)?.messages.add(event.id, event.data))
+        }
         break
       case 'bufferedAmountLow':
         this.#calls.get(rtc)?.messages.send(event.id)
@@ -284,6 +288,19 @@ export class Calls {
     )
     rtc.resolveMdns(name, address)
     this.#changed(rtc)
+  }
+
+  /**
+   * What a peer sends may be more than it takes itself: an audio frame of a path with larger datagrams, a message above its own
+   * `max-message-size`. That is no fault of the program's.
+   */
+  #attempt(rtc: Rtc, send: () => unknown): void {
+    try {
+      send()
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error
+      this.#print(rtc, `NotSent(${error.code}: ${error.message})`)
+    }
   }
 
   #print(rtc: Rtc, text: string): void {

@@ -29,6 +29,8 @@ VIDEO = {
     ),
 }
 
+AUDIO = {"OPUS": ("opusenc ! rtpopuspay", 111), "PCMU": ("mulawenc ! rtppcmupay", 0)}
+
 
 class Peer:
     def __init__(self, address, seconds, options):
@@ -42,8 +44,14 @@ class Peer:
         self.etag = None
         self.late = []
         self.result = {}
-        self.pipeline = Gst.parse_launch(self.description())
-        self.webrtc = self.pipeline.get_by_name("peer")
+        self.pipeline = Gst.Pipeline()
+        self.webrtc = Gst.ElementFactory.make("webrtcbin", "peer")
+        self.webrtc.set_property("bundle-policy", GstWebRTC.WebRTCBundlePolicy.MAX_BUNDLE)
+        self.pipeline.add(self.webrtc)
+        for source in self.sources():
+            part = Gst.parse_bin_from_description(source, True)
+            self.pipeline.add(part)
+            part.link(self.webrtc)
         self.webrtc.connect("on-negotiation-needed", self.on_negotiation_needed)
         self.webrtc.connect("on-ice-candidate", self.on_candidate)
         self.webrtc.connect("pad-added", self.on_pad)
@@ -54,23 +62,22 @@ class Peer:
         bus.add_signal_watch()
         bus.connect("message::error", lambda _, message: say("error", text=str(message.parse_error())))
 
-    def description(self):
-        parts = ["webrtcbin name=peer bundle-policy=max-bundle"]
+    def sources(self):
         if video := self.options.get("video"):
             encoder, payload_type = VIDEO[video]
-            parts.append(
+            yield (
                 "videotestsrc is-live=true pattern=ball ! video/x-raw,width=320,height=240,framerate=15/1 ! queue !"
                 f" {encoder} pt={payload_type} !"
-                f" application/x-rtp,media=video,encoding-name={video},payload={payload_type},clock-rate=90000 ! peer."
+                f' capsfilter caps="application/x-rtp,media=video,encoding-name={video},payload={payload_type},clock-rate=90000"'
             )
         if audio := self.options.get("audio"):
-            encoder, payload_type = {"OPUS": ("opusenc ! rtpopuspay", 111), "PCMU": ("mulawenc ! rtppcmupay", 0)}[audio]
-            parts.append(
-                "audiotestsrc is-live=true wave=red-noise ! audioconvert ! audioresample ! queue !"
+            encoder, payload_type = AUDIO[audio]
+            samples = self.options.get("samples", 1024)
+            yield (
+                f"audiotestsrc is-live=true wave=red-noise samplesperbuffer={samples} ! audioconvert ! audioresample ! queue !"
                 f" {encoder} pt={payload_type} !"
-                f" application/x-rtp,media=audio,encoding-name={audio},payload={payload_type} ! peer."
+                f' capsfilter caps="application/x-rtp,media=audio,encoding-name={audio},payload={payload_type}"'
             )
-        return "  ".join(parts)
 
     def start(self):
         self.pipeline.set_state(Gst.State.READY)
