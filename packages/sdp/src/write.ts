@@ -1,11 +1,12 @@
 import { UsageError } from '@str0m/sans-io'
-import type {
-  MediaSection,
-  PayloadFormat,
-  RidDescription,
-  SessionDescription,
-  SimulcastStream,
-  TransportAttributes,
+import {
+  hasSctpMap,
+  type MediaSection,
+  type PayloadFormat,
+  type RidDescription,
+  type SessionDescription,
+  type SimulcastStream,
+  type TransportAttributes,
 } from './model.ts'
 
 // The order of the attributes is that of `sdp-transform`: what we write is what its writer would.
@@ -70,7 +71,7 @@ function writeMedia(lines: string[], section: MediaSection): void {
   for (const rid of section.rids) lines.push(ridLine(rid))
   writeSimulcast(lines, section)
   if (section.bundleOnly) lines.push('a=bundle-only')
-  if (section.sctpPort !== undefined) lines.push(`a=sctp-port:${section.sctpPort}`)
+  if (section.sctpPort !== undefined && !hasSctpMap(section)) lines.push(`a=sctp-port:${section.sctpPort}`)
   if (section.maxMessageSize !== undefined) lines.push(`a=max-message-size:${section.maxMessageSize}`)
   writeMoreFingerprints(lines, section)
   if (section.sctpInit !== undefined) lines.push(`a=sctp-init:${section.sctpInit}`)
