@@ -97,17 +97,28 @@ export class ForeignPeer {
     return this.events.find((entry) => entry.event === event)
   }
 
+  /** Gives it a line to read. */
+  tell(value: object): void {
+    this.#child.stdin?.write(`${JSON.stringify(value)}\n`)
+  }
+
   get hasEnded(): boolean {
     return this.#child.exitCode !== null || this.#child.signalCode !== null
   }
 
-  /** Waits for its last line, which says what came of the call. */
-  async result<T>(milliseconds = 40_000): Promise<T> {
+  /** Waits for something that it does. All that it printed is in the error. */
+  async until(condition: () => boolean, milliseconds: number, what: string): Promise<void> {
     try {
-      await until(() => this.hasEnded, milliseconds, 'the end of the peer')
+      await until(() => condition() || this.hasEnded, milliseconds, what)
     } catch (error) {
       throw new Error(this.output, { cause: error })
     }
+    if (!condition()) throw new Error(`The peer ended before ${what}: ${this.output}`)
+  }
+
+  /** Waits for its last line, which says what came of the call. */
+  async result<T>(milliseconds = 40_000): Promise<T> {
+    await this.until(() => this.hasEnded, milliseconds, 'its end')
     const result = this.find('result')
     if (result === undefined) throw new Error(`The peer ended without a result: ${this.output}`)
     return result as T

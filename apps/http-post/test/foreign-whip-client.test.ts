@@ -26,11 +26,7 @@ describe.skipIf(!hasPeer('whip-client'))('[whip-client] a WHIP client', { timeou
     ['H.264 and Opus, all candidates in the offer', ['--no-trickle', '-A', AUDIO, '-V', H264]],
   ])('publishes %s', async (_, args) => {
     peer = ForeignPeer.whipClient(server, args)
-    try {
-      await until(() => framesOf(server, 'video').length >= 60, 30_000, 'frames')
-    } catch (error) {
-      throw new Error(`${peer.output}\n${server.lines.slice(0, 20).join('\n')}`, { cause: error })
-    }
+    await peer.until(() => framesOf(server, 'video').length >= 60, 30_000, 'frames')
     expect(peer.output).toContain('PeerConnection connected')
     expect(server.calls.size).toBe(1)
 

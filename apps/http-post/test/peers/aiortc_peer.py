@@ -41,7 +41,7 @@ class Peer:
             if codec is None:
                 continue
             self.connection.addTrack(track())
-            transceiver = self.connection.getTransceivers()[-1]
+            transceiver = next(each for each in self.connection.getTransceivers() if each.kind == kind)
             codecs = RTCRtpSender.getCapabilities(kind).codecs
             wanted = [each for each in codecs if each.mimeType.lower() == f"{kind}/{codec}".lower()]
             transceiver.setCodecPreferences(wanted + [each for each in codecs if each.mimeType.endswith("/rtx")])
