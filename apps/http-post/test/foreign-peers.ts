@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { cpSync, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { MediaData } from '@str0m/rtc'
 import { expect } from 'vitest'
@@ -34,7 +34,7 @@ export function hasPeer(name: PeerName): boolean {
     case 'aiortc':
       return spawnSync(PYTHON, ['-c', 'import aiortc']).status === 0
     case 'pion':
-      return existsSync(GO) && existsSync(join(GO_PACKAGES, 'src/github.com/pion/webrtc/v3'))
+      return existsSync(GO) && existsSync(join(GO_PACKAGES, 'src/github.com/pion/webrtc/go.mod'))
   }
 }
 
@@ -63,6 +63,11 @@ export class ForeignPeer {
 
   static python(script: string, ...args: string[]): ForeignPeer {
     return new ForeignPeer(PYTHON, [join(PEERS, script), ...args], {})
+  }
+
+  /** Runs what `buildPion` built. */
+  static pion(program: string, ...args: string[]): ForeignPeer {
+    return new ForeignPeer(program, args, {})
   }
 
   /** Builds the client's stand-in for a library (see `no-upnp.c`), and starts it with its two pipelines. */
@@ -134,6 +139,43 @@ export class ForeignPeer {
     if (!this.hasEnded) this.#child.kill('SIGKILL')
     await this.#ended
   }
+}
+
+/** Builds the peer in Go from the sources that Debian has, into a directory of a test's own, and answers where the program is. */
+export function buildPion(directory: string): string {
+  const source = join(directory, 'src', 'peer')
+  cpSync(join(PEERS, 'pion'), source, { recursive: true })
+  const program = join(directory, 'pion')
+  const { status, stderr } = spawnSync(GO, ['build', '-o', program, '.'], {
+    cwd: source,
+    encoding: 'utf8',
+    // without modules, nothing is downloaded
+    env: { ...process.env, GO111MODULE: 'off', GOFLAGS: '', GOPATH: `${directory}:${GO_PACKAGES}` },
+  })
+  if (status !== 0) throw new Error(`go build: ${stderr}`)
+  return program
+}
+
+/** A film of three seconds, as its encoders make it: VP8, H.264 and Opus. Answers the files. */
+export function makeFilm(directory: string): { VP8: string; H264: string; Opus: string } {
+  const picture = ['-f', 'lavfi', '-i', 'testsrc=size=320x240:rate=30:duration=3']
+  const sound = ['-f', 'lavfi', '-i', 'sine=duration=3']
+  const files = {
+    VP8: join(directory, 'film.ivf'),
+    H264: join(directory, 'film.h264'),
+    Opus: join(directory, 'film.ogg'),
+  }
+  const vp8 = ['-c:v', 'libvpx', '-g', '30', '-b:v', '500k', '-deadline', 'realtime']
+  const h264 = ['-pix_fmt', 'yuv420p', '-c:v', 'libx264', '-g', '30', '-profile:v', 'baseline']
+  for (const args of [
+    [...picture, ...vp8, files.VP8],
+    [...picture, ...h264, '-tune', 'zerolatency', files.H264],
+    [...sound, '-c:a', 'libopus', '-page_duration', '20000', files.Opus],
+  ]) {
+    const { status, stderr } = spawnSync('ffmpeg', ['-v', 'error', '-y', ...args], { encoding: 'utf8' })
+    if (status !== 0) throw new Error(`ffmpeg: ${stderr}`)
+  }
+  return files
 }
 
 /** The frames of one section that a server received. */

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -15,6 +16,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -42,10 +44,12 @@ type options struct {
 	Rids []string
 	// Offered; "" is actpass.
 	Setup       string
-	RSA         bool
+	// Of the certificate: "rsa", "p384", or Pion's own, P-256.
+	Key         string
 	Lite        bool
 	Trickle     bool
-	RestartICE  bool
+	// By a new offer, or, as WHIP does it, by "patch".
+	RestartICE  string
 	Renegotiate bool
 	// One of the names below; none: all of Pion's.
 	Profile string
@@ -133,15 +137,7 @@ func (p *peer) open() {
 	api := webrtc.NewAPI(webrtc.WithMediaEngine(engine), webrtc.WithInterceptorRegistry(interceptors), webrtc.WithSettingEngine(settings))
 
 	configuration := webrtc.Configuration{}
-	if p.options.RSA {
-		key, err := rsa.GenerateKey(rand.Reader, 2048)
-		must(err)
-		certificate, err := webrtc.GenerateCertificate(key)
-		must(err)
-		configuration.Certificates = []webrtc.Certificate{*certificate}
-	} else if p.options.Profile == "P-384" {
-		key, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
-		must(err)
+	if key := newKey(p.options.Key); key != nil {
 		certificate, err := webrtc.GenerateCertificate(key)
 		must(err)
 		configuration.Certificates = []webrtc.Certificate{*certificate}
@@ -163,6 +159,21 @@ func (p *peer) open() {
 		}
 		p.trickle(line)
 	})
+}
+
+func newKey(name string) crypto.PrivateKey {
+	switch name {
+	case "rsa":
+		key, err := rsa.GenerateKey(rand.Reader, 2048)
+		must(err)
+		return key
+	case "p384":
+		key, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+		must(err)
+		return key
+	default:
+		return nil
+	}
 }
 
 // Adds what the options ask for, and negotiates.
@@ -192,12 +203,16 @@ func (p *peer) call() {
 
 func (p *peer) play() {
 	duration := time.Duration(p.options.Seconds * float64(time.Second))
-	if p.options.Renegotiate || p.options.RestartICE {
+	if p.options.Renegotiate || p.options.RestartICE != "" {
 		time.Sleep(duration / 2)
 		if p.options.Renegotiate {
 			p.addOpus()
 		}
-		p.negotiate(&webrtc.OfferOptions{ICERestart: p.options.RestartICE})
+		if p.options.RestartICE == "patch" {
+			p.restartByPatch()
+		} else {
+			p.negotiate(&webrtc.OfferOptions{ICERestart: p.options.RestartICE != ""})
+		}
 		duration /= 2
 	}
 	time.Sleep(duration)
@@ -244,6 +259,33 @@ func (p *peer) negotiate(offerOptions *webrtc.OfferOptions) {
 	p.etag = response.Header.Get("ETag")
 	p.mutex.Unlock()
 	p.trickle("")
+}
+
+// The answer to a fragment is what the earlier answer was, but for its ICE session.
+func (p *peer) restartByPatch() {
+	before := p.connection.CurrentRemoteDescription().SDP
+	offer, err := p.connection.CreateOffer(&webrtc.OfferOptions{ICERestart: true})
+	must(err)
+	gathered := webrtc.GatheringCompletePromise(p.connection)
+	must(p.connection.SetLocalDescription(offer))
+	<-gathered
+	lines := []string{}
+	for _, line := range strings.Split(p.connection.LocalDescription().SDP, "\r\n") {
+		for _, prefix := range []string{"a=ice-ufrag:", "a=ice-pwd:", "a=candidate:", "a=end-of-candidates"} {
+			if strings.HasPrefix(line, prefix) {
+				lines = append(lines, line)
+			}
+		}
+	}
+	fragment := strings.Join(lines, "\r\n") + "\r\n"
+	response, text := p.request("PATCH", p.session, "application/trickle-ice-sdpfrag", fragment, "*")
+	say("restarted", map[string]interface{}{"status": response.StatusCode, "text": text, "etag": response.Header.Get("ETag")})
+	answer := before
+	for _, name := range []string{"ice-ufrag", "ice-pwd"} {
+		found := regexp.MustCompile("a=" + name + ":([^\r\n]+)").FindStringSubmatch(text)
+		answer = regexp.MustCompile("a="+name+":[^\r\n]+").ReplaceAllLiteralString(answer, "a="+name+":"+found[1])
+	}
+	must(p.connection.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: answer}))
 }
 
 // Tells a candidate, or those that had to wait for the answer.
