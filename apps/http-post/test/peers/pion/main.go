@@ -43,11 +43,11 @@ type options struct {
 	// Encodings of one section, by their rids.
 	Rids []string
 	// Offered; "" is actpass.
-	Setup       string
+	Setup string
 	// Of the certificate: "rsa", "p384", or Pion's own, P-256.
-	Key         string
-	Lite        bool
-	Trickle     bool
+	Key     string
+	Lite    bool
+	Trickle bool
 	// By a new offer, or, as WHIP does it, by "patch".
 	RestartICE  string
 	Renegotiate bool
@@ -179,7 +179,7 @@ func newKey(name string) crypto.PrivateKey {
 // Adds what the options ask for, and negotiates.
 func (p *peer) call() {
 	if p.options.VP8 != "" && len(p.options.Rids) == 0 {
-		p.add(webrtc.MimeTypeVP8, "video", func(track *webrtc.TrackLocalStaticSample) { playVP8(p.options.VP8, []*webrtc.TrackLocalStaticSample{track}) })
+		p.add(webrtc.MimeTypeVP8, "video", func(track *webrtc.TrackLocalStaticSample) { playVP8(p.options.VP8, []sampleWriter{track}) })
 	}
 	if len(p.options.Rids) > 0 {
 		p.addEncodings()
@@ -323,26 +323,49 @@ func (p *peer) addOpus() {
 	p.add(webrtc.MimeTypeOpus, "audio", func(track *webrtc.TrackLocalStaticSample) { playOpus(p.options.Opus, track) })
 }
 
+// An encoding of a section. Pion leaves it to us to say in each packet which one it is of.
+type encoding struct {
+	track      *webrtc.TrackLocalStaticRTP
+	sender     *webrtc.RTPSender
+	packetizer rtp.Packetizer
+}
+
 // One section, the same pictures in each encoding.
 func (p *peer) addEncodings() {
-	tracks := []*webrtc.TrackLocalStaticSample{}
+	encodings := []sampleWriter{}
 	var sender *webrtc.RTPSender
 	for _, rid := range p.options.Rids {
-		track, err := webrtc.NewTrackLocalStaticSample(webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeVP8}, "video", "pion", webrtc.WithRTPStreamID(rid))
+		capability := webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeVP8}
+		track, err := webrtc.NewTrackLocalStaticRTP(capability, "video", "pion", webrtc.WithRTPStreamID(rid))
 		must(err)
-		tracks = append(tracks, track)
 		if sender == nil {
 			sender, err = p.connection.AddTrack(track)
 		} else {
 			err = sender.AddEncoding(track)
 		}
 		must(err)
+		packetizer := rtp.NewPacketizer(1200, 0, 0, &codecs.VP8Payloader{}, rtp.NewRandomSequencer(), 90000)
+		encodings = append(encodings, &encoding{track, sender, packetizer})
 	}
 	go drain(sender)
 	go func() {
 		<-p.connected
-		playVP8(p.options.VP8, tracks)
+		playVP8(p.options.VP8, encodings)
 	}()
+}
+
+func (e *encoding) WriteSample(sample media.Sample) error {
+	for _, packet := range e.packetizer.Packetize(sample.Data, uint32(sample.Duration.Seconds()*90000)) {
+		for _, extension := range e.sender.GetParameters().HeaderExtensions {
+			if strings.HasSuffix(extension.URI, "sdes:rtp-stream-id") {
+				must(packet.SetExtension(uint8(extension.ID), []byte(e.track.RID())))
+			}
+		}
+		if err := e.track.WriteRTP(packet); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Interceptors see what comes back only while it is read.
@@ -355,7 +378,11 @@ func drain(sender *webrtc.RTPSender) {
 	}
 }
 
-func playVP8(file string, tracks []*webrtc.TrackLocalStaticSample) {
+type sampleWriter interface {
+	WriteSample(media.Sample) error
+}
+
+func playVP8(file string, tracks []sampleWriter) {
 	for {
 		opened, err := os.Open(file)
 		must(err)
