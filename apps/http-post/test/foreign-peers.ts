@@ -9,6 +9,7 @@ import { type TestServer, until } from './test-server.ts'
 /** The system's, since its packages are not those of another Python on the path. */
 const PYTHON = process.env['PYTHON'] ?? '/usr/bin/python3'
 const GO = process.env['GO'] ?? '/usr/bin/go'
+const CC = process.env['CC'] ?? 'cc'
 const WHIP_CLIENT = '/usr/bin/whip-client'
 const GO_PACKAGES = '/usr/share/gocode'
 const PEERS = join(import.meta.dirname, 'peers')
@@ -28,7 +29,7 @@ export type PeerName = 'whip-client' | 'gstreamer' | 'aiortc' | 'pion'
 export function hasPeer(name: PeerName): boolean {
   switch (name) {
     case 'whip-client':
-      return existsSync(WHIP_CLIENT) && spawnSync('cc', ['--version']).status === 0
+      return existsSync(WHIP_CLIENT) && spawnSync(CC, ['--version']).status === 0
     case 'gstreamer':
       return spawnSync(PYTHON, ['-c', GSTREAMER_PROBE]).status === 0
     case 'aiortc':
@@ -75,8 +76,8 @@ export class ForeignPeer {
     const library = join(server.directory, 'no-upnp.so')
     const soname = '-Wl,-soname,libgupnp-igd-1.0.so.4'
     const flags = ['-shared', '-nostdlib', soname, '-o', library, join(PEERS, 'no-upnp.c')]
-    const built = spawnSync('cc', flags, { encoding: 'utf8' })
-    if (built.status !== 0) throw new Error(`cc: ${built.stderr}`)
+    const built = spawnSync(CC, flags, { encoding: 'utf8' })
+    if (built.status !== 0) throw new Error(`${CC}: ${built.stderr}`)
     const certificate = join(server.directory, 'certificate.pem')
     return new ForeignPeer(WHIP_CLIENT, ['--url', server.address, '-l', '7', '-o', ...args], {
       LD_PRELOAD: library,
