@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { buildPion, expectSteady, ForeignPeer, framesOf, hasPeer, makeFilm } from './foreign-peers.ts'
+import { OfferingPeer } from './offering-peer.ts'
 import { startTestServer, type TestServer } from './test-server.ts'
 
 interface Track {
@@ -107,5 +108,31 @@ describe.skipIf(!hasPeer('pion'))('[pion] Pion', { timeout: 60_000 }, () => {
     const sent = [['text', 5], ...sizes.map((size) => ['binary', size])]
     const bySize = (a: readonly unknown[], b: readonly unknown[]) => Number(a[1]) - Number(b[1])
     expect(messages!.toSorted(bySize)).toEqual(sent.toSorted(bySize))
+  })
+
+  it.each(['active', 'passive'])('answers an offer of ours, DTLS %s', async (setup) => {
+    const offering = await OfferingPeer.start(65_535)
+    try {
+      const options = { seconds: 3, VP8: film.VP8, opus: film.Opus, messages: [1000], setup }
+      peer = ForeignPeer.pion(program, 'offer', JSON.stringify(options))
+      peer.tell(offering.offer('ours', ['video', 'audio']))
+      await peer.until(() => peer!.find('answer') !== undefined, 20_000, 'its answer')
+      offering.accept({ type: 'answer', sdp: String(peer.find('answer')!['sdp']) })
+      await peer.result<Result>()
+      expect(offering.received).toEqual(
+        expect.arrayContaining([
+          { label: 'ours', data: 'to the browser' },
+          { label: 'ours', data: new Uint8Array(65_535).fill(3) },
+          { label: 'from-pion', data: 'hello' },
+          { label: 'from-pion', data: new Uint8Array(1000) },
+        ]),
+      )
+      for (const mid of ['0', '1']) {
+        const frames = offering.frames.filter((frame) => frame.mid === mid)
+        expectSteady(frames, 60, 0.1)
+      }
+    } finally {
+      offering.close()
+    }
   })
 })

@@ -1,8 +1,10 @@
-// A Pion peer that calls http-post: pion ADDRESS OPTIONS. The options are JSON; what happens is printed, a JSON object a line, and the
+// A Pion peer that calls http-post: pion ADDRESS OPTIONS. With "offer" in place of an address, it answers the offer that comes in a line of
+// standard input. The options are JSON; what happens is printed, a JSON object a line, and the
 // last is the result.
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"crypto"
 	"crypto/ecdsa"
@@ -116,7 +118,11 @@ func main() {
 	p := &peer{address: os.Args[1], connected: make(chan struct{}), received: map[string]*counts{}}
 	must(json.Unmarshal([]byte(os.Args[2]), &p.options))
 	p.open()
-	p.call()
+	if p.address == "offer" {
+		p.answer()
+	} else {
+		p.call()
+	}
 	p.play()
 	p.finish()
 }
@@ -131,6 +137,9 @@ func (p *peer) open() {
 	must(webrtc.RegisterDefaultInterceptors(engine, interceptors))
 	settings := webrtc.SettingEngine{}
 	settings.SetLite(p.options.Lite)
+	if p.address == "offer" && p.options.Setup == "passive" {
+		must(settings.SetAnsweringDTLSRole(webrtc.DTLSRoleServer))
+	}
 	if p.options.Profile != "" {
 		settings.SetSRTPProtectionProfiles(profiles[p.options.Profile])
 	}
@@ -152,6 +161,7 @@ func (p *peer) open() {
 		}
 	})
 	connection.OnTrack(p.count)
+	connection.OnDataChannel(p.echo)
 	connection.OnICECandidate(func(candidate *webrtc.ICECandidate) {
 		line := "end-of-candidates"
 		if candidate != nil {
@@ -176,8 +186,38 @@ func newKey(name string) crypto.PrivateKey {
 	}
 }
 
-// Adds what the options ask for, and negotiates.
+func (p *peer) answer() {
+	line, err := bufio.NewReader(os.Stdin).ReadBytes('\n')
+	must(err)
+	var offer webrtc.SessionDescription
+	must(json.Unmarshal(line, &offer))
+	must(p.connection.SetRemoteDescription(offer))
+	p.addAll()
+	answer, err := p.connection.CreateAnswer(nil)
+	must(err)
+	gathered := webrtc.GatheringCompletePromise(p.connection)
+	must(p.connection.SetLocalDescription(answer))
+	<-gathered
+	say("answer", map[string]interface{}{"sdp": p.connection.LocalDescription().SDP})
+	p.awaitConnection()
+}
+
 func (p *peer) call() {
+	p.addAll()
+	p.negotiate(nil)
+	p.awaitConnection()
+}
+
+func (p *peer) awaitConnection() {
+	select {
+	case <-p.connected:
+	case <-time.After(15 * time.Second):
+		panic("not connected within 15 s")
+	}
+}
+
+// Adds what the options ask for.
+func (p *peer) addAll() {
 	if p.options.VP8 != "" && len(p.options.Rids) == 0 {
 		p.add(webrtc.MimeTypeVP8, "video", func(track *webrtc.TrackLocalStaticSample) { playVP8(p.options.VP8, []sampleWriter{track}) })
 	}
@@ -192,12 +232,6 @@ func (p *peer) call() {
 	}
 	if p.options.Messages != nil {
 		p.addChannel()
-	}
-	p.negotiate(nil)
-	select {
-	case <-p.connected:
-	case <-time.After(15 * time.Second):
-		panic("not connected within 15 s")
 	}
 }
 
@@ -219,8 +253,10 @@ func (p *peer) play() {
 }
 
 func (p *peer) finish() {
-	response, _ := p.request("DELETE", p.session, "", "", "")
-	say("deleted", map[string]interface{}{"status": response.StatusCode})
+	if p.session != "" {
+		response, _ := p.request("DELETE", p.session, "", "", "")
+		say("deleted", map[string]interface{}{"status": response.StatusCode})
+	}
 	p.mutex.Lock()
 	say("result", map[string]interface{}{"received": p.received, "messages": p.messages})
 	p.mutex.Unlock()
@@ -490,6 +526,16 @@ func frames(packet *rtp.Packet, track *webrtc.TrackRemote, vp8 *codecs.VP8Packet
 		must(err)
 	}
 	return 1
+}
+
+func (p *peer) echo(channel *webrtc.DataChannel) {
+	channel.OnMessage(func(message webrtc.DataChannelMessage) {
+		if message.IsString {
+			must(channel.SendText(string(message.Data)))
+		} else {
+			must(channel.Send(message.Data))
+		}
+	})
 }
 
 func (p *peer) addChannel() {
