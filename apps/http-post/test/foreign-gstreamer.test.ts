@@ -63,6 +63,14 @@ describe.skipIf(!hasPeer('gstreamer'))('[gstreamer] webrtcbin', { timeout: 60_00
     expect(received.video!.buffers).toBeGreaterThan(15)
   })
 
+  it('without BUNDLE, its default: the first section is taken, the other is rejected and does no harm', async () => {
+    const options = { video: 'VP8', audio: 'OPUS', echo: true, bundle: false }
+    const { received } = await start(5, options).result<Result>()
+    expect(peer!.find('answer')!['answer']).toContain('m=audio 0 ')
+    expect(received.video!.buffers).toBeGreaterThan(15)
+    expect(received.audio).toBeUndefined()
+  })
+
   it('an audio frame larger than a datagram of ours is not echoed, and the server goes on', async () => {
     const peer = start(4, { audio: 'PCMU', samples: 1350, echo: true })
     await peer.result<Result>()

@@ -34,6 +34,7 @@ import { type AnswerChoices, NO_CHOICES, type OfferedMedia, type OfferSummary } 
 import { type LocalStream, Media, type MediaOwner, type NegotiatedMedia } from './media.ts'
 import {
   dropTransportFeedback,
+  fillRejected,
   fillSession,
   fillTransport,
   type LocalTransport,
@@ -235,6 +236,7 @@ export class Session {
               updates.push(this.#update(known, index, direction, section, offered, NO_OTHER_PTS))
             }
           } else {
+            fillRejected(section, local, setup)
             stopSection(known, updates)
           }
           known.local = section
@@ -285,7 +287,10 @@ export class Session {
     }
     const tagged = sections.findIndex(({ port }) => port !== 0)
     const offered = sections.map((section, index): OfferedSection => {
-      if (section.port === 0) return { section, streams: [] }
+      if (section.port === 0) {
+        fillRejected(section, local, 'actpass')
+        return { section, streams: [] }
+      }
       fillTransport(section, local, 'actpass', index === tagged)
       const known = isNew.has(section) ? undefined : this.#sections[index]
       return { section, streams: this.#fillStreams(section, known) }

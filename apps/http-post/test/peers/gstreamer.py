@@ -1,7 +1,7 @@
 """A GStreamer webrtcbin (libnice, OpenSSL, libsrtp, usrsctp) that calls http-post: gstreamer.py ADDRESS SECONDS OPTIONS.
 
-OPTIONS is JSON: `video` and `audio` are codecs, `fec`, `nack`, `trickle` and `echo` are flags, `messages` are sizes in bytes,
-`restart` asks for an ICE restart by PATCH. What happens is printed, a JSON object a line; the last is the result.
+OPTIONS is JSON: `video` and `audio` are codecs, `bundle`, `fec`, `nack`, `trickle` and `echo` are flags, `messages` are
+sizes in bytes. What happens is printed, a JSON object a line; the last is the result.
 """
 
 import json
@@ -46,7 +46,8 @@ class Peer:
         self.result = {}
         self.pipeline = Gst.Pipeline()
         self.webrtc = Gst.ElementFactory.make("webrtcbin", "peer")
-        self.webrtc.set_property("bundle-policy", GstWebRTC.WebRTCBundlePolicy.MAX_BUNDLE)
+        if self.options.get("bundle", True):
+            self.webrtc.set_property("bundle-policy", GstWebRTC.WebRTCBundlePolicy.MAX_BUNDLE)
         self.pipeline.add(self.webrtc)
         for source in self.sources():
             part = Gst.parse_bin_from_description(source, True)
