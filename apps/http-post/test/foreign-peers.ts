@@ -62,6 +62,10 @@ export class ForeignPeer {
     this.#child.stderr?.on('data', (chunk: Buffer) => (this.#errors += chunk.toString()))
   }
 
+  static node(script: string, ...args: string[]): ForeignPeer {
+    return new ForeignPeer(process.execPath, [join(PEERS, script), ...args], {})
+  }
+
   static python(script: string, ...args: string[]): ForeignPeer {
     return new ForeignPeer(PYTHON, [join(PEERS, script), ...args], {})
   }
