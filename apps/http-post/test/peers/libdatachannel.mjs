@@ -1,7 +1,7 @@
 // A peer on libdatachannel (libjuice, OpenSSL or Mbed TLS, libsrtp, usrsctp) that calls http-post: libdatachannel.mjs ADDRESS OPTIONS. OPTIONS
 // is JSON: `seconds`, and `messages`, sizes in bytes. What happens is printed, a JSON object a line; the last is the result.
 import { request } from 'node:https'
-import datachannel from 'node-datachannel'
+import { Audio, cleanup, PeerConnection, Video } from 'node-datachannel'
 
 const [address, options] = [process.argv[2], JSON.parse(process.argv[3])]
 const SSRC = 1234
@@ -37,11 +37,11 @@ function rtpPacket(number) {
   return Buffer.concat([header, SILENCE])
 }
 
-const peer = new datachannel.PeerConnection('peer', { iceServers: [], maxMessageSize: 262_144 })
-const sound = new datachannel.Audio('audio', 'SendRecv')
+const peer = new PeerConnection('peer', { iceServers: [], maxMessageSize: 262_144 })
+const sound = new Audio('audio', 'SendRecv')
 sound.addOpusCodec(OPUS)
 sound.addSSRC(SSRC, 'name', 'stream', 'sound')
-const picture = new datachannel.Video('video', 'SendOnly')
+const picture = new Video('video', 'SendOnly')
 picture.addH264Codec(96)
 picture.addSSRC(SSRC + 1, 'name', 'stream', 'picture')
 const track = peer.addTrack(sound)
@@ -80,5 +80,5 @@ setTimeout(async () => {
   await send('DELETE', new URL(headers.location, address))
   say('result', { messages, sent, returned, isVideoOpen: silent.isOpen() })
   peer.close()
-  datachannel.cleanup()
+  cleanup()
 }, options.seconds * 1000)
