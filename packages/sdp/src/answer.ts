@@ -189,7 +189,9 @@ function commonPayloads(
   for (const format of offered) {
     const codec = agreed.get(format.pt)
     if (codec !== undefined) {
-      common.push({ ...format, feedback: format.feedback.filter((type) => codec.feedback.includes(type)) })
+      // Pion offers some of them twice
+      const feedback = new Set(format.feedback.filter((type) => codec.feedback.includes(type)))
+      common.push({ ...format, feedback: [...feedback] })
       continue
     }
     const original = retransmittedPt(format)
