@@ -30,6 +30,23 @@ const needs = [
   ['[browser] many', 'Chromium', 'apt-get install chromium, or give its path in CHROMIUM'],
   ['[browser] firefox', 'Firefox', 'apt-get install firefox-esr, or give its path in FIREFOX'],
   ['[openssl]', 'openssl', 'apt-get install openssl'],
+  [
+    '[whip-client]',
+    'WHIP client of Meetecho',
+    'apt-get install --no-install-recommends simple-whip-client gcc',
+  ],
+  [
+    '[gstreamer]',
+    'webrtcbin',
+    'apt-get install --no-install-recommends python3-gi gir1.2-gst-plugins-base-1.0 gir1.2-gst-plugins-bad-1.0 ' +
+      'gstreamer1.0-nice gstreamer1.0-libav gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly',
+  ],
+  ['[aiortc]', 'aiortc', 'apt-get install --no-install-recommends python3-aiortc'],
+  [
+    '[pion]',
+    'Pion',
+    'apt-get install --no-install-recommends golang-go golang-github-pion-webrtc.v3-dev ffmpeg',
+  ],
 ]
 for (const [group, what, how] of needs) {
   const count = skipped.filter(({ fullName }) => fullName.includes(group)).length

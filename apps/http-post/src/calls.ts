@@ -13,7 +13,9 @@ import {
   type RtcEvent,
   RtcRouter,
 } from '@str0m/rtc'
+import { UsageError } from '@str0m/sans-io'
 import { EchoQueue } from './echo-queue.ts'
+import { credentialsOf, type IceCredentials, restarted } from './whip.ts'
 
 export interface CallsOptions {
   readonly socket: Socket
@@ -33,6 +35,9 @@ interface Call {
   readonly echo: boolean
   /** Messages on their way back. */
   readonly messages: EchoQueue
+  /** The latest that was agreed on. */
+  offer: Offer
+  answer: Answer
 }
 
 /**
@@ -83,7 +88,15 @@ export class Calls {
     // 3. The answer. It goes back over HTTP.
     const answer = rtc.acceptOffer(offer)
     // 4. From here on, the run loop drives it.
-    const call: Call = { id: randomUUID(), number: ++this.#count, rtc, echo, messages: new EchoQueue(rtc) }
+    const call: Call = {
+      id: randomUUID(),
+      number: ++this.#count,
+      rtc,
+      echo,
+      messages: new EchoQueue(rtc),
+      offer,
+      answer,
+    }
     this.#calls.set(rtc, call)
     this.#byId.set(call.id, call)
     this.#router.add(rtc)
@@ -97,10 +110,28 @@ export class Calls {
 
   /** Answers another offer of a call; `undefined` where there is no such call. Throws a `UsageError`. */
   renegotiate(id: string, offer: Offer): Answer | undefined {
-    const rtc = this.#byId.get(id)?.rtc
-    const answer = rtc?.acceptOffer(offer)
-    if (rtc !== undefined) this.#changed(rtc)
-    return answer
+    const call = this.#byId.get(id)
+    if (call === undefined) return undefined
+    call.answer = call.rtc.acceptOffer(offer)
+    call.offer = offer
+    this.#changed(call.rtc)
+    return call.answer
+  }
+
+  /** What names the ICE session of a call: another one after each ICE restart. `undefined` where there is no such call. */
+  iceSession(id: string): string | undefined {
+    return credentialsOf(this.#byId.get(id)?.answer.sdp ?? '')?.ufrag
+  }
+
+  /** The peer's side of the ICE session of a call. */
+  remoteCredentials(id: string): IceCredentials | undefined {
+    return credentialsOf(this.#byId.get(id)?.offer.sdp ?? '')
+  }
+
+  /** Starts ICE again with a peer that has new credentials; all else stays. Throws a `UsageError`. */
+  restartIce(id: string, credentials: IceCredentials): Answer | undefined {
+    const call = this.#byId.get(id)
+    return call && this.renegotiate(id, { type: 'offer', sdp: restarted(call.offer.sdp, credentials) })
   }
 
   /** Takes candidates that came after the offer, as RFC 8839 writes them. False where there is no such call. */
@@ -192,7 +223,7 @@ export class Calls {
       case 'mediaData':
         this.#print(rtc, mediaDataLine(event))
         this.#onFrame?.(event, this.#calls.get(rtc)?.number ?? 0)
-        if (this.#calls.get(rtc)?.echo === true) echo(rtc, event)
+        if (this.#calls.get(rtc)?.echo === true) this.#attempt(rtc, () => echo(rtc, event))
         break
       case 'iceConnectionStateChange':
         this.#print(rtc, `IceConnectionStateChange(${event.state})`)
@@ -217,12 +248,15 @@ export class Calls {
       case 'channelOpen':
         this.#print(rtc, `ChannelOpen { id: ChannelId(${event.id}), label: ${JSON.stringify(event.label)} }`)
         if (this.#calls.get(rtc)?.echo === false) {
-          rtc.channel(event.id)?.write(`Hello, peer ${this.#calls.get(rtc)?.number}`)
+          const greeting = `Hello, peer ${this.#calls.get(rtc)?.number}`
+          this.#attempt(rtc, () => rtc.channel(event.id)?.write(greeting))
         }
         break
       case 'channelData':
         this.#print(rtc, channelDataLine(event))
-        if (this.#calls.get(rtc)?.echo === true) this.#calls.get(rtc)?.messages.add(event.id, event.data)
+        if (this.#calls.get(rtc)?.echo === true) {
+          this.#attempt(rtc, () => this.#calls.get(rtc)?.messages.add(event.id, event.data))
+        }
         break
       case 'bufferedAmountLow':
         this.#calls.get(rtc)?.messages.send(event.id)
@@ -254,6 +288,19 @@ export class Calls {
     )
     rtc.resolveMdns(name, address)
     this.#changed(rtc)
+  }
+
+  /**
+   * What a peer sends may be more than it takes itself: an audio frame of a path with larger datagrams, a message above its own
+   * `max-message-size`. That is no fault of the program's.
+   */
+  #attempt(rtc: Rtc, send: () => unknown): void {
+    try {
+      send()
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error
+      this.#print(rtc, `NotSent(${error.code}: ${error.message})`)
+    }
   }
 
   #print(rtc: Rtc, text: string): void {

@@ -1,17 +1,20 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { candidateAddresses } from '@str0m/demo-kit'
-import { type Answer, Candidate, type Offer, Rtc, type RtcEvent } from '@str0m/rtc'
+import { type Answer, Candidate, type MediaData, type Offer, Rtc, type RtcEvent } from '@str0m/rtc'
 
 /** One `Rtc` on a socket of its own, which offers. */
 export class OfferingPeer {
   readonly rtc: Rtc = new Rtc()
   /** The messages that came, with the labels of their channels. */
   readonly received: { label: string; data: string | Uint8Array }[] = []
+  readonly frames: MediaData[] = []
   readonly #socket: Socket
   readonly #address: string
+  readonly #length: number
   #timer: NodeJS.Timeout | undefined
 
-  private constructor(socket: Socket, address: string) {
+  private constructor(socket: Socket, address: string, length: number) {
+    this.#length = length
     this.#socket = socket
     this.#address = address
     const { port } = socket.address()
@@ -29,19 +32,21 @@ export class OfferingPeer {
     })
   }
 
-  static async start(): Promise<OfferingPeer> {
+  /** `length`: bytes of the message that it sends. */
+  static async start(length = 100_000): Promise<OfferingPeer> {
     const socket = createSocket('udp4')
     await new Promise<void>((resolve) => {
       socket.bind(0, resolve)
     })
     const address = candidateAddresses([], socket).find((candidate) => candidate !== '127.0.0.1')
     if (address === undefined) throw new Error('This machine has no address but loopback: Firefox needs one')
-    return new OfferingPeer(socket, address)
+    return new OfferingPeer(socket, address, length)
   }
 
-  /** An offer of one channel. */
-  offer(label: string): Offer {
+  /** An offer of one channel, and of sections that receive. */
+  offer(label: string, media: readonly ('audio' | 'video')[] = []): Offer {
     const change = this.rtc.createOffer()
+    for (const kind of media) change.addMedia(kind, 'recvonly')
     change.addChannel(label)
     return change.apply()
   }
@@ -86,9 +91,11 @@ export class OfferingPeer {
   }
 
   #handle(event: RtcEvent): void {
-    if (event.type === 'channelOpen' && event.label === 'ours') {
+    if (event.type === 'mediaData') {
+      this.frames.push(event)
+    } else if (event.type === 'channelOpen' && event.label === 'ours') {
       this.rtc.channel(event.id)?.write('to the browser')
-      this.rtc.channel(event.id)?.write(new Uint8Array(100_000).fill(3))
+      this.rtc.channel(event.id)?.write(new Uint8Array(this.#length).fill(3))
     } else if (event.type === 'channelData') {
       this.received.push({ label: this.rtc.channel(event.id)?.label ?? '', data: event.data })
     }

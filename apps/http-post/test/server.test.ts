@@ -12,6 +12,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parseSettings } from '../src/settings.ts'
 import { startTestServer, type TestServer, until } from './test-server.ts'
 
+const FRAGMENT = 'application/trickle-ice-sdpfrag'
+
 function offer(): { type: string; sdp: string } {
   const rtc = new Rtc()
   rtc.addLocalCandidate(Candidate.host('127.0.0.1:9', 'udp'))
@@ -24,7 +26,12 @@ function offer(): { type: string; sdp: string } {
 function fetchFrom(
   port: number,
   path: string,
-  { method = 'GET', body = '', type }: { method?: string; body?: string; type?: string } = {},
+  {
+    method = 'GET',
+    body = '',
+    type,
+    match,
+  }: { method?: string; body?: string; type?: string; match?: string } = {},
 ): Promise<{ status: number; headers: Record<string, unknown>; text: string }> {
   return new Promise((resolve, reject) => {
     const sent = request(
@@ -34,7 +41,10 @@ function fetchFrom(
         path,
         method,
         rejectUnauthorized: false,
-        ...(type === undefined ? {} : { headers: { 'Content-Type': type } }),
+        headers: {
+          ...(type === undefined ? {} : { 'Content-Type': type }),
+          ...(match === undefined ? {} : { 'If-Match': match }),
+        },
       },
       (response) => {
         const chunks: Buffer[] = []
@@ -153,6 +163,104 @@ describe('the server', () => {
     expect((await fetchFrom(server.port, String(headers['location']), { method: 'DELETE' })).status).toBe(200)
   })
 
+  it('takes candidates of the ICE session that its entity tag names (RFC 9725 section 4.3.2)', async () => {
+    const made = offer()
+    const { headers } = await fetchFrom(server.port, '/', {
+      method: 'POST',
+      body: made.sdp,
+      type: 'application/sdp; charset=utf-8',
+    })
+    const path = String(headers['location'])
+    const etag = String(headers['etag'])
+    expect(etag).toMatch(/^"[\w+/]{4,}"$/)
+    expect(headers['accept-patch']).toBe(FRAGMENT)
+    const [ufrag, pwd] = made.sdp.match(/a=ice-(?:ufrag|pwd):.*/g)!
+    const fragment = `${ufrag}\r\n${pwd}\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\na=candidate:1 1 udp 2122194687 127.0.0.1 9 typ host\r\n`
+    const patch = (match: string | undefined, body = fragment) =>
+      fetchFrom(server.port, path, { method: 'PATCH', body, type: FRAGMENT, ...(match && { match }) })
+    const taken = await patch(etag)
+    expect([taken.status, taken.headers['etag']]).toEqual([204, undefined])
+    expect((await patch(`"other", ${etag}`)).status).toBe(204)
+    expect((await patch('*')).status).toBe(204)
+    // drafts of WHIP had no entity tags
+    expect((await patch(undefined)).status).toBe(204)
+    expect((await patch('"other"')).status).toBe(412)
+    expect((await patch(etag, 'hello')).status).toBe(400)
+    // other credentials ask for an ICE restart, which says so
+    const other = fragment.replace(/ufrag:.*/, 'ufrag:abcd')
+    expect((await patch(etag, other)).status).toBe(412)
+    expect((await patch(undefined, other)).status).toBe(428)
+  })
+
+  it('restarts ICE by PATCH (RFC 9725 section 4.3.3)', async () => {
+    const { headers, text } = await fetchFrom(server.port, '/', {
+      method: 'POST',
+      body: offer().sdp,
+      type: 'application/sdp',
+    })
+    const path = String(headers['location'])
+    const type = FRAGMENT
+    const body = 'a=ice-ufrag:abcd\r\na=ice-pwd:abcdefghijklmnopqrstuvwx\r\n'
+    for (const match of ['*', '"*"']) {
+      const restarted = await fetchFrom(server.port, path, {
+        method: 'PATCH',
+        body: body.replace('abcd', match === '*' ? 'abcd' : 'efgh'),
+        type,
+        match,
+      })
+      expect(restarted.status).toBe(200)
+      expect(restarted.headers['content-type']).toBe(type)
+      expect(restarted.headers['etag']).not.toBe(headers['etag'])
+      const ufrag = /a=ice-ufrag:(.*)\r\n/.exec(restarted.text)?.[1]
+      expect(text).not.toContain(ufrag)
+      expect(restarted.headers['etag']).toBe(`"${ufrag}"`)
+      expect(restarted.text).toMatch(/a=ice-pwd:.{24}\r\n/)
+      expect(restarted.text).toMatch(/m=audio .*\r\na=mid:\w+\r\na=candidate:.* typ host\r\n/)
+      const late = { method: 'PATCH', body: 'a=end-of-candidates\r\n', type }
+      expect((await fetchFrom(server.port, path, { ...late, match: String(headers['etag']) })).status).toBe(
+        412,
+      )
+      expect(
+        (await fetchFrom(server.port, path, { ...late, match: String(restarted.headers['etag']) })).status,
+      ).toBe(204)
+    }
+    // what cannot be a restart leaves the call as it is
+    const short = { method: 'PATCH', body: 'a=ice-ufrag:a\r\na=ice-pwd:b\r\n', type, match: '*' }
+    expect((await fetchFrom(server.port, path, short)).status).toBe(400)
+    expect((await fetchFrom(server.port, path, { method: 'DELETE', match: '"old"' })).status).toBe(200)
+  })
+
+  it('lets pages of other servers call (RFC 9725 section 4.2)', async () => {
+    const endpoint = await fetchFrom(server.port, '/', { method: 'OPTIONS' })
+    expect(endpoint.status).toBe(200)
+    expect(endpoint.headers).toMatchObject({
+      'accept-post': 'application/sdp, application/json',
+      'access-control-allow-origin': '*',
+      'access-control-allow-methods': 'GET, HEAD, POST, OPTIONS',
+    })
+    expect(endpoint.headers['access-control-allow-headers']).toContain('Content-Type')
+    const session = await fetchFrom(server.port, '/calls/any', { method: 'OPTIONS' })
+    expect(session.status).toBe(200)
+    expect(session.headers).toMatchObject({ 'accept-patch': FRAGMENT, allow: 'POST, PATCH, DELETE, OPTIONS' })
+    const made = await fetchFrom(server.port, '/', { method: 'POST', body: JSON.stringify(offer()) })
+    expect(made.headers['access-control-expose-headers']).toContain('Location')
+    expect((await fetchFrom(server.port, String(made.headers['location']), { method: 'HEAD' })).status).toBe(
+      405,
+    )
+  })
+
+  it('says which types it takes', async () => {
+    const { status, headers } = await fetchFrom(server.port, '/', {
+      method: 'POST',
+      body: 'hello',
+      type: 'text/plain',
+    })
+    expect(status).toBe(415)
+    expect(headers['accept-post']).toContain('application/sdp')
+    const malformed = { method: 'POST', body: 'hello', type: 'application/sdp' }
+    expect((await fetchFrom(server.port, '/', malformed)).status).toBe(400)
+  })
+
   it('cuts a body without end', async () => {
     const { status } = await fetchFrom(server.port, '/', {
       method: 'POST',
@@ -165,7 +273,7 @@ describe('the server', () => {
     expect((await fetchFrom(server.port, '/../package.json')).status).toBe(404)
     const { status, headers } = await fetchFrom(server.port, '/', { method: 'PUT' })
     expect(status).toBe(405)
-    expect(headers['allow']).toBe('GET, HEAD, POST')
+    expect(headers['allow']).toBe('GET, HEAD, POST, OPTIONS')
     expect((await fetchFrom(server.port, '/page.js', { method: 'HEAD' })).text).toBe('')
   })
 

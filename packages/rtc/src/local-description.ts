@@ -21,14 +21,27 @@ export function fillTransport(
 ): void {
   const preferred =
     local.candidates.find(({ address }) => !address.address.includes(':')) ?? local.candidates[0]
-  section.iceUfrag = local.credentials.ufrag
-  section.icePwd = local.credentials.pwd
+  fillKeys(section, local, setup)
   section.iceOptions = ['trickle']
-  section.fingerprints = [{ algorithm: 'sha-256', value: local.fingerprint }]
-  section.setup = setup
   section.port = preferred?.address.port ?? 9
   section.connection = preferred?.address.address ?? '0.0.0.0'
   section.candidates = tagged ? local.candidates.map(String) : []
+}
+
+/**
+ * What a section that is rejected says of the transport. RFC 8829 section 5.3.1 demands none of it, but GStreamer takes no answer in
+ * which a section is without.
+ */
+export function fillRejected(section: MediaSection, local: LocalTransport, setup: Setup): void {
+  fillKeys(section, local, setup)
+  section.rtcpMux = section.protocol.includes('RTP')
+}
+
+function fillKeys(section: MediaSection, { credentials, fingerprint }: LocalTransport, setup: Setup): void {
+  section.iceUfrag = credentials.ufrag
+  section.icePwd = credentials.pwd
+  section.fingerprints = [{ algorithm: 'sha-256', value: fingerprint }]
+  section.setup = setup
 }
 
 export function fillSession(description: SessionDescription, local: LocalTransport, bundle: boolean): void {

@@ -230,7 +230,9 @@ export class MediaPlane implements MediaOwner {
     }
   }
 
+  /** Of audio, a peer may ask for one too: there is none. */
   #keyframeRequested({ media, local: { rid } }: Sender, kind: 'pli' | 'fir'): void {
+    if (media.kind !== 'video') return
     this.#event({ type: 'keyframeRequest', mid: media.mid, ...(rid === undefined ? {} : { rid }), kind })
   }
 

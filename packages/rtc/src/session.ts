@@ -32,7 +32,7 @@ import { EXTENSIONS, withoutTransportFeedback } from './capabilities.ts'
 import { type AnswerChoices, NO_CHOICES, type OfferedMedia, type OfferSummary } from './incoming-offer.ts'
 import { type LocalStream, Media, type MediaOwner, type NegotiatedMedia } from './media.ts'
 import { formatsOf, sameTypes } from './formats.ts'
-import { fillSession, fillTransport, type LocalTransport } from './local-description.ts'
+import { fillRejected, fillSession, fillTransport, type LocalTransport } from './local-description.ts'
 import { randomSsrc } from './random-ids.ts'
 import type { RemoteTransport } from './transport.ts'
 
@@ -216,6 +216,7 @@ export class Session {
               )
             }
           } else {
+            fillRejected(section, local, setup)
             stopSection(known, updates)
           }
           known.local = section
@@ -265,7 +266,10 @@ export class Session {
     }
     const tagged = sections.findIndex(({ port }) => port !== 0)
     const offered = sections.map((section, index): OfferedSection => {
-      if (section.port === 0) return { section, streams: [] }
+      if (section.port === 0) {
+        fillRejected(section, local, 'actpass')
+        return { section, streams: [] }
+      }
       fillTransport(section, local, 'actpass', index === tagged)
       const known = isNew.has(section) ? undefined : this.#sections[index]
       return { section, streams: this.#fillStreams(section, known) }

@@ -2,7 +2,15 @@ import { parseSdp } from '@str0m/sdp'
 import { describe, expect, it } from 'vitest'
 import { Candidate, type ChangeSet, Rtc } from '../src/index.ts'
 import { BrowserPeer, fixture } from './browser-peer.ts'
-import { connectedCall, eventsOf, PEER_ADDRESS, RTC_ADDRESS, rtcPair, seededCrypto } from './harness.ts'
+import {
+  connectedCall,
+  eventsOf,
+  negotiatedPair,
+  PEER_ADDRESS,
+  RTC_ADDRESS,
+  rtcPair,
+  seededCrypto,
+} from './harness.ts'
 
 function fresh(): Rtc {
   const rtc = new Rtc({ crypto: seededCrypto(1) })
@@ -43,6 +51,18 @@ describe('an offer is answered', () => {
     const description = parseSdp(rtc.acceptOffer(offer('chromium')).sdp)
     expect(description.media.map(({ port }) => port !== 0)).toEqual([false, false, true])
     expect(rtc.medias).toEqual([])
+    // GStreamer takes no answer in which a section says nothing of the transport, rejected or not
+    const [audio, , data] = description.media
+    expect(audio).toMatchObject({
+      rtcpMux: true,
+      connection: '0.0.0.0',
+      iceUfrag: data!.iceUfrag,
+      icePwd: data!.icePwd,
+      fingerprints: data!.fingerprints,
+      setup: data!.setup,
+      candidates: [],
+    })
+    expect(description.groups).toEqual([{ semantics: 'BUNDLE', mids: ['2'] }])
   })
 
   it('with nothing to connect for, where all are rejected', () => {
@@ -52,6 +72,25 @@ describe('an offer is answered', () => {
     const media = { type: 'offer', sdp: text } as const
     expect(parseSdp(rtc.acceptOffer(media).sdp).media.every(({ port }) => port === 0)).toBe(true)
     expect(rtc.iceState).toBe('new')
+  })
+})
+
+describe('an offer of another stack', () => {
+  it('with data channels in the form of the drafts (aiortc) opens them', () => {
+    let answer = ''
+    const { pair } = negotiatedPair({
+      seed: 1,
+      change: (made) => void made.addChannel('draft'),
+      offered: (sdp) =>
+        sdp
+          .replace('UDP/DTLS/SCTP webrtc-datachannel', 'DTLS/SCTP 5000')
+          .replace('a=sctp-port:5000', 'a=sctpmap:5000 webrtc-datachannel 65535'),
+      answered: (sdp) => (answer = sdp),
+    })
+    expect(answer).toMatch(/m=application \d+ DTLS\/SCTP 5000\r\n/)
+    expect(answer).toContain('a=sctpmap:5000 webrtc-datachannel 65535\r\n')
+    pair.runUntil(() => eventsOf(pair.b.events, 'channelOpen').length > 0)
+    expect(eventsOf(pair.b.events, 'channelOpen')[0]!.label).toBe('draft')
   })
 })
 

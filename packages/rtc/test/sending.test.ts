@@ -229,4 +229,17 @@ describe('what cannot be sent is refused', () => {
       expect.objectContaining({ code: 'not-sending' }),
     )
   })
+
+  it('for audio lead to nothing', () => {
+    const { rtc, peer, pair } = connectedCall(10, { link: LINK })
+    const media = rtc.media('0')!
+    media.writer(media.codecs[0]!.pt).write({ value: 0, clockRate: 48_000 }, Uint8Array.of(0xfc, 1))
+    const { ssrc } = rtc.statistics.outbound[0]!
+    peer.sendRtcp([{ type: 'pli', senderSsrc: 5, mediaSsrc: ssrc }])
+    pair.runFor(400)
+    peer.sendRtcp([{ type: 'fir', senderSsrc: 5, entries: [{ ssrc, sequenceNumber: 1 }] }])
+    pair.runFor(50)
+    expect(eventsOf(pair.a.events, 'keyframeRequest')).toEqual([])
+    expect(rtc.statistics.outbound[0]).toMatchObject({ pliCount: 1, firCount: 1 })
+  })
 })

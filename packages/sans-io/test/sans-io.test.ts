@@ -335,7 +335,7 @@ describe('bytes for datagrams', () => {
 
   it('are there after a buffer was transferred away', () => {
     const { buffer } = datagramBytes(10)
-    structuredClone(buffer, { transfer: [buffer] })
+    structuredClone(buffer, { transfer: [buffer as ArrayBuffer] })
     expect(datagramBytes(10)).toHaveLength(10)
   })
 })

@@ -46,6 +46,8 @@ export class Lifecycle {
   #local: LocalIdentity = { tag: 0, initialTsn: 0 }
   /** What our INIT chunk says that was given out. */
   #offered: LocalIdentity | undefined
+  /** Whether our INIT says that checksums are not needed. One that was sent again does not: maybe the peer could not read it. */
+  #zeroChecksum = true
   #cookie: Uint8Array = EMPTY
   /** T1-init, T1-cookie or T2-shutdown: which one, the state says. */
   readonly #timer: BackoffTimer
@@ -99,7 +101,7 @@ export class Lifecycle {
   /** Our INIT chunk, whole: always the same. */
   offer(): Uint8Array {
     this.#offered ??= newIdentity(this.#settings)
-    return makeChunk(ChunkType.init, 0, makeOffer(this.#settings, this.#offered))
+    return makeChunk(ChunkType.init, 0, makeOffer(this.#settings, this.#offered, true))
   }
 
   /** Whether the peer may have our INIT chunk, and be established before this end is. */
@@ -114,13 +116,14 @@ export class Lifecycle {
     const init = readInit(chunks)
     if (init === undefined || chunks.next()) return false
     this.#offered ??= newIdentity(this.#settings)
-    this.#adopt(agree(this.#settings, this.#offered, init))
+    this.#adopt(agree(this.#settings, this.#offered, init, true))
     this.#establish()
     return true
   }
 
   /** Begins a handshake. */
   connect(): void {
+    this.#zeroChecksum = true
     this.#local = this.#offered ?? newIdentity(this.#settings)
     this.state = 'cookieWait'
     this.#startTimer()
@@ -132,7 +135,7 @@ export class Lifecycle {
   }
 
   #sendInit(): void {
-    this.#outbox.sendAlone(0, ChunkType.init, 0, makeOffer(this.#settings, this.#local))
+    this.#outbox.sendAlone(0, ChunkType.init, 0, makeOffer(this.#settings, this.#local, this.#zeroChecksum))
   }
 
   // Timers
@@ -146,8 +149,10 @@ export class Lifecycle {
     if (this.#guardAt <= this.#now) return this.#giveUp()
     if (this.#timer.at > this.#now) return
     if (!this.#timer.again(this.#now)) return this.#end('timeout')
-    if (this.state === 'cookieWait') this.#sendInit()
-    else if (this.state === 'cookieEchoed') this.#sendCookieEcho()
+    if (this.state === 'cookieWait') {
+      this.#zeroChecksum = false
+      this.#sendInit()
+    } else if (this.state === 'cookieEchoed') this.#sendCookieEcho()
     else if (this.state === 'shutdownSent') this.#sendShutdown()
     else if (this.state === 'shutdownAckSent') this.#outbox.sendAlone(this.peerTag, ChunkType.shutdownAck)
     else this.#timer.stop()
@@ -184,13 +189,15 @@ export class Lifecycle {
     const forming = isForming(this.state)
     const local = forming ? this.#local : newIdentity(this.#settings)
     const transfer = forming ? undefined : this.transfer
+    // to a peer that does not know of it, it would only be something unknown
+    const zeroChecksum = (this.#zeroChecksum || !forming) && init.extensions.zeroChecksum
     const cookie = this.#jar.seal({
       createdAt: this.#now,
       localTieTag: transfer?.localTieTag ?? 0,
       peerTieTag: transfer?.peerTieTag ?? 0,
-      ...agree(this.#settings, local, init),
+      ...agree(this.#settings, local, init, zeroChecksum),
     })
-    const value = makeOffer(this.#settings, local, init.unrecognized, cookie)
+    const value = makeOffer(this.#settings, local, zeroChecksum, init.unrecognized, cookie)
     this.#outbox.sendAlone(init.initiateTag, ChunkType.initAck, 0, value)
   }
 
@@ -199,7 +206,7 @@ export class Lifecycle {
     if (this.state !== 'cookieWait') return this.#drop('unexpected')
     const init = readInit(chunk)
     if (init?.cookie === undefined) return this.#drop('malformed')
-    this.#adopt(agree(this.#settings, this.#local, init))
+    this.#adopt(agree(this.#settings, this.#local, init, this.#zeroChecksum))
     this.#cookie = init.cookie
     this.state = 'cookieEchoed'
     this.#startTimer()

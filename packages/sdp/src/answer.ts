@@ -3,6 +3,7 @@ import { commonExtensions, commonFormats } from './common-formats.ts'
 import {
   type Direction,
   directionOf,
+  hasSctpMap,
   type MediaSection,
   mediaSection,
   receives,
@@ -47,12 +48,14 @@ const RTP_PROTOCOLS = new Set([
   'TCP/TLS/RTP/SAVPF',
 ])
 
-/** RFC 8841 section 4.3. */
-const SCTP_PROTOCOLS = new Set(['UDP/DTLS/SCTP', 'TCP/DTLS/SCTP'])
+/** RFC 8841 section 4.3, and what its drafts had. */
+const SCTP_PROTOCOLS = new Set(['UDP/DTLS/SCTP', 'TCP/DTLS/SCTP', 'DTLS/SCTP'])
 /** RFC 8831 section 8.2. */
 const DATA_CHANNEL_FORMAT = 'webrtc-datachannel'
 /** RFC 8841 section 5.1 has none of its own; this is what all peers write. */
 const SCTP_PORT = 5000
+/** What its drafts wrote in place of `a=sctp-port`: the port is the format of the section. Some peers (aiortc) still offer this. */
+const SCTP_MAP = `sctpmap:${SCTP_PORT} ${DATA_CHANNEL_FORMAT} 65535`
 
 /**
  * The sections that may share the one transport: those of the first `a=group:BUNDLE`, or, without
@@ -109,7 +112,8 @@ function answerDataSection(
   bundled: ReadonlySet<MediaSection>,
   { maxMessageSize }: Capabilities,
 ): SectionAnswer {
-  if (maxMessageSize === undefined || !offered.formats.includes(DATA_CHANNEL_FORMAT)) {
+  const isDraft = hasSctpMap(offered) && offered.sctpPort !== undefined
+  if (maxMessageSize === undefined || !(isDraft || offered.formats.includes(DATA_CHANNEL_FORMAT))) {
     return reject(offered, 'unsupported-media')
   }
   if (!SCTP_PROTOCOLS.has(offered.protocol)) return reject(offered, 'unsupported-protocol')
@@ -121,6 +125,10 @@ function answerDataSection(
   if (!isFirst) return reject(offered, 'second-association')
   const section = dataSection(offered.mid, maxMessageSize)
   section.protocol = offered.protocol
+  if (isDraft) {
+    section.formats = [String(SCTP_PORT)]
+    section.attributes = [SCTP_MAP]
+  }
   return { accepted: true, section }
 }
 
@@ -139,6 +147,8 @@ export function rejectedSection(offered: MediaSection): MediaSection {
   const section = mediaSection(offered.kind, offered.protocol)
   section.port = 0
   section.formats = [...offered.formats]
+  // there is no connection, but RFC 8866 section 5.7 demands a line
+  section.connection = '0.0.0.0'
   if (offered.mid !== undefined) section.mid = offered.mid
   section.direction = 'inactive'
   return section

@@ -43,7 +43,9 @@ function find(
   for (const format of offered) {
     const codec = agreed.get(format.pt)
     if (codec !== undefined) {
-      payloads.push({ ...format, feedback: format.feedback.filter((type) => codec.feedback.includes(type)) })
+      // Pion offers some of them twice
+      const feedback = new Set(format.feedback.filter((type) => codec.feedback.includes(type)))
+      payloads.push({ ...format, feedback: [...feedback] })
       continue
     }
     const original = retransmittedPt(format)

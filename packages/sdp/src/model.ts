@@ -213,6 +213,11 @@ export function reverseDirection(direction: Direction): Direction {
   return direction
 }
 
+/** Whether the port of SCTP stands in `a=sctpmap`, as it did before RFC 8841. */
+export function hasSctpMap({ protocol, attributes }: MediaSection): boolean {
+  return protocol === 'DTLS/SCTP' && attributes.some((attribute) => attribute.startsWith('sctpmap:'))
+}
+
 /** The direction in which `a` and `b`, both seen from the same side, allow media. */
 export function intersectDirections(a: Direction, b: Direction): Direction {
   return direction(sends(a) && sends(b), receives(a) && receives(b))

@@ -108,6 +108,8 @@ const MEDIA_LINE = /^[\w-]+ \d{1,5}(\/\d+)? [\w/-]+( \S+)+\s*$/
 const ORIGIN_LINE = /^(\S+) (\d{1,20}) (\d{1,20}) IN IP([46]) (\S+)\s*$/
 const CONNECTION_LINE = /^IN IP[46] (\S+)\s*$/
 const BANDWIDTH_LINE = /^([\w-]+):(\d{1,15})\s*$/
+/** draft-ietf-mmusic-sctp-sdp-05 section 5.2, with the number of streams. */
+const SCTP_MAP = /^sctpmap:(\d{1,5}) webrtc-datachannel( \d{1,5})?\s*$/
 /** What an attribute has to look like. The readers rely on it. */
 const FORMS: Readonly<Record<string, RegExp>> = {
   mid: /^mid:\S{1,255}\s*$/,
@@ -194,12 +196,23 @@ function readMedia(lines: Section): MediaSection {
   readRids(section, lines)
   const [sctpPort] = attributesOf(lines, 'sctp-port')
   if (sctpPort !== undefined) section.sctpPort = readPort(sctpPort, Number(attributeValue(sctpPort)))
+  else readSctpMap(section, lines)
   const [maxMessageSize] = attributesOf(lines, 'max-message-size')
   if (maxMessageSize !== undefined) section.maxMessageSize = Number(attributeValue(maxMessageSize))
   const [sctpInit] = attributesOf(lines, 'sctp-init')
   if (sctpInit !== undefined) section.sctpInit = attributeValue(sctpInit)
   section.attributes = unknownAttributes(lines, MEDIA_ATTRIBUTES)
   return section
+}
+
+/** `a=sctpmap`, by which descriptions gave the port before RFC 8841. It stays in `attributes`; one of something else is none. */
+function readSctpMap(section: MediaSection, lines: Section): void {
+  for (const { value } of attributesOf(lines, 'sctpmap')) {
+    const port = SCTP_MAP.exec(value)?.[1]
+    if (port === undefined || Number(port) > 65535 || !section.formats.includes(port)) continue
+    section.sctpPort = Number(port)
+    return
+  }
 }
 
 function readPort(line: Line, port: number): number {

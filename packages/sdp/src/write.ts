@@ -1,12 +1,13 @@
 import { onceFor, UsageError } from '@str0m/sans-io'
-import type {
-  ExtensionMap,
-  MediaSection,
-  PayloadFormat,
-  RidDescription,
-  SessionDescription,
-  SimulcastStream,
-  TransportAttributes,
+import {
+  type ExtensionMap,
+  hasSctpMap,
+  type MediaSection,
+  type PayloadFormat,
+  type RidDescription,
+  type SessionDescription,
+  type SimulcastStream,
+  type TransportAttributes,
 } from './model.ts'
 
 // The order of the attributes is that of `sdp-transform`: what we write is what its writer would.
@@ -90,7 +91,7 @@ function writeMedia(lines: Lines, section: MediaSection): void {
   for (const rid of section.rids) lines.push(ridLine(rid))
   writeSimulcast(lines, section)
   if (section.bundleOnly) lines.push('a=bundle-only')
-  if (section.sctpPort !== undefined) lines.push(`a=sctp-port:${section.sctpPort}`)
+  if (section.sctpPort !== undefined && !hasSctpMap(section)) lines.push(`a=sctp-port:${section.sctpPort}`)
   if (section.maxMessageSize !== undefined) lines.push(`a=max-message-size:${section.maxMessageSize}`)
   writeMoreFingerprints(lines, section)
   if (section.sctpInit !== undefined) lines.push(`a=sctp-init:${section.sctpInit}`)

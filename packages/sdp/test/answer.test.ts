@@ -102,6 +102,15 @@ describe('offers of browsers', () => {
     expect(names(video!.section)).toEqual(['120 VP8', '124 rtx', '121 VP9', '125 rtx', '99 AV1', '100 rtx'])
     expect(video!.section.payloads[0]!.feedback).toEqual(['nack', 'nack pli', 'ccm fir', 'transport-cc'])
   })
+
+  it('Pion: feedback that is offered twice, with a blank behind it, is answered once', () => {
+    const offered = fixture('firefox-offer').replaceAll(
+      /a=rtcp-fb:120 nack\r?\n/g,
+      '$&a=rtcp-fb:120 nack \r\n',
+    )
+    const [, video] = answers(offered)
+    expect(video!.section.payloads[0]!.feedback).toEqual(['nack', 'nack pli', 'ccm fir', 'transport-cc'])
+  })
 })
 
 describe('a section is rejected', () => {

@@ -50,6 +50,43 @@ describe('sections of data channels', () => {
     })
   }
 
+  it('are answered in the form of the drafts where they are offered so', () => {
+    const offer = parseSdp(fixture('aiortc-offer'))
+    const offered = offer.media.at(-1)!
+    expect(offered).toMatchObject({
+      protocol: 'DTLS/SCTP',
+      formats: ['5000'],
+      sctpPort: 5000,
+      maxMessageSize: 65_536,
+    })
+    const { accepted, section } = answerSection(offer, offered, bundledSections(offer), CAPABILITIES)
+    expect(accepted).toBe(true)
+    const description = sessionDescription('1', '1')
+    description.media.push(section)
+    const text = writeSdp(description)
+    expect(text).toContain('m=application 9 DTLS/SCTP 5000\r\n')
+    expect(text).toContain('a=sctpmap:5000 webrtc-datachannel 65535\r\n')
+    expect(text).not.toContain('a=sctp-port')
+    expect(parseSdp(text).media[0]).toEqual(section)
+  })
+
+  it.each([
+    ['of another port', 'sctpmap:5001 webrtc-datachannel 65535'],
+    ['of something else', 'sctpmap:5000 t38 1'],
+    ['without a use', 'sctpmap:5000'],
+    ['of a port that is none', 'sctpmap:99999 webrtc-datachannel 65535'],
+  ])('are refused with a map %s', (_, attribute) => {
+    const edit = (section: MediaSection) => {
+      Object.assign(section, {
+        protocol: 'DTLS/SCTP',
+        formats: ['5000', '99999'],
+        attributes: [attribute],
+        sctpPort: undefined,
+      })
+    }
+    expect(outcomes(edit)).toEqual(['unsupported-media'])
+  })
+
   it('are refused where they are not wanted, or not understood', () => {
     const as = (change: Partial<MediaSection>) => (section: MediaSection) => {
       Object.assign(section, change)

@@ -3,6 +3,7 @@ import {
   type MediaDescription,
   type SessionDescription as Grammar,
 } from 'sdp-transform'
+import { hasSctpMap } from '../src/model.ts'
 import type { MediaSection, SessionDescription, SimulcastStream, TransportAttributes } from '../src/index.ts'
 
 type Attribute = { value: string }
@@ -94,7 +95,7 @@ function media(section: MediaSection): MediaDescription {
     ...(section.rtcpReducedSize ? { rtcpRsize: 'rtcp-rsize' as const } : {}),
     ...(section.bundleOnly ? { bundleOnly: 'bundle-only' as const } : {}),
     ...(section.endOfCandidates ? { endOfCandidates: 'end-of-candidates' as const } : {}),
-    ...(section.sctpPort === undefined ? {} : { sctpPort: section.sctpPort }),
+    ...(section.sctpPort === undefined || hasSctpMap(section) ? {} : { sctpPort: section.sctpPort }),
     ...(section.maxMessageSize === undefined ? {} : { maxMessageSize: section.maxMessageSize }),
     ...transport(section, invalid),
     rids: section.rids.map(({ id, direction, pts, restrictions }) => {

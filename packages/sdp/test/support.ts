@@ -2,7 +2,13 @@ import { MAX_REMEMBERED } from '../src/formats.ts'
 import { parseSdp } from '../src/index.ts'
 import { readFileSync } from 'node:fs'
 
-export const FIXTURES = ['chromium-offer', 'chromium-answer', 'firefox-offer', 'firefox-answer'] as const
+export const FIXTURES = [
+  'chromium-offer',
+  'chromium-answer',
+  'firefox-offer',
+  'firefox-answer',
+  'aiortc-offer',
+] as const
 
 export function fixture(name: (typeof FIXTURES)[number]): string {
   return readFileSync(new URL(`fixtures/${name}.sdp`, import.meta.url), 'utf8')

@@ -1,0 +1,87 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+
+/** Fragments of SDP that PATCH brings and answers, RFC 8840 section 9. */
+export const FRAGMENT_TYPE = 'application/trickle-ice-sdpfrag'
+
+/** What names and secures one ICE session of one side, RFC 8839 section 5.4. */
+export interface IceCredentials {
+  readonly ufrag: string
+  readonly pwd: string
+}
+
+export interface IceFragment {
+  /** Whose candidates these are; other ones than those before ask for an ICE restart. */
+  readonly credentials: IceCredentials | undefined
+  /** As `Rtc.addRemoteCandidate` takes them; an empty one stands for the end of them. */
+  readonly candidates: readonly string[]
+}
+
+/** `undefined` for what is no fragment of SDP. */
+export function parseFragment(text: string): IceFragment | undefined {
+  const lines = text.split(/\r\n|\r|\n/).filter((line) => line !== '')
+  if (!lines.every((line) => /^[a-z]=/.test(line))) return undefined
+  const candidates = lines.filter((line) => line.startsWith('a=candidate:')).map((line) => line.slice(2))
+  if (lines.includes('a=end-of-candidates')) candidates.push('')
+  return { credentials: credentialsOf(text), candidates }
+}
+
+/** Those of the first section, which is the one that the others share the transport of. */
+export function credentialsOf(sdp: string): IceCredentials | undefined {
+  const ufrag = /^a=ice-ufrag:([^\r\n]+)/m.exec(sdp)?.[1]
+  const pwd = /^a=ice-pwd:([^\r\n]+)/m.exec(sdp)?.[1]
+  return ufrag === undefined || pwd === undefined ? undefined : { ufrag, pwd }
+}
+
+/** An offer as it was, but for an ICE session of its own: what a client means by a fragment that restarts ICE. */
+export function restarted(offer: string, { ufrag, pwd }: IceCredentials): string {
+  return offer
+    .replaceAll(/^a=(?:candidate:[^\r\n]*|end-of-candidates)(?:\r\n|\r|\n)/gm, '')
+    .replaceAll(/^a=ice-ufrag:[^\r\n]*/gm, () => `a=ice-ufrag:${ufrag}`)
+    .replaceAll(/^a=ice-pwd:[^\r\n]*/gm, () => `a=ice-pwd:${pwd}`)
+}
+
+/** What an answer says of ICE, for a client that restarted it. */
+export function fragmentOf(answer: string): string {
+  const candidates = /^a=(?:candidate:.*|end-of-candidates)$/gm
+  const { ufrag = '', pwd = '' } = credentialsOf(answer) ?? {}
+  const lines = [`a=ice-ufrag:${ufrag}`, `a=ice-pwd:${pwd}`]
+  const section = answer.split(/\r\n/).find((line) => line.startsWith('m='))
+  const mid = /^a=mid:([^\r\n]+)/m.exec(answer)?.[1]
+  // candidates belong to a section, RFC 8840 section 9.2
+  if (section !== undefined && mid !== undefined) lines.push(section, `a=mid:${mid}`)
+  lines.push(...(answer.replaceAll('\r\n', '\n').match(candidates) ?? []))
+  return `${lines.join('\r\n')}\r\n`
+}
+
+/**
+ * Whether what a request demands (`If-Match`) holds of an entity: RFC 9110 section 13.1.1. `undefined`: it demands nothing. The asterisk also
+ * counts in quotes, as an example of RFC 9725 has it.
+ */
+export function matchesEntity(
+  request: IncomingMessage,
+  entity: string | undefined,
+): 'any' | boolean | undefined {
+  const demanded = request.headers['if-match']?.trim()
+  if (demanded === undefined || demanded === '') return undefined
+  if (demanded === '*' || demanded === '"*"') return 'any'
+  return demanded.split(',').some((tag) => tag.trim() === entity)
+}
+
+/** Lets pages of other servers call, as RFC 9725 section 4.2 demands. Nothing here depends on who asks. */
+export function allowOrigins(response: ServerResponse): void {
+  response.setHeader('Access-Control-Allow-Origin', '*')
+  response.setHeader('Access-Control-Expose-Headers', 'Location, ETag, Accept-Patch, Link')
+}
+
+/** Answers OPTIONS: what may be asked for here, to a page of another server too. */
+export function replyOptions(response: ServerResponse, methods: string, accept: object): void {
+  response.writeHead(200, {
+    ...accept,
+    Allow: methods,
+    'Access-Control-Allow-Methods': methods,
+    'Access-Control-Allow-Headers': 'Authorization, Content-Type, If-Match',
+    'Access-Control-Max-Age': '86400',
+    'Content-Length': 0,
+  })
+  response.end()
+}
