@@ -30,6 +30,7 @@ const needs = [
   ['[browser] many', 'Chromium', 'apt-get install chromium, or give its path in CHROMIUM'],
   ['[browser] firefox', 'Firefox', 'apt-get install firefox-esr, or give its path in FIREFOX'],
   ['[openssl]', 'openssl', 'apt-get install openssl'],
+  ['[coturn]', 'coturn', 'apt-get install --no-install-recommends coturn'],
   [
     '[whip-client]',
     'WHIP client of Meetecho',

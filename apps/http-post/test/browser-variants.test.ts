@@ -2,11 +2,15 @@ import { networkInterfaces } from 'node:os'
 import { findBrowser, launch } from '@str0m/demo-kit/browsers'
 import type { Browser } from 'puppeteer-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { hasCoturn, startCoturn } from './coturn.ts'
 import { startTestServer, type TestServer } from './test-server.ts'
 
 /** How a page calls otherwise than ours does. */
 interface Variant {
-  readonly configuration?: Pick<RTCConfiguration, 'bundlePolicy' | 'iceCandidatePoolSize' | 'rtcpMuxPolicy'>
+  readonly configuration?: Pick<
+    RTCConfiguration,
+    'bundlePolicy' | 'iceCandidatePoolSize' | 'rtcpMuxPolicy' | 'iceServers' | 'iceTransportPolicy'
+  >
   /** The key of its certificate is RSA. */
   readonly rsa?: boolean
   /** What it posts says this of its DTLS role. */
@@ -22,6 +26,8 @@ interface Outcome {
   readonly audioPackets: number
   readonly frames: number
   readonly message: string
+  /** The types of its own candidates. */
+  readonly local: readonly string[]
 }
 
 const HAS_IPV6 = Object.values(networkInterfaces()).some((entries) =>
@@ -63,18 +69,38 @@ for (const name of ['chromium', 'firefox'] as const) {
         console.log('This machine has no IPv6 address but loopback: not tried')
         return
       }
+      const outcome = await call(variant)
+      expect(outcome).toMatchObject({ state: 'connected', message: 'hello' })
+      expect(outcome.audioPackets).toBeGreaterThan(10)
+      if (variant.unknownVideo === true) expect(outcome.frames).toBe(0)
+      else expect(outcome.frames).toBeGreaterThan(10)
+    })
+
+    describe.skipIf(!hasCoturn())('[coturn] by a relay alone (RFC 8656)', () => {
+      it('media and messages come back', async () => {
+        const relay = await startCoturn()
+        try {
+          const { url: urls, username, credential } = relay
+          const iceServers = [{ urls, username, credential }]
+          const outcome = await call({ configuration: { iceTransportPolicy: 'relay', iceServers } })
+          expect(outcome).toMatchObject({ state: 'connected', message: 'hello', local: ['relay'] })
+          expect(outcome.audioPackets).toBeGreaterThan(10)
+          expect(outcome.frames).toBeGreaterThan(10)
+        } finally {
+          await relay.stop()
+        }
+      })
+    })
+
+    async function call(variant: Variant): Promise<Outcome> {
       const page = await browser.newPage()
       try {
         await page.goto(server.address)
-        const outcome = await page.evaluate(callEcho, variant)
-        expect(outcome).toMatchObject({ state: 'connected', message: 'hello' })
-        expect(outcome.audioPackets).toBeGreaterThan(10)
-        if (variant.unknownVideo === true) expect(outcome.frames).toBe(0)
-        else expect(outcome.frames).toBeGreaterThan(10)
+        return await page.evaluate(callEcho, variant)
       } finally {
         await page.close()
       }
-    })
+    }
   })
 }
 
@@ -117,12 +143,14 @@ async function callEcho(variant: Variant): Promise<Outcome> {
   }
   await peer.setRemoteDescription(answer)
 
+  const local = new Set<string>()
   let audioPackets = 0
   let frames = 0
   const isDone = () => audioPackets > 10 && message !== '' && (frames > 10 || variant.unknownVideo === true)
   for (let tries = 0; tries < 200 && !isDone(); tries++) {
     await sleep(100)
     for (const entry of (await peer.getStats()).values() as Iterable<Record<string, unknown>>) {
+      if (entry['type'] === 'local-candidate') local.add(String(entry['candidateType']))
       if (entry['type'] !== 'inbound-rtp') continue
       if (entry['kind'] === 'video') frames = Number(entry['framesDecoded'] ?? 0)
       else audioPackets = Number(entry['packetsReceived'])
@@ -132,5 +160,5 @@ async function callEcho(variant: Variant): Promise<Outcome> {
   await fetch(response.headers.get('Location')!, { method: 'DELETE' })
   peer.close()
   for (const track of stream.getTracks()) track.stop()
-  return { state, audioPackets, frames, message }
+  return { state, audioPackets, frames, message, local: [...local] }
 }
