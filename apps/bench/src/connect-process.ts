@@ -1,7 +1,7 @@
 // One connection after the other, of one stack: the side that offers.
 import { finish } from './child.ts'
 import { Offerer } from './offerer.ts'
-import type { StackName } from './stack.ts'
+import type { Purpose, StackName } from './stack.ts'
 
 export interface ConnectResult {
   /** ms, in the order in which they were made. */
@@ -11,12 +11,12 @@ export interface ConnectResult {
   readonly answererCpu: number
 }
 
-const [stack, count, tries] = process.argv.slice(2) as [StackName, string, string]
+const [stack, count, tries, purpose] = process.argv.slice(2) as [StackName, string, string, Purpose]
 const offerer = await Offerer.start(stack)
 const before = await offerer.usage(false)
 const latencies: number[] = []
 for (let i = 0; i < Number(count); i++) {
-  const connection = await offerer.connect(Number(tries))
+  const connection = await offerer.connect(Number(tries), { purpose })
   latencies.push(connection.latency)
   await offerer.close(connection)
 }

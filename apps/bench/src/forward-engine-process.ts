@@ -1,5 +1,5 @@
 // One publisher's packets forwarded to many, without sockets: what the peers of the server in the middle take, beside the cipher alone.
-import { createCipheriv, createSecretKey, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createSecretKey, randomBytes } from 'node:crypto'
 import type { PacketForwarder, Rtc, RtpPacket } from '@str0m/rtc'
 import { SrtpContext, type SrtpProfile, srtpKeyLengths } from '@str0m/srtp'
 import { countBuffers } from './buffer-count.ts'
@@ -10,7 +10,7 @@ import { type Contender, runRounds } from './rounds.ts'
 import { str0mSrtp } from './srtp-str0m.ts'
 
 export interface ForwardEngineResult {
-  /** µs a forwarded packet, of each round: `engine`, `protect` and `node:crypto`. µs a packet that came in: `unprotect`. */
+  /** µs a forwarded packet, of each round: `engine`, `protect` and `node:crypto`. µs a packet that came in: `unprotect` and `node:crypto, opening`. */
   readonly times: Record<string, number[]>
   /** Byte buffers that were allocated for each forwarded packet. */
   readonly packetBuffers: number
@@ -175,16 +175,41 @@ function nodeCipher(): Contender {
   }
 }
 
+/** The same, for what came in. */
+function nodeDecipher(): Contender {
+  const key = createSecretKey(randomBytes(16))
+  const iv = randomBytes(12)
+  const header = randomBytes(HEADER_LENGTH)
+  const cipher = createCipheriv('aes-128-gcm', key, iv, { authTagLength: 16 })
+  cipher.setAAD(header)
+  const sealed = Buffer.concat([cipher.update(payload), cipher.final()])
+  const tag = cipher.getAuthTag()
+  const operations = Math.max(packets, UNPROTECTED)
+  return {
+    name: 'node:crypto, opening',
+    operations,
+    run: () => {
+      for (let i = 0; i < operations; i++) {
+        const decipher = createDecipheriv('aes-128-gcm', key, iv, { authTagLength: 16 })
+        decipher.setAAD(header)
+        decipher.setAuthTag(tag)
+        decipher.update(sealed)
+        decipher.final()
+      }
+    },
+  }
+}
+
 for (let sent = 0; sent < FILLING; sent += packets) {
   prepare()
   forwardAll()
 }
 const engine: Contender = { name: 'engine', operations: packets * subscribers, prepare, run: forwardAll }
 const { unprotect } = str0mSrtp(PROFILE, 'native', Math.max(packets, UNPROTECTED))
-const times = runRounds([engine, protectAlone(), nodeCipher(), { ...unprotect, name: 'unprotect' }], {
-  rounds,
-  warmUp: WARM_UP,
-})
+const times = runRounds(
+  [engine, protectAlone(), nodeCipher(), { ...unprotect, name: 'unprotect' }, nodeDecipher()],
+  { rounds, warmUp: WARM_UP },
+)
 prepare()
 const { plain, cipher } = countBuffers(forwardAll)
 prepare()
