@@ -69,10 +69,16 @@ export interface NodeCrypto {
   ): NodeCipher
   createECDH(curve: string): NodeEcdh
   generateKeyPairSync(
+    type: 'x25519',
+    options: { publicKeyEncoding: { format: 'jwk' } },
+  ): { readonly publicKey: NodeJwk; readonly privateKey: NodeKeyObject }
+  generateKeyPairSync(
     type: 'ec',
     options: { namedCurve: 'prime256v1'; publicKeyEncoding: { format: 'jwk' } },
   ): { readonly publicKey: NodeJwk; readonly privateKey: NodeKeyObject }
-  createPrivateKey(input: { key: NodeJwk; format: 'jwk' }): NodeKeyObject
+  createPrivateKey(
+    input: { key: NodeJwk; format: 'jwk' } | { key: Uint8Array; format: 'der'; type: 'pkcs8' },
+  ): NodeKeyObject
   createPublicKey(
     input: { key: Uint8Array; format: 'der'; type: 'spki' } | { key: NodeJwk; format: 'jwk' } | NodeKeyObject,
   ): NodeKeyObject

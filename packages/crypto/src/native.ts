@@ -1,7 +1,7 @@
 import { assert, fromBase64Url, toBase64Url, UsageError } from '@str0m/sans-io'
 import { bytesOfLatin1, plain } from './bytes.ts'
 import { equalConstantTime } from './constant-time.ts'
-import { p256Pkcs8, p256Spki } from './der.ts'
+import { p256Pkcs8, p256Spki, x25519Pkcs8 } from './der.ts'
 import { type Curve, invalidSigningKey, type PublicKeyInfo, readP256Pkcs8, readSpki } from './key-format.ts'
 import { checkKeyLength } from './key-length.ts'
 import { nativeAead } from './native-aead.ts'
@@ -37,6 +37,8 @@ import { signP256Deterministic } from './portable-signing.ts'
 const RANDOM_POOL_SIZE = 1024
 const POOLED_RANDOM_MAX = 64
 const JWK_CURVES = { p256: 'P-256', p384: 'P-384', p521: 'P-521' } as const
+const P256_OPTIONS = { namedCurve: 'prime256v1', publicKeyEncoding: { format: 'jwk' } } as const
+const X25519_OPTIONS = { publicKeyEncoding: { format: 'jwk' } } as const
 const CURVES = { secp256r1: 'prime256v1', secp384r1: 'secp384r1' } as const
 
 /**
@@ -117,13 +119,10 @@ class NativeCrypto implements CryptoProvider {
 
   #x25519(): KeyExchange {
     const node = this.#node
-    // as a JWK: OpenSSL takes 50 µs for the raw key that it holds, and 350 for PKCS #8. `x` has to be there and is not looked at
-    const d = toBase64Url(this.randomBytes(32))
-    const privateKey = node.createPrivateKey({ key: { kty: 'OKP', crv: 'X25519', x: '', d }, format: 'jwk' })
-    const { x } = node.createPublicKey(privateKey).export({ format: 'jwk' })
+    const { publicKey, privateKey } = this.#x25519Pair()
     return {
       group: 'x25519',
-      publicKey: fromJwk(x),
+      publicKey,
       deriveSecret: (peer) => {
         if (peer.length !== 32) return undefined
         try {
@@ -136,6 +135,18 @@ class NativeCrypto implements CryptoProvider {
         }
       },
     }
+  }
+
+  #x25519Pair(): { publicKey: Uint8Array; privateKey: NodeKeyObject } {
+    const node = this.#node
+    if (this.#options.random === undefined) {
+      // the public key is exported within the job, as that of a signing key is
+      const { publicKey, privateKey } = node.generateKeyPairSync('x25519', X25519_OPTIONS)
+      return { publicKey: fromJwk(publicKey.x), privateKey }
+    }
+    const key = x25519Pkcs8(this.randomBytes(32))
+    const privateKey = node.createPrivateKey({ key, format: 'der', type: 'pkcs8' })
+    return { publicKey: fromJwk(node.createPublicKey(privateKey).export({ format: 'jwk' }).x), privateKey }
   }
 
   #ecdh(group: 'secp256r1' | 'secp384r1'): KeyExchange {
@@ -165,10 +176,7 @@ class NativeCrypto implements CryptoProvider {
     const node = this.#node
     // Exporting either key as a JWK afterwards hangs the process on Node 20, now and then: it allocates while it holds the pair's lock, and the end of the
     // job that drew the pair, when its garbage is collected, waits for that lock. Within the job it does not.
-    const { publicKey, privateKey } = node.generateKeyPairSync('ec', {
-      namedCurve: 'prime256v1',
-      publicKeyEncoding: { format: 'jwk' },
-    })
+    const { publicKey, privateKey } = node.generateKeyPairSync('ec', P256_OPTIONS)
     const point = new Uint8Array(65)
     point[0] = 4
     point.set(fromJwk(publicKey.x), 1)

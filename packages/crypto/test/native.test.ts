@@ -27,9 +27,9 @@ it.each(['x25519', 'secp256r1', 'secp384r1'] as const)('%s', (group) => {
   expect(a.deriveSecret(new Uint8Array(32))).toBeUndefined()
 })
 
-it('makes signing keys while garbage is collected', async () => {
+it('makes keys while garbage is collected', async () => {
   const { exported } = await runAlone<{ exported: number }>(
-    new URL('alone/signing-keys.ts', import.meta.url),
+    new URL('alone/keys.ts', import.meta.url),
     ['--max-semi-space-size=1'],
   )
   expect(exported).toBe(2000)
