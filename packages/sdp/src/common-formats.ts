@@ -6,7 +6,7 @@ import { type ExtensionMap, type PayloadFormat, reverseDirection } from './model
 const MAX_EXTENSION_ID = 255
 
 /** The formats of an answer. */
-export interface CommonFormats {
+interface CommonFormats {
   readonly payloads: readonly PayloadFormat[]
   /** Their payload types, as the `m=` line has them. */
   readonly types: readonly string[]
