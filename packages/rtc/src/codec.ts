@@ -51,5 +51,6 @@ export function codecsOf(
     if (primary === undefined) codecs.delete(codec.pt)
     else codecs.set(codec.pt, { ...codec, primary })
   }
-  return [...codecs.values()]
+  // peers with the same formats share them
+  return Object.freeze(Array.from(codecs.values(), (codec) => Object.freeze(codec)))
 }
