@@ -53,6 +53,8 @@ export interface Sender {
   codec: Codec
   /** Packets sent when the last report was made. */
   reportedAt: number
+  /** Whose time of capture the reports state: that of frames of ours, or of a source that is forwarded; `undefined` before they state one. */
+  timedBy: Ssrc | undefined
   readonly keyframes: KeyframeResponder
   /** Redundant audio, by its payload type. */
   readonly redundant: Map<Pt, RedPacketizer>
@@ -151,7 +153,7 @@ export class Senders {
       now,
       payload,
       { csrcs, payloadStart: 0, payloadLength: payload.length },
-      { pt: codec.sendPt, sequenceNumber, timestamp, marker, extensions },
+      { pt: codec.sendPt, sequenceNumber, timestamp, marker, extensions, capturedAt: fields.capturedAt },
       srtp.rtpOverhead,
     )
     return this.#keep(now, sender, written, srtp)
@@ -168,7 +170,8 @@ export class Senders {
   ): Uint8Array | undefined {
     const fields = { pt: codec.sendPt, extensions: sender.extensions.ofForwarded(packet.extensions) }
     sender.codec = codec
-    const written = forwarder.handlePacket(now, packet.bytes, packet.header, fields, srtp.rtpOverhead)
+    const { bytes, header, capturedAt } = packet
+    const written = forwarder.handlePacket(now, bytes, header, fields, srtp.rtpOverhead, capturedAt)
     return written === undefined ? undefined : this.#keep(now, sender, written, srtp)
   }
 
@@ -297,6 +300,7 @@ export class Senders {
           : new StreamTx({ ssrc: rtxSsrc, sequenceNumber: (random[6]! << 8) | random[7]! }),
       codec,
       reportedAt: 0,
+      timedBy: undefined,
       keyframes: new KeyframeResponder(),
       redundant: new Map(),
       telephoneEvents: undefined,
