@@ -136,10 +136,17 @@ export class Senders {
     const extensionLength = extensions === undefined ? 0 : EXTENSION_HEADER_LENGTH + extensions.bytes.length
     const length = RTP_HEADER_LENGTH + 4 * csrcs.length + extensionLength + payload.length
     const isNumbered = isUint(sequenceNumber, 0xffff) && isUint(timestamp, 0xffff_ffff)
-    if (!isNumbered || csrcs.length > 15 || length + srtp.rtpOverhead + spareOf(sender) > this.#maxPacket) {
+    const { capturedAt } = fields
+    const isTimed = capturedAt === undefined || Number.isFinite(capturedAt)
+    if (
+      !isNumbered ||
+      !isTimed ||
+      csrcs.length > 15 ||
+      length + srtp.rtpOverhead + spareOf(sender) > this.#maxPacket
+    ) {
       throw new UsageError(
         'invalid-packet',
-        `A packet fits a datagram of ${this.#maxPacket} bytes and has a sequence number of 16 bits, a timestamp of 32, and up to 15 CSRCs`,
+        `A packet fits a datagram of ${this.#maxPacket} bytes and has a sequence number of 16 bits, a timestamp of 32, up to 15 CSRCs, and was captured at an instant`,
       )
     }
     if (!srtp.isFresh(sender.stream.ssrc, sequenceNumber)) {
@@ -153,7 +160,7 @@ export class Senders {
       now,
       payload,
       { csrcs, payloadStart: 0, payloadLength: payload.length },
-      { pt: codec.sendPt, sequenceNumber, timestamp, marker, extensions, capturedAt: fields.capturedAt },
+      { pt: codec.sendPt, sequenceNumber, timestamp, marker, extensions, capturedAt },
       srtp.rtpOverhead,
     )
     return this.#keep(now, sender, written, srtp)
