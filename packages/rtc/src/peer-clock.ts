@@ -6,7 +6,7 @@ export const MAX_CLOCK_DEVIATION = 2000
 /** Milliseconds by which a report moves the offset: it follows clocks that run apart (by 50 ppm, say), and not how long single reports were under way. */
 const MAX_SLEW = 0.5
 /** So many reports in a row that do not fit are a clock that was set anew. */
-const REPORTS_OF_ANEW = 3
+const REPORTS_OF_NEW_CLOCK = 3
 
 /**
  * Maps the wall clock that a peer's sender reports state to ours, the one that `Instant` is of. All streams of a peer have one clock and so one offset: sound and
@@ -29,7 +29,7 @@ export class PeerClock {
     if (Math.abs(off) <= MAX_CLOCK_DEVIATION) {
       this.#misfits = 0
       this.#offset = measured - off + Math.max(-MAX_SLEW, Math.min(off, MAX_SLEW))
-    } else if (++this.#misfits === REPORTS_OF_ANEW) {
+    } else if (++this.#misfits === REPORTS_OF_NEW_CLOCK) {
       this.#misfits = 0
       this.#offset = measured
     }
