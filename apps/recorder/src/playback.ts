@@ -6,8 +6,6 @@ import type { MediaPacket, PacketSource } from './playable-file.ts'
 const READ_AHEAD = 1
 /** Packets that are read before they are due, whatever their times say. */
 const MAX_READ_AHEAD = 512
-/** Milliseconds for which a keyframe that was just sent answers all requests: it is still on its way. */
-const KEYFRAME_WAY = 500
 /** Seconds by which a sound packet's time may be off and still count as following the one before: containers round to milliseconds. */
 const MAX_ROUNDING = 0.005
 
@@ -78,10 +76,13 @@ export class Playback {
     return this.#options.loop === true && this.#sent > this.#sentBefore
   }
 
-  /** Takes a request for a keyframe. It is answered at the next `fill`. */
-  async requestKeyframe(now: Instant): Promise<void> {
+  /**
+   * Takes a request for a keyframe. It is answered at the next `fill`, unless it was made before the one sent last can have come: less than
+   * `roundTripTime` (ms) after that.
+   */
+  async requestKeyframe(now: Instant, roundTripTime: number): Promise<void> {
     const last = this.#keyframe
-    if (last === undefined || this.#jumpTo !== undefined || now - last.at < KEYFRAME_WAY) return
+    if (last === undefined || this.#jumpTo !== undefined || now - last.at < roundTripTime) return
     const next = last.repeated ? await this.#options.source.keyframeAfter(last.time) : undefined
     this.#jumpTo = next ?? last.time
   }

@@ -6,10 +6,12 @@ import type { MediaPacket, PlayableFile, PlayableVideo } from './playable-file.t
 import type { MakeRtc } from './recording-call.ts'
 
 /**
- * Milliseconds between the connection and the first frame: Firefox may be connected and still lose what comes at once, which costs a keyframe that is asked for, and
- * a picture that stands for as long.
+ * Milliseconds between the connection and the first frame: Firefox may be connected and still lose what comes at once, with the first keyframe. It asks for it, but
+ * what was said meanwhile is not heard.
  */
 const START_TIME = 250
+/** Milliseconds, where it was not measured. */
+const DEFAULT_ROUND_TRIP = 100
 /** Milliseconds that the call lasts after the last frame, so that it can be asked for again. */
 const END_TIME = 1000
 /** Milliseconds: no sleep is longer, for a request may come in between. */
@@ -111,7 +113,7 @@ export class PlayingCall {
       while (!this.rtc.closed && !playback.ended) {
         if (this.#keyframeRequested) {
           this.#keyframeRequested = false
-          await playback.requestKeyframe(performance.now())
+          await playback.requestKeyframe(performance.now(), this.#roundTripTime)
         }
         await playback.fill(performance.now())
         if (this.rtc.closed) break
@@ -126,6 +128,12 @@ export class PlayingCall {
     }
     await sleep(END_TIME)
     this.#hangUp()
+  }
+
+  /** Milliseconds. */
+  get #roundTripTime(): number {
+    const seconds = this.rtc.statistics.selectedCandidatePair?.currentRoundTripTime
+    return seconds === undefined ? DEFAULT_ROUND_TRIP : 1000 * seconds
   }
 
   #hangUp(): void {

@@ -168,8 +168,11 @@ describe.each([
     'over a way that loses a tenth: all video arrives, and is in the file (seed %i)',
     async (seed) => {
       const { call, send, sent, pair, events, directory } = await recordedCall(seed, LOSSY, codec)
-      send(9800, [640, 480])
-      // nobody would know of a loss at the very end
+      // nobody would know of a loss at the very start, nor at the very end
+      pair.aToB.configure(pair.now, { ...LOSSY, loss: 0 })
+      send(60, [640, 480])
+      pair.aToB.configure(pair.now, LOSSY)
+      send(9740, [640, 480])
       pair.aToB.configure(pair.now, { ...LOSSY, loss: 0 })
       send(200, [640, 480])
       pair.runFor(2000)

@@ -43,7 +43,7 @@ interface Sent {
 /** Plays in virtual time, from 1000 ms on. A keyframe is asked for at `requests`, ms. Stops at `until`. */
 async function run(
   source: Film,
-  { requests = [] as number[], loop = false, until = Infinity, step = 0 } = {},
+  { requests = [] as number[], loop = false, until = Infinity, step = 0, roundTripTime = 200 } = {},
 ) {
   const sent: Sent[] = []
   let now = 1000
@@ -57,7 +57,7 @@ async function run(
   while (!playback.ended && now < until) {
     if (due[0] !== undefined && due[0] <= now) {
       due.shift()
-      await playback.requestKeyframe(now)
+      await playback.requestKeyframe(now, roundTripTime)
     }
     await playback.fill(now)
     const at = playback.advance(now)
@@ -143,7 +143,16 @@ describe('a request for a keyframe', () => {
   })
 
   it('is not answered while one is on its way, or before the first', async () => {
-    const { playback } = await run(new Film(2, 2), { requests: [0, 1000, 1100, 1400] })
+    const { playback } = await run(new Film(2, 2), { requests: [0, 1000, 1100, 1190] })
     expect(playback.jumps).toBe(0)
+  })
+
+  it('is answered at once where the first keyframe was lost', async () => {
+    const { sent, playback } = await run(new Film(4, 2), { requests: [1050], roundTripTime: 40 })
+    expect(playback.jumps).toBe(1)
+    const keyframes = sent.filter(({ packet }) => isKeyframe(packet))
+    expect(keyframes.map(({ packet }) => packet.time)).toEqual([0, 0, 2])
+    expect(keyframes[1]!.at - 1050).toBeLessThan(40)
+    expectRising(sent)
   })
 })

@@ -152,8 +152,10 @@ export class MediaPlane implements MediaOwner {
     if (header === undefined || codec === undefined) return
     const bytes = contents.subarray(0, length)
     const retransmitted = (bytes[1]! & 0x7f) !== codec.pt
+    const now = this.#now
     const captureTime = stream.captureTime(header.timestamp)
-    this.#event(new RtpPacket(media, rid, codec, header, bytes, this.#now, captureTime, retransmitted))
+    const capturedAt = this.#receivers.clock.instantOf(captureTime, now)
+    this.#event(new RtpPacket(media, rid, codec, header, bytes, now, captureTime, capturedAt, retransmitted))
   }
 
   /** What a stream has for us after a packet or some time: frames, and losses. */
@@ -254,7 +256,7 @@ export class MediaPlane implements MediaOwner {
       throw new UsageError('invalid-frame', `This is no ${codec.name} frame, or it does not fit a datagram`)
     }
     for (const datagram of datagrams) this.#transport.transmit(datagram)
-    this.#reporter.noteActivity(this.#now)
+    this.#noteSent(sender, sender.stream.ssrc)
     return true
   }
 
@@ -270,7 +272,7 @@ export class MediaPlane implements MediaOwner {
     const { outbound } = this.#transport
     if (outbound === undefined) return false
     this.#transport.transmit(this.#senders.packet(this.#now, sender, codec, fields, payload, outbound))
-    this.#reporter.noteActivity(this.#now)
+    this.#noteSent(sender, sender.stream.ssrc)
     return true
   }
 
@@ -296,8 +298,17 @@ export class MediaPlane implements MediaOwner {
       this.#transport.transmit(datagram)
       datagram = this.#senders.forwardHeld(this.#now, sender, codec, forwarder, outbound)
     }
-    this.#reporter.noteActivity(this.#now)
+    // until its source has reported, when it came is all that can be said: that is in time with the next report
+    this.#noteSent(sender, packet.capturedAt === undefined ? sender.timedBy : packet.ssrc)
     return true
+  }
+
+  /** Something was sent, whose time of capture is known of that source. */
+  #noteSent(sender: Sender, timedBy: Ssrc | undefined): void {
+    this.#reporter.noteActivity(this.#now)
+    if (sender.timedBy === timedBy) return
+    sender.timedBy = timedBy
+    this.#reporter.hasten(this.#now)
   }
 
   sendTelephoneEvent(

@@ -4,6 +4,7 @@ import {
   parseRtpHeader,
   readHeaderExtensions,
   readRtx,
+  type ReportBlock,
   type RtpHeader,
   type SenderReport,
   StreamRx,
@@ -13,12 +14,23 @@ import {
 import { type Instant, type Mid, NEVER, type Rid, type Ssrc } from '@str0m/sans-io'
 import type { Codec } from './codec.ts'
 import type { Media } from './media.ts'
+import { PeerClock } from './peer-clock.ts'
 import type { DropReason, InboundStreamStatistics } from './statistics.ts'
 
 /** Streams that are received at once, without those of retransmissions: a browser sends two or three a section, an SFU some hundred. */
 export const MAX_RECEIVE_STREAMS = 1024
 
+/** Sender reports that are kept for streams of which no packet has come: a browser's are some, an SFU's may all come first. */
+export const MAX_EARLY_REPORTS = 64
+
 const NONE: readonly Receiver[] = []
+const NO_REPORTS: readonly ReportBlock[] = []
+
+/** A sender report, and when it came. */
+interface EarlyReport {
+  readonly report: SenderReport
+  readonly at: Instant
+}
 
 /** One stream and the section that it belongs to. */
 export interface Receiver {
@@ -52,6 +64,10 @@ export class Receivers {
   #transportIds: ExtensionIds | undefined
   /** When each packet came, of all streams. */
   readonly feedback: TransportFeedbackGenerator = new TransportFeedbackGenerator()
+  /** What the peer's reports say of its clock. */
+  readonly clock: PeerClock = new PeerClock()
+  /** The last report of each source of which no packet has come. The oldest one first. */
+  readonly #earlyReports = new Map<Ssrc, EarlyReport>()
   #latest: Receiver | undefined
 
   constructor(maxReorderWait: number | undefined, makesFrames: boolean) {
@@ -146,11 +162,23 @@ export class Receivers {
     return readHeaderExtensions(packet, header, media.extensionIds)
   }
 
+  /** Takes a sender report; one that overtakes the first packet of its stream is kept for it. */
   handleSenderReport(now: Instant, report: SenderReport): void {
-    this.#bySsrc.get(report.ssrc)?.stream.handleSenderReport(now, report)
+    const { ssrc, ntpTime } = report
+    this.clock.handleReport(now, ntpTime)
+    const receiver = this.#bySsrc.get(ssrc)
+    if (receiver !== undefined) {
+      receiver.stream.handleSenderReport(now, report)
+      return
+    }
+    const early = this.#earlyReports
+    early.delete(ssrc)
+    if (early.size === MAX_EARLY_REPORTS) early.delete(early.keys().next().value!)
+    early.set(ssrc, { report: { ...report, reports: NO_REPORTS }, at: now })
   }
 
   handleGoodbye(ssrc: Ssrc): void {
+    this.#earlyReports.delete(ssrc)
     const receiver = this.#bySsrc.get(ssrc)
     if (receiver !== undefined) this.#forget(ssrc, receiver)
   }
@@ -221,6 +249,11 @@ export class Receivers {
     }
     this.#bySsrc.set(header.ssrc, receiver)
     this.#latest = receiver
+    const early = this.#earlyReports.get(header.ssrc)
+    if (early !== undefined) {
+      this.#earlyReports.delete(header.ssrc)
+      receiver.stream.handleSenderReport(early.at, early.report)
+    }
     return receiver
   }
 

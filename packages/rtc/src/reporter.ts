@@ -24,6 +24,8 @@ import type { Sender } from './senders.ts'
 
 /** Milliseconds between reports, times 0.5 to 1.5: RFC 3550 section 6.2, with the reduced minimum that RFC 4585 section 3.5.2 allows. */
 const REPORT_INTERVAL = 1000
+/** Milliseconds between a report and one that is hastened. */
+const HASTENED_INTERVAL = 100
 /** Sources of ours in one datagram: a sender report has 28 bytes, its name about 40. */
 const MAX_SENDERS_PER_REPORT = 8
 
@@ -39,6 +41,7 @@ export class Reporter {
   readonly #random: () => number
   readonly #times: ExtendedReportTimes
   #reportAt: Instant = NEVER
+  #reportedAt: Instant = Number.NEGATIVE_INFINITY
 
   constructor(ssrc: Ssrc, cname: string, wallClock: WallClock, random: RandomSource) {
     this.ssrc = ssrc
@@ -71,6 +74,14 @@ export class Reporter {
     if (this.#reportAt === NEVER) this.#reportAt = now + REPORT_INTERVAL * (0.5 + this.#random())
   }
 
+  /**
+   * A stream started, or its timestamps became known to mean another time: the receiver cannot put it in step with the others before it has a report. RFC 3550
+   * section 6.2 lets the first one come at once (see RFC 6051 section 2.1.1 for what it saves).
+   */
+  hasten(now: Instant): void {
+    this.#reportAt = Math.min(this.#reportAt, Math.max(now, this.#reportedAt + HASTENED_INTERVAL))
+  }
+
   /** The reports on what came in and went out since the last ones, as datagrams. */
   reports(
     now: Instant,
@@ -79,6 +90,7 @@ export class Reporter {
     srtp: SrtpContext,
   ): Uint8Array[] {
     this.#reportAt = NEVER
+    this.#reportedAt = now
     const ntpTime = ntpFromUnix(unixTimeAt(this.#wallClock, now))
     const blocks = receivers.map(({ stream }) => stream.report(now)).filter((block) => block !== undefined)
     const datagrams: Uint8Array[] = []

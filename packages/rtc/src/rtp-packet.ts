@@ -26,6 +26,11 @@ export class RtpPacket {
    * `undefined` before the first. All streams of one sender have the same clock.
    */
   readonly captureTime: number | undefined
+  /**
+   * The same on the clock that `receivedAt` is of: free of the jitter of its way, and with one offset for all streams of one sender. `undefined` before the first
+   * report, and where the report does not fit when packets came.
+   */
+  readonly capturedAt: Instant | undefined
   /** Whether it is a packet that was lost, and was sent again. */
   readonly retransmitted: boolean
   readonly #ids: ExtensionIds
@@ -39,6 +44,7 @@ export class RtpPacket {
     bytes: Uint8Array,
     receivedAt: Instant,
     captureTime: number | undefined,
+    capturedAt: Instant | undefined,
     retransmitted: boolean,
   ) {
     this.mid = media.mid
@@ -48,6 +54,7 @@ export class RtpPacket {
     this.bytes = bytes
     this.receivedAt = receivedAt
     this.captureTime = captureTime
+    this.capturedAt = capturedAt
     this.retransmitted = retransmitted
     this.#ids = media.extensionIds
   }

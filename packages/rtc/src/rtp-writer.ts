@@ -1,5 +1,5 @@
 import type { Forwarder, ForwarderStatistics, HeaderExtensions } from '@str0m/rtp'
-import type { Pt, Rid, Ssrc } from '@str0m/sans-io'
+import type { Instant, Pt, Rid, Ssrc } from '@str0m/sans-io'
 import type { Codec } from './codec.ts'
 import type { Media, MediaOwner } from './media.ts'
 import type { RtpPacket } from './rtp-packet.ts'
@@ -18,6 +18,8 @@ export interface RtpFields {
   readonly csrcs?: readonly Ssrc[]
   /** Beside the mid and the rid, which are always sent where the peer knows them. Those that were not negotiated are left out. */
   readonly extensions?: HeaderExtensions
+  /** When what has this timestamp was captured, for the sender reports. Default: now. A forwarded packet has it where its sender reported it. */
+  readonly capturedAt?: Instant | undefined
 }
 
 /** Sends packets with the sequence numbers and timestamps that it is given. Made by `Media.rtpWriter`. */

@@ -53,6 +53,8 @@ export interface Sender {
   codec: Codec
   /** Packets sent when the last report was made. */
   reportedAt: number
+  /** Whose time of capture the reports state: that of frames of ours, or of a source that is forwarded; `undefined` before they state one. */
+  timedBy: Ssrc | undefined
   readonly keyframes: KeyframeResponder
   /** Redundant audio, by its payload type. */
   readonly redundant: Map<Pt, RedPacketizer>
@@ -134,10 +136,17 @@ export class Senders {
     const extensionLength = extensions === undefined ? 0 : EXTENSION_HEADER_LENGTH + extensions.bytes.length
     const length = RTP_HEADER_LENGTH + 4 * csrcs.length + extensionLength + payload.length
     const isNumbered = isUint(sequenceNumber, 0xffff) && isUint(timestamp, 0xffff_ffff)
-    if (!isNumbered || csrcs.length > 15 || length + srtp.rtpOverhead + spareOf(sender) > this.#maxPacket) {
+    const { capturedAt } = fields
+    const isTimed = capturedAt === undefined || Number.isFinite(capturedAt)
+    if (
+      !isNumbered ||
+      !isTimed ||
+      csrcs.length > 15 ||
+      length + srtp.rtpOverhead + spareOf(sender) > this.#maxPacket
+    ) {
       throw new UsageError(
         'invalid-packet',
-        `A packet fits a datagram of ${this.#maxPacket} bytes and has a sequence number of 16 bits, a timestamp of 32, and up to 15 CSRCs`,
+        `A packet fits a datagram of ${this.#maxPacket} bytes and has a sequence number of 16 bits, a timestamp of 32, up to 15 CSRCs, and was captured at an instant`,
       )
     }
     if (!srtp.isFresh(sender.stream.ssrc, sequenceNumber)) {
@@ -151,7 +160,7 @@ export class Senders {
       now,
       payload,
       { csrcs, payloadStart: 0, payloadLength: payload.length },
-      { pt: codec.sendPt, sequenceNumber, timestamp, marker, extensions },
+      { pt: codec.sendPt, sequenceNumber, timestamp, marker, extensions, capturedAt },
       srtp.rtpOverhead,
     )
     return this.#keep(now, sender, written, srtp)
@@ -168,7 +177,8 @@ export class Senders {
   ): Uint8Array | undefined {
     const fields = { pt: codec.sendPt, extensions: sender.extensions.ofForwarded(packet.extensions) }
     sender.codec = codec
-    const written = forwarder.handlePacket(now, packet.bytes, packet.header, fields, srtp.rtpOverhead)
+    const { bytes, header, capturedAt } = packet
+    const written = forwarder.handlePacket(now, bytes, header, fields, srtp.rtpOverhead, capturedAt)
     return written === undefined ? undefined : this.#keep(now, sender, written, srtp)
   }
 
@@ -297,6 +307,7 @@ export class Senders {
           : new StreamTx({ ssrc: rtxSsrc, sequenceNumber: (random[6]! << 8) | random[7]! }),
       codec,
       reportedAt: 0,
+      timedBy: undefined,
       keyframes: new KeyframeResponder(),
       redundant: new Map(),
       telephoneEvents: undefined,

@@ -1,5 +1,8 @@
+import { ntpFromUnix, type Rtcp } from '@str0m/rtp'
 import { describe, expect, it } from 'vitest'
-import { connectedPair, eventsOf } from './harness.ts'
+import { MAX_EARLY_REPORTS } from '../src/receivers.ts'
+import type { BrowserPeer } from './browser-peer.ts'
+import { connectedCall, connectedPair, eventsOf } from './harness.ts'
 
 /** Some day, as milliseconds since 1970. */
 const DAY = 1_800_000_000_000
@@ -55,3 +58,61 @@ describe('the time of capture', () => {
     },
   )
 })
+
+describe('a sender report', () => {
+  it('goes out with the first packets of each stream', () => {
+    const { a, pair } = connectedPair({ seed: 3, link: LINK, a: { wallClock: { now: 0, unixTime: DAY } } })
+    const [audio, video] = a.medias.map((media) =>
+      media.writer(media.codecs.find(({ name }) => name === 'opus' || name === 'VP8')!.pt),
+    )
+    const reports = () => a.statistics.outbound.map(({ roundTripTime }) => roundTripTime !== undefined)
+    for (let i = 0; i < 30; i++) {
+      a.handleInput({ kind: 'timeout', now: pair.now })
+      audio!.write({ value: 960 * i, clockRate: 48_000 }, Uint8Array.of(0xfc, i))
+      if (i >= 2) video!.write({ value: 1800 * i, clockRate: 90_000 }, Uint8Array.of(0x10, i, 0x9d, 1, 0x2a))
+      pair.runFor(20)
+    }
+    const frames = eventsOf(pair.b.events, 'mediaData')
+    const untimed = frames.filter(({ captureTime }) => captureTime === undefined)
+    // sound from the next frame on; the picture, which started later, a tenth of a second after that report
+    expect(untimed.filter(({ mid }) => mid === '0').length).toBeLessThanOrEqual(1)
+    expect(untimed.filter(({ mid }) => mid === '1').length).toBeLessThanOrEqual(4)
+    expect(reports()).toHaveLength(2)
+  })
+
+  it('reorder: that overtakes the first packet of its stream is kept for it', () => {
+    const { peer, pair } = connectedCall(4, { link: LINK })
+    peer.sendRtcp([senderReport(1, DAY, 960)])
+    pair.runFor(50)
+    sendAudio(peer, 1, 0)
+    pair.runFor(50)
+    const [frame] = eventsOf(pair.a.events, 'mediaData')
+    expect(frame!.captureTime).toBeCloseTo(DAY - 20, 3)
+  })
+
+  it('exhaust: of sources of which nothing comes, so many are kept, the newest ones', () => {
+    const { peer, pair } = connectedCall(5, { link: LINK })
+    const sources = Array.from({ length: MAX_EARLY_REPORTS + 1 }, (_, i) => 100 + i)
+    for (const ssrc of sources) peer.sendRtcp([senderReport(ssrc, DAY, 960)])
+    // the second one reports again, so that the third is the oldest
+    peer.sendRtcp([senderReport(101, DAY + 1000, 48_960)])
+    peer.sendRtcp([senderReport(99, DAY, 960)])
+    peer.sendRtcp([{ type: 'goodbye', ssrcs: [104] }])
+    pair.runFor(50)
+    for (const ssrc of [100, 101, 102, 103, 104, sources.at(-1)!]) sendAudio(peer, ssrc, 960)
+    pair.runFor(50)
+    const times = eventsOf(pair.a.events, 'mediaData').map(({ captureTime }) => captureTime)
+    const from = (time: number) => expect.closeTo(time, 3) as number
+    expect(times).toEqual([undefined, from(DAY), undefined, from(DAY), undefined, from(DAY)])
+  })
+})
+
+function senderReport(ssrc: number, unixTime: number, rtpTime: number): Rtcp {
+  const ntpTime = ntpFromUnix(unixTime)
+  return { type: 'senderReport', ssrc, ntpTime, rtpTime, packetCount: 0, octetCount: 0, reports: [] }
+}
+
+function sendAudio(peer: BrowserPeer, ssrc: number, timestamp: number): void {
+  const payload = Uint8Array.of(0xfc, 1)
+  peer.sendRtp({ pt: 111, mid: [4, '0'], ssrc, sequenceNumber: 1, timestamp, payload })
+}

@@ -107,6 +107,37 @@ describe('RTP mode', () => {
     )
   })
 
+  it('reports say when a packet was captured, where that is told', () => {
+    const wallClock = { now: 0, unixTime: 1_800_000_000_000 }
+    const link = { latency: 20, jitter: 40 }
+    const { a, pair } = connectedPair({ seed: 6, link, a: { ...RTP, wallClock }, b: RTP })
+    const writer = a.media(AUDIO)!.rtpWriter()
+    const { pt } = a.media(AUDIO)!.codecs[0]!
+    const captured: number[] = []
+    for (let i = 0; i < 200; i++) {
+      a.handleInput({ kind: 'timeout', now: pair.now })
+      const capturedAt = pair.now - 100 - 3 * (i % 10)
+      captured.push(capturedAt)
+      const timestamp = Math.round(48 * capturedAt)
+      writer.write({ pt, sequenceNumber: i, timestamp, capturedAt }, Uint8Array.of(0xfc, i))
+      pair.runFor(20)
+    }
+    pair.runFor(200)
+    const timed = eventsOf(pair.b.events, 'rtpPacket').filter((packet) => packet.capturedAt !== undefined)
+    expect(timed.length).toBeGreaterThan(190)
+    const ways = timed.map((packet) => {
+      const index = packet.payload[1]!
+      expect(Math.abs(packet.captureTime! - wallClock.unixTime - captured[index]!)).toBeLessThan(0.1)
+      return packet.capturedAt! - captured[index]!
+    })
+    // the way of the first report, and little of the jitter of the others
+    expect(Math.max(...ways) - Math.min(...ways)).toBeLessThan(3)
+    expect(Math.min(...ways)).toBeGreaterThan(20)
+    const write = () =>
+      writer.write({ pt, sequenceNumber: 900, timestamp: 0, capturedAt: NaN }, new Uint8Array(1))
+    expect(codeOf(write)).toBe('invalid-packet')
+  })
+
   it('and frames do not mix', () => {
     const { a, b } = connectedPair({ seed: 4, link: LINK, a: RTP })
     expect(codeOf(() => a.media(AUDIO)!.writer(a.media(AUDIO)!.codecs[0]!.pt))).toBe('wrong-mode')

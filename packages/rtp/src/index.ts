@@ -46,6 +46,7 @@ export {
   type ForwarderStatistics,
   type ForwardingFields,
   MAX_HELD_PACKETS,
+  MAX_JOIN_DEVIATION,
 } from './forwarding/forwarder.ts'
 export { isKeyframeStart } from './forwarding/keyframe-start.ts'
 export {

@@ -35,6 +35,11 @@ export interface ForwardFields {
   readonly marker: boolean
   /** Those of the way out: ids are negotiated for each peer. `undefined`: none go out. */
   readonly extensions?: WrittenExtensions | undefined
+  /**
+   * When what has this timestamp was captured, on the clock of `now`, as far as the source's sender reports tell: it is what our own say (RFC 3550
+   * section 6.4.1). `undefined`: they say when it was forwarded.
+   */
+  readonly capturedAt?: Instant | undefined
 }
 
 /** A packet in a buffer of its own that has room for more after it. */
@@ -247,7 +252,7 @@ export class StreamTx {
     if (!this.#forwards || serial16.diff(fields.sequenceNumber, this.#sequenceNumber) >= 0) {
       this.#sequenceNumber = serial16.add(fields.sequenceNumber, 1)
       this.#lastTimestamp = fields.timestamp
-      this.#lastTimestampAt = now
+      this.#lastTimestampAt = fields.capturedAt ?? now
     }
     this.#forwards = true
   }

@@ -1,9 +1,10 @@
-import { SeededRandom, serial16 } from '@str0m/sans-io'
+import { SeededRandom, serial16, serial32 } from '@str0m/sans-io'
 import { describe, expect, it } from 'vitest'
 import {
   Forwarder,
   isKeyframeStart,
   MAX_HELD_PACKETS,
+  MAX_JOIN_DEVIATION,
   packetizerFor,
   parseRtpHeader,
   parseVp8Descriptor,
@@ -590,5 +591,102 @@ describe('keyframes are seen in packets', () => {
     ['H264', [], false],
   ])('%s %j', (codec, bytes, is) => {
     expect(isKeyframeStart(codec, Uint8Array.from(bytes))).toBe(is)
+  })
+})
+
+describe('times of capture', () => {
+  const RATE = 90_000
+  /** A keyframe of one packet, sent on at `now`. Answers its timestamp. */
+  const send = (
+    forwarder: Forwarder,
+    now: number,
+    source: Source,
+    timestamp: number,
+    capturedAt?: number,
+  ): number => {
+    source.timestamp = timestamp
+    const bytes = datagram(source, vp8Payload({ id: source.sequenceNumber & 0x7f, key: true }), true)
+    const written = forwarder.handlePacket(now, bytes, parseRtpHeader(bytes)!, { pt: 100 }, 0, capturedAt)
+    return parseRtpHeader(written!.buffer)!.timestamp
+  }
+
+  function setUp() {
+    const stream = new StreamTx({ ssrc: 1, sequenceNumber: 10 })
+    const forwarder = new Forwarder({ stream, codec: 'VP8', clockRate: RATE, timestamp: 0xffff_ff00 })
+    const a: Source = { ssrc: SOURCE_A, sequenceNumber: 7, timestamp: 0 }
+    const b: Source = { ssrc: SOURCE_B, sequenceNumber: 9000, timestamp: 0 }
+    forwarder.select(SOURCE_A)
+    /** When what has the timestamp was captured, as our report says. */
+    const reported = (now: number, timestamp: number): number =>
+      now - (serial32.diff(stream.report(now, 0n, RATE, []).rtpTime, timestamp) * 1000) / RATE
+    return { stream, forwarder, a, b, reported }
+  }
+
+  it('are what the sender reports say, whatever the jitter; without them, when it was forwarded', () => {
+    const { forwarder, a, reported } = setUp()
+    for (let i = 0; i < 50; i++) {
+      const captured = 1000 + 40 * i
+      const now = captured + 50 + ((i * 7919) % 97)
+      const timestamp = send(forwarder, now, a, 3600 * i, captured)
+      expect(reported(now + 300, timestamp)).toBeCloseTo(captured, 1)
+    }
+    const timestamp = send(forwarder, 4000, a, 3600 * 60)
+    expect(reported(4100, timestamp)).toBeCloseTo(4000, 1)
+  })
+
+  it('say how timestamps lie to each other over a switch', () => {
+    const { forwarder, a, b, reported } = setUp()
+    const first = send(forwarder, 1100, a, 0, 1000)
+    forwarder.select(SOURCE_B)
+    // captured 200 ms after the first one, and 70 ms longer under way
+    const second = send(forwarder, 1370, b, 5, 1200)
+    expect(serial32.diff(second, first)).toBe(18_000)
+    for (const timestamp of [first, second]) {
+      const captured = timestamp === first ? 1000 : 1200
+      expect(reported(1400, timestamp)).toBeCloseTo(captured, 1)
+    }
+    // what was captured before the newest picture follows it, and the report says when it was
+    forwarder.select(SOURCE_A)
+    const third = send(forwarder, 1380, a, 17_100, 1190)
+    expect(serial32.diff(third, second)).toBe(1)
+    expect(reported(1400, third)).toBeCloseTo(1190, 1)
+  })
+
+  it('forge: that would make a pause, or are known of one source alone, do not', () => {
+    const { forwarder, a, b } = setUp()
+    let last = send(forwarder, 1000, a, 0, 1000)
+    const cases: (readonly [captured: number | undefined, elapsed: number])[] = [
+      [1100 + MAX_JOIN_DEVIATION + 1, 100],
+      [1200, 100],
+      [undefined, 100],
+      [1400, 100],
+      [1500, 100],
+      [1e12, 100],
+      [1700, 100],
+      [1700 + 100 + MAX_JOIN_DEVIATION, 100 + MAX_JOIN_DEVIATION],
+    ]
+    for (const [i, [captured, elapsed]] of cases.entries()) {
+      const source = i % 2 === 0 ? b : a
+      forwarder.select(source.ssrc)
+      const timestamp = send(forwarder, 1100 + 100 * i, source, 77_777 * i, captured)
+      expect(serial32.diff(timestamp, last) / 90, `case ${i}`).toBeCloseTo(elapsed, 1)
+      last = timestamp
+    }
+  })
+
+  it('of packets that were held are their own', () => {
+    const { forwarder, a, b, reported } = setUp()
+    send(forwarder, 1000, a, 0, 990)
+    forwarder.select(SOURCE_B)
+    b.timestamp = 3600
+    const keyframe = datagram(b, vp8Payload({ id: 1, key: true }), true)
+    b.timestamp = 7200
+    const next = datagram(b, vp8Payload({ id: 2 }), true)
+    const handle = (bytes: Uint8Array, capturedAt: number) =>
+      forwarder.handlePacket(1100, bytes, parseRtpHeader(bytes)!, { pt: 100 }, 0, capturedAt)
+    expect(handle(next, 1080)).toBeUndefined()
+    expect(handle(keyframe, 1040)).toBeDefined()
+    const held = forwarder.pollHeld(1100, { pt: 100 }, 0)!
+    expect(reported(1200, parseRtpHeader(held.buffer)!.timestamp)).toBeCloseTo(1080, 1)
   })
 })

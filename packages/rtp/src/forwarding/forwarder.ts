@@ -1,4 +1,4 @@
-import { type Instant, type Ssrc, UsageError } from '@str0m/sans-io'
+import { type Instant, serial32, type Ssrc, UsageError } from '@str0m/sans-io'
 import { depacketizerFor } from '../codecs/depacketizer-for.ts'
 import type { Depacketizer } from '../codecs/depacketizer.ts'
 import type { WrittenExtensions } from '../header-extensions.ts'
@@ -22,6 +22,17 @@ export interface ForwarderOptions {
 
 /** Packets that may have overtaken the first one of a keyframe: half a second of a 3 Mbit/s stream. */
 export const MAX_HELD_PACKETS: number = 128
+/**
+ * Milliseconds by which the times of capture of two sources may lie otherwise to each other than the times at which they came, for timestamps to be joined
+ * by the former: a reporter may say anything, and what it says is not to become a pause of hours.
+ */
+export const MAX_JOIN_DEVIATION: number = 1000
+
+interface HeldPacket {
+  readonly bytes: Uint8Array
+  readonly header: RtpHeader
+  readonly capturedAt: Instant | undefined
+}
 
 /** How a packet goes out. */
 export interface ForwardingFields {
@@ -69,18 +80,25 @@ export class Forwarder {
     timestamp: 0,
     marker: false,
     extensions: undefined,
+    capturedAt: undefined,
   }
+  readonly #clockRate: number
+  /** Of the packet that went out last: its timestamp, when that was, and when it was captured, where that is known. */
+  #lastTimestamp = 0
+  #lastAt: Instant = 0
+  #lastCapturedAt: Instant | undefined
   #selected: Ssrc | undefined
   #paused = true
   /** Whether the selected source is to join at a keyframe, though it may be the one that is forwarded. */
   #rejoins = false
   /** Packets of the selected source, while it waits for a keyframe whose first packet may be late. */
-  readonly #held: { readonly bytes: Uint8Array; readonly header: RtpHeader }[] = []
+  readonly #held: HeldPacket[] = []
 
   /** Throws a `UsageError` (`invalid-option`) where the clock rate is none. */
   constructor(options: ForwarderOptions) {
     const { stream, codec, clockRate, timestamp } = options
     this.#stream = stream
+    this.#clockRate = clockRate
     this.#rewriter = new RtpRewriter({ sequenceNumber: stream.sequenceNumber, timestamp, clockRate })
     this.#depacketizer = depacketizerFor(codec)
     this.#descriptors = descriptorRewriterFor(codec)
@@ -142,8 +160,12 @@ export class Forwarder {
 
   /**
    * Takes a packet of any of the sources, whose header is `header`. Answers the packet to be sent, in a buffer with room for `overhead` bytes
-   * more, or `undefined` where nothing goes out. `bytes` are not to be changed after: they may be held for `pollHeld`. `timestamp` is what the packet's own is to become, should its source join with it and
-   * should the caller know it from the sources' sender reports. Throws a `UsageError` (`invalid-option`) where `fields.pt` is no payload type.
+   * more, or `undefined` where nothing goes out. `bytes` are not to be changed after: they may be held for `pollHeld`. Throws a `UsageError` (`invalid-option`) where `fields.pt` is no payload type.
+   *
+   * `capturedAt` is when the packet's timestamp was captured, on the clock of `now` and by the sender reports of its source, where there are some: the sender
+   * reports of the stream that goes out say the same. Where it is known of both the source before and the one that joins, the timestamps of the two lie to each other as
+   * their times of capture do, so that what the reports say is as true after a switch as before; else, and where the two deviate by more than
+   * `MAX_JOIN_DEVIATION` from how they came, as the times at which they came.
    */
   handlePacket(
     now: Instant,
@@ -151,23 +173,23 @@ export class Forwarder {
     header: RtpHeader,
     fields: ForwardingFields,
     overhead: number,
-    timestamp?: number,
+    capturedAt?: Instant,
   ): WrittenPacket | undefined {
     checkPayloadType(fields.pt)
     const rewriter = this.#rewriter
     if (header.ssrc !== this.current) {
       if (!this.#joins(bytes, header)) {
         this.statistics.packetsOfOtherSources++
-        if (header.ssrc === this.#selected) this.#hold(bytes, header)
+        if (header.ssrc === this.#selected) this.#hold({ bytes, header, capturedAt })
         return undefined
       }
       if (!this.#wants(bytes, header, 'joining')) return undefined
-      rewriter.switchTo(now, header, timestamp)
+      rewriter.switchTo(now, header, this.#joinTimestamp(now, capturedAt))
       this.#rejoins = false
       this.statistics.switches++
-      return this.#write(now, bytes, header, fields, overhead)
+      return this.#write(now, bytes, header, fields, overhead, capturedAt)
     }
-    return this.#goOn(now, bytes, header, fields, overhead)
+    return this.#goOn(now, bytes, header, fields, overhead, capturedAt)
   }
 
   /**
@@ -177,18 +199,26 @@ export class Forwarder {
   pollHeld(now: Instant, fields: ForwardingFields, overhead: number): WrittenPacket | undefined {
     checkPayloadType(fields.pt)
     while (this.#held.length > 0 && !this.needsKeyframe) {
-      const { bytes, header } = this.#held.shift()!
+      const { bytes, header, capturedAt } = this.#held.shift()!
       if (this.#rewriter.locate(header) === 'refused') continue
       this.statistics.packetsOfOtherSources--
-      const written = this.#goOn(now, bytes, header, fields, overhead)
+      const written = this.#goOn(now, bytes, header, fields, overhead, capturedAt)
       if (written !== undefined) return written
     }
     return undefined
   }
 
-  #hold(bytes: Uint8Array, header: RtpHeader): void {
+  #hold(packet: HeldPacket): void {
     if (this.#held.length === MAX_HELD_PACKETS) this.#held.shift()
-    this.#held.push({ bytes, header })
+    this.#held.push(packet)
+  }
+
+  /** What a packet that was captured then goes out with, as the last one tells. */
+  #joinTimestamp(now: Instant, capturedAt: Instant | undefined): number | undefined {
+    if (capturedAt === undefined || this.#lastCapturedAt === undefined) return undefined
+    const elapsed = capturedAt - this.#lastCapturedAt
+    if (Math.abs(elapsed - (now - this.#lastAt)) > MAX_JOIN_DEVIATION) return undefined
+    return serial32.add(this.#lastTimestamp, Math.round((elapsed * this.#clockRate) / 1000))
   }
 
   /** A packet of the source that goes out. */
@@ -198,6 +228,7 @@ export class Forwarder {
     header: RtpHeader,
     fields: ForwardingFields,
     overhead: number,
+    capturedAt: Instant | undefined,
   ): WrittenPacket | undefined {
     const rewriter = this.#rewriter
     const place = rewriter.locate(header)
@@ -208,13 +239,13 @@ export class Forwarder {
     if (!this.#wants(bytes, header, place)) {
       if (!rewriter.drop(now, header)) return undefined
       this.statistics.placesFilled++
-      return this.#stream.padding(now, this.#fields(fields, false), overhead)
+      return this.#stream.padding(now, this.#fields(fields, false, capturedAt), overhead)
     }
     if (!rewriter.take(now, header)) {
       this.statistics.packetsRefused++
       return undefined
     }
-    return this.#write(now, bytes, header, fields, overhead)
+    return this.#write(now, bytes, header, fields, overhead, capturedAt)
   }
 
   #joins(bytes: Uint8Array, { ssrc, payloadStart, payloadLength }: RtpHeader): boolean {
@@ -231,13 +262,18 @@ export class Forwarder {
     return wanted
   }
 
-  #fields({ pt, extensions }: ForwardingFields, marker: boolean): ForwardFields {
+  #fields(
+    { pt, extensions }: ForwardingFields,
+    marker: boolean,
+    capturedAt: Instant | undefined,
+  ): ForwardFields {
     const fields = this.#out
     fields.pt = pt
     fields.sequenceNumber = this.#rewriter.sequenceNumber
     fields.timestamp = this.#rewriter.timestamp
     fields.marker = marker
     fields.extensions = extensions
+    fields.capturedAt = capturedAt
     return fields
   }
 
@@ -247,10 +283,15 @@ export class Forwarder {
     header: RtpHeader,
     fields: ForwardingFields,
     overhead: number,
+    capturedAt: Instant | undefined,
   ): WrittenPacket {
     const marker = this.#descriptors?.marker(header.marker) ?? header.marker
-    const written = this.#stream.forward(now, bytes, header, this.#fields(fields, marker), overhead)
+    const out = this.#fields(fields, marker, capturedAt)
+    const written = this.#stream.forward(now, bytes, header, out, overhead)
     this.#descriptors?.write(written.buffer, written.payloadStart)
+    this.#lastTimestamp = out.timestamp
+    this.#lastAt = now
+    this.#lastCapturedAt = capturedAt
     this.statistics.packetsForwarded++
     return written
   }

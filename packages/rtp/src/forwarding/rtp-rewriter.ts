@@ -90,8 +90,8 @@ export class RtpRewriter {
 
   /**
    * Goes over to the source of `packet`, the first of a keyframe, and takes it. Its timestamp is as much later than the newest before it as time
-   * has passed since; or `timestamp`, where the caller knows better (from the sources' sender reports) and it is a later one. What comes of the
-   * source before, or of the new one from before this packet, is refused from here on.
+   * has passed since; or `timestamp`, where the caller knows better (from the sources' sender reports), or the next one after the newest where that
+   * is no later. What comes of the source before, or of the new one from before this packet, is refused from here on.
    */
   switchTo(now: Instant, packet: RewrittenPacket, timestamp?: number): void {
     this.#rebase(packet.sequenceNumber)
@@ -183,9 +183,11 @@ export class RtpRewriter {
   #joinTimestamp(now: Instant, timestamp: number, asked?: number): void {
     let joined = this.#newestTimestamp
     if (this.#newestTimestampAt !== undefined) {
-      const elapsed = Math.round(((now - this.#newestTimestampAt) * this.#clockRate) / 1000)
+      const elapsed =
+        asked === undefined
+          ? Math.round(((now - this.#newestTimestampAt) * this.#clockRate) / 1000)
+          : serial32.diff(asked, joined)
       joined = serial32.add(joined, Math.max(1, elapsed))
-      if (asked !== undefined && serial32.diff(asked, this.#newestTimestamp) > 0) joined = asked
     }
     this.#timestampDelta = serial32.diff(joined, timestamp)
   }
