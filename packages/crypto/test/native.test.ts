@@ -28,9 +28,8 @@ it.each(['x25519', 'secp256r1', 'secp384r1'] as const)('%s', (group) => {
 })
 
 it('makes keys while garbage is collected', async () => {
-  const { exported } = await runAlone<{ exported: number }>(
-    new URL('alone/keys.ts', import.meta.url),
-    ['--max-semi-space-size=1'],
-  )
+  const { exported } = await runAlone<{ exported: number }>(new URL('alone/keys.ts', import.meta.url), [
+    '--max-semi-space-size=1',
+  ])
   expect(exported).toBe(2000)
 }, 90_000)
