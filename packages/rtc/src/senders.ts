@@ -34,6 +34,8 @@ const MAX_CACHE_BYTES = 512 * 1024
 const MAX_CACHE_AGE = 2000
 /** Milliseconds within which a packet is not sent again where the round trip is not known. */
 const DEFAULT_RESEND_INTERVAL = 50
+/** Of a round trip: who asks again after a whole one, as it measures it, is to be answered. */
+const RESEND_INTERVAL = 0.7
 /** How many frames of audio are repeated with each, where it is redundant: what browsers send. */
 const REDUNDANCY = 1
 
@@ -225,7 +227,8 @@ export class Senders {
     if (sender?.cache === undefined) return []
     sender.stream.countFeedback('nack')
     const { roundTripTime } = sender.stream.statistics
-    const interval = roundTripTime === undefined ? DEFAULT_RESEND_INTERVAL : 1000 * roundTripTime
+    const interval =
+      roundTripTime === undefined ? DEFAULT_RESEND_INTERVAL : RESEND_INTERVAL * 1000 * roundTripTime
     const datagrams: Uint8Array[] = []
     for (const sequenceNumber of sequenceNumbers) {
       const cached = sender.cache.take(now, sequenceNumber, interval)

@@ -2,11 +2,11 @@ import { type Instant, NEVER, serial16 } from '@str0m/sans-io'
 
 /** Packets that are missed at once; more is no loss but an outage, and a keyframe is the answer to it. */
 export const MAX_MISSING_PACKETS: number = 512
-/** How often one packet is asked for. */
-const MAX_TRIES = 10
+/** How often one packet is asked for: at a round trip of 40 ms, all through the second for which a frame is waited for. */
+const MAX_TRIES = 20
 /** What comes this late is only out of order, ms. */
 const REORDER_TOLERANCE = 10
-/** The least between two requests for one packet, ms; else it is the round-trip time. */
+/** The least between two requests for one packet, ms; else it is the round-trip time, and what an answer may be late by. */
 const MIN_INTERVAL = 20
 
 interface Missing {
@@ -80,7 +80,7 @@ export class NackGenerator {
         }
         due.push(sequence & 0xffff)
         missing.tries++
-        missing.at = now + Math.max(MIN_INTERVAL, this.roundTripTime)
+        missing.at = now + Math.max(MIN_INTERVAL, this.roundTripTime + REORDER_TOLERANCE)
       }
       this.#deadline = Math.min(this.#deadline, missing.at)
     }

@@ -111,10 +111,12 @@ describe('what is missing is asked for', () => {
     expect(nacks.take(11)).toEqual([65_535, 0, 1])
     nacks.handlePacket(20, 0)
     expect(nacks.take(30)).toEqual([])
-    expect(nacks.take(61)).toEqual([65_535, 1])
+    // the answer comes after a round trip, and may be late
+    expect(nacks.take(70)).toEqual([])
+    expect(nacks.take(71)).toEqual([65_535, 1])
     let asked = 2
-    for (let now = 62; now < 5000; now++) asked += nacks.take(now).length > 0 ? 1 : 0
-    expect(asked).toBe(10)
+    for (let now = 72; now < 5000; now++) asked += nacks.take(now).length > 0 ? 1 : 0
+    expect(asked).toBe(20)
     expect(nacks.missing).toBe(0)
     expect(nacks.deadline).toBe(Infinity)
   })
