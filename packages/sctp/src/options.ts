@@ -31,7 +31,7 @@ export interface SctpOptions {
   readonly streams?: number
   /** ms before the first round-trip sample. Default 500. */
   readonly rtoInitial?: number
-  /** ms. Default 200. */
+  /** ms, more than a peer may hold an acknowledgement back for (RFC 9260 section 6.2: 200 ms, and many do). Default 400. */
   readonly rtoMin?: number
   /** ms. Default 5000. */
   readonly rtoMax?: number
@@ -71,7 +71,7 @@ export function settingsOf(options: SctpOptions): Settings {
     sendBuffer: options.sendBuffer ?? 16 << 20,
     streams: options.streams ?? 65_535,
     rtoInitial: options.rtoInitial ?? 500,
-    rtoMin: options.rtoMin ?? 200,
+    rtoMin: options.rtoMin ?? 400,
     rtoMax: options.rtoMax ?? 5000,
     sackDelay: options.sackDelay ?? 20,
     heartbeatInterval: options.heartbeatInterval ?? 30_000,

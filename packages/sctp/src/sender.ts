@@ -539,6 +539,8 @@ export class DataSender {
     this.#probed = true
     const last = this.#flying.tail
     if (last === undefined || this.#lost.head !== undefined) return
+    // what may not be sent again is not given up because its acknowledgement is late
+    if (last.sends > last.message!.maxRetransmits) return
     this.#counters.probes++
     this.#lose(last, now)
     this.#probing = this.#lost.head !== undefined

@@ -230,16 +230,45 @@ describe('SACK (RFC 9260 sections 6.2 and 6.2.1)', () => {
     const tsn = (n: number) => (first + n) >>> 0
     // 0 and 1 are missing, 2 to 4 have come
     peer.say(sackChunk(tsn(-1), 1 << 20, [[3, 5]]))
-    const again = [...peer.wait(400), ...peer.wait(400)]
+    const again = [...peer.wait(800), ...peer.wait(800)]
     expect(new Set(tsnsOf(again))).toEqual(new Set([tsn(0), tsn(1)]))
     // 2 and 4 are taken back
-    const taken = [...peer.say(sackChunk(tsn(1), 1 << 20, [[2, 2]])), ...peer.wait(400), ...peer.wait(400)]
+    const taken = [...peer.say(sackChunk(tsn(1), 1 << 20, [[2, 2]])), ...peer.wait(800), ...peer.wait(800)]
     expect(tsnsOf(taken)).toContain(tsn(2))
     for (let i = 0; i < 8 && peer.machine.statistics.inFlight > 0; i++) {
       peer.say(sackChunk(tsn(4), 1 << 20, []))
     }
     expect(peer.machine.statistics.inFlight).toBe(0)
     expect(peer.machine.state).toBe('established')
+  })
+
+  it('one that is held back for 200 ms, as it may be, costs an unreliable message nothing', () => {
+    const peer = new HandPeer(1)
+    const isData = ({ type }: Chunk) => type === ChunkType.data
+    const send = (maxRetransmits?: number) => {
+      peer.machine.send(
+        peer.now,
+        0,
+        53,
+        numbered(0, 5000),
+        maxRetransmits === undefined ? {} : { maxRetransmits },
+      )
+      return tsnsOf(peer.drain().flatMap(chunksOf)).at(-1)!
+    }
+    // a path of 4 ms
+    for (let i = 0; i < 30; i++) {
+      const last = send()
+      peer.wait(4)
+      peer.say(sackChunk(last, 1 << 20, []))
+    }
+    const last = send(0)
+    // the two packets of a probe at the most, and nothing that says that it was given up
+    const later: Chunk[] = []
+    for (let i = 0; i < 50; i++) later.push(...peer.wait(4.1))
+    expect(later.filter((chunk) => !isData(chunk))).toEqual([])
+    peer.say(sackChunk(last, 1 << 20, []))
+    expect(peer.machine.statistics.inFlight).toBe(0)
+    expect(peer.machine.statistics.messagesAbandoned).toBe(0)
   })
 
   it('an old SACK, overtaken, changes nothing', () => {
