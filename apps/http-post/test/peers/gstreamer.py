@@ -43,7 +43,7 @@ class Peer:
         self.session = None
         self.etag = None
         self.late = []
-        self.result = {}
+        self.offered = False
         self.pipeline = Gst.Pipeline()
         self.webrtc = Gst.ElementFactory.make("webrtcbin", "peer")
         if self.options.get("bundle", True):
@@ -91,6 +91,8 @@ class Peer:
         for transceiver in self.transceivers():
             self.on_transceiver(None, transceiver)
         self.pipeline.set_state(Gst.State.PLAYING)
+        # a description that is set before it plays gathers no candidates, then or later
+        self.pipeline.get_state(10 * Gst.SECOND)
         GLib.timeout_add(int(self.seconds * 1000), self.finish)
         self.loop.run()
         self.pipeline.set_state(Gst.State.NULL)
@@ -110,10 +112,15 @@ class Peer:
         if self.options.get("nack"):
             transceiver.set_property("do-nack", True)
 
-    def on_negotiation_needed(self, webrtc):
-        if self.session is None and not self.result.get("offered"):
-            self.result["offered"] = True
-            webrtc.emit("create-offer", None, Gst.Promise.new_with_change_func(self.on_offer, None))
+    def on_negotiation_needed(self, _):
+        # of another thread: the loop runs once the pipeline plays
+        GLib.idle_add(self.make_offer)
+
+    def make_offer(self):
+        if not self.offered:
+            self.offered = True
+            self.webrtc.emit("create-offer", None, Gst.Promise.new_with_change_func(self.on_offer, None))
+        return GLib.SOURCE_REMOVE
 
     def on_offer(self, promise, _):
         promise.wait()
