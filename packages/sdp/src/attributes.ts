@@ -50,7 +50,7 @@ export function readFingerprint(line: Line): Fingerprint {
 
 export function readGroup(line: Line): Group {
   const [semantics, ...mids] = words(attributeValue(line))
-  return { semantics: semantics!, mids }
+  return Object.freeze({ semantics: semantics!, mids: Object.freeze(mids) })
 }
 
 export function readMsid(line: Line): { stream: string; track?: string } {
@@ -129,13 +129,13 @@ export function readRid(line: Line): RidDescription {
     if (key === 'pt') pts = readPayloadTypes(line, value)
     else restrictions.set(key, value)
   }
-  return {
+  return Object.freeze({
     id: id!,
     direction: direction === 'recv' ? 'recv' : 'send',
-    ...(pts === undefined ? {} : { pts }),
+    ...(pts === undefined ? {} : { pts: Object.freeze(pts) }),
     // defines properties, so that a restriction named "__proto__" is one like any other
-    restrictions: Object.fromEntries(restrictions),
-  }
+    restrictions: Object.freeze(Object.fromEntries(restrictions)),
+  })
 }
 
 function readPayloadTypes(line: Line, list: string): number[] {
@@ -150,17 +150,19 @@ function readPayloadTypes(line: Line, list: string): number[] {
 export function readSimulcast(line: Line): Simulcast {
   const [first, firstList, second, secondList] = words(attributeValue(line))
   if (first === second) throw malformed(line, 'simulcast in one direction twice')
-  const lists: { send: SimulcastStream[][]; recv: SimulcastStream[][] } = { send: [], recv: [] }
-  lists[first === 'send' ? 'send' : 'recv'] = readStreams(line, firstList!)
-  if (second !== undefined) lists[second === 'send' ? 'send' : 'recv'] = readStreams(line, secondList!)
-  return lists
+  const streams = readStreams(line, firstList!)
+  const others = second === undefined ? Object.freeze([]) : readStreams(line, secondList!)
+  return Object.freeze(first === 'send' ? { send: streams, recv: others } : { send: others, recv: streams })
 }
 
-function readStreams(line: Line, list: string): SimulcastStream[][] {
-  return list.split(';').map((alternatives) =>
-    alternatives.split(',').map((stream) => {
+function readStreams(line: Line, list: string): Simulcast['send'] {
+  const streams = list.split(';').map((alternatives) => {
+    const of = alternatives.split(',').map((stream): SimulcastStream => {
       if (!/^~?[A-Za-z0-9_-]{1,255}$/.test(stream)) throw malformed(line, `"${stream}" is no rid`)
-      return stream.startsWith('~') ? { rid: stream.slice(1), paused: true } : { rid: stream, paused: false }
-    }),
-  )
+      const paused = stream.startsWith('~')
+      return Object.freeze({ rid: paused ? stream.slice(1) : stream, paused })
+    })
+    return Object.freeze(of)
+  })
+  return Object.freeze(streams)
 }

@@ -10,7 +10,7 @@ export const MAX_MEDIA_SECTIONS = 512
 export const MAX_SECTION_LINES = 4096
 
 /** A line that ends otherwise than by CRLF, as RFC 8866 section 5 wants it. */
-const OTHER_LINE_END = /^\n|[^\r]\n|\r(?!\n)/
+export const OTHER_LINE_END: RegExp = /^\n|[^\r]\n|\r(?!\n)/
 
 /** The lines of a media section that describe its payload types and header extensions. */
 const FORMAT_ROW = /^a=(?:rtpmap|fmtp|rtcp-fb|extmap)(?:$|:)/
@@ -120,7 +120,8 @@ function checkRow(row: string, number: number, mayHoldNul: boolean): void {
   if (mayHoldNul && row.includes('\0')) throw new SdpError('holds a NUL character', number, row)
 }
 
-function readLine(row: string, number: number, mayHoldNul: boolean): Line {
+/** Reads a row that is not empty. Throws an `SdpError`. */
+export function readLine(row: string, number: number, mayHoldNul: boolean): Line {
   checkRow(row, number, mayHoldNul)
   const code = row.charCodeAt(0)
   if (code < LOWER_A || code > LOWER_Z || row.charCodeAt(1) !== EQUALS) {

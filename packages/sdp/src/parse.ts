@@ -17,6 +17,14 @@ import {
   words,
 } from './attributes.ts'
 import { readFormats } from './formats.ts'
+import {
+  knownMedia,
+  knownSession,
+  type Parts,
+  rememberMedia,
+  rememberSession,
+  takeApart,
+} from './known-sections.ts'
 import { type Line, type Section, splitSections } from './lines.ts'
 import {
   type MediaSection,
@@ -85,8 +93,6 @@ const GRAMMAR_ATTRIBUTES = new Set([
   'rtcp-rsize',
   'bundle-only',
   'ice-lite',
-  'ice-ufrag',
-  'ice-pwd',
   'end-of-candidates',
 ])
 const DIRECTIONS = new Set(['sendrecv', 'sendonly', 'recvonly', 'inactive'])
@@ -133,26 +139,69 @@ const FORMS: Readonly<Record<string, RegExp>> = {
  */
 export function parseSdp(text: string): SessionDescription {
   if (typeof text !== 'string') throw new SdpError('a session description is a string')
+  let parts: Parts | undefined
+  try {
+    parts = takeApart(text)
+    const description = parts && parseParts(parts)
+    if (description !== undefined) return description
+  } catch (error) {
+    // its line is found where all are read
+    if (!(error instanceof SdpError)) throw error
+  }
+  return parseLines(text, parts)
+}
+
+/** Puts a description together out of sections that were read before; `undefined` where one was not, or mids do not agree. Throws an `SdpError` that names no line. */
+function parseParts({ session, media }: Parts): SessionDescription | undefined {
+  const description = knownSession(session)
+  if (description === undefined) return undefined
+  checkForms(session.own, SESSION_ATTRIBUTES)
+  readOwnSession(description, session.own)
+  for (const part of media) {
+    const section = knownMedia(part)
+    if (section === undefined) return undefined
+    section.port = part.port
+    checkForms(part.own, MEDIA_ATTRIBUTES)
+    readOwnMedia(section, part.own)
+    description.media.push(section)
+  }
+  return agreesOnMids(description) ? description : undefined
+}
+
+/** Reads all lines. `parts` are remembered. */
+function parseLines(text: string, parts: Parts | undefined): SessionDescription {
   const { session, media } = splitSections(text)
   const description = readSession(session)
-  for (const section of media) description.media.push(readMedia(section))
+  if (parts !== undefined) rememberSession(parts.session, description)
+  readOwnSession(description, session)
+  media.forEach((lines, i) => {
+    const section = readMedia(lines)
+    if (parts !== undefined) rememberMedia(parts.media[i]!, section)
+    readOwnMedia(section, lines)
+    description.media.push(section)
+  })
   checkMids(description, session, media)
   return description
 }
 
+/** What the session level says, without what is a peer's own. */
 function readSession(lines: Section): SessionDescription {
   checkForms(lines, SESSION_ATTRIBUTES)
   const grammar = readGrammar(lines)
   const description = sessionDescription('0', '0')
-  description.origin = readOrigin(lines)
-  description.name = lines.lines.find((line) => line.type === 's')?.value ?? '-'
   description.groups = attributesOf(lines, 'group').map(readGroup)
   description.iceLite = grammar.icelite !== undefined
   description.extmapAllowMixed = grammar.extmapAllowMixed !== undefined
   if (grammar.direction !== undefined) description.direction = grammar.direction
-  readTransport(description, grammar, lines)
-  description.attributes = unknownAttributes(lines, SESSION_ATTRIBUTES)
+  readTransport(description, lines)
   return description
+}
+
+function readOwnSession(description: SessionDescription, lines: Section): void {
+  description.origin = readOrigin(lines)
+  description.name = lines.lines.find((line) => line.type === 's')?.value ?? '-'
+  readCredentials(description, lines)
+  description.attributes = unknownAttributes(lines, SESSION_ATTRIBUTES)
 }
 
 function readOrigin(lines: Section): Origin {
@@ -168,6 +217,7 @@ function readOrigin(lines: Section): Origin {
   }
 }
 
+/** What a media section says, without what is a peer's own. */
 function readMedia(lines: Section): MediaSection {
   const first = lines.lines[0]!
   if (!MEDIA_LINE.test(first.value)) throw malformed(first, 'not "m=<media> <port> <protocol> <formats>"')
@@ -176,8 +226,7 @@ function readMedia(lines: Section): MediaSection {
   const [kind, port, protocol, ...formats] = first.value.trim().split(' ')
   const section = mediaSection(kind!, protocol!)
   section.port = readPort(first, Number.parseInt(port!, 10))
-  section.formats = formats
-  readConnection(section, lines)
+  section.formats = Object.freeze(formats)
   if (grammar.mid !== undefined) section.mid = String(grammar.mid)
   if (grammar.direction !== undefined) section.direction = grammar.direction
   const { payloads, extensions } = readFormats(protocol!.includes('RTP') ? formats : undefined, lines)
@@ -188,21 +237,27 @@ function readMedia(lines: Section): MediaSection {
   section.rtcpReducedSize = grammar.rtcpRsize !== undefined
   section.bundleOnly = grammar.bundleOnly !== undefined
   section.endOfCandidates = grammar.endOfCandidates !== undefined
-  section.candidates = attributesOf(lines, 'candidate').map((line) => line.value)
-  readTransport(section, grammar, lines)
-  section.ssrcs = readSsrcs(attributesOf(lines, 'ssrc'))
-  section.ssrcGroups = attributesOf(lines, 'ssrc-group').map(readSsrcGroup)
-  section.msids = attributesOf(lines, 'msid').map(readMsid)
+  readTransport(section, lines)
   readRids(section, lines)
   const [sctpPort] = attributesOf(lines, 'sctp-port')
   if (sctpPort !== undefined) section.sctpPort = readPort(sctpPort, Number(attributeValue(sctpPort)))
-  else readSctpMap(section, lines)
   const [maxMessageSize] = attributesOf(lines, 'max-message-size')
   if (maxMessageSize !== undefined) section.maxMessageSize = Number(attributeValue(maxMessageSize))
+  return section
+}
+
+/** The rest of a section: all but the port of its `m=` line, and the attributes that `known-sections.ts` names. */
+function readOwnMedia(section: MediaSection, lines: Section): void {
+  readConnection(section, lines)
+  section.candidates = attributesOf(lines, 'candidate').map((line) => line.value)
+  readCredentials(section, lines)
+  section.ssrcs = readSsrcs(attributesOf(lines, 'ssrc'))
+  section.ssrcGroups = attributesOf(lines, 'ssrc-group').map(readSsrcGroup)
+  section.msids = attributesOf(lines, 'msid').map(readMsid)
+  if (section.sctpPort === undefined) readSctpMap(section, lines)
   const [sctpInit] = attributesOf(lines, 'sctp-init')
   if (sctpInit !== undefined) section.sctpInit = attributeValue(sctpInit)
   section.attributes = unknownAttributes(lines, MEDIA_ATTRIBUTES)
-  return section
 }
 
 /** `a=sctpmap`, by which descriptions gave the port before RFC 8841. It stays in `attributes`; one of something else is none. */
@@ -282,12 +337,8 @@ function checkForms({ attributes }: Section, known: ReadonlySet<string>): void {
   }
 }
 
-function readTransport(into: TransportAttributes, grammar: Grammar, lines: Section): void {
-  // the grammar turns what looks like a number into one; its text is the same again
-  if (grammar.iceUfrag !== undefined) into.iceUfrag = String(grammar.iceUfrag).trim()
-  if (grammar.icePwd !== undefined) into.icePwd = String(grammar.icePwd).trim()
+function readTransport(into: TransportAttributes, lines: Section): void {
   into.iceOptions = attributesOf(lines, 'ice-options').flatMap((line) => words(attributeValue(line)))
-  into.fingerprints = attributesOf(lines, 'fingerprint').map(readFingerprint)
   const [line] = attributesOf(lines, 'setup')
   if (line === undefined) return
   const setup = attributeValue(line)
@@ -295,15 +346,30 @@ function readTransport(into: TransportAttributes, grammar: Grammar, lines: Secti
   into.setup = setup as Setup
 }
 
+function readCredentials(into: TransportAttributes, lines: Section): void {
+  const [ufrag] = attributesOf(lines, 'ice-ufrag')
+  if (ufrag !== undefined) into.iceUfrag = attributeValue(ufrag)
+  const [pwd] = attributesOf(lines, 'ice-pwd')
+  if (pwd !== undefined) into.icePwd = attributeValue(pwd)
+  into.fingerprints = attributesOf(lines, 'fingerprint').map(readFingerprint)
+}
+
 /** RFC 9143 section 7.1 and RFC 5888: a mid names one section, and a group names sections that exist. */
-function checkMids(description: SessionDescription, session: Section, media: readonly Section[]): void {
+function agreesOnMids({ media, groups }: SessionDescription): boolean {
   const mids = new Set<string>()
-  description.media.forEach((section, i) => {
-    if (section.mid === undefined) return
-    if (mids.has(section.mid)) {
-      throw malformed(attributesOf(media[i]!, 'mid')[0]!, 'the mid of another section')
-    }
-    mids.add(section.mid)
+  for (const { mid } of media) {
+    if (mid !== undefined && mids.size === mids.add(mid).size) return false
+  }
+  return groups.every((group) => group.mids.every((mid) => mids.has(mid)))
+}
+
+function checkMids(description: SessionDescription, session: Section, media: readonly Section[]): void {
+  if (agreesOnMids(description)) return
+  const mids = new Set<string>()
+  description.media.forEach(({ mid }, i) => {
+    if (mid === undefined) return
+    if (mids.has(mid)) throw malformed(attributesOf(media[i]!, 'mid')[0]!, 'the mid of another section')
+    mids.add(mid)
   })
   for (const line of attributesOf(session, 'group')) {
     const unknown = readGroup(line).mids.find((mid) => !mids.has(mid))

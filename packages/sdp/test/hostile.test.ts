@@ -10,7 +10,7 @@ import {
   writeSdp,
 } from '../src/index.ts'
 import { CRASHERS } from './data/crashers.ts'
-import { description, forgetFormats, FIXTURES, fixture } from './support.ts'
+import { description, FIXTURES, fixture, forgetFormats, mutate } from './support.ts'
 
 /** Milliseconds for one description, with room for a busy machine. */
 const SLOW = 50
@@ -42,42 +42,6 @@ function fastest(action: () => void): number {
     best = Math.min(best, performance.now() - start)
   }
   return best
-}
-
-const JUNK = [
-  '',
-  ' ',
-  ':',
-  '/',
-  ';',
-  '=',
-  ',',
-  '~',
-  '*',
-  '\t',
-  '\u2028',
-  '\0',
-  '\r',
-  '\n',
-  '-1',
-  '99999999999999999999',
-  '__proto__',
-  'é',
-  '%d%s',
-]
-
-function mutate(random: SeededRandom, text: string): string {
-  let mutant = text
-  for (let edits = 1 + random.integer(4); edits > 0; edits--) {
-    const at = random.integer(mutant.length)
-    const length = random.chance(0.7) ? random.integer(6) : random.integer(300)
-    const other = random.integer(mutant.length)
-    const insert = random.chance(0.5)
-      ? JUNK[random.integer(JUNK.length)]!
-      : mutant.slice(other, other + random.integer(80))
-    mutant = mutant.slice(0, at) + insert + mutant.slice(at + length)
-  }
-  return mutant
 }
 
 describe('S8: hostile descriptions', () => {

@@ -1,4 +1,6 @@
+import type { SeededRandom } from '@str0m/sans-io'
 import { MAX_REMEMBERED } from '../src/formats.ts'
+import { MAX_KNOWN_SECTIONS } from '../src/known-sections.ts'
 import { parseSdp } from '../src/index.ts'
 import { readFileSync } from 'node:fs'
 
@@ -34,7 +36,46 @@ export function description(section: readonly string[] = [], session: readonly s
 export const SECTION_LINE = 9
 export const SESSION_LINE = 5
 
-/** More other formats are read than are remembered. */
+/** More other formats and sections are read than are remembered. */
 export function forgetFormats(): void {
-  for (let i = 0; i < MAX_REMEMBERED; i++) parseSdp(description([`a=fmtp:111 forgotten=${i}`]))
+  for (let i = 0; i < Math.max(MAX_REMEMBERED, MAX_KNOWN_SECTIONS); i++) {
+    parseSdp(description([`a=fmtp:111 forgotten=${i}`], [`a=ice-options:${i}`]))
+  }
+}
+
+const JUNK = [
+  '',
+  ' ',
+  ':',
+  '/',
+  ';',
+  '=',
+  ',',
+  '~',
+  '*',
+  '\t',
+  '\u2028',
+  '\0',
+  '\r',
+  '\n',
+  '-1',
+  '99999999999999999999',
+  '__proto__',
+  'é',
+  '%d%s',
+]
+
+/** Some edits of a text. */
+export function mutate(random: SeededRandom, text: string): string {
+  let mutant = text
+  for (let edits = 1 + random.integer(4); edits > 0; edits--) {
+    const at = random.integer(mutant.length)
+    const length = random.chance(0.7) ? random.integer(6) : random.integer(300)
+    const other = random.integer(mutant.length)
+    const insert = random.chance(0.5)
+      ? JUNK[random.integer(JUNK.length)]!
+      : mutant.slice(other, other + random.integer(80))
+    mutant = mutant.slice(0, at) + insert + mutant.slice(at + length)
+  }
+  return mutant
 }
