@@ -25,8 +25,9 @@ const HASHES: Readonly<Record<FingerprintAlgorithm, { hash: HashAlgorithm; lengt
   'sha-256': { hash: 'sha256', length: 32 },
 }
 
-const DIGITS = '0123456789ABCDEF'
 const COLON = 0x3a
+/** Each byte's upper-case pair of digits, with the colon before it. */
+const PAIRS = Array.from({ length: 256 }, (_, i) => `:${i.toString(16).padStart(2, '0').toUpperCase()}`)
 
 /** The fingerprint of a certificate in DER: upper-case pairs with colons between. */
 export function fingerprintOf(
@@ -36,12 +37,9 @@ export function fingerprintOf(
 ): string {
   const found = HASHES[algorithm]
   if (found === undefined) throw unsupported(algorithm)
-  const codes: number[] = []
-  for (const byte of crypto.hash(found.hash, der)) {
-    if (codes.length > 0) codes.push(COLON)
-    codes.push(DIGITS.charCodeAt(byte >> 4), DIGITS.charCodeAt(byte & 15))
-  }
-  return String.fromCharCode(...codes)
+  let text = ''
+  for (const byte of crypto.hash(found.hash, der)) text += PAIRS[byte]
+  return text.slice(1)
 }
 
 /**
