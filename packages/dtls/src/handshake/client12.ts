@@ -14,20 +14,18 @@
 
 import { assert, ByteWriter, type Instant } from '@str0m/sans-io'
 import { NO_BYTES, sameBytes } from '../bytes.ts'
-import { CIPHER_SUITES, NAMED_GROUPS } from '../cipher-suites.ts'
 import type { FlightItem } from '../flight.ts'
 import { extendedMasterSecret } from '../key-schedule.ts'
 import { keepRival, RIVAL_HELLOS_MAX, RIVAL_SESSIONS_MAX } from '../rivals.ts'
-import { OWN_SIGNATURE_SCHEME, SIGNATURE_SCHEMES } from '../signature-schemes.ts'
-import { srtpProfileId } from '../srtp-profiles.ts'
+import { OWN_SIGNATURE_SCHEME } from '../signature-schemes.ts'
 import { encodeCertificate } from '../wire/certificates.ts'
-import type { HelloExtensions } from '../wire/extensions.ts'
 import { handshakeMessage, type HandshakeMessage } from '../wire/handshake.ts'
-import { encodeClientHello, parseHelloVerifyRequest } from '../wire/hello.ts'
+import { parseHelloVerifyRequest } from '../wire/hello.ts'
 import { encodeClientKeyExchange, encodeSigned } from '../wire/key-exchange.ts'
-import { HandshakeType, POINT_FORMAT_UNCOMPRESSED, RANDOM_LENGTH } from '../wire/protocol.ts'
+import { HandshakeType, RANDOM_LENGTH } from '../wire/protocol.ts'
 import type { RecordHeader } from '../wire/record.ts'
 import { Refusal } from './authentication.ts'
+import { clientHelloBody, RANDOM_AT } from './client-hello.ts'
 import type { Handshake, HandshakeContext } from './context.ts'
 import { acceptServerFlight, collectServerFlight, type ServerParameters } from './server-flight.ts'
 import { confirmsSession, makeSession, type OpenResult, openWithAny, type PendingSession } from './session.ts'
@@ -35,9 +33,6 @@ import { confirmsSession, makeSession, type OpenResult, openWithAny, type Pendin
 /** The `message_seq` of our last ClientHello: each HelloVerifyRequest takes one. */
 const CLIENT_HELLO_SEQUENCE_MAX = 3
 
-const SUITE_IDS: readonly number[] = CIPHER_SUITES.map(({ id }) => id)
-const GROUP_IDS: readonly number[] = NAMED_GROUPS.map(({ id }) => id)
-const POINT_FORMATS = new Uint8Array([POINT_FORMAT_UNCOMPRESSED])
 /** What a handshake mostly comes to, in bytes. */
 const TRANSCRIPT_CAPACITY = 2048
 
@@ -109,18 +104,6 @@ export class ClientHandshake12 implements Handshake {
     this.#state = { name: 'established', session }
   }
 
-  #extensions(): Omit<HelloExtensions, 'types'> {
-    const profiles = this.#context.config.srtpProfiles
-    return {
-      renegotiationInfo: NO_BYTES,
-      extendedMasterSecret: true,
-      supportedGroups: GROUP_IDS,
-      ecPointFormats: POINT_FORMATS,
-      signatureAlgorithms: SIGNATURE_SCHEMES,
-      ...(profiles.length > 0 && { useSrtp: { profiles: profiles.map(srtpProfileId), mki: NO_BYTES } }),
-    }
-  }
-
   #sendHello(messageSequence: number, cookie: Uint8Array, now: Instant): void {
     const { flight, plaintext } = this.#context
     const hellos = (this.#hellos[messageSequence] ??= [])
@@ -132,13 +115,9 @@ export class ClientHandshake12 implements Handshake {
   }
 
   #makeHello(messageSequence: number, cookie: Uint8Array): SentHello {
-    const body = encodeClientHello({
-      random: this.#random,
-      cookie,
-      cipherSuites: SUITE_IDS,
-      extensions: this.#extensions(),
-    })
+    const body = clientHelloBody(this.#context.config.srtpProfiles, cookie)
     const message = handshakeMessage(HandshakeType.clientHello, messageSequence, body)
+    message.body.set(this.#random, RANDOM_AT)
     return { cookie: cookie.slice(), message, triedVersion: 0 }
   }
 
