@@ -9,7 +9,7 @@ function hex(text: string): Uint8Array {
 }
 
 /** SEQUENCE { SEQUENCE { id-ecPublicKey, prime256v1 }, BIT STRING of 65 bytes } */
-const P256_SPKI = hex('3059301306072a8648ce3d020106082a8648ce3d030107034200')
+export const P256_SPKI: Uint8Array = hex('3059301306072a8648ce3d020106082a8648ce3d030107034200')
 /** SEQUENCE { 0, SEQUENCE { id-ecPublicKey, prime256v1 }, OCTET STRING { SEQUENCE { 1, OCTET STRING of 32 bytes, … */
 const P256_PKCS8_HEAD = hex('308187020100301306072a8648ce3d020106082a8648ce3d030107046d306b0201010420')
 /** … [1] { BIT STRING of 65 bytes } } } } */

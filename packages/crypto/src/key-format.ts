@@ -1,6 +1,7 @@
 // Which keys are taken, for both providers: SubjectPublicKeyInfo (RFC 5280 section 4.1) with RSA (RFC 3279
 // section 2.3.1) and elliptic curves (RFC 5480), and PKCS #8 (RFC 5958) with a P-256 key (RFC 5915).
 import { UsageError } from '@str0m/sans-io'
+import { P256_SPKI } from './der.ts'
 import {
   DER_CONTEXT_0,
   DER_CONTEXT_1,
@@ -38,6 +39,11 @@ export type PublicKeyInfo =
 
 /** `undefined` where the bytes are no key that is taken. Points are uncompressed. */
 export function readSpki(bytes: Uint8Array): PublicKeyInfo | undefined {
+  const { length } = P256_SPKI
+  // nearly every key is of this outline
+  if (bytes.length === length + 65 && bytes[length] === 4 && equal(bytes.subarray(0, length), P256_SPKI)) {
+    return { type: 'ec', curve: 'p256', point: bytes.subarray(length) }
+  }
   const outer = new DerReader(bytes)
   const spki = outer.sequence()
   const algorithm = spki.sequence()
@@ -108,5 +114,7 @@ function isOdd(bytes: Uint8Array): boolean {
 }
 
 function equal(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i])
+  if (a.length !== b.length) return false
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  return true
 }

@@ -83,8 +83,14 @@ export interface NodeCrypto {
     input: { key: Uint8Array; format: 'der'; type: 'spki' } | { key: NodeJwk; format: 'jwk' } | NodeKeyObject,
   ): NodeKeyObject
   diffieHellman(options: { privateKey: NodeKeyObject; publicKey: NodeKeyObject }): Uint8Array
-  sign(algorithm: string, data: Uint8Array, key: NodeKeyInput): Uint8Array
-  verify(algorithm: string, data: Uint8Array, key: NodeKeyInput, signature: Uint8Array): boolean
+  /** An ECDSA signature is DER where the key is given alone. */
+  sign(algorithm: string, data: Uint8Array, key: NodeKeyInput | NodeKeyObject): Uint8Array
+  verify(
+    algorithm: string,
+    data: Uint8Array,
+    key: NodeKeyInput | NodeKeyObject,
+    signature: Uint8Array,
+  ): boolean
 }
 
 declare const process: { getBuiltinModule?: (name: string) => unknown } | undefined

@@ -181,10 +181,9 @@ class NativeCrypto implements CryptoProvider {
     point[0] = 4
     point.set(fromJwk(publicKey.x), 1)
     point.set(fromJwk(publicKey.y), 33)
-    const signer = { key: privateKey, dsaEncoding: 'der' } as const
     return {
       publicKey: p256Spki(point),
-      sign: (data) => plain(node.sign('sha256', data, signer)),
+      sign: (data) => plain(node.sign('sha256', data, privateKey)),
       exportPkcs8: () =>
         p256Pkcs8(readP256Pkcs8(plain(privateKey.export({ format: 'der', type: 'pkcs8' }))).scalar, point),
     }
@@ -273,9 +272,9 @@ class NativeVerifyingKey implements VerifyingKey {
   }
 
   verify(algorithm: SignatureAlgorithm, data: Uint8Array, signature: Uint8Array): boolean {
-    const hash = algorithm.slice(algorithm.lastIndexOf('-') + 1)
     const input = this.#input(algorithm)
     if (input === undefined) return false
+    const hash = algorithm.slice(algorithm.lastIndexOf('-') + 1)
     // RFC 8017 sections 8.1.2 and 8.2.2, step 1: OpenSSL takes one without its leading zeros too
     if (this.type === 'rsa' && signature.length !== this.#modulusLength) return false
     try {
@@ -285,12 +284,10 @@ class NativeVerifyingKey implements VerifyingKey {
     }
   }
 
-  #input(algorithm: SignatureAlgorithm): NodeKeyInput | undefined {
-    const { constants } = this.#node
-    if (algorithm.startsWith('ecdsa')) {
-      return this.type === 'ec' ? { key: this.#key, dsaEncoding: 'der' } : undefined
-    }
+  #input(algorithm: SignatureAlgorithm): NodeKeyInput | NodeKeyObject | undefined {
+    if (algorithm.startsWith('ecdsa')) return this.type === 'ec' ? this.#key : undefined
     if (this.type !== 'rsa') return undefined
+    const { constants } = this.#node
     if (algorithm.startsWith('rsa-pkcs1')) return { key: this.#key, padding: constants.RSA_PKCS1_PADDING }
     // RFC 8446 section 4.2.3: the salt is as long as the digest (RSA_PSS_SALTLEN_DIGEST is -1)
     return { key: this.#key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: -1 }

@@ -1,4 +1,6 @@
 import type { SigningKey } from '@str0m/crypto'
+import { assert } from '@str0m/sans-io'
+import { DerTag, readDer } from './wire/der.ts'
 import { encodeSignedCertificate, encodeTbsCertificate, type Validity } from './wire/x509.ts'
 
 const DAY = 86_400_000
@@ -13,6 +15,21 @@ export function validityAround(unixTime: number | undefined): Validity {
   return unixTime === undefined ? ALWAYS : { notBefore: unixTime - BEFORE, notAfter: unixTime + AFTER }
 }
 
+/** Octets of every serial number: the first of them is from 0x40 to 0x7f. */
+export const SERIAL_NUMBER_LENGTH = 16
+/** Octets of the SubjectPublicKeyInfo of a key on P-256, RFC 5480 section 2. */
+const PUBLIC_KEY_LENGTH = 91
+
+/** A TBSCertificate for one name and validity that lacks its serial number and key. Nothing in it is secret. */
+interface CertificateTemplate extends Validity {
+  readonly commonName: string
+  readonly tbs: Uint8Array
+  readonly serialNumberAt: number
+}
+
+/** What was asked for last: an application's certificates are alike but for what the template lacks. */
+let last: CertificateTemplate | undefined
+
 /** DER of a self-signed X.509 certificate, version 3, ecdsa-with-SHA256 (RFC 5280 section 4.1). */
 export function buildCertificate(
   key: SigningKey,
@@ -20,11 +37,26 @@ export function buildCertificate(
   serialNumber: Uint8Array,
   validity: Validity,
 ): Uint8Array {
+  const { notBefore, notAfter } = validity
+  if (last?.commonName !== commonName || last.notBefore !== notBefore || last.notAfter !== notAfter) {
+    last = makeTemplate(commonName, validity)
+  }
+  const tbs = last.tbs.slice()
+  tbs.set(serialNumber, last.serialNumberAt)
+  tbs.set(key.publicKey, tbs.length - PUBLIC_KEY_LENGTH)
+  return encodeSignedCertificate(tbs, key.sign(tbs))
+}
+
+function makeTemplate(commonName: string, validity: Validity): CertificateTemplate {
   const tbs = encodeTbsCertificate({
-    serialNumber,
+    serialNumber: new Uint8Array(SERIAL_NUMBER_LENGTH),
     commonName,
     validity,
-    subjectPublicKeyInfo: key.publicKey,
+    subjectPublicKeyInfo: new Uint8Array(PUBLIC_KEY_LENGTH),
   })
-  return encodeSignedCertificate(tbs, key.sign(tbs))
+  const sequence = readDer(tbs, 0, tbs.length, DerTag.sequence)
+  const version = sequence && readDer(tbs, sequence.contents, tbs.length, DerTag.context0)
+  const serialNumber = version && readDer(tbs, version.end, tbs.length, DerTag.integer)
+  assert(serialNumber !== undefined, 'a TBSCertificate begins with version and serial number')
+  return { commonName, ...validity, tbs, serialNumberAt: serialNumber.contents }
 }

@@ -1,7 +1,7 @@
 import { type CryptoProvider, defaultCrypto, type SigningKey } from '@str0m/crypto'
 import { plainBytes, UsageError, type WallClock } from '@str0m/sans-io'
 import { sameBytes } from './bytes.ts'
-import { buildCertificate, validityAround } from './certificate-builder.ts'
+import { buildCertificate, SERIAL_NUMBER_LENGTH, validityAround } from './certificate-builder.ts'
 import { type FingerprintAlgorithm, fingerprintOf } from './fingerprint.ts'
 import { decodePem } from './pem.ts'
 import { subjectPublicKeyInfo } from './wire/x509.ts'
@@ -20,8 +20,6 @@ export interface ImportCertificateOptions {
   /** Default: `defaultCrypto()`. */
   readonly crypto?: CryptoProvider
 }
-
-const SERIAL_NUMBER_LENGTH = 16
 
 /** A certificate and its private key on P-256: who we are in a handshake. May serve any number of machines. */
 export class DtlsCertificate {

@@ -16,7 +16,6 @@ import {
   type TransmitOutput,
   UsageError,
 } from '@str0m/sans-io'
-import type { CryptoProvider } from '@str0m/crypto'
 import { EarlyRecords } from './early-records.ts'
 import type { ClosedEvent, DtlsEvent } from './events.ts'
 import { Flight } from './flight.ts'
@@ -54,7 +53,6 @@ const PLAINTEXT_LENGTH_MAX = 1 << 14
  */
 export class Dtls implements Machine<DtlsEvent> {
   readonly role: 'client' | 'server'
-  readonly #crypto: CryptoProvider
   readonly #mtu: number
   readonly #handshakeTimeout: number
   readonly #counters = new Counters()
@@ -79,7 +77,6 @@ export class Dtls implements Machine<DtlsEvent> {
   constructor(options: DtlsOptions) {
     const { config, mtu, retransmission, handshakeTimeout } = resolveOptions(options)
     this.role = options.role
-    this.#crypto = config.crypto
     this.#mtu = mtu
     this.#handshakeTimeout = handshakeTimeout
     this.#flight = new Flight(mtu, retransmission, (datagram) => this.#transmit(datagram))
@@ -193,7 +190,7 @@ export class Dtls implements Machine<DtlsEvent> {
    */
   exportKeyingMaterial(label: string, context: Uint8Array | undefined, length: number): Uint8Array {
     if (this.#session === undefined) throw notConnected('export keys')
-    return exportKeyingMaterial(this.#crypto, this.#session.master, label, context, length)
+    return exportKeyingMaterial(this.#session.master, label, context, length)
   }
 
   /** Ends the connection, with a close_notify where there are keys for it. Nothing, where it has ended. */
@@ -366,7 +363,7 @@ export class Dtls implements Machine<DtlsEvent> {
         type: 'connected',
         cipherSuite: master.suite.name,
         ...(peerCertificate && { peerCertificate }),
-        ...(srtpProfile && { srtp: srtpKeys(this.#crypto, master, srtpProfile, this.role) }),
+        ...(srtpProfile && { srtp: srtpKeys(master, srtpProfile, this.role) }),
       },
     })
     this.#handleEarly()

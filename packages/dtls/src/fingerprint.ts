@@ -25,8 +25,10 @@ const HASHES: Readonly<Record<FingerprintAlgorithm, { hash: HashAlgorithm; lengt
   'sha-256': { hash: 'sha256', length: 32 },
 }
 
-const DIGITS = '0123456789ABCDEF'
+const STRONGEST_FIRST: readonly FingerprintAlgorithm[] = ['sha-512', 'sha-384', 'sha-256']
 const COLON = 0x3a
+/** Each byte's upper-case pair of digits, with the colon before it. */
+const PAIRS = Array.from({ length: 256 }, (_, i) => `:${i.toString(16).padStart(2, '0').toUpperCase()}`)
 
 /** The fingerprint of a certificate in DER: upper-case pairs with colons between. */
 export function fingerprintOf(
@@ -36,12 +38,9 @@ export function fingerprintOf(
 ): string {
   const found = HASHES[algorithm]
   if (found === undefined) throw unsupported(algorithm)
-  const codes: number[] = []
-  for (const byte of crypto.hash(found.hash, der)) {
-    if (codes.length > 0) codes.push(COLON)
-    codes.push(DIGITS.charCodeAt(byte >> 4), DIGITS.charCodeAt(byte & 15))
-  }
-  return String.fromCharCode(...codes)
+  let text = ''
+  for (const byte of crypto.hash(found.hash, der)) text += PAIRS[byte]
+  return text.slice(1)
 }
 
 /**
@@ -49,14 +48,13 @@ export function fingerprintOf(
  * Throws a `UsageError`: `invalid-fingerprint`, or `unsupported-fingerprint` where none is of a function that we accept.
  */
 export function parseFingerprints(fingerprints: readonly Fingerprint[]): readonly ParsedFingerprint[] {
-  for (const [algorithm, { hash, length }] of Object.entries(HASHES)) {
-    const ofAlgorithm = fingerprints.filter(
-      (fingerprint) => fingerprint.algorithm.toLowerCase() === algorithm,
-    )
-    if (ofAlgorithm.length > 0)
-      return ofAlgorithm.map(({ value }) => ({ hash, digest: parse(value, length) }))
-  }
-  throw unsupported(fingerprints.map((fingerprint) => fingerprint.algorithm).join(', '))
+  const algorithms = fingerprints.map(({ algorithm }) => algorithm.toLowerCase())
+  const strongest = STRONGEST_FIRST.find((algorithm) => algorithms.includes(algorithm))
+  if (strongest === undefined) throw unsupported(fingerprints.map(({ algorithm }) => algorithm).join(', '))
+  const { hash, length } = HASHES[strongest]
+  return fingerprints
+    .filter((_, i) => algorithms[i] === strongest)
+    .map(({ value }) => ({ hash, digest: parse(value, length) }))
 }
 
 /** Whether the certificate has one of the fingerprints. */

@@ -1,4 +1,4 @@
-import { concatBytes, type Instant, NEVER } from '@str0m/sans-io'
+import { datagramBytes, type Instant, NEVER } from '@str0m/sans-io'
 import type { WriteEpoch } from './record-protection.ts'
 import { keepRival } from './rivals.ts'
 import { HANDSHAKE_HEADER_LENGTH, handshakeFragment, type HandshakeMessage } from './wire/handshake.ts'
@@ -124,30 +124,24 @@ export class Flight {
   }
 
   #transmit(items: readonly FlightItem[]): void {
-    for (const datagram of packFlight(items, this.#mtu)) this.#output(datagram)
+    packFlight(items, this.#mtu, this.#output)
   }
 }
 
 /** Packs a flight into as few datagrams of `mtu` bytes as the order allows, fragmenting what does not fit. */
-function packFlight(items: readonly FlightItem[], mtu: number): Uint8Array[] {
-  const datagrams: Uint8Array[] = []
-  let records: Uint8Array[] = []
-  let room = mtu
+function packFlight(items: readonly FlightItem[], mtu: number, output: (datagram: Uint8Array) => void): void {
+  let datagram = datagramBytes(mtu)
+  let at = 0
   const flush = (): void => {
-    if (records.length > 0) datagrams.push(concatBytes(records))
-    records = []
-    room = mtu
-  }
-  const push = (epoch: WriteEpoch, type: number, plaintext: Uint8Array): void => {
-    const record = new Uint8Array(epoch.overhead + plaintext.length)
-    epoch.seal(type, DTLS_1_2, plaintext, record, 0)
-    records.push(record)
-    room -= record.length
+    output(datagram.subarray(0, at))
+    datagram = datagramBytes(mtu)
+    at = 0
   }
   for (const { epoch, message } of items) {
     if (message === 'change-cipher-spec') {
-      if (room < epoch.overhead + 1) flush()
-      push(epoch, ContentType.changeCipherSpec, CHANGE_CIPHER_SPEC)
+      if (mtu - at < epoch.overhead + 1) flush()
+      epoch.seal(ContentType.changeCipherSpec, DTLS_1_2, CHANGE_CIPHER_SPEC, datagram, at)
+      at += epoch.overhead + 1
       continue
     }
     const headers = epoch.overhead + HANDSHAKE_HEADER_LENGTH
@@ -155,12 +149,12 @@ function packFlight(items: readonly FlightItem[], mtu: number): Uint8Array[] {
     let offset = 0
     do {
       const left = length - offset
-      if (room - headers < Math.min(left, FRAGMENT_LENGTH_MIN)) flush()
-      const size = Math.min(left, room - headers)
-      push(epoch, ContentType.handshake, handshakeFragment(message, offset, size))
+      if (mtu - at - headers < Math.min(left, FRAGMENT_LENGTH_MIN)) flush()
+      const size = Math.min(left, mtu - at - headers)
+      epoch.seal(ContentType.handshake, DTLS_1_2, handshakeFragment(message, offset, size), datagram, at)
+      at += headers + size
       offset += size
     } while (offset < length)
   }
-  flush()
-  return datagrams
+  if (at > 0) output(datagram.subarray(0, at))
 }

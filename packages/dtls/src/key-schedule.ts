@@ -1,52 +1,61 @@
-import type { CryptoProvider } from '@str0m/crypto'
+import type { CryptoProvider, Hmac } from '@str0m/crypto'
 import { concatBytes, encodeUtf8 } from '@str0m/sans-io'
 import type { CipherSuite } from './cipher-suites.ts'
-
-type PrfHash = CipherSuite['hash']
 
 const MASTER_SECRET_LENGTH = 48
 /** Bytes of `verify_data`, RFC 5246 section 7.4.9. */
 const VERIFY_DATA_LENGTH = 12
 
-/** The PRF of RFC 5246 section 5: `length` bytes. */
-function prf(
-  crypto: CryptoProvider,
-  hash: PrfHash,
-  secret: Uint8Array,
-  label: string,
-  seed: Uint8Array,
-  length: number,
-): Uint8Array {
-  const hmac = crypto.hmac(hash, secret)
-  const labelAndSeed = concatBytes([encodeUtf8(label), seed])
+const EXTENDED_MASTER_SECRET = encodeUtf8('extended master secret')
+const KEY_EXPANSION = encodeUtf8('key expansion')
+const FINISHED = { client: encodeUtf8('client finished'), server: encodeUtf8('server finished') } as const
+
+/** The PRF of RFC 5246 section 5 under the secret that is the HMAC's key: `length` bytes. */
+function prf(hmac: Hmac, labelAndSeed: Uint8Array, length: number): Uint8Array {
   const out = new Uint8Array(length)
   let a = hmac.sign(labelAndSeed)
   for (let at = 0; ;) {
     const block = hmac.sign(a, labelAndSeed)
-    out.set(block.subarray(0, Math.min(hmac.length, length - at)), at)
-    at += hmac.length
+    const left = length - at
+    out.set(block.length > left ? block.subarray(0, left) : block, at)
+    at += block.length
     if (at >= length) return out
     a = hmac.sign(a)
   }
 }
 
-/** What a finished key exchange comes to: the secrets of a connection. */
-export interface MasterSecret {
+/** What a finished key exchange comes to: the secret of a connection, and what goes with it. */
+export class MasterSecret {
   readonly suite: CipherSuite
-  readonly secret: Uint8Array
   readonly clientRandom: Uint8Array
   readonly serverRandom: Uint8Array
+  /** Under the master secret, which is not kept beside it. */
+  readonly #hmac: Hmac
+
+  constructor(suite: CipherSuite, clientRandom: Uint8Array, serverRandom: Uint8Array, hmac: Hmac) {
+    this.suite = suite
+    this.clientRandom = clientRandom
+    this.serverRandom = serverRandom
+    this.#hmac = hmac
+  }
+
+  /** The PRF under this secret, RFC 5246 section 5: `length` bytes. */
+  prf(labelAndSeed: Uint8Array, length: number): Uint8Array {
+    return prf(this.#hmac, labelAndSeed, length)
+  }
 }
 
 /** The extended master secret, RFC 7627 section 4, over the handshake up to the ClientKeyExchange. */
 export function extendedMasterSecret(
   crypto: CryptoProvider,
-  hash: PrfHash,
+  suite: CipherSuite,
+  randoms: { readonly client: Uint8Array; readonly server: Uint8Array },
   preMasterSecret: Uint8Array,
   transcript: Uint8Array,
-): Uint8Array {
-  const sessionHash = crypto.hash(hash, transcript)
-  return prf(crypto, hash, preMasterSecret, 'extended master secret', sessionHash, MASTER_SECRET_LENGTH)
+): MasterSecret {
+  const labelAndSeed = concatBytes([EXTENDED_MASTER_SECRET, crypto.hash(suite.hash, transcript)])
+  const secret = prf(crypto.hmac(suite.hash, preMasterSecret), labelAndSeed, MASTER_SECRET_LENGTH)
+  return new MasterSecret(suite, randoms.client, randoms.server, crypto.hmac(suite.hash, secret))
 }
 
 /** One direction's share of the key block. */
@@ -56,13 +65,13 @@ export interface TrafficKeys {
 }
 
 /** The key block, RFC 5246 section 6.3. AEADs have no MAC keys. */
-export function trafficKeys(
-  crypto: CryptoProvider,
-  master: MasterSecret,
-): { readonly client: TrafficKeys; readonly server: TrafficKeys } {
-  const { hash, keyLength, ivLength } = master.suite
-  const seed = concatBytes([master.serverRandom, master.clientRandom])
-  const block = prf(crypto, hash, master.secret, 'key expansion', seed, 2 * (keyLength + ivLength))
+export function trafficKeys(master: MasterSecret): {
+  readonly client: TrafficKeys
+  readonly server: TrafficKeys
+} {
+  const { keyLength, ivLength } = master.suite
+  const labelAndSeed = concatBytes([KEY_EXPANSION, master.serverRandom, master.clientRandom])
+  const block = master.prf(labelAndSeed, 2 * (keyLength + ivLength))
   const ivAt = 2 * keyLength
   return {
     client: { key: block.subarray(0, keyLength), iv: block.subarray(ivAt, ivAt + ivLength) },
@@ -77,21 +86,19 @@ export function verifyData(
   sender: 'client' | 'server',
   transcript: Uint8Array,
 ): Uint8Array {
-  const { hash } = master.suite
-  const seed = crypto.hash(hash, transcript)
-  return prf(crypto, hash, master.secret, `${sender} finished`, seed, VERIFY_DATA_LENGTH)
+  const labelAndSeed = concatBytes([FINISHED[sender], crypto.hash(master.suite.hash, transcript)])
+  return master.prf(labelAndSeed, VERIFY_DATA_LENGTH)
 }
 
 /** Keying material, RFC 5705 section 4. A context that is empty is not the same as none. */
 export function exportKeyingMaterial(
-  crypto: CryptoProvider,
   master: MasterSecret,
   label: string,
   context: Uint8Array | undefined,
   length: number,
 ): Uint8Array {
-  const parts = [master.clientRandom, master.serverRandom]
+  const parts = [encodeUtf8(label), master.clientRandom, master.serverRandom]
   if (context !== undefined)
     parts.push(new Uint8Array([context.length >>> 8, context.length & 0xff]), context)
-  return prf(crypto, master.suite.hash, master.secret, label, concatBytes(parts), length)
+  return master.prf(concatBytes(parts), length)
 }

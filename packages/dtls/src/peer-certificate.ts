@@ -10,11 +10,11 @@ export class PeerCertificate {
   readonly #crypto: CryptoProvider
 
   /** Not to be called: a machine's `connected` event carries one. */
-  constructor(crypto: CryptoProvider, chain: readonly [Uint8Array, ...Uint8Array[]]) {
+  constructor(crypto: CryptoProvider, der: Uint8Array, issuers: readonly Uint8Array[]) {
     this.#crypto = crypto
     // views of a whole flight would keep it in memory
-    this.der = chain[0].slice()
-    this.issuers = chain.slice(1).map((certificate) => certificate.slice())
+    this.der = der.slice()
+    this.issuers = issuers.map((certificate) => certificate.slice())
   }
 
   /** As in `a=fingerprint`: `AB:CD:…`. Throws a `UsageError` (`unsupported-fingerprint`). */

@@ -133,7 +133,10 @@ export class HandshakeReassembly {
   }
 }
 
-/** Lays a fragment over what is there. Whether any byte is new or other than it was. */
+/**
+ * Lays a fragment over what is there. Whether any byte is new or other than it was. Where the fragment is a whole message, what is there then is a
+ * view of it.
+ */
 function insert(assembly: Assembly, { offset, body }: HandshakeFragment): boolean {
   if (body.length === 0) return false
   const end = offset + body.length
@@ -147,6 +150,11 @@ function insert(assembly: Assembly, { offset, body }: HandshakeFragment): boolea
   if (touched.length === 1 && only!.offset <= offset && only!.offset + only!.bytes.length >= end) {
     const at = offset - only!.offset
     if (sameBytes(only!.bytes.subarray(at, at + body.length), body)) return false
+  }
+  if (body.length === assembly.length) {
+    // it is the whole message, of which the caller takes a copy
+    assembly.runs = [{ offset, bytes: body }]
+    return true
   }
   const tail = touched.at(-1)
   const from = only === undefined ? offset : Math.min(offset, only.offset)

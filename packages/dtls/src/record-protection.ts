@@ -27,13 +27,14 @@ class Protection {
   readonly explicitLength: 0 | 8
   readonly nonce: Uint8Array = new Uint8Array(NONCE_LENGTH)
   readonly aad: Uint8Array = new Uint8Array(AAD_LENGTH)
+  /** Where nonces have no explicit part. */
   readonly #iv: Uint8Array
 
   constructor(crypto: CryptoProvider, suite: CipherSuite, keys: TrafficKeys) {
     this.aead = crypto.aead(suite.aead, keys.key)
     this.explicitLength = suite.ivLength === 4 ? EXPLICIT_NONCE_LENGTH : 0
-    this.#iv = keys.iv.slice()
-    this.nonce.set(this.#iv)
+    this.nonce.set(keys.iv)
+    this.#iv = this.explicitLength > 0 ? this.nonce : keys.iv.slice()
   }
 
   /** Fills `aad`, and `nonce` as the sender of the record does. */

@@ -1,4 +1,3 @@
-import type { CryptoProvider } from '@str0m/crypto'
 import { exportKeyingMaterial, type MasterSecret } from './key-schedule.ts'
 
 /** An SRTP protection profile, RFC 5764 section 4.1.2 and RFC 7714 section 14.2, without the `SRTP_` in front. */
@@ -41,15 +40,10 @@ export function srtpProfileId(profile: SrtpProfile): number {
 }
 
 /** The keys of a connection, RFC 5764 section 4.2. */
-export function srtpKeys(
-  crypto: CryptoProvider,
-  master: MasterSecret,
-  profile: SrtpProfile,
-  role: 'client' | 'server',
-): SrtpKeys {
+export function srtpKeys(master: MasterSecret, profile: SrtpProfile, role: 'client' | 'server'): SrtpKeys {
   const { keyLength, saltLength } = PROFILES[profile]
   const length = 2 * (keyLength + saltLength)
-  const material = exportKeyingMaterial(crypto, master, 'EXTRACTOR-dtls_srtp', undefined, length)
+  const material = exportKeyingMaterial(master, 'EXTRACTOR-dtls_srtp', undefined, length)
   const saltAt = 2 * keyLength
   const clientKey = material.slice(0, keyLength)
   const serverKey = material.slice(keyLength, saltAt)

@@ -8,8 +8,10 @@ import { cryptoProvider, X509Certificate, X509CertificateGenerator, type PublicK
 import { nativeCrypto, portableCrypto } from '@str0m/crypto'
 import { DtlsCertificate } from '@str0m/dtls'
 import { SeededRandom } from '@str0m/sans-io'
+import * as fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { subjectPublicKeyInfo } from '../src/wire/x509.ts'
+import { buildCertificate, validityAround } from '../src/certificate-builder.ts'
+import { encodeSignedCertificate, encodeTbsCertificate, subjectPublicKeyInfo } from '../src/wire/x509.ts'
 import { opensslVersion } from './driver.ts'
 import { CLIENT_CERTIFICATE, seededCrypto } from './support.ts'
 
@@ -24,6 +26,31 @@ function spkiOf(key: PublicKey): Uint8Array {
 }
 
 const DAY = 86_400_000
+
+describe('a certificate made of a template', () => {
+  it('is the one that is put together part by part, whatever was made before it', () => {
+    const crypto = seededCrypto(11)
+    const keys = [crypto.generateSigningKey(), crypto.generateSigningKey()]
+    const certificate = fc.record({
+      key: fc.constantFrom(...keys),
+      commonName: fc.constantFrom('WebRTC', 'a', 'é'.repeat(64), '名'.repeat(60)),
+      serialNumber: fc.uint8Array({ minLength: 16, maxLength: 16 }),
+      unixTime: fc.constantFrom(undefined, 0, 1e12, 1e12 + 999, 1e12 + 1000, Date.UTC(2049, 11, 20)),
+    })
+    fc.assert(
+      fc.property(fc.array(certificate, { maxLength: 8 }), (certificates) => {
+        for (const { key, commonName, serialNumber, unixTime } of certificates) {
+          const validity = validityAround(unixTime)
+          const subjectPublicKeyInfo = key.publicKey
+          const tbs = encodeTbsCertificate({ serialNumber, commonName, validity, subjectPublicKeyInfo })
+          const expected = encodeSignedCertificate(tbs, key.sign(tbs))
+          expect(buildCertificate(key, commonName, serialNumber, validity)).toEqual(expected)
+        }
+      }),
+      { numRuns: 30 },
+    )
+  })
+})
 
 describe('a certificate that was generated, as @peculiar/x509 reads it', () => {
   it('is its own issuer, signed by its key, for always', async () => {

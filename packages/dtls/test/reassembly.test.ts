@@ -14,7 +14,10 @@ import { drain, makeClient, makeServer } from './support.ts'
 
 describe('S2: fragments that declare much and never come', () => {
   it('a hundred of them: the heap grows by less than 64 KiB', async () => {
-    const growth = await runAlone<Record<string, number>>(new URL('alone/fragments.ts', import.meta.url))
+    // a collector with threads of its own is not done when it returns, and what it counts then is pages
+    const growth = await runAlone<Record<string, number>>(new URL('alone/fragments.ts', import.meta.url), [
+      '--single-threaded-gc',
+    ])
     expect(Object.keys(growth).length).toBe(4)
     expect(Object.entries(growth).filter(([, bytes]) => !(bytes < 65_536))).toEqual([])
   })

@@ -3,7 +3,7 @@
 
 import type { CryptoProvider } from '@str0m/crypto'
 import type { Dtls, DtlsCertificate } from '@str0m/dtls'
-import { concatBytes, ByteReader } from '@str0m/sans-io'
+import { concatBytes, ByteReader, ByteWriter } from '@str0m/sans-io'
 import { NO_BYTES } from '../src/bytes.ts'
 import { CIPHER_SUITES, NAMED_GROUPS } from '../src/cipher-suites.ts'
 import { makeSession, type PendingSession } from '../src/handshake/session.ts'
@@ -124,12 +124,8 @@ export class ScriptedClient {
     append(HandshakeType.clientKeyExchange, encodeClientKeyExchange(keyExchange.publicKey))
     const transcript = (): Uint8Array => joined([hello, ...flight, ...messages])
     const preMasterSecret = keyExchange.deriveSecret(share.publicKey)!
-    const master = {
-      suite,
-      secret: extendedMasterSecret(crypto, suite.hash, preMasterSecret, transcript()),
-      clientRandom: hello.body.subarray(2, 34),
-      serverRandom: serverHello.random,
-    }
+    const randoms = { client: hello.body.subarray(2, 34), server: serverHello.random }
+    const master = extendedMasterSecret(crypto, suite, randoms, preMasterSecret, transcript())
     if (requested && proof !== 'omit') {
       const signed = encodeSigned(NO_BYTES, OWN_SIGNATURE_SCHEME, proof(transcript()))
       append(HandshakeType.certificateVerify, signed)
@@ -139,7 +135,7 @@ export class ScriptedClient {
       master,
       peerCertificate: undefined,
       srtpProfile: undefined,
-      transcript: transcript(),
+      transcript: new ByteWriter().bytes(transcript()),
       finishedSequences: { client: 1 + messages.length, server: flight.length },
     })
     for (const { bytes } of messages) this.send(plaintext, ContentType.handshake, bytes)
@@ -194,13 +190,14 @@ export function scriptedServer(client: Dtls, script: ServerScript): Drained {
   if (messages.length === 0) return answer
   const share = parseClientKeyExchange(messages[1]!.body)!
   const upToShare = joined([hello!, ...flight, ...messages.slice(0, 2)])
-  const secret = extendedMasterSecret(crypto, suite.hash, keyExchange.deriveSecret(share)!, upToShare)
+  const randoms = { client: clientRandom, server: serverRandom }
+  const preMasterSecret = keyExchange.deriveSecret(share)!
   const session = makeSession(crypto, {
     role: 'server',
-    master: { suite, secret, clientRandom, serverRandom },
+    master: extendedMasterSecret(crypto, suite, randoms, preMasterSecret, upToShare),
     peerCertificate: undefined,
     srtpProfile: undefined,
-    transcript: joined([hello!, ...flight, ...messages]),
+    transcript: new ByteWriter().bytes(joined([hello!, ...flight, ...messages])),
     finishedSequences: { client: 1 + messages.length, server: flight.length },
   })
   const { type, bytes } = (script.instead ?? genuine)(session.finished.bytes)

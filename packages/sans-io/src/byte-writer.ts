@@ -93,6 +93,11 @@ export class ByteWriter {
     writeU32(this.#bytes, at, value)
   }
 
+  /** What was written so far: a view of the writer's own buffer. More may follow, which the view does not show. */
+  get written(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length)
+  }
+
   /** What was written: a view of the writer's own buffer. The writer is not to be used after. */
   finish(): Uint8Array {
     return this.#bytes.subarray(0, this.#length)

@@ -91,6 +91,14 @@ describe('bytes', () => {
     expect(reader.view(-1)).toHaveLength(0)
   })
 
+  it('shows what was written so far, and goes on', () => {
+    const writer = new ByteWriter(2).u16(0x0102)
+    const before = writer.written
+    expect(writer.u16(0x0304).written).toEqual(new Uint8Array([1, 2, 3, 4]))
+    expect(before).toEqual(new Uint8Array([1, 2]))
+    expect(writer.finish()).toEqual(new Uint8Array([1, 2, 3, 4]))
+  })
+
   it('are overwritten where they were', () => {
     const writer = new ByteWriter(2).u16(0).u24(0).u32(0)
     writer.setU16(0, 0x0102)

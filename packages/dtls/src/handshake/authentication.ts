@@ -25,14 +25,14 @@ export interface ClaimedCertificate {
 export function claimCertificate(config: HandshakeConfig, body: Uint8Array): ClaimedCertificate | Refusal {
   const chain = parseCertificate(body)
   if (chain === undefined) return new Refusal('malformed-handshake')
-  const [der, ...issuers] = chain
+  const der = chain[0]
   if (der === undefined) return new Refusal('bad-certificate')
   if (config.fingerprints && !matchesFingerprint(config.crypto, der, config.fingerprints)) {
     return new Refusal('fingerprint-mismatch')
   }
   const key = importCertificateKey(config.crypto, der)
   if (key === undefined) return new Refusal('bad-certificate')
-  return { certificate: new PeerCertificate(config.crypto, [der, ...issuers]), key }
+  return { certificate: new PeerCertificate(config.crypto, der, chain.slice(1)), key }
 }
 
 function importCertificateKey(crypto: CryptoProvider, der: Uint8Array): VerifyingKey | undefined {

@@ -12,28 +12,29 @@
 // forged one may be taken; then a genuine one that comes later is answered too, and the Finished, which
 // nobody can forge, decides between the sessions.
 
-import { assert, concatBytes, type Instant } from '@str0m/sans-io'
+import { assert, ByteWriter, type Instant } from '@str0m/sans-io'
 import { NO_BYTES, sameBytes } from '../bytes.ts'
-import { CIPHER_SUITES, NAMED_GROUPS } from '../cipher-suites.ts'
 import type { FlightItem } from '../flight.ts'
-import { extendedMasterSecret, type MasterSecret } from '../key-schedule.ts'
+import { extendedMasterSecret } from '../key-schedule.ts'
 import { keepRival, RIVAL_HELLOS_MAX, RIVAL_SESSIONS_MAX } from '../rivals.ts'
-import { OWN_SIGNATURE_SCHEME, SIGNATURE_SCHEMES } from '../signature-schemes.ts'
-import { srtpProfileId } from '../srtp-profiles.ts'
+import { OWN_SIGNATURE_SCHEME } from '../signature-schemes.ts'
 import { encodeCertificate } from '../wire/certificates.ts'
-import type { HelloExtensions } from '../wire/extensions.ts'
 import { handshakeMessage, type HandshakeMessage } from '../wire/handshake.ts'
-import { encodeClientHello, parseHelloVerifyRequest } from '../wire/hello.ts'
+import { parseHelloVerifyRequest } from '../wire/hello.ts'
 import { encodeClientKeyExchange, encodeSigned } from '../wire/key-exchange.ts'
-import { HandshakeType, POINT_FORMAT_UNCOMPRESSED, RANDOM_LENGTH } from '../wire/protocol.ts'
+import { HandshakeType, RANDOM_LENGTH } from '../wire/protocol.ts'
 import type { RecordHeader } from '../wire/record.ts'
 import { Refusal } from './authentication.ts'
+import { clientHelloBody, RANDOM_AT } from './client-hello.ts'
 import type { Handshake, HandshakeContext } from './context.ts'
 import { acceptServerFlight, collectServerFlight, type ServerParameters } from './server-flight.ts'
 import { confirmsSession, makeSession, type OpenResult, openWithAny, type PendingSession } from './session.ts'
 
 /** The `message_seq` of our last ClientHello: each HelloVerifyRequest takes one. */
 const CLIENT_HELLO_SEQUENCE_MAX = 3
+
+/** What a handshake mostly comes to, in bytes. */
+const TRANSCRIPT_CAPACITY = 2048
 
 type ClientState =
   | { readonly name: 'start' }
@@ -103,18 +104,6 @@ export class ClientHandshake12 implements Handshake {
     this.#state = { name: 'established', session }
   }
 
-  #extensions(): Omit<HelloExtensions, 'types'> {
-    const profiles = this.#context.config.srtpProfiles
-    return {
-      renegotiationInfo: NO_BYTES,
-      extendedMasterSecret: true,
-      supportedGroups: NAMED_GROUPS.map(({ id }) => id),
-      ecPointFormats: new Uint8Array([POINT_FORMAT_UNCOMPRESSED]),
-      signatureAlgorithms: SIGNATURE_SCHEMES,
-      ...(profiles.length > 0 && { useSrtp: { profiles: profiles.map(srtpProfileId), mki: NO_BYTES } }),
-    }
-  }
-
   #sendHello(messageSequence: number, cookie: Uint8Array, now: Instant): void {
     const { flight, plaintext } = this.#context
     const hellos = (this.#hellos[messageSequence] ??= [])
@@ -126,13 +115,9 @@ export class ClientHandshake12 implements Handshake {
   }
 
   #makeHello(messageSequence: number, cookie: Uint8Array): SentHello {
-    const body = encodeClientHello({
-      random: this.#random,
-      cookie,
-      cipherSuites: CIPHER_SUITES.map(({ id }) => id),
-      extensions: this.#extensions(),
-    })
+    const body = clientHelloBody(this.#context.config.srtpProfiles, cookie)
     const message = handshakeMessage(HandshakeType.clientHello, messageSequence, body)
+    message.body.set(this.#random, RANDOM_AT)
     return { cookie: cookie.slice(), message, triedVersion: 0 }
   }
 
@@ -185,9 +170,10 @@ export class ClientHandshake12 implements Handshake {
   ): void {
     const { config, counters, flight, plaintext } = this.#context
     const { crypto, certificate } = config
-    const offered = concatBytes([hello.bytes, ...serverFlight.map(({ bytes }) => bytes)])
+    const transcript = new ByteWriter(TRANSCRIPT_CAPACITY).bytes(hello.bytes)
+    for (const { bytes } of serverFlight) transcript.bytes(bytes)
     // after a forgery the genuine flight may come back: its answer is being sent in turn already
-    const digest = crypto.hash('sha256', offered)
+    const digest = crypto.hash('sha256', transcript.written)
     if (this.#answered.some((other) => sameBytes(other, digest))) return
     const keyExchange = crypto.generateKeyExchange(parameters.group)
     const preMasterSecret = keyExchange.deriveSecret(parameters.publicKey)
@@ -195,25 +181,21 @@ export class ClientHandshake12 implements Handshake {
       counters.refuse('bad-key-share')
       return
     }
-    const messages: HandshakeMessage[] = []
-    let transcript = offered
+    const items: FlightItem[] = []
     const append = (type: number, body: Uint8Array): void => {
-      const message = handshakeMessage(type, hello.messageSequence + 1 + messages.length, body)
-      messages.push(message)
-      transcript = concatBytes([transcript, message.bytes])
+      const message = handshakeMessage(type, hello.messageSequence + 1 + items.length, body)
+      items.push({ epoch: plaintext, message })
+      transcript.bytes(message.bytes)
     }
     if (parameters.certificateRequested) {
       append(HandshakeType.certificate, encodeCertificate([certificate.der]))
     }
     append(HandshakeType.clientKeyExchange, encodeClientKeyExchange(keyExchange.publicKey))
-    const master: MasterSecret = {
-      suite: parameters.suite,
-      secret: extendedMasterSecret(crypto, parameters.suite.hash, preMasterSecret, transcript),
-      clientRandom: this.#random,
-      serverRandom: parameters.serverRandom,
-    }
+    const signed = transcript.written
+    const randoms = { client: this.#random, server: parameters.serverRandom }
+    const master = extendedMasterSecret(crypto, parameters.suite, randoms, preMasterSecret, signed)
     if (parameters.certificateRequested) {
-      const signature = certificate.sign(transcript)
+      const signature = certificate.sign(signed)
       append(HandshakeType.certificateVerify, encodeSigned(NO_BYTES, OWN_SIGNATURE_SCHEME, signature))
     }
     const last = serverFlight.at(-1)
@@ -225,12 +207,11 @@ export class ClientHandshake12 implements Handshake {
       srtpProfile: parameters.srtpProfile,
       transcript,
       finishedSequences: {
-        client: hello.messageSequence + 1 + messages.length,
+        client: hello.messageSequence + 1 + items.length,
         server: last.messageSequence + 1,
       },
     })
     keepRival(this.#answered, digest, RIVAL_SESSIONS_MAX)
-    const items: FlightItem[] = messages.map((message) => ({ epoch: plaintext, message }))
     items.push(
       { epoch: plaintext, message: 'change-cipher-spec' },
       { epoch: session.write, message: session.finished },

@@ -49,6 +49,8 @@ export function collectServerFlight(
   reassembly: HandshakeReassembly,
   base: number,
 ): CollectedServerFlight | undefined {
+  // asked for with each message that comes: mostly the last one is not there yet
+  if (!isDone(reassembly, base + 3) && !isDone(reassembly, base + 4)) return undefined
   const messages: HandshakeMessage[] = []
   let version = 0
   const take = (type: number): HandshakeMessage | undefined => {
@@ -68,6 +70,10 @@ export function collectServerFlight(
   const certificateRequest = take(HandshakeType.certificateRequest)
   if (take(HandshakeType.serverHelloDone)?.body.length !== 0) return undefined
   return { messages, serverHello, certificate, serverKeyExchange, certificateRequest, version }
+}
+
+function isDone(reassembly: HandshakeReassembly, messageSequence: number): boolean {
+  return reassembly.message(messageSequence)?.type === HandshakeType.serverHelloDone
 }
 
 /** Verifies a flight, RFC 5246 sections 7.4.1.3 to 7.4.4. */

@@ -12,10 +12,10 @@
 // a flight 4 of its own, and the client's CertificateVerify and Finished tell which of them it took.
 
 import type { KeyExchange } from '@str0m/crypto'
-import { concatBytes, type Instant } from '@str0m/sans-io'
+import { ByteWriter, concatBytes, type Instant } from '@str0m/sans-io'
 import { NO_BYTES, sameBytes } from '../bytes.ts'
 import { helloVerifyRequest } from '../cookie.ts'
-import { extendedMasterSecret, type MasterSecret } from '../key-schedule.ts'
+import { extendedMasterSecret } from '../key-schedule.ts'
 import type { PeerCertificate } from '../peer-certificate.ts'
 import { keepRival, RIVAL_HELLOS_MAX, RIVAL_SESSIONS_MAX } from '../rivals.ts'
 import { OWN_SIGNATURE_SCHEME, SIGNATURE_SCHEMES, verifySignature } from '../signature-schemes.ts'
@@ -23,7 +23,7 @@ import { srtpProfileId } from '../srtp-profiles.ts'
 import {
   encodeCertificate,
   encodeCertificateRequest,
-  parseCertificate,
+  isEmptyCertificate,
   parseCertificateVerify,
 } from '../wire/certificates.ts'
 import { handshakeMessage, type HandshakeMessage } from '../wire/handshake.ts'
@@ -46,6 +46,15 @@ import { confirmsSession, makeSession, type OpenResult, openWithAny, type Pendin
 const CLIENT_HELLO_SEQUENCE_MAX = 3
 /** Record numbers up to here are taken over from a ClientHello; no honest client has used so many. */
 const RECORD_SEQUENCE_TAKEN_MAX = 0xffff_ffff
+
+/** The body of every CertificateRequest. */
+const CERTIFICATE_REQUEST = encodeCertificateRequest(
+  [CERTIFICATE_TYPE_ECDSA_SIGN, CERTIFICATE_TYPE_RSA_SIGN],
+  SIGNATURE_SCHEMES,
+)
+const POINT_FORMATS = new Uint8Array([POINT_FORMAT_UNCOMPRESSED])
+/** What a handshake mostly comes to, in bytes. */
+const TRANSCRIPT_CAPACITY = 2048
 
 /** A ClientHello and what was answered. */
 interface Offer {
@@ -186,7 +195,7 @@ export class ServerHandshake12 implements Handshake {
         extensions: {
           extendedMasterSecret: true,
           ...(negotiated.secureRenegotiation && { renegotiationInfo: NO_BYTES }),
-          ...(negotiated.pointFormats && { ecPointFormats: new Uint8Array([POINT_FORMAT_UNCOMPRESSED]) }),
+          ...(negotiated.pointFormats && { ecPointFormats: POINT_FORMATS }),
           ...(negotiated.srtpProfile && {
             useSrtp: { profiles: [srtpProfileId(negotiated.srtpProfile)], mki: NO_BYTES },
           }),
@@ -198,8 +207,7 @@ export class ServerHandshake12 implements Handshake {
     const signature = certificate.sign(concatBytes([negotiated.clientRandom, serverRandom, params]))
     append(HandshakeType.serverKeyExchange, encodeSigned(params, OWN_SIGNATURE_SCHEME, signature))
     if (requestClientCertificate) {
-      const types = [CERTIFICATE_TYPE_ECDSA_SIGN, CERTIFICATE_TYPE_RSA_SIGN]
-      append(HandshakeType.certificateRequest, encodeCertificateRequest(types, SIGNATURE_SCHEMES))
+      append(HandshakeType.certificateRequest, CERTIFICATE_REQUEST)
     }
     append(HandshakeType.serverHelloDone, NO_BYTES)
     return {
@@ -248,7 +256,7 @@ export class ServerHandshake12 implements Handshake {
       version = Math.max(version, reassembly.version(sequence))
       if (message.type !== type) refusal = new Refusal('unexpected-message')
       // a client that has none sends an empty list, and no CertificateVerify to wait for: RFC 5246 section 7.4.6
-      else if (type === HandshakeType.certificate && parseCertificate(message.body)?.length === 0)
+      else if (type === HandshakeType.certificate && isEmptyCertificate(message.body))
         refusal = new Refusal('bad-certificate')
       if (refusal !== undefined) break
       messages.push(message)
@@ -260,30 +268,30 @@ export class ServerHandshake12 implements Handshake {
   }
 
   #acceptClientFlight(offer: Offer, messages: readonly HandshakeMessage[]): PendingSession | Refusal {
-    const { crypto } = this.#context.config
-    const clientKeyExchange = messages.find(({ type }) => type === HandshakeType.clientKeyExchange)
-    const publicKey = clientKeyExchange && parseClientKeyExchange(clientKeyExchange.body)
-    if (publicKey === undefined) return new Refusal('malformed-handshake')
-    const signed = messages.filter(({ type }) => type !== HandshakeType.certificateVerify)
-    const before = [offer.hello, ...offer.flight]
-    const transcript = transcriptOf([...before, ...signed])
-    const peerCertificate = this.#authenticateClient(messages, transcript)
+    const { crypto, requestClientCertificate } = this.#context.config
+    const [certificate, share, certificateVerify] = requestClientCertificate
+      ? messages
+      : [undefined, ...messages]
+    const publicKey = share && parseClientKeyExchange(share.body)
+    if (share === undefined || publicKey === undefined) return new Refusal('malformed-handshake')
+    const transcript = new ByteWriter(TRANSCRIPT_CAPACITY).bytes(offer.hello.bytes)
+    for (const { bytes } of offer.flight) transcript.bytes(bytes)
+    if (certificate !== undefined) transcript.bytes(certificate.bytes)
+    const signed = transcript.bytes(share.bytes).written
+    const peerCertificate = this.#authenticateClient(certificate, certificateVerify, signed)
     if (peerCertificate instanceof Refusal) return peerCertificate
     const preMasterSecret = offer.keyExchange.deriveSecret(publicKey)
     if (preMasterSecret === undefined) return new Refusal('bad-key-share')
     const { suite, clientRandom, srtpProfile } = offer.negotiated
-    const master: MasterSecret = {
-      suite,
-      secret: extendedMasterSecret(crypto, suite.hash, preMasterSecret, transcript),
-      clientRandom,
-      serverRandom: offer.serverRandom,
-    }
+    const randoms = { client: clientRandom, server: offer.serverRandom }
+    const master = extendedMasterSecret(crypto, suite, randoms, preMasterSecret, signed)
+    if (certificateVerify !== undefined) transcript.bytes(certificateVerify.bytes)
     return makeSession(crypto, {
       role: 'server',
       master,
       peerCertificate,
       srtpProfile,
-      transcript: transcriptOf([...before, ...messages]),
+      transcript,
       finishedSequences: {
         client: offer.hello.messageSequence + 1 + messages.length,
         server: offer.hello.messageSequence + offer.flight.length,
@@ -293,26 +301,21 @@ export class ServerHandshake12 implements Handshake {
 
   /** The client's proof that it holds its certificate's key, RFC 5246 section 7.4.8. */
   #authenticateClient(
-    messages: readonly HandshakeMessage[],
-    transcript: Uint8Array,
+    certificate: HandshakeMessage | undefined,
+    certificateVerify: HandshakeMessage | undefined,
+    signed: Uint8Array,
   ): PeerCertificate | Refusal | undefined {
     const { config } = this.#context
     if (!config.requestClientCertificate) return undefined
-    const certificate = messages.find(({ type }) => type === HandshakeType.certificate)
-    const certificateVerify = messages.find(({ type }) => type === HandshakeType.certificateVerify)
     const verify = certificateVerify && parseCertificateVerify(certificateVerify.body)
     if (certificate === undefined || verify === undefined) return new Refusal('malformed-handshake')
     const claimed = claimCertificate(config, certificate.body)
     if (claimed instanceof Refusal) return claimed
-    if (!verifySignature(claimed.key, verify.signatureAlgorithm, transcript, verify.signature)) {
+    if (!verifySignature(claimed.key, verify.signatureAlgorithm, signed, verify.signature)) {
       return new Refusal('bad-signature')
     }
     return claimed.certificate
   }
-}
-
-function transcriptOf(messages: readonly HandshakeMessage[]): Uint8Array {
-  return concatBytes(messages.map(({ bytes }) => bytes))
 }
 
 const FLIGHT_5: readonly number[] = [

@@ -1,4 +1,4 @@
-import { concatBytes } from '@str0m/sans-io'
+import type { ByteWriter } from '@str0m/sans-io'
 import { type CryptoProvider, equalConstantTime } from '@str0m/crypto'
 import { type MasterSecret, trafficKeys, verifyData } from '../key-schedule.ts'
 import type { PeerCertificate } from '../peer-certificate.ts'
@@ -27,22 +27,22 @@ export interface SessionParameters {
   readonly master: MasterSecret
   readonly peerCertificate: PeerCertificate | undefined
   readonly srtpProfile: SrtpProfile | undefined
-  /** All messages before the client's Finished. */
-  readonly transcript: Uint8Array
+  /** All messages before the client's Finished, RFC 4347 section 4.2.6. */
+  readonly transcript: ByteWriter
   /** The `message_seq` of the client's Finished, and of the server's. */
   readonly finishedSequences: { readonly client: number; readonly server: number }
 }
 
-/** Derives the keys of both directions, and both Finished. */
+/** Derives the keys of both directions, and both Finished. The transcript is used up. */
 export function makeSession(crypto: CryptoProvider, parameters: SessionParameters): PendingSession {
   const { role, master, peerCertificate, srtpProfile, transcript, finishedSequences } = parameters
   const { suite } = master
-  const keys = trafficKeys(crypto, master)
+  const keys = trafficKeys(master)
   const peer = role === 'client' ? 'server' : 'client'
-  const clientData = verifyData(crypto, master, 'client', transcript)
+  const clientData = verifyData(crypto, master, 'client', transcript.written)
   const client = handshakeMessage(HandshakeType.finished, finishedSequences.client, clientData)
   // RFC 5246 section 7.4.9: the server's is over the client's too
-  const serverData = verifyData(crypto, master, 'server', concatBytes([transcript, client.bytes]))
+  const serverData = verifyData(crypto, master, 'server', transcript.bytes(client.bytes).written)
   const server = handshakeMessage(HandshakeType.finished, finishedSequences.server, serverData)
   return {
     master,

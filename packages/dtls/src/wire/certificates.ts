@@ -18,6 +18,11 @@ export function parseCertificate(body: Uint8Array): Uint8Array[] | undefined {
   return list.failed || !reader.finished ? undefined : chain
 }
 
+/** Whether it is the Certificate message of a client that has none: a list of no bytes. */
+export function isEmptyCertificate(body: Uint8Array): boolean {
+  return body.length === 3 && (body[0]! | body[1]! | body[2]!) === 0
+}
+
 export function encodeCertificate(chain: readonly Uint8Array[]): Uint8Array {
   const length = chain.reduce((sum, certificate) => sum + 3 + certificate.length, 0)
   const writer = new ByteWriter(3 + length).u24(length)

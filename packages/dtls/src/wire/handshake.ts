@@ -1,4 +1,4 @@
-import { ByteReader, ByteWriter } from '@str0m/sans-io'
+import { type ByteReader, ByteWriter, writeU16 } from '@str0m/sans-io'
 
 /** Bytes of a handshake header, RFC 4347 section 4.2.2. */
 export const HANDSHAKE_HEADER_LENGTH = 12
@@ -36,9 +36,14 @@ export function readHandshakeFragment(reader: ByteReader): HandshakeFragment | u
 }
 
 export function handshakeMessage(type: number, messageSequence: number, body: Uint8Array): HandshakeMessage {
-  const writer = new ByteWriter(HANDSHAKE_HEADER_LENGTH + body.length)
-  writer.u8(type).u24(body.length).u16(messageSequence).u24(0).u24(body.length).bytes(body)
-  const bytes = writer.finish()
+  const { length } = body
+  const bytes = new Uint8Array(HANDSHAKE_HEADER_LENGTH + length)
+  bytes[0] = type
+  writeU24(bytes, 1, length)
+  writeU16(bytes, 4, messageSequence)
+  // one fragment, from 0
+  writeU24(bytes, 9, length)
+  bytes.set(body, HANDSHAKE_HEADER_LENGTH)
   return { type, messageSequence, body: bytes.subarray(HANDSHAKE_HEADER_LENGTH), bytes }
 }
 
@@ -53,4 +58,10 @@ export function handshakeFragment(message: HandshakeMessage, offset: number, len
     .u24(length)
     .bytes(message.body.subarray(offset, offset + length))
     .finish()
+}
+
+function writeU24(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 16
+  bytes[at + 1] = value >>> 8
+  bytes[at + 2] = value
 }

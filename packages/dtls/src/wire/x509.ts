@@ -114,22 +114,22 @@ function civilTime(unixTime: number): CivilTime {
  * certificate: a TBSCertificate, an algorithm and a signature, and nothing after them.
  */
 export function subjectPublicKeyInfo(der: Uint8Array): Uint8Array | undefined {
-  const { bitString, context0, integer, sequence } = DerTag
-  const certificate = readDer(der, 0, der.length, sequence)
+  const certificate = readDer(der, 0, der.length, DerTag.sequence)
   if (certificate?.end !== der.length) return undefined
-  const tbs = readDer(der, certificate.contents, certificate.end, sequence)
-  const algorithm = tbs && readDer(der, tbs.end, certificate.end, sequence)
-  const signature = algorithm && readDer(der, algorithm.end, certificate.end, bitString)
+  const tbs = readDer(der, certificate.contents, certificate.end, DerTag.sequence)
+  const algorithm = tbs && readDer(der, tbs.end, certificate.end, DerTag.sequence)
+  const signature = algorithm && readDer(der, algorithm.end, certificate.end, DerTag.bitString)
   if (tbs === undefined || signature?.end !== certificate.end) return undefined
   // absent: version 1
-  const version = readDer(der, tbs.contents, tbs.end, context0)
-  let last = { end: version?.end ?? tbs.contents }
-  // serialNumber, signature, issuer, validity, subject
-  for (const tag of [integer, sequence, sequence, sequence, sequence]) {
-    const field = readDer(der, last.end, tbs.end, tag)
+  let at = readDer(der, tbs.contents, tbs.end, DerTag.context0)?.end ?? tbs.contents
+  for (const tag of FIELDS_BEFORE_KEY) {
+    const field = readDer(der, at, tbs.end, tag)
     if (field === undefined) return undefined
-    last = field
+    at = field.end
   }
-  const spki = readDer(der, last.end, tbs.end, sequence)
-  return spki && der.subarray(spki.start, spki.end)
+  const spki = readDer(der, at, tbs.end, DerTag.sequence)
+  return spki && der.subarray(at, spki.end)
 }
+
+/** serialNumber, signature, issuer, validity, subject. */
+const FIELDS_BEFORE_KEY = [DerTag.integer, DerTag.sequence, DerTag.sequence, DerTag.sequence, DerTag.sequence]
