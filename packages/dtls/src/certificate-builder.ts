@@ -3,16 +3,19 @@ import { assert } from '@str0m/sans-io'
 import { DerTag, readDer } from './wire/der.ts'
 import { encodeSignedCertificate, encodeTbsCertificate, type Validity } from './wire/x509.ts'
 
-const DAY = 86_400_000
+const HOUR = 3_600_000
+const DAY = 24 * HOUR
 /** From 2020 to the end of 9999, RFC 5280 section 4.1.2.5: no well-defined end. For who has no calendar. */
 const ALWAYS: Validity = { notBefore: 1_577_836_800_000, notAfter: 253_402_300_799_000 }
 /** A clock that is a day off on either side does no harm. */
 const BEFORE = DAY
 const AFTER = 30 * DAY
 
-/** Around `unixTime`, in milliseconds; for ever without one. */
+/** Around `unixTime`, in milliseconds; for ever without one. Certificates of one hour have the same: they share a template, and do not tell the second. */
 export function validityAround(unixTime: number | undefined): Validity {
-  return unixTime === undefined ? ALWAYS : { notBefore: unixTime - BEFORE, notAfter: unixTime + AFTER }
+  if (unixTime === undefined) return ALWAYS
+  const hour = unixTime - (unixTime % HOUR)
+  return { notBefore: hour - BEFORE, notAfter: hour + AFTER }
 }
 
 /** Octets of every serial number: the first of them is from 0x40 to 0x7f. */

@@ -10,7 +10,7 @@ import { exportWebCryptoKey, type WebCryptoKeyPair } from './web-crypto.ts'
 export interface GenerateCertificateOptions {
   /** Default: `defaultCrypto()`. */
   readonly crypto?: CryptoProvider
-  /** Makes the certificate valid from a day before to 30 days after. Without one it is valid from 2020 to 9999. */
+  /** Makes the certificate valid from a day before its hour to 30 days after. Without one it is valid from 2020 to 9999. */
   readonly wallClock?: WallClock
   /** The common name of subject and issuer, of 1 to 64 characters. Default: `WebRTC`. */
   readonly subject?: string
