@@ -1,6 +1,6 @@
-import { call, findBrowser, launch, waitForState } from '@str0m/demo-kit/browsers'
+import { call, findBrowser, launch, untilMet, waitForState } from '@str0m/demo-kit/browsers'
 import type { Browser, Page } from 'puppeteer-core'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { OfferingPeer } from './offering-peer.ts'
 import { startTestServer, type TestServer, until } from './test-server.ts'
 
@@ -9,19 +9,19 @@ const BULK = 200_000_000
 const BULK_MESSAGE = 64_000
 
 for (const name of ['chromium', 'firefox'] as const) {
-  describe.skipIf(findBrowser(name) === undefined)(`[browser] ${name}, data`, { timeout: 120_000 }, () => {
+  describe.skipIf(findBrowser(name) === undefined)(`[browser] ${name}, data`, { timeout: 600_000 }, () => {
     let server: TestServer
     let browser: Browser
 
     beforeAll(async () => {
       server = await startTestServer()
       browser = await launch(name)
-    }, 60_000)
+    })
 
     afterAll(async () => {
       await browser?.close()
       await server?.close()
-    }, 60_000)
+    })
 
     it('Data button: text and bytes are printed, and come back with echo', async () => {
       const page = await call(browser, server.address, ['echo', 'data'])
@@ -51,7 +51,7 @@ for (const name of ['chromium', 'firefox'] as const) {
       expect(greeting).toMatch(/^server text from the server: Hello, peer \d+$/)
       await say(page, 'hello', '#send')
       const from = server.frames.length
-      await until(() => server.frames.length > from + 50, 20_000, 'frames beside the messages')
+      await until(() => server.frames.length > from + 50, 'frames beside the messages')
       expect(server.lines.some((line) => line.endsWith('len: 5, text: "hello" }'))).toBe(true)
       await page.close()
     })
@@ -106,7 +106,7 @@ for (const name of ['chromium', 'firefox'] as const) {
       try {
         const answer = await page.evaluate(answerAndEcho, peer.offer('ours'))
         peer.accept(answer)
-        await until(() => peer.received.length >= 3, 20_000, 'messages of both channels')
+        await until(() => peer.received.length >= 3, 'messages of both channels')
         expect(peer.received).toEqual(
           expect.arrayContaining([
             { label: 'ours', data: 'to the browser' },
@@ -124,48 +124,39 @@ for (const name of ['chromium', 'firefox'] as const) {
 
 describe.skipIf(findBrowser('chromium') === undefined)(
   '[browser] chromium with SNAP',
-  { timeout: 60_000 },
+  { timeout: 150_000 },
   () => {
     it('opens its data channels without a handshake, and they work', async () => {
       const server = await startTestServer()
-      const browser = await launch('chromium', undefined, ['--enable-blink-features=WebRtcSctpSnap'])
-      try {
-        const page = await connectedPage(browser, server)
-        const offered = await page.evaluate(
-          () => (window as unknown as { peer: RTCPeerConnection }).peer.localDescription!.sdp,
-        )
-        expect(offered).toContain('a=sctp-init:')
-        const sizes = [1, 1000, 100_000]
-        expect(await page.evaluate(echoSizes, {}, sizes)).toEqual({ came: sizes, damaged: 0 })
-      } finally {
-        await browser.close()
-        await server.close()
-      }
+      onTestFinished(() => server.close())
+      const browser = await launch('chromium', { flags: ['--enable-blink-features=WebRtcSctpSnap'] })
+      onTestFinished(() => browser.close())
+      const page = await connectedPage(browser, server)
+      const offered = await page.evaluate(
+        () => (window as unknown as { peer: RTCPeerConnection }).peer.localDescription!.sdp,
+      )
+      expect(offered).toContain('a=sctp-init:')
+      const sizes = [1, 1000, 100_000]
+      expect(await page.evaluate(echoSizes, {}, sizes)).toEqual({ came: sizes, damaged: 0 })
     })
   },
 )
 
 async function say(page: Page, text: string, button: string): Promise<void> {
-  await page.waitForFunction(() => !document.querySelector<HTMLButtonElement>('#send')!.disabled, {
-    timeout: 20_000,
-    polling: 50,
-  })
+  await page.waitForSelector('#send:enabled')
   await page.type('#text', text)
   await page.click(button)
 }
 
 /** The messages on the page, once there are so many. */
 async function messages(page: Page, count: number): Promise<string[]> {
-  await page.waitForFunction(
-    (wanted) => document.querySelectorAll('#messages li').length >= wanted,
-    { timeout: 20_000, polling: 50 },
-    count,
-  )
-  return page.$$eval('#messages li', (lines) =>
-    lines.map(
-      (line) => `${line.dataset['from']!.split(' ').at(-1)} ${line.dataset['kind']} ${line.textContent}`,
-    ),
-  )
+  const read = (): Promise<string[]> =>
+    page.$$eval('#messages li', (lines) =>
+      lines.map(
+        (line) => `${line.dataset['from']!.split(' ').at(-1)} ${line.dataset['kind']} ${line.textContent}`,
+      ),
+    )
+  return untilMet(read, (lines) => lines.length >= count, `${count} messages`)
 }
 
 /** A page of its own connection to the echo, with a first channel so that there are data channels. */
