@@ -128,12 +128,10 @@ export async function openPage(browser: Browser, address: string): Promise<Page>
   return page
 }
 
-/** Opens the demo's page and presses its buttons. */
-export async function call(
-  browser: Browser,
-  address: string,
-  buttons: readonly ('cam' | 'mic' | 'echo' | 'data')[],
-): Promise<Page> {
+export type Button = 'cam' | 'mic' | 'echo' | 'data'
+
+/** Opens the demo's page, presses its buttons, and has it call. */
+export async function call(browser: Browser, address: string, buttons: readonly Button[]): Promise<Page> {
   const page = await openPage(browser, address)
   for (const button of buttons) await press(page, button)
   await page.click('#connect')

@@ -180,15 +180,18 @@ async function sendSimulcast(): Promise<void> {
 
 describe.skipIf(findBrowser('chromium') === undefined)('[browser] many pages', { timeout: 600_000 }, () => {
   it('serves twenty at once, and forgets those that vanish within the time of consent', async () => {
-    // one browser opens its camera for at most 16 pages; twenty encoders on one machine: five pictures a second each, and not a process for each page
-    const options = { fps: 5, flags: ['--process-per-site'] }
+    // one browser opens its camera for at most 16 pages; twenty encoders on one machine: one picture a second each, and not a process for each page
+    const options = { fps: 1, flags: ['--process-per-site'] }
     const { server, browser } = await stage(options)
     const other = await launch('chromium', options)
     onTestFinished(() => other.close().catch(() => {}))
     const browsers = [browser, other]
     const pages: Page[] = []
-    for (let i = 0; i < 20; i++) pages.push(await call(browsers[i % 2]!, server.address, ['cam', 'mic']))
-    for (const page of pages) await waitForState(page, 'connected')
+    for (let i = 0; i < 20; i++) {
+      const page = await call(browsers[i % 2]!, server.address, ['cam', 'mic'])
+      pages.push(page)
+      await waitForState(page, 'connected')
+    }
     const from = server.frames.length
     const senders = (): Set<string> =>
       new Set(server.frames.slice(from).map(({ peer, frame }) => `${peer} ${frame.codec.kind}`))
