@@ -100,17 +100,23 @@ export function launch(name: BrowserName, options: LaunchOptions = {}): Promise<
   })
 }
 
+export interface PageOptions {
+  /** Has the page note in which sizes it sends its picture: many pages that all look ten times a second keep a machine busy. */
+  readonly watchSizes?: boolean
+}
+
 /** Opens a page. The connection that it makes is looked at from outside, by what follows. */
-export async function openPage(browser: Browser, address: string): Promise<Page> {
+export async function openPage(browser: Browser, address: string, options: PageOptions = {}): Promise<Page> {
   const page = await browser.newPage()
   page.setDefaultTimeout(PATIENCE)
-  await page.evaluateOnNewDocument(() => {
+  await page.evaluateOnNewDocument((watchSizes) => {
     const Original = RTCPeerConnection
     window.RTCPeerConnection = class extends Original {
       constructor(...args: ConstructorParameters<typeof Original>) {
         super(...args)
         const sizes: string[] = []
         Object.assign(window, { connection: this, sizes })
+        if (!watchSizes) return
         // a browser sends a smaller picture where it thinks the way is narrow: it says itself which
         setInterval(() => {
           void this.getStats().then((report) => {
@@ -123,7 +129,7 @@ export async function openPage(browser: Browser, address: string): Promise<Page>
         }, 100)
       }
     }
-  })
+  }, options.watchSizes ?? false)
   await page.goto(address)
   return page
 }
@@ -131,8 +137,13 @@ export async function openPage(browser: Browser, address: string): Promise<Page>
 export type Button = 'cam' | 'mic' | 'echo' | 'data'
 
 /** Opens the demo's page, presses its buttons, and has it call. */
-export async function call(browser: Browser, address: string, buttons: readonly Button[]): Promise<Page> {
-  const page = await openPage(browser, address)
+export async function call(
+  browser: Browser,
+  address: string,
+  buttons: readonly Button[],
+  options?: PageOptions,
+): Promise<Page> {
+  const page = await openPage(browser, address, options)
   for (const button of buttons) await press(page, button)
   await page.click('#connect')
   return page
@@ -144,7 +155,7 @@ export async function press(page: Page, button: string): Promise<void> {
   await page.waitForSelector(`#${button}[aria-pressed=true]`)
 }
 
-/** The sizes in which the page has said that it sends its picture. */
+/** The sizes in which the page has said that it sends its picture, where `watchSizes` was asked for. */
 export function sentSizes(page: Page): Promise<string[]> {
   return page.evaluate(() => (window as unknown as { sizes: string[] }).sizes)
 }

@@ -1,141 +1,128 @@
-import { call, findBrowser, launch, PATIENCE, untilMet, waitForState } from '@str0m/demo-kit/browsers'
-import type { Browser, Page } from 'puppeteer-core'
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { call, findBrowser, PATIENCE, untilMet, waitForState } from '@str0m/demo-kit/browsers'
+import type { Page } from 'puppeteer-core'
+import { describe, expect, it } from 'vitest'
+import { BrowserStage } from './browser-stage.ts'
 import { OfferingPeer } from './offering-peer.ts'
-import { startTestServer, type TestServer, until } from './test-server.ts'
+import { until } from './test-server.ts'
 
 /** What is echoed in one go, in bytes, and in messages of how many. */
 const BULK = 200_000_000
 const BULK_MESSAGE = 64_000
 /** In how many parts it is waited for. */
 const BULK_STEPS = 20
+const TIMEOUT = (BULK_STEPS + 5) * PATIENCE
 
 for (const name of ['chromium', 'firefox'] as const) {
-  describe.skipIf(findBrowser(name) === undefined)(
-    `[browser] ${name}, data`,
-    { timeout: (BULK_STEPS + 5) * PATIENCE },
-    () => {
-      let server: TestServer
-      let browser: Browser
+  describe.skipIf(findBrowser(name) === undefined)(`[browser] ${name}, data`, { timeout: TIMEOUT }, () => {
+    const stage = BrowserStage.forGroup(name)
 
-      beforeAll(async () => {
-        server = await startTestServer()
-        browser = await launch(name)
-      })
+    it('Data button: text and bytes are printed, and come back with echo', async () => {
+      const page = await call(stage.browser, stage.server.address, ['echo', 'data'])
+      await waitForState(page, 'connected')
+      await say(page, 'grüße 👋', '#send')
+      await say(page, 'bytes', '#send-bytes')
+      const lines = await messages(page, 4)
+      expect(lines.filter((line) => line.startsWith('here'))).toEqual([
+        'here text from here: grüße 👋',
+        'here binary from here: 5 bytes 62 79 74 65 73',
+      ])
+      expect(lines.filter((line) => line.startsWith('server'))).toEqual([
+        'server text from the server: grüße 👋',
+        'server binary from the server: 5 bytes 62 79 74 65 73',
+      ])
+      await page.screenshot({ path: `${stage.server.directory}/data-${name}.png` })
+      await page.close()
+      const printed = stage.server.lines.filter((line) => line.includes('ChannelData'))
+      expect(printed[0]).toContain('binary: false, len: 12, text: "grüße 👋" }')
+      expect(printed[1]).toContain('binary: true, len: 5 }')
+    })
 
-      afterAll(async () => {
-        await browser?.close()
-        await server?.close()
-      })
+    it('Data button: the server speaks too, and media goes beside it', async () => {
+      const page = await call(stage.browser, stage.server.address, ['cam', 'mic', 'data'])
+      await waitForState(page, 'connected')
+      const [greeting] = await messages(page, 1)
+      expect(greeting).toMatch(/^server text from the server: Hello, peer \d+$/)
+      await say(page, 'hello', '#send')
+      const from = stage.server.frames.length
+      await until(() => stage.server.frames.length > from + 50, 'frames beside the messages')
+      expect(stage.server.lines.some((line) => line.endsWith('len: 5, text: "hello" }'))).toBe(true)
+      await page.close()
+    })
 
-      it('Data button: text and bytes are printed, and come back with echo', async () => {
-        const page = await call(browser, server.address, ['echo', 'data'])
-        await waitForState(page, 'connected')
-        await say(page, 'grüße 👋', '#send')
-        await say(page, 'bytes', '#send-bytes')
-        const lines = await messages(page, 4)
-        expect(lines.filter((line) => line.startsWith('here'))).toEqual([
-          'here text from here: grüße 👋',
-          'here binary from here: 5 bytes 62 79 74 65 73',
-        ])
-        expect(lines.filter((line) => line.startsWith('server'))).toEqual([
-          'server text from the server: grüße 👋',
-          'server binary from the server: 5 bytes 62 79 74 65 73',
-        ])
-        await page.screenshot({ path: `${server.directory}/data-${name}.png` })
-        await page.close()
-        const printed = server.lines.filter((line) => line.includes('ChannelData'))
-        expect(printed[0]).toContain('binary: false, len: 12, text: "grüße 👋" }')
-        expect(printed[1]).toContain('binary: true, len: 5 }')
-      })
-
-      it('Data button: the server speaks too, and media goes beside it', async () => {
-        const page = await call(browser, server.address, ['cam', 'mic', 'data'])
-        await waitForState(page, 'connected')
-        const [greeting] = await messages(page, 1)
-        expect(greeting).toMatch(/^server text from the server: Hello, peer \d+$/)
-        await say(page, 'hello', '#send')
-        const from = server.frames.length
-        await until(() => server.frames.length > from + 50, 'frames beside the messages')
-        expect(server.lines.some((line) => line.endsWith('len: 5, text: "hello" }'))).toBe(true)
-        await page.close()
-      })
-
-      it('messages of 1 byte to 256 KiB come back whole, ordered and not', async () => {
-        const page = await connectedPage(browser, server)
-        const sizes = [1, 2, 1000, 1160, 1172, 16_384, 65_535, 65_536, 100_000, 262_143, 262_144]
-        for (const options of [
-          {},
-          { ordered: false },
-          { maxRetransmits: 0 },
-          { ordered: false, maxPacketLifeTime: 3000 },
-        ]) {
-          const { came, damaged } = await page.evaluate(echoSizes, options, sizes)
-          const of = JSON.stringify(options)
-          expect(damaged, `of a channel with ${of}`).toBe(0)
-          // a large burst may lose a packet, even here, and then its message is lost where none is sent again
-          if (!('maxRetransmits' in options)) expect(came, `of a channel with ${of}`).toEqual(sizes)
-          else {
-            const surely = sizes.filter((size) => size <= 16_384)
-            expect(came, `of a channel with ${of}`).toEqual(expect.arrayContaining(surely))
-            expect(new Set(came).size, `of a channel with ${of}`).toBe(came.length)
-          }
+    it('messages of 1 byte to 256 KiB come back whole, ordered and not', async () => {
+      const page = await connectedPage(stage)
+      const sizes = [1, 2, 1000, 1160, 1172, 16_384, 65_535, 65_536, 100_000, 262_143, 262_144]
+      for (const options of [
+        {},
+        { ordered: false },
+        { maxRetransmits: 0 },
+        { ordered: false, maxPacketLifeTime: 3000 },
+      ]) {
+        const { came, damaged } = await page.evaluate(echoSizes, options, sizes)
+        const of = JSON.stringify(options)
+        expect(damaged, `of a channel with ${of}`).toBe(0)
+        // a large burst may lose a packet, even here, and then its message is lost where none is sent again
+        if (!('maxRetransmits' in options)) expect(came, `of a channel with ${of}`).toEqual(sizes)
+        else {
+          const surely = sizes.filter((size) => size <= 16_384)
+          expect(came, `of a channel with ${of}`).toEqual(expect.arrayContaining(surely))
+          expect(new Set(came).size, `of a channel with ${of}`).toBe(came.length)
         }
-        await page.close()
-      })
+      }
+      await page.close()
+    })
 
-      it('fifty channels at once keep their messages apart', async () => {
-        const page = await connectedPage(browser, server)
-        expect(await page.evaluate(manyChannels, 50)).toBe(50)
-        await page.close()
-      })
+    it('fifty channels at once keep their messages apart', async () => {
+      const page = await connectedPage(stage)
+      expect(await page.evaluate(manyChannels, 50)).toBe(50)
+      await page.close()
+    })
 
-      it('opened and closed 500 times', async () => {
-        const page = await connectedPage(browser, server)
-        expect(await page.evaluate(openAndClose, 500)).toBe(500)
-        await page.close()
-      })
+    it('opened and closed 500 times', async () => {
+      const page = await connectedPage(stage)
+      expect(await page.evaluate(openAndClose, 500)).toBe(500)
+      await page.close()
+    })
 
-      it('200 MB are echoed, and the hash agrees', async () => {
-        const page = await connectedPage(browser, server)
-        const started = performance.now()
-        await page.evaluate(startBulk, BULK, BULK_MESSAGE)
-        const read = () => page.evaluate(() => (window as unknown as { bulk: Bulk }).bulk)
-        // however long a machine takes for all of it: it goes on
-        for (let step = 1; step <= BULK_STEPS; step++) {
-          const part = (step / BULK_STEPS) * BULK
-          await untilMet(read, ({ receivedBytes }) => receivedBytes >= part, `${part / 1e6} MB are back`)
-        }
-        const { sent, received, sentBytes, receivedBytes } = await read()
-        const seconds = (performance.now() - started) / 1000
-        console.log(`${name}: ${BULK / 1e6} MB there and back in ${seconds.toFixed(1)} s.`)
-        expect([sentBytes, receivedBytes]).toEqual([BULK, BULK])
-        expect(received).toBe(sent)
-        await page.close()
-      })
+    it('200 MB are echoed, and the hash agrees', async () => {
+      const page = await connectedPage(stage)
+      const started = performance.now()
+      await page.evaluate(startBulk, BULK, BULK_MESSAGE)
+      const read = () => page.evaluate(() => (window as unknown as { bulk: Bulk }).bulk)
+      // however long a machine takes for all of it: it goes on
+      for (let step = 1; step <= BULK_STEPS; step++) {
+        const part = (step / BULK_STEPS) * BULK
+        await untilMet(read, ({ receivedBytes }) => receivedBytes >= part, `${part / 1e6} MB are back`)
+      }
+      const { sent, received, sentBytes, receivedBytes } = await read()
+      const seconds = (performance.now() - started) / 1000
+      console.log(`${name}: ${BULK / 1e6} MB there and back in ${seconds.toFixed(1)} s.`)
+      expect([sentBytes, receivedBytes]).toEqual([BULK, BULK])
+      expect(received).toBe(sent)
+      await page.close()
+    })
 
-      it('the other way round: we offer, the browser answers, and both open channels', async () => {
-        const page = await browser.newPage()
-        await page.goto(server.address)
-        const peer = await OfferingPeer.start()
-        try {
-          const answer = await page.evaluate(answerAndEcho, peer.offer('ours'))
-          peer.accept(answer)
-          await until(() => peer.received.length >= 3, 'messages of both channels')
-          expect(peer.received).toEqual(
-            expect.arrayContaining([
-              { label: 'ours', data: 'to the browser' },
-              { label: 'ours', data: new Uint8Array(100_000).fill(3) },
-              { label: 'theirs', data: 'from the browser' },
-            ]),
-          )
-        } finally {
-          peer.close()
-          await page.close()
-        }
-      })
-    },
-  )
+    it('the other way round: we offer, the browser answers, and both open channels', async () => {
+      const page = await stage.browser.newPage()
+      await page.goto(stage.server.address)
+      const peer = await OfferingPeer.start()
+      try {
+        const answer = await page.evaluate(answerAndEcho, peer.offer('ours'))
+        peer.accept(answer)
+        await until(() => peer.received.length >= 3, 'messages of both channels')
+        expect(peer.received).toEqual(
+          expect.arrayContaining([
+            { label: 'ours', data: 'to the browser' },
+            { label: 'ours', data: new Uint8Array(100_000).fill(3) },
+            { label: 'theirs', data: 'from the browser' },
+          ]),
+        )
+      } finally {
+        peer.close()
+        await page.close()
+      }
+    })
+  })
 }
 
 describe.skipIf(findBrowser('chromium') === undefined)(
@@ -143,11 +130,10 @@ describe.skipIf(findBrowser('chromium') === undefined)(
   { timeout: 150_000 },
   () => {
     it('opens its data channels without a handshake, and they work', async () => {
-      const server = await startTestServer()
-      onTestFinished(() => server.close())
-      const browser = await launch('chromium', { flags: ['--enable-blink-features=WebRtcSctpSnap'] })
-      onTestFinished(() => browser.close())
-      const page = await connectedPage(browser, server)
+      const stage = await BrowserStage.forTest('chromium', {
+        flags: ['--enable-blink-features=WebRtcSctpSnap'],
+      })
+      const page = await connectedPage(stage)
       const offered = await page.evaluate(
         () => (window as unknown as { peer: RTCPeerConnection }).peer.localDescription!.sdp,
       )
@@ -176,7 +162,7 @@ async function messages(page: Page, count: number): Promise<string[]> {
 }
 
 /** A page of its own connection to the echo, with a first channel so that there are data channels. */
-async function connectedPage(browser: Browser, server: TestServer): Promise<Page> {
+async function connectedPage({ browser, server }: BrowserStage): Promise<Page> {
   const page = await browser.newPage()
   await page.goto(server.address)
   await page.evaluate(async () => {

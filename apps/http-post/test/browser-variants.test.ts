@@ -1,9 +1,9 @@
 import { networkInterfaces } from 'node:os'
 import { findBrowser, launch, PATIENCE } from '@str0m/demo-kit/browsers'
 import type { Browser } from 'puppeteer-core'
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { BrowserStage } from './browser-stage.ts'
 import { hasCoturn, startCoturn } from './coturn.ts'
-import { startTestServer, type TestServer } from './test-server.ts'
 
 /** How a page calls otherwise than ours does. */
 interface Variant {
@@ -20,6 +20,8 @@ interface Variant {
   /** It is told only such candidates of ours. */
   readonly addresses?: 'IPv4' | 'IPv6'
 }
+
+const TIMEOUT = 150_000
 
 interface Outcome {
   readonly state: string
@@ -52,29 +54,19 @@ const VARIANTS: readonly (readonly [string, Variant])[] = [
 for (const name of ['chromium', 'firefox'] as const) {
   describe.skipIf(findBrowser(name) === undefined)(
     `[browser] ${name}, variants`,
-    { timeout: 150_000 },
+    { timeout: TIMEOUT },
     () => {
-      let server: TestServer
-      let browser: Browser
-
-      beforeAll(async () => {
-        server = await startTestServer()
-        browser = await launch(name)
-      })
-      afterAll(async () => {
-        await browser?.close()
-        await server?.close()
-      })
+      const stage = BrowserStage.forGroup(name)
 
       it.each(VARIANTS)('%s: media and messages come back', async (_, variant) => {
-        const outcome = await callFrom(browser, variant)
+        const outcome = await callFrom(stage.browser, variant)
         expectBack(outcome)
         if (variant.unknownVideo === true) expect(outcome.frames).toBe(0)
         else expect(outcome.frames).toBeGreaterThan(10)
       })
 
       it.skipIf(IPV6_ADDRESSES.length === 0)('[ipv6] IPv6 alone: media and messages come back', async () => {
-        const caller = LOOPBACK ? await launch(name, { loopback: true }) : browser
+        const caller = LOOPBACK ? await launch(name, { loopback: true }) : stage.browser
         if (LOOPBACK) onTestFinished(() => caller.close())
         const outcome = await callFrom(caller, { addresses: 'IPv6' })
         expectBack(outcome)
@@ -88,7 +80,7 @@ for (const name of ['chromium', 'firefox'] as const) {
           const { url: urls, username, credential } = relay
           const iceServers = [{ urls, username, credential }]
           const configuration = { iceTransportPolicy: 'relay', iceServers } as const
-          const outcome = await callFrom(browser, { configuration })
+          const outcome = await callFrom(stage.browser, { configuration })
           expectBack(outcome)
           expect(outcome.local).toEqual(['relay'])
           expect(outcome.frames).toBeGreaterThan(10)
@@ -98,7 +90,7 @@ for (const name of ['chromium', 'firefox'] as const) {
       async function callFrom(caller: Browser, variant: Variant): Promise<Outcome> {
         const page = await caller.newPage()
         try {
-          await page.goto(server.address, { timeout: PATIENCE })
+          await page.goto(stage.server.address, { timeout: PATIENCE })
           return await page.evaluate(callEcho, variant, PATIENCE)
         } finally {
           await page.close()

@@ -7,7 +7,6 @@ import type { MediaData } from '@str0m/rtc'
 import { vp8KeyframeSize } from '@str0m/rtp'
 import {
   type BrowserName,
-  type LaunchOptions,
   call,
   findBrowser,
   launch,
@@ -17,10 +16,11 @@ import {
   untilMet,
   waitForState,
 } from '@str0m/demo-kit/browsers'
-import type { Browser, Page } from 'puppeteer-core'
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import type { Page } from 'puppeteer-core'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { BrowserStage } from './browser-stage.ts'
 import { ivf, oggOpus } from './containers.ts'
-import { startTestServer, type TestServer, until } from './test-server.ts'
+import { until } from './test-server.ts'
 
 /** How much media is watched, in seconds of its own time. */
 const WATCH = 10
@@ -38,25 +38,15 @@ const CODECS: Record<BrowserName, readonly string[]> = {
 
 for (const name of ['chromium', 'firefox'] as const) {
   describe.skipIf(findBrowser(name) === undefined)(`[browser] ${name}`, { timeout: 200_000 }, () => {
-    let server: TestServer
-    let browser: Browser
-
-    beforeAll(async () => {
-      server = await startTestServer()
-      browser = await launch(name)
-    })
-
-    afterAll(async () => {
-      await browser?.close()
-      await server?.close()
-    })
+    const stage = BrowserStage.forGroup(name)
 
     it.each(CODECS[name])('sends %s and Opus, and each frame arrives', async (codec) => {
-      const from = server.frames.length
-      const page = await call(browser, `${server.address}?codec=${codec}`, ['cam', 'mic'])
+      const from = stage.server.frames.length
+      const address = `${stage.server.address}?codec=${codec}`
+      const page = await call(stage.browser, address, ['cam', 'mic'], { watchSizes: true })
       await waitForState(page, 'connected')
       const came = (kind: 'video' | 'audio'): MediaData[] =>
-        server.frames.slice(from).flatMap(({ frame }) => (frame.codec.kind === kind ? [frame] : []))
+        stage.server.frames.slice(from).flatMap(({ frame }) => (frame.codec.kind === kind ? [frame] : []))
       await until(() => span(came('video')) >= WATCH && span(came('audio')) >= WATCH, `${WATCH} s of media`)
       const figures = await page.$eval('#tracks', (table) => table.textContent)
       const sizes = await sentSizes(page)
@@ -87,31 +77,31 @@ for (const name of ['chromium', 'firefox'] as const) {
     })
 
     it('prints a line for each frame', () => {
-      const { frame } = server.frames[0]!
+      const { frame } = stage.server.frames[0]!
       const text = `MediaData { mid: Mid(${frame.mid}), pt: Pt(${frame.pt}), time: MediaTime(${frame.time.value}, ${frame.time.clockRate}), len: ${frame.data.length} }`
-      expect(server.lines.some((line) => line.endsWith(text))).toBe(true)
+      expect(stage.server.lines.some((line) => line.endsWith(text))).toBe(true)
     })
 
     it.each(CODECS[name])('hears and sees its echo, in %s and Opus', async (codec) => {
-      const page = await call(browser, `${server.address}?codec=${codec}`, ['echo', 'cam', 'mic'])
+      const page = await call(stage.browser, `${stage.server.address}?codec=${codec}`, ['echo', 'cam', 'mic'])
       await waitForState(page, 'connected')
       const now = await untilMet(
         () => readReceived(page, '#remote'),
         ({ frames, samples, shown }) => frames >= 60 && samples >= 96_000 && shown,
         'two seconds of its echo',
       )
-      await page.screenshot({ path: join(server.directory, `echo-${name}-${codec}.png`) })
+      await page.screenshot({ path: join(stage.server.directory, `echo-${name}-${codec}.png`) })
       await page.close()
       expect(now).toMatchObject({ width: 640, height: 480 })
     })
 
     it('sends the microphone alone', async () => {
-      const from = server.frames.length
-      const page = await call(browser, server.address, ['mic'])
+      const from = stage.server.frames.length
+      const page = await call(stage.browser, stage.server.address, ['mic'])
       await waitForState(page, 'connected')
-      await until(() => server.frames.length > from + 20, 'twenty frames')
+      await until(() => stage.server.frames.length > from + 20, 'twenty frames')
       await page.close()
-      expect(new Set(server.frames.slice(from).map(({ frame }) => frame.codec.kind))).toEqual(
+      expect(new Set(stage.server.frames.slice(from).map(({ frame }) => frame.codec.kind))).toEqual(
         new Set(['audio']),
       )
     })
@@ -123,7 +113,7 @@ describe.skipIf(findBrowser('chromium') === undefined)(
   { timeout: 150_000 },
   () => {
     it('sends three encodings, which are told apart by their rid', async () => {
-      const { server, browser } = await stage()
+      const { server, browser } = await BrowserStage.forTest('chromium')
       const page = await browser.newPage()
       await page.goto(server.address)
       await page.evaluate(sendSimulcast)
@@ -143,15 +133,6 @@ describe.skipIf(findBrowser('chromium') === undefined)(
     })
   },
 )
-
-/** A server and a browser of a test's own, which are gone after it, also where it ran out of time. */
-async function stage(options?: LaunchOptions): Promise<{ server: TestServer; browser: Browser }> {
-  const server = await startTestServer()
-  onTestFinished(() => server.close())
-  const browser = await launch('chromium', options)
-  onTestFinished(() => browser.close().catch(() => {}))
-  return { server, browser }
-}
 
 /** Runs in the page. */
 async function sendSimulcast(): Promise<void> {
@@ -182,7 +163,7 @@ describe.skipIf(findBrowser('chromium') === undefined)('[browser] many pages', {
   it('serves twenty at once, and forgets those that vanish within the time of consent', async () => {
     // one browser opens its camera for at most 16 pages; twenty encoders on one machine: one picture a second each, and not a process for each page
     const options = { fps: 1, flags: ['--process-per-site'] }
-    const { server, browser } = await stage(options)
+    const { server, browser } = await BrowserStage.forTest('chromium', options)
     const other = await launch('chromium', options)
     onTestFinished(() => other.close().catch(() => {}))
     const browsers = [browser, other]

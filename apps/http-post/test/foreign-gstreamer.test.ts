@@ -43,8 +43,8 @@ describe.skipIf(!hasPeer('gstreamer'))('[gstreamer] webrtcbin', { timeout: 150_0
       `${THERE} s of media there and ${BACK} s back`,
     )
     expect(call.server.calls.size).toBe(0)
-    expectSteady(framesOf(call.server, 'video'), wanted.video, 0.5)
-    expectSteady(framesOf(call.server, 'audio'), wanted.audio, 4 * audioFrame)
+    expectSteady(framesOf(call.server, 'video'), wanted.video, 1 / RATE)
+    expectSteady(framesOf(call.server, 'audio'), wanted.audio, audioFrame)
     expect(received.video).toMatchObject({ width: 320, height: 240 })
   })
 

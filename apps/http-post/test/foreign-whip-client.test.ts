@@ -29,7 +29,7 @@ describe.skipIf(!hasPeer('whip-client'))('[whip-client] a WHIP client', { timeou
     expect(peer.output).not.toContain('[ERR]')
     expect(peer.output).not.toContain('[WARN]')
 
-    expectSteady(framesOf(server, 'video'), 60, 0.5)
-    expectSteady(framesOf(server, 'audio'), 200, 0.1)
+    expectSteady(framesOf(server, 'video'), 60, 1 / 15)
+    expectSteady(framesOf(server, 'audio'), 200, 0.02)
   })
 })
