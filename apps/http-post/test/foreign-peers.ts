@@ -266,8 +266,9 @@ export function expectSteady(frames: readonly MediaData[], atLeast: number, step
     const { time, contiguous } = frames[i]!
     expect(contiguous, `frame ${i} of ${frames.length} follows the one before`).toBe(true)
     const taken = (time.value - frames[i - 1]!.time.value) / time.clockRate
-    const which = `seconds from frame ${i - 1} to ${i} of ${frames.length}`
-    expect(taken, which).toBeGreaterThan(i === 1 ? 0 : step - ROUNDING)
-    expect(taken, which).toBeLessThan(step + ROUNDING)
+    expect(taken, `seconds from frame ${i - 1} to ${i} of ${frames.length}`).toBeGreaterThan(
+      i === 1 ? 0 : step - ROUNDING,
+    )
+    expect(taken, `seconds from frame ${i - 1} to ${i} of ${frames.length}`).toBeLessThan(step + ROUNDING)
   }
 }
