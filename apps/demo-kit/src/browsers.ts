@@ -55,13 +55,11 @@ export interface LaunchOptions {
   readonly fps?: number
   /** Of Chromium. */
   readonly flags?: readonly string[]
-  /** Loopback addresses are candidates too. */
-  readonly loopback?: boolean
 }
 
 /** Starts a browser with a fake camera and a fake microphone, as a user would have real ones. */
 export function launch(name: BrowserName, options: LaunchOptions = {}): Promise<Browser> {
-  const { fps, flags = [], loopback = false } = options
+  const { fps, flags = [] } = options
   const common = {
     executablePath: findBrowser(name)!,
     headless: true,
@@ -77,7 +75,6 @@ export function launch(name: BrowserName, options: LaunchOptions = {}): Promise<
       extraPrefsFirefox: {
         'media.navigator.streams.fake': true,
         'media.navigator.permission.disabled': true,
-        'media.peerconnection.ice.loopback': loopback,
       },
     })
   }
@@ -94,7 +91,6 @@ export function launch(name: BrowserName, options: LaunchOptions = {}): Promise<
       '--disable-sync',
       fps === undefined ? camera : `${camera}=fps=${fps}`,
       '--use-fake-ui-for-media-stream',
-      ...(loopback ? ['--allow-loopback-in-peer-connection'] : []),
       ...flags,
     ],
   })
