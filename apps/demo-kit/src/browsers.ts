@@ -252,11 +252,11 @@ export function readReceived(page: Page, video: string): Promise<Received> {
 }
 
 /** Waits until the page says `state`. What it says instead is in the error. */
-export async function waitForState(page: Page, state: string): Promise<void> {
+export async function waitForState(page: Page, state: string, milliseconds?: number): Promise<void> {
   const read = () =>
     page.evaluate(() => {
       const text = (id: string): string => document.getElementById(id)?.textContent ?? ''
       return { state: text('state'), message: text('message') }
     })
-  await untilMet(read, (now) => now.state === state, `the page is "${state}"`)
+  await untilMet(read, (now) => now.state === state, `the page is "${state}"`, milliseconds)
 }
