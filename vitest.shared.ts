@@ -19,5 +19,5 @@ export function project(name: string, test: ViteUserConfig['test'] = {}): ViteUs
  * other, so that nothing else holds up a picture. On a busy machine it starts slowly.
  */
 export function browserProject(name: string): ViteUserConfig {
-  return project(name, { sequence: { groupOrder: 1 }, maxWorkers: 1, hookTimeout: 150_000 })
+  return project(name, { sequence: { groupOrder: 1 }, maxWorkers: 1, hookTimeout: 300_000 })
 }

@@ -28,7 +28,7 @@ export function findBrowser(name: BrowserName): string | undefined {
  * How long a test waits for what must come, ms: far longer than it takes on a busy machine. A wait ends with what it waits for, so that none of this is spent
  * where all is well.
  */
-export const PATIENCE = 60_000
+export const PATIENCE = 120_000
 
 /** Reads until what it reads is `met`, and answers that. What was read last is in the error. */
 export async function untilMet<T>(
@@ -64,9 +64,9 @@ export function launch(name: BrowserName, options: LaunchOptions = {}): Promise<
     executablePath: findBrowser(name)!,
     headless: true,
     acceptInsecureCerts: true,
-    timeout: 2 * PATIENCE,
+    timeout: PATIENCE,
     // a page may have much to do before it answers
-    protocolTimeout: 10 * PATIENCE,
+    protocolTimeout: 5 * PATIENCE,
   }
   if (name === 'firefox') {
     return launchBrowser({

@@ -127,7 +127,7 @@ for (const name of ['chromium', 'firefox'] as const) {
 
 describe.skipIf(findBrowser('chromium') === undefined)(
   '[browser] chromium with SNAP',
-  { timeout: 150_000 },
+  { timeout: 300_000 },
   () => {
     it('opens its data channels without a handshake, and they work', async () => {
       const stage = await BrowserStage.forTest('chromium', {

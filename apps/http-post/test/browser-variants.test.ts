@@ -21,7 +21,7 @@ interface Variant {
   readonly addresses?: 'IPv4' | 'IPv6'
 }
 
-const TIMEOUT = 150_000
+const TIMEOUT = 300_000
 
 interface Outcome {
   readonly state: string

@@ -31,7 +31,7 @@ const MAX_RATE = 30
 const CONSENT_TIME = 30_000
 const CONSENT_CHECK = 5000
 /** Twenty pages fill a machine by themselves: how long each is waited for beside the others, ms. */
-const TWENTY_PATIENCE = 3 * PATIENCE
+const TWENTY_PATIENCE = 2 * PATIENCE
 const hasFfprobe = spawnSync('ffprobe', ['-version']).status === 0
 
 const CODECS: Record<BrowserName, readonly string[]> = {
@@ -40,7 +40,7 @@ const CODECS: Record<BrowserName, readonly string[]> = {
 }
 
 for (const name of ['chromium', 'firefox'] as const) {
-  describe.skipIf(findBrowser(name) === undefined)(`[browser] ${name}`, { timeout: 200_000 }, () => {
+  describe.skipIf(findBrowser(name) === undefined)(`[browser] ${name}`, { timeout: 400_000 }, () => {
     const stage = BrowserStage.forGroup(name)
 
     it.each(CODECS[name])('sends %s and Opus, and each frame arrives', async (codec) => {
@@ -113,7 +113,7 @@ for (const name of ['chromium', 'firefox'] as const) {
 
 describe.skipIf(findBrowser('chromium') === undefined)(
   '[browser] chromium with simulcast',
-  { timeout: 150_000 },
+  { timeout: 300_000 },
   () => {
     it('sends three encodings, which are told apart by their rid', async () => {
       const { server, browser } = await BrowserStage.forTest('chromium')

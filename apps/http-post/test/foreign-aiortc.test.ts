@@ -18,7 +18,7 @@ const SIZES = [1, 2, 1000, 1160, 1172, 16_384, 65_535, 65_536]
 const THERE = 5
 const BACK = 4
 
-describe.skipIf(!hasPeer('aiortc'))('[aiortc] aiortc', { timeout: 150_000 }, () => {
+describe.skipIf(!hasPeer('aiortc'))('[aiortc] aiortc', { timeout: 300_000 }, () => {
   const call = ForeignCall.forEachTest()
 
   function start(options: object): ForeignPeer {

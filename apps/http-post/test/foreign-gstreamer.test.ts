@@ -15,7 +15,7 @@ const BACK = 4
 /** Pictures a second. */
 const RATE = 15
 
-describe.skipIf(!hasPeer('gstreamer'))('[gstreamer] webrtcbin', { timeout: 150_000 }, () => {
+describe.skipIf(!hasPeer('gstreamer'))('[gstreamer] webrtcbin', { timeout: 300_000 }, () => {
   const call = ForeignCall.forEachTest()
 
   function start(options: object): ForeignPeer {

@@ -8,7 +8,7 @@ interface Result {
 }
 
 // it comes with the dependencies, so it is never left out
-describe('libdatachannel, which OBS publishes with', { timeout: 150_000 }, () => {
+describe('libdatachannel, which OBS publishes with', { timeout: 300_000 }, () => {
   const call = ForeignCall.forEachTest()
 
   it('publishes over WHIP, and messages to 256 KiB come back', async () => {

@@ -210,7 +210,12 @@ export function makeFilm(directory: string): { VP8: string; H264: string; Opus: 
   return files
 }
 
-/** A server for each test, and the peer that calls it. */
+/** Whether a line of the server's says more than that media comes. */
+function isNews(line: string): boolean {
+  return !line.includes('MediaData {')
+}
+
+/** A server for each test, and the peer that calls it. What the server said is printed where a test fails. */
 export class ForeignCall {
   #server: TestServer | undefined
   #peer: ForeignPeer | undefined
@@ -221,7 +226,8 @@ export class ForeignCall {
     beforeEach(async () => {
       call.#server = await startTestServer()
     })
-    afterEach(async () => {
+    afterEach(async ({ task }) => {
+      if (task.result?.state === 'fail') console.error(call.server.lines.filter(isNews).join('\n'))
       await call.#peer?.end()
       await call.#server?.close()
     })

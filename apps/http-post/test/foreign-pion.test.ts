@@ -25,7 +25,7 @@ interface Result {
   readonly messages: readonly (readonly ['text' | 'binary', number])[] | null
 }
 
-describe.skipIf(!hasPeer('pion'))('[pion] Pion', { timeout: 150_000 }, () => {
+describe.skipIf(!hasPeer('pion'))('[pion] Pion', { timeout: 300_000 }, () => {
   let program: string
   let film: ReturnType<typeof makeFilm>
   const call = ForeignCall.forEachTest()

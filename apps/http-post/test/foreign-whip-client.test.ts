@@ -9,7 +9,7 @@ const CAMERA =
 const VP8 = `${CAMERA} ! vp8enc deadline=1 ! rtpvp8pay pt=96 ssrc=2 ! queue ! application/x-rtp,media=video,encoding-name=VP8,payload=96`
 const H264 = `${CAMERA} ! x264enc tune=zerolatency speed-preset=ultrafast ! video/x-h264,profile=constrained-baseline ! rtph264pay pt=97 ssrc=2 aggregate-mode=zero-latency ! queue ! application/x-rtp,media=video,encoding-name=H264,payload=97`
 
-describe.skipIf(!hasPeer('whip-client'))('[whip-client] a WHIP client', { timeout: 150_000 }, () => {
+describe.skipIf(!hasPeer('whip-client'))('[whip-client] a WHIP client', { timeout: 300_000 }, () => {
   const call = ForeignCall.forEachTest()
 
   it.each([

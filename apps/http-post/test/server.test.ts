@@ -367,7 +367,7 @@ describe('addresses', () => {
 
 const main = join(import.meta.dirname, '..', 'dist', 'main.js')
 
-describe.skipIf(!existsSync(main))('[built] the program', { timeout: 120_000 }, () => {
+describe.skipIf(!existsSync(main))('[built] the program', { timeout: 300_000 }, () => {
   const run = (args: string[]): { child: ChildProcess; output: () => string } => {
     const child = spawn(process.execPath, [main, ...args])
     let text = ''

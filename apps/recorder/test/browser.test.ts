@@ -179,7 +179,7 @@ async function play(stage: Stage, browser: BrowserName, name: string): Promise<P
 
 const missing = (...names: BrowserName[]): boolean => names.some((name) => findBrowser(name) === undefined)
 
-describe.each(RECORDED)('[browser] %s is recorded, in %s and Opus', { timeout: 200_000 }, (name, codec) => {
+describe.each(RECORDED)('[browser] %s is recorded, in %s and Opus', { timeout: 400_000 }, (name, codec) => {
   const stage = new Stage()
   let recorded: Recorded
   let take: Take
@@ -230,7 +230,7 @@ describe.each(RECORDED)('[browser] %s is recorded, in %s and Opus', { timeout: 2
 
 describe.skipIf(missing('chromium') || !hasFfmpeg)(
   '[browser] chromium plays what ffmpeg made',
-  { timeout: 200_000 },
+  { timeout: 600_000 },
   () => {
     const stage = new Stage()
     beforeAll(() => stage.open())
@@ -252,7 +252,7 @@ describe.skipIf(missing('chromium') || !hasFfmpeg)(
 
 describe.skipIf(missing('chromium') || !hasFfmpeg)(
   '[browser] chromium is recorded while',
-  { timeout: 200_000 },
+  { timeout: 600_000 },
   () => {
     it.each(['VP8', 'H264'] as const)('its picture becomes smaller, in %s', async (codec) => {
       const stage = await ownStage()

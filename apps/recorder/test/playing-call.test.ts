@@ -115,7 +115,7 @@ async function until(condition: () => boolean, what: string): Promise<number> {
   return delay.max / 1e6
 }
 
-describe('a call that a film is played into', { timeout: 150_000 }, () => {
+describe('a call that a film is played into', { timeout: 300_000 }, () => {
   it('gets all of it in its time, and then ends', async () => {
     const watcher = new Watcher(['audio', 'video'])
     const call = watcher.watch(await film())

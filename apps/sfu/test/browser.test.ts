@@ -23,7 +23,7 @@ const missing = (names: readonly BrowserName[]): boolean =>
 for (const watcher of ['chromium', 'firefox'] as const) {
   describe.skipIf(missing(['chromium', watcher]))(
     `[browser] chromium publishes, ${watcher} watches`,
-    { timeout: 400_000 },
+    { timeout: 600_000 },
     () => {
       it('through two Rtc in RTP mode, and a switch of the encoding stays decodable', async () => {
         const server = await startServer(0, await mkdtemp(join(tmpdir(), 'sfu-')))
