@@ -29,6 +29,7 @@ const needs = [
   ['[browser] chromium', 'Chromium', 'apt-get install chromium, or give its path in CHROMIUM'],
   ['[browser] many', 'Chromium', 'apt-get install chromium, or give its path in CHROMIUM'],
   ['[browser] firefox', 'Firefox', 'apt-get install firefox-esr, or give its path in FIREFOX'],
+  ['[ipv6]', 'IPv6 address', 'Firefox needs one of a network, Chromium one of loopback'],
   ['[openssl]', 'openssl', 'apt-get install openssl'],
   ['[coturn]', 'coturn', 'apt-get install --no-install-recommends coturn'],
   [

@@ -24,25 +24,63 @@ export function findBrowser(name: BrowserName): string | undefined {
   return PATHS[name].find((path) => path !== undefined && existsSync(path))
 }
 
-/** Starts a browser with a fake camera (of `fps` pictures a second) and a fake microphone, as a user would have real ones. `flags` are Chromium's. */
-export function launch(name: BrowserName, fps?: number, flags: readonly string[] = []): Promise<Browser> {
-  const executablePath = findBrowser(name)!
+/**
+ * How long a test waits for what must come, ms: far longer than it takes on a busy machine. A wait ends with what it waits for, so that none of this is spent
+ * where all is well.
+ */
+export const PATIENCE = 120_000
+
+/** Reads until what it reads is `met`, and answers that. What was read last is in the error. */
+export async function untilMet<T>(
+  read: () => T | Promise<T>,
+  met: (now: T) => boolean,
+  what: string,
+  milliseconds: number = PATIENCE,
+): Promise<T> {
+  const end = performance.now() + milliseconds
+  for (;;) {
+    const now = await read()
+    if (met(now)) return now
+    if (performance.now() > end) {
+      throw new Error(`Not within ${milliseconds} ms: ${what}, but ${JSON.stringify(now)}`)
+    }
+    await new Promise((resolve) => {
+      setTimeout(resolve, 50)
+    })
+  }
+}
+
+export interface LaunchOptions {
+  /** Pictures a second of Chromium's fake camera. */
+  readonly fps?: number
+  /** Of Chromium. */
+  readonly flags?: readonly string[]
+}
+
+/** Starts a browser with a fake camera and a fake microphone, as a user would have real ones. */
+export function launch(name: BrowserName, options: LaunchOptions = {}): Promise<Browser> {
+  const { fps, flags = [] } = options
+  const common = {
+    executablePath: findBrowser(name)!,
+    headless: true,
+    acceptInsecureCerts: true,
+    timeout: PATIENCE,
+    // a page may have much to do before it answers
+    protocolTimeout: 5 * PATIENCE,
+  }
   if (name === 'firefox') {
     return launchBrowser({
+      ...common,
       browser: 'firefox',
-      executablePath,
-      headless: true,
-      acceptInsecureCerts: true,
       extraPrefsFirefox: {
         'media.navigator.streams.fake': true,
         'media.navigator.permission.disabled': true,
       },
     })
   }
+  const camera = '--use-fake-device-for-media-stream'
   return launchBrowser({
-    executablePath,
-    headless: true,
-    acceptInsecureCerts: true,
+    ...common,
     args: [
       '--no-sandbox',
       '--disable-gpu',
@@ -51,30 +89,30 @@ export function launch(name: BrowserName, fps?: number, flags: readonly string[]
       '--disable-background-networking',
       '--disable-component-update',
       '--disable-sync',
-      fps === undefined
-        ? '--use-fake-device-for-media-stream'
-        : `--use-fake-device-for-media-stream=fps=${fps}`,
+      fps === undefined ? camera : `${camera}=fps=${fps}`,
       '--use-fake-ui-for-media-stream',
       ...flags,
     ],
   })
 }
 
-/** Opens the demo's page and presses its buttons. */
-export async function call(
-  browser: Browser,
-  address: string,
-  buttons: readonly ('cam' | 'mic' | 'echo' | 'data')[],
-): Promise<Page> {
+export interface PageOptions {
+  /** Has the page note in which sizes it sends its picture: many pages that all look ten times a second keep a machine busy. */
+  readonly watchSizes?: boolean
+}
+
+/** Opens a page. The connection that it makes is looked at from outside, by what follows. */
+export async function openPage(browser: Browser, address: string, options: PageOptions = {}): Promise<Page> {
   const page = await browser.newPage()
-  // the connection that the page makes is looked at from outside
-  await page.evaluateOnNewDocument(() => {
+  page.setDefaultTimeout(PATIENCE)
+  await page.evaluateOnNewDocument((watchSizes) => {
     const Original = RTCPeerConnection
     window.RTCPeerConnection = class extends Original {
       constructor(...args: ConstructorParameters<typeof Original>) {
         super(...args)
         const sizes: string[] = []
         Object.assign(window, { connection: this, sizes })
+        if (!watchSizes) return
         // a browser sends a smaller picture where it thinks the way is narrow: it says itself which
         setInterval(() => {
           void this.getStats().then((report) => {
@@ -87,38 +125,138 @@ export async function call(
         }, 100)
       }
     }
-  })
+  }, options.watchSizes ?? false)
   await page.goto(address)
-  for (const button of buttons) {
-    await page.click(`#${button}`)
-    await page.waitForFunction(
-      (id) => document.getElementById(id)?.getAttribute('aria-pressed') === 'true',
-      { timeout: 20_000, polling: 100 },
-      button,
-    )
-  }
+  return page
+}
+
+export type Button = 'cam' | 'mic' | 'echo' | 'data'
+
+/** Opens the demo's page, presses its buttons, and has it call. */
+export async function call(
+  browser: Browser,
+  address: string,
+  buttons: readonly Button[],
+  options?: PageOptions,
+): Promise<Page> {
+  const page = await openPage(browser, address, options)
+  for (const button of buttons) await press(page, button)
   await page.click('#connect')
   return page
 }
 
-/** The sizes in which the page has said that it sends its picture. */
+/** Presses a button that stays down, and waits until it is. */
+export async function press(page: Page, button: string): Promise<void> {
+  await page.click(`#${button}`)
+  await page.waitForSelector(`#${button}[aria-pressed=true]`)
+}
+
+/** The sizes in which the page has said that it sends its picture, where `watchSizes` was asked for. */
 export function sentSizes(page: Page): Promise<string[]> {
   return page.evaluate(() => (window as unknown as { sizes: string[] }).sizes)
 }
 
-/** Waits until the page says `state`. What it says instead is in the error. */
-export async function waitForState(page: Page, state: string): Promise<void> {
-  try {
-    await page.waitForFunction(
-      (wanted) => document.getElementById('state')?.textContent === wanted,
-      { timeout: 20_000, polling: 100 },
-      state,
-    )
-  } catch (error) {
-    const said = await page.evaluate(
-      () =>
-        `${document.getElementById('state')?.textContent}: ${document.getElementById('message')?.textContent}`,
-    )
-    throw new Error(`The page is not "${state}" but "${said}"`, { cause: error })
+/** What a page has sent, by its own statistics. */
+export interface Sent {
+  /** Pictures, of all encodings. */
+  readonly frames: number
+  /** Packets of sound: a frame each. */
+  readonly sounds: number
+}
+
+export function readSent(page: Page): Promise<Sent> {
+  return page.evaluate(async () => {
+    const { connection } = window as unknown as { connection?: RTCPeerConnection }
+    const sent = { frames: 0, sounds: 0 }
+    const report = (await connection?.getStats()) as unknown as
+      | Map<string, Record<string, unknown>>
+      | undefined
+    for (const entry of report?.values() ?? []) {
+      if (entry['type'] !== 'outbound-rtp') continue
+      if (entry['kind'] === 'video') sent.frames += Number(entry['framesSent'] ?? 0)
+      else sent.sounds += Number(entry['packetsSent'] ?? 0)
+    }
+    return sent
+  })
+}
+
+/** Has the page send nothing any more, and answers what it had sent then. The connection stays. */
+export async function stopSending(page: Page): Promise<Sent> {
+  await page.evaluate(async () => {
+    const { connection } = window as unknown as { connection: RTCPeerConnection }
+    await Promise.all(connection.getSenders().map((sender) => sender.replaceTrack(null)))
+  })
+  // what the encoders still hold comes out: a busy machine takes its time
+  let sent = await readSent(page)
+  for (let same = 0; same < 5;) {
+    await new Promise((resolve) => {
+      setTimeout(resolve, 60)
+    })
+    const now = await readSent(page)
+    same = now.frames === sent.frames && now.sounds === sent.sounds ? same + 1 : 0
+    sent = now
   }
+  return sent
+}
+
+/** What a page has received, by its own statistics. */
+export interface Received {
+  /** Pictures decoded. */
+  readonly frames: number
+  /** Samples of sound decoded, and those that stand in for lost ones. */
+  readonly samples: number
+  readonly concealed: number
+  readonly pliCount: number
+  readonly packetsReceived: number
+  readonly packetsLost: number
+  /** Of the picture that is shown. */
+  readonly width: number
+  readonly height: number
+  /** Whether the picture moves. */
+  readonly shown: boolean
+}
+
+/** `video`: a selector of the element that shows the picture. */
+export function readReceived(page: Page, video: string): Promise<Received> {
+  return page.evaluate(async (selector) => {
+    const { connection } = window as unknown as { connection?: RTCPeerConnection }
+    const report = (await connection?.getStats()) as unknown as
+      | Map<string, Record<string, unknown>>
+      | undefined
+    const shown = document.querySelector<HTMLVideoElement>(selector)!
+    const received = {
+      frames: 0,
+      samples: 0,
+      concealed: 0,
+      pliCount: 0,
+      packetsReceived: 0,
+      packetsLost: 0,
+      width: shown.videoWidth,
+      height: shown.videoHeight,
+      shown: shown.currentTime > 0,
+    }
+    for (const entry of report?.values() ?? []) {
+      if (entry['type'] !== 'inbound-rtp') continue
+      received.packetsReceived += Number(entry['packetsReceived'] ?? 0)
+      received.packetsLost += Number(entry['packetsLost'] ?? 0)
+      if (entry['kind'] === 'video') {
+        received.frames = Number(entry['framesDecoded'] ?? 0)
+        received.pliCount = Number(entry['pliCount'] ?? 0)
+      } else {
+        received.samples = Number(entry['totalSamplesReceived'] ?? 0)
+        received.concealed = Number(entry['concealedSamples'] ?? 0)
+      }
+    }
+    return received
+  }, video)
+}
+
+/** Waits until the page says `state`. What it says instead is in the error. */
+export async function waitForState(page: Page, state: string, milliseconds?: number): Promise<void> {
+  const read = () =>
+    page.evaluate(() => {
+      const text = (id: string): string => document.getElementById(id)?.textContent ?? ''
+      return { state: text('state'), message: text('message') }
+    })
+  await untilMet(read, (now) => now.state === state, `the page is "${state}"`, milliseconds)
 }

@@ -2,6 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { MediaData } from '@str0m/rtc'
 import { vp8KeyframeSize } from '@str0m/rtp'
 import {
@@ -9,20 +10,28 @@ import {
   call,
   findBrowser,
   launch,
+  PATIENCE,
+  readReceived,
   sentSizes,
+  stopSending,
+  untilMet,
   waitForState,
 } from '@str0m/demo-kit/browsers'
-import type { Browser, Page } from 'puppeteer-core'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Page } from 'puppeteer-core'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { BrowserStage } from './browser-stage.ts'
 import { ivf, oggOpus } from './containers.ts'
-import { startTestServer, type TestServer, until } from './test-server.ts'
+import { until } from './test-server.ts'
 
-/** How long media is watched, ms. */
-const WATCH = 10_000
-/** The most that two video frames lie apart, in seconds: the fake camera makes 20 or 30 a second. */
-const MAX_VIDEO_GAP = 0.5
-/** RFC 7675 section 5.1, ms. */
+/** How much media is watched, in seconds of its own time. */
+const WATCH = 10
+/** The most pictures a second that a fake camera makes. */
+const MAX_RATE = 30
+/** RFC 7675 section 5.1, ms: how long consent lasts, and how much later the server may notice. */
 const CONSENT_TIME = 30_000
+const CONSENT_CHECK = 5000
+/** Twenty pages fill a machine by themselves: how long each is waited for beside the others, ms. */
+const TWENTY_PATIENCE = 2 * PATIENCE
 const hasFfprobe = spawnSync('ffprobe', ['-version']).status === 0
 
 const CODECS: Record<BrowserName, readonly string[]> = {
@@ -31,42 +40,37 @@ const CODECS: Record<BrowserName, readonly string[]> = {
 }
 
 for (const name of ['chromium', 'firefox'] as const) {
-  describe.skipIf(findBrowser(name) === undefined)(`[browser] ${name}`, { timeout: 120_000 }, () => {
-    let server: TestServer
-    let browser: Browser
-
-    beforeAll(async () => {
-      server = await startTestServer()
-      browser = await launch(name)
-    }, 60_000)
-
-    afterAll(async () => {
-      await browser?.close()
-      await server?.close()
-    }, 60_000)
+  describe.skipIf(findBrowser(name) === undefined)(`[browser] ${name}`, { timeout: 400_000 }, () => {
+    const stage = BrowserStage.forGroup(name)
 
     it.each(CODECS[name])('sends %s and Opus, and each frame arrives', async (codec) => {
-      const from = server.frames.length
-      const page = await call(browser, `${server.address}?codec=${codec}`, ['cam', 'mic'])
+      const from = stage.server.frames.length
+      const address = `${stage.server.address}?codec=${codec}`
+      const page = await call(stage.browser, address, ['cam', 'mic'], { watchSizes: true })
       await waitForState(page, 'connected')
-      await until(() => server.frames.length > from, 10_000, 'a first frame')
-      await new Promise((resolve) => {
-        setTimeout(resolve, WATCH)
-      })
+      const came = (kind: 'video' | 'audio'): MediaData[] =>
+        stage.server.frames.slice(from).flatMap(({ frame }) => (frame.codec.kind === kind ? [frame] : []))
+      await until(() => span(came('video')) >= WATCH && span(came('audio')) >= WATCH, `${WATCH} s of media`)
       const figures = await page.$eval('#tracks', (table) => table.textContent)
       const sizes = await sentSizes(page)
+      // a busy machine's browser leaves out pictures: each that it sent arrives
+      const sent = await stopSending(page)
+      const counts = () => ({ frames: came('video').length, sounds: came('audio').length })
+      await untilMet(
+        counts,
+        (now) => now.frames >= sent.frames && now.sounds >= sent.sounds,
+        `all of ${JSON.stringify(sent)}`,
+      )
+      expect(counts()).toEqual(sent)
       await page.close()
-      const frames = server.frames.slice(from).map(({ frame }) => frame)
-      const video = frames.filter((frame) => frame.codec.kind === 'video')
-      const audio = frames.filter((frame) => frame.codec.kind === 'audio')
+      const [video, audio] = [came('video'), came('audio')]
 
       expect(new Set(video.map((frame) => frame.codec.name))).toEqual(new Set([codec]))
       expect(new Set(audio.map((frame) => frame.codec.name))).toEqual(new Set(['opus']))
-      expect(span(video)).toBeGreaterThan(0.9 * (WATCH / 1000))
-      expect(span(audio)).toBeGreaterThan(0.9 * (WATCH / 1000))
       expect(video.every((frame) => frame.contiguous)).toBe(true)
       expect(audio.every((frame) => frame.contiguous)).toBe(true)
-      expect(Math.max(...steps(video))).toBeLessThan(MAX_VIDEO_GAP * 90_000)
+      expect(Math.min(...steps(video))).toBeGreaterThan(0)
+      expect(video.length).toBeLessThanOrEqual(MAX_RATE * span(video) + 2)
       // each Opus packet holds 20 ms
       expect(new Set(steps(audio))).toEqual(new Set([960]))
       expect(video[0]!.keyframe).toBe(true)
@@ -76,37 +80,31 @@ for (const name of ['chromium', 'firefox'] as const) {
     })
 
     it('prints a line for each frame', () => {
-      const { frame } = server.frames[0]!
+      const { frame } = stage.server.frames[0]!
       const text = `MediaData { mid: Mid(${frame.mid}), pt: Pt(${frame.pt}), time: MediaTime(${frame.time.value}, ${frame.time.clockRate}), len: ${frame.data.length} }`
-      expect(server.lines.some((line) => line.endsWith(text))).toBe(true)
+      expect(stage.server.lines.some((line) => line.endsWith(text))).toBe(true)
     })
 
     it.each(CODECS[name])('hears and sees its echo, in %s and Opus', async (codec) => {
-      const page = await call(browser, `${server.address}?codec=${codec}`, ['echo', 'cam', 'mic'])
+      const page = await call(stage.browser, `${stage.server.address}?codec=${codec}`, ['echo', 'cam', 'mic'])
       await waitForState(page, 'connected')
-      const decoded = (): Promise<Decoded> => page.evaluate(readDecoded)
-      const deadline = Date.now() + 20_000
-      let now = await decoded()
-      while (Date.now() < deadline && !(now.frames >= 60 && now.samples >= 96_000)) {
-        await new Promise((resolve) => {
-          setTimeout(resolve, 250)
-        })
-        now = await decoded()
-      }
-      await page.screenshot({ path: join(server.directory, `echo-${name}-${codec}.png`) })
+      const now = await untilMet(
+        () => readReceived(page, '#remote'),
+        ({ frames, samples, shown }) => frames >= 60 && samples >= 96_000 && shown,
+        'two seconds of its echo',
+      )
+      await page.screenshot({ path: join(stage.server.directory, `echo-${name}-${codec}.png`) })
       await page.close()
-      expect(now).toMatchObject({ width: 640, height: 480, shown: true })
-      expect(now.frames).toBeGreaterThanOrEqual(60)
-      expect(now.samples).toBeGreaterThanOrEqual(96_000)
+      expect(now).toMatchObject({ width: 640, height: 480 })
     })
 
     it('sends the microphone alone', async () => {
-      const from = server.frames.length
-      const page = await call(browser, server.address, ['mic'])
+      const from = stage.server.frames.length
+      const page = await call(stage.browser, stage.server.address, ['mic'])
       await waitForState(page, 'connected')
-      await until(() => server.frames.length > from + 20, 10_000, 'twenty frames')
+      await until(() => stage.server.frames.length > from + 20, 'twenty frames')
       await page.close()
-      expect(new Set(server.frames.slice(from).map(({ frame }) => frame.codec.kind))).toEqual(
+      expect(new Set(stage.server.frames.slice(from).map(({ frame }) => frame.codec.kind))).toEqual(
         new Set(['audio']),
       )
     })
@@ -115,34 +113,26 @@ for (const name of ['chromium', 'firefox'] as const) {
 
 describe.skipIf(findBrowser('chromium') === undefined)(
   '[browser] chromium with simulcast',
-  { timeout: 90_000 },
+  { timeout: 300_000 },
   () => {
     it('sends three encodings, which are told apart by their rid', async () => {
-      const server = await startTestServer()
-      const browser = await launch('chromium')
-      try {
-        const page = await browser.newPage()
-        await page.goto(server.address)
-        await page.evaluate(sendSimulcast)
-        const rids = (): Set<string | undefined> => new Set(server.frames.map(({ frame }) => frame.rid))
-        await until(() => rids().size === 3, 60_000, 'frames of all three encodings')
-        await new Promise((resolve) => {
-          setTimeout(resolve, 2000)
-        })
-        expect(rids()).toEqual(new Set(['f', 'h', 'q']))
-        const size = (rid: string): unknown => {
-          const keyframe = server.frames.find(({ frame }) => frame.rid === rid && frame.keyframe)
-          return keyframe && vp8KeyframeSize(keyframe.frame.data)
-        }
-        expect({ q: size('q'), h: size('h'), f: size('f') }).toEqual({
-          q: { width: 320, height: 180 },
-          h: { width: 640, height: 360 },
-          f: { width: 1280, height: 720 },
-        })
-      } finally {
-        await browser.close()
-        await server.close()
+      const { server, browser } = await BrowserStage.forTest('chromium')
+      const page = await browser.newPage()
+      await page.goto(server.address)
+      await page.evaluate(sendSimulcast)
+      const rids = ['q', 'h', 'f']
+      const encoding = (rid: string) => server.frames.filter(({ frame }) => frame.rid === rid)
+      await until(() => rids.every((rid) => encoding(rid).length >= 30), 'frames of all three encodings')
+      expect(new Set(server.frames.map(({ frame }) => frame.rid))).toEqual(new Set(rids))
+      const size = (rid: string): unknown => {
+        const keyframe = encoding(rid).find(({ frame }) => frame.keyframe)
+        return keyframe && vp8KeyframeSize(keyframe.frame.data)
       }
+      expect({ q: size('q'), h: size('h'), f: size('f') }).toEqual({
+        q: { width: 320, height: 180 },
+        h: { width: 640, height: 360 },
+        f: { width: 1280, height: 720 },
+      })
     })
   },
 )
@@ -152,7 +142,7 @@ async function sendSimulcast(): Promise<void> {
   const stream = await navigator.mediaDevices.getUserMedia({ video: { width: 1280, height: 720 } })
   const peer = new RTCPeerConnection()
   Object.assign(window, { simulcast: peer })
-  peer.addTransceiver(stream.getVideoTracks()[0]!, {
+  const { sender } = peer.addTransceiver(stream.getVideoTracks()[0]!, {
     direction: 'sendonly',
     sendEncodings: [
       { rid: 'q', scaleResolutionDownBy: 4 },
@@ -160,6 +150,8 @@ async function sendSimulcast(): Promise<void> {
       { rid: 'f' },
     ],
   })
+  // a busy machine costs pictures, not their size
+  await sender.setParameters({ ...sender.getParameters(), degradationPreference: 'maintain-resolution' })
   await peer.setLocalDescription()
   while (peer.iceGatheringState !== 'complete') {
     await new Promise((resolve) => {
@@ -170,59 +162,40 @@ async function sendSimulcast(): Promise<void> {
   await peer.setRemoteDescription((await response.json()) as RTCSessionDescriptionInit)
 }
 
-describe.skipIf(findBrowser('chromium') === undefined)('[browser] many pages', { timeout: 180_000 }, () => {
+describe.skipIf(findBrowser('chromium') === undefined)('[browser] many pages', { timeout: 1_200_000 }, () => {
   it('serves twenty at once, and forgets those that vanish within the time of consent', async () => {
-    const server = await startTestServer()
-    // one browser opens its camera for at most 16 pages; twenty encoders on one machine: five pictures a second each
-    const browsers = await Promise.all([launch('chromium', 5), launch('chromium', 5)])
-    try {
-      const pages: Page[] = []
-      for (let i = 0; i < 20; i++) pages.push(await call(browsers[i % 2]!, server.address, ['cam', 'mic']))
-      for (const page of pages) await waitForState(page, 'connected')
-      const from = server.frames.length
-      await new Promise((resolve) => {
-        setTimeout(resolve, 3000)
-      })
-      const senders = new Set(
-        server.frames.slice(from).map(({ peer, frame }) => `${peer} ${frame.codec.kind}`),
-      )
-      expect(senders.size).toBe(40)
-      expect(server.calls.size).toBe(20)
-      // killed, so that no page can say goodbye
-      for (const browser of browsers) browser.process()?.kill('SIGKILL')
-      const vanished = Date.now()
-      await until(() => server.calls.size === 0, CONSENT_TIME + 5000, 'all peers forgotten')
-      console.log(`All twenty were forgotten ${Date.now() - vanished} ms after they had vanished.`)
-    } finally {
-      await Promise.all(browsers.map((browser) => browser.close().catch(() => {})))
-      await server.close()
+    // one browser opens its camera for at most 16 pages; twenty encoders on one machine: one picture a second each
+    const options = { fps: 1 }
+    const { server, browser } = await BrowserStage.forTest('chromium', options)
+    const other = await launch('chromium', options)
+    onTestFinished(() => other.close().catch(() => {}))
+    const browsers = [browser, other]
+    const pages: Page[] = []
+    for (let i = 0; i < 20; i++) {
+      const page = await call(browsers[i % 2]!, server.address, ['cam', 'mic'])
+      pages.push(page)
+      await waitForState(page, 'connected', TWENTY_PATIENCE)
     }
+    const senders = new Set<string>()
+    let seen = server.frames.length
+    const all = (): number => {
+      for (const { peer, frame } of server.frames.slice(seen)) senders.add(`${peer} ${frame.codec.kind}`)
+      seen = server.frames.length
+      return senders.size
+    }
+    await untilMet(all, (count) => count === 40, 'sound and pictures of all twenty', TWENTY_PATIENCE)
+    expect(server.calls.size).toBe(20)
+    // killed, so that no page can say goodbye
+    for (const each of browsers) each.process()?.kill('SIGKILL')
+    const delay = monitorEventLoopDelay()
+    delay.enable()
+    await until(() => server.calls.size === 0, 'all peers forgotten', 3 * CONSENT_TIME)
+    // what was under way still came, and a machine that is busy runs timers late
+    const took = performance.now() - server.frames.at(-1)!.at
+    console.log(`All twenty were forgotten ${Math.round(took)} ms after the last frame.`)
+    expect(took).toBeLessThan(CONSENT_TIME + CONSENT_CHECK + delay.max / 1e6)
   })
 })
-
-interface Decoded {
-  frames: number
-  samples: number
-  width: number
-  height: number
-  /** Whether the second picture moves. */
-  shown: boolean
-}
-
-/** What the page has decoded of what came back. Runs in the page, where its connection is a global of the test's. */
-async function readDecoded(): Promise<Decoded> {
-  const { connection } = window as unknown as { connection: RTCPeerConnection }
-  const report = await connection.getStats()
-  let frames = 0
-  let samples = 0
-  for (const entry of (report as unknown as Map<string, Record<string, unknown>>).values()) {
-    if (entry['type'] !== 'inbound-rtp') continue
-    if (entry['kind'] === 'video') frames = Number(entry['framesDecoded'] ?? 0)
-    else samples = Number(entry['totalSamplesReceived'] ?? 0)
-  }
-  const video = document.querySelector<HTMLVideoElement>('#remote')!
-  return { frames, samples, width: video.videoWidth, height: video.videoHeight, shown: video.currentTime > 0 }
-}
 
 function steps(frames: readonly MediaData[]): number[] {
   return frames.slice(1).map((frame, i) => frame.time.value - frames[i]!.time.value)

@@ -78,7 +78,7 @@ async function answering(address: string, port: number): Promise<void> {
   request.writeUInt16BE(0x0001, 0)
   request.writeUInt32BE(0x2112_a442, 4)
   try {
-    for (let tries = 0; tries < 100; tries++) {
+    for (let tries = 0; tries < 600; tries++) {
       socket.send(request, port, address)
       const answered = await Promise.race([
         once(socket, 'message').then(() => true),

@@ -1,10 +1,17 @@
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { buildPion, expectSteady, ForeignPeer, framesOf, hasPeer, makeFilm } from './foreign-peers.ts'
+import { beforeAll, describe, expect, it } from 'vitest'
+import {
+  buildPion,
+  expectSteady,
+  ForeignCall,
+  ForeignPeer,
+  framesOf,
+  hasPeer,
+  makeFilm,
+} from './foreign-peers.ts'
 import { OfferingPeer } from './offering-peer.ts'
-import { startTestServer, type TestServer } from './test-server.ts'
 
 interface Track {
   readonly packets: number
@@ -18,28 +25,19 @@ interface Result {
   readonly messages: readonly (readonly ['text' | 'binary', number])[] | null
 }
 
-describe.skipIf(!hasPeer('pion'))('[pion] Pion', { timeout: 60_000 }, () => {
+describe.skipIf(!hasPeer('pion'))('[pion] Pion', { timeout: 300_000 }, () => {
   let program: string
   let film: ReturnType<typeof makeFilm>
-  let server: TestServer
-  let peer: ForeignPeer | undefined
+  const call = ForeignCall.forEachTest()
 
   beforeAll(async () => {
     const directory = await mkdtemp(join(tmpdir(), 'pion-'))
     program = buildPion(directory)
     film = makeFilm(directory)
   }, 300_000)
-  beforeEach(async () => {
-    server = await startTestServer()
-  })
-  afterEach(async () => {
-    await peer?.end()
-    await server.close()
-  })
 
   function start(options: object): ForeignPeer {
-    peer = ForeignPeer.pion(program, server.address, JSON.stringify(options))
-    return peer
+    return call.start(ForeignPeer.pion(program, call.server.address, options))
   }
 
   const { VP8, H264, Opus } = { VP8: 'VP8', H264: 'H264', Opus: 'Opus' } as const
@@ -59,35 +57,46 @@ describe.skipIf(!hasPeer('pion'))('[pion] Pion', { timeout: 60_000 }, () => {
     ['and adds a track later', [VP8, Opus], { renegotiate: true }],
     ['and adds a track with an ICE restart', [VP8, Opus], { renegotiate: true, restartIce: 'offer' }],
   ] as const)('publishes %s, and gets it back', async (_, codecs, options) => {
-    const seconds = 5
     const files = Object.fromEntries(codecs.map((codec) => [codec, film[codec]]))
-    const { received } = await start({ seconds, echo: true, ...files, ...options }).result<Result>()
-    expect(server.calls.size).toBe(0)
+    const peer = start({ echo: true, ...files, ...options })
+    if ('renegotiate' in options || 'restartIce' in options) {
+      await peer.progress<Result>(hasBack({ video: 60 }), 'two seconds of video')
+      peer.tell('again')
+      await peer.until(() => peer.find('again') !== undefined, 'its new negotiation')
+    }
+    // what came until then does not count for what has to come after it
+    const before = (kind: 'video' | 'audio'): number => framesOf(call.server, kind).length
+    const wanted = { video: Math.max(120, 60 + before('video')), audio: Math.max(200, 100 + before('audio')) }
+    const connections = (): number => peer.events.filter(({ state }) => state === 'connected').length
+    const connectionsWanted = 'restartIce' in options && options.restartIce === 'patch' ? 2 : 1
+    const { received } = await peer.endOnce<Result>(
+      (so) => call.has(wanted) && hasBack(wanted)(so) && connections() >= connectionsWanted,
+      'four seconds of media there and back',
+    )
+    expect(call.server.calls.size).toBe(0)
     const { video, audio } = received
-    const audioSeconds = 'renegotiate' in options ? seconds / 2 : seconds
     // a new way may lose the packets that were under way on the old one
     const gap = 'restartIce' in options ? 1 : 0
-    expect(video!.frames).toBeGreaterThan(30 * (seconds - 2))
-    expect(audio!.frames).toBeGreaterThan(50 * (audioSeconds - 1))
     expect(video!.lost).toBeLessThanOrEqual(gap)
     expect(audio!.lost).toBeLessThanOrEqual(gap)
     if (gap === 0) {
-      expectSteady(framesOf(server, 'video'), 30 * (seconds - 2), 0.1)
-      expectSteady(framesOf(server, 'audio'), 50 * (audioSeconds - 1), 0.05)
+      expectSteady(framesOf(call.server, 'video'), wanted.video, 1 / 30)
+      expectSteady(framesOf(call.server, 'audio'), wanted.audio, 0.02)
     }
     if ('restartIce' in options && options.restartIce === 'patch') {
-      expect(peer!.find('restarted')).toMatchObject({ status: 200 })
-      expect(peer!.events.filter(({ state }) => state === 'connected').length).toBe(2)
+      expect(peer.find('restarted')).toMatchObject({ status: 200 })
+      expect(connections()).toBe(2)
     }
   })
 
   it('publishes three encodings, which are told apart', async () => {
-    await start({ seconds: 4, VP8: film.VP8, rids: ['q', 'h', 'f'] }).result<Result>()
-    const frames = framesOf(server, 'video')
-    for (const rid of ['q', 'h', 'f']) {
-      const encoding = frames.filter((frame) => frame.rid === rid)
-      expectSteady(encoding, 60, 0.1)
-    }
+    const rids = ['q', 'h', 'f']
+    const encoding = (rid: string) => framesOf(call.server, 'video').filter((frame) => frame.rid === rid)
+    await start({ VP8: film.VP8, rids }).endOnce<Result>(
+      () => rids.every((rid) => encoding(rid).length >= 90),
+      'three seconds of each encoding',
+    )
+    for (const rid of rids) expectSteady(encoding(rid), 90, 1 / 30)
   })
 
   it.each([
@@ -98,27 +107,26 @@ describe.skipIf(!hasPeer('pion'))('[pion] Pion', { timeout: 60_000 }, () => {
   ])('sends and receives messages, %s', async (_, options) => {
     const sizes = [1, 2, 1000, 1160, 1172, 16_384, 65_534, 65_535]
     const files = 'VP8' in options ? { VP8: film.VP8 } : {}
-    const { messages } = await start({
-      seconds: 3,
-      echo: true,
-      messages: sizes,
-      ...options,
-      ...files,
-    }).result<Result>()
+    const { messages } = await start({ echo: true, messages: sizes, ...options, ...files }).endOnce<Result>(
+      (so) => (so.messages?.length ?? 0) > sizes.length,
+      'all messages',
+    )
     const sent = [['text', 5], ...sizes.map((size) => ['binary', size])]
     const bySize = (a: readonly unknown[], b: readonly unknown[]) => Number(a[1]) - Number(b[1])
     expect(messages!.toSorted(bySize)).toEqual(sent.toSorted(bySize))
   })
 
   it.each(['active', 'passive'])('answers an offer of ours, DTLS %s', async (setup) => {
+    const options = { VP8: film.VP8, opus: film.Opus, messages: [1000], setup }
+    const peer = call.start(ForeignPeer.pion(program, 'offer', options))
     const offering = await OfferingPeer.start(65_535)
     try {
-      const options = { seconds: 3, VP8: film.VP8, opus: film.Opus, messages: [1000], setup }
-      peer = ForeignPeer.pion(program, 'offer', JSON.stringify(options))
-      peer.tell(offering.offer('ours', ['video', 'audio']))
-      await peer.until(() => peer!.find('answer') !== undefined, 20_000, 'its answer')
-      offering.accept({ type: 'answer', sdp: String(peer.find('answer')!['sdp']) })
-      await peer.result<Result>()
+      await offering.call(peer, ['video', 'audio'])
+      const mids = ['0', '1']
+      await peer.endOnce<Result>(
+        () => offering.received.length >= 4 && mids.every((mid) => offering.framesOf(mid).length >= 60),
+        'two seconds of media, and the messages',
+      )
       expect(offering.received).toEqual(
         expect.arrayContaining([
           { label: 'ours', data: 'to the browser' },
@@ -127,12 +135,17 @@ describe.skipIf(!hasPeer('pion'))('[pion] Pion', { timeout: 60_000 }, () => {
           { label: 'from-pion', data: new Uint8Array(1000) },
         ]),
       )
-      for (const mid of ['0', '1']) {
-        const frames = offering.frames.filter((frame) => frame.mid === mid)
-        expectSteady(frames, 60, 0.1)
-      }
+      expectSteady(offering.framesOf('0'), 60, 1 / 30)
+      expectSteady(offering.framesOf('1'), 60, 0.02)
     } finally {
       offering.close()
     }
   })
 })
+
+/** Whether so many frames of each kind have come back. */
+function hasBack(wanted: { readonly video?: number; readonly audio?: number }): (so: Result) => boolean {
+  return ({ received }) =>
+    (received.video?.frames ?? 0) >= (wanted.video ?? 0) &&
+    (received.audio?.frames ?? 0) >= (wanted.audio ?? 0)
+}

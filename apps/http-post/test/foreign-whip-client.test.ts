@@ -1,6 +1,6 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { expectSteady, ForeignPeer, framesOf, hasPeer } from './foreign-peers.ts'
-import { startTestServer, type TestServer, until } from './test-server.ts'
+import { describe, expect, it } from 'vitest'
+import { afterEarly, expectSteady, ForeignCall, ForeignPeer, framesOf, hasPeer } from './foreign-peers.ts'
+import { until } from './test-server.ts'
 
 const AUDIO =
   'audiotestsrc is-live=true wave=red-noise ! audioconvert ! audioresample ! queue ! opusenc ! rtpopuspay pt=100 ssrc=1 ! queue ! application/x-rtp,media=audio,encoding-name=OPUS,payload=100'
@@ -9,35 +9,27 @@ const CAMERA =
 const VP8 = `${CAMERA} ! vp8enc deadline=1 ! rtpvp8pay pt=96 ssrc=2 ! queue ! application/x-rtp,media=video,encoding-name=VP8,payload=96`
 const H264 = `${CAMERA} ! x264enc tune=zerolatency speed-preset=ultrafast ! video/x-h264,profile=constrained-baseline ! rtph264pay pt=97 ssrc=2 aggregate-mode=zero-latency ! queue ! application/x-rtp,media=video,encoding-name=H264,payload=97`
 
-describe.skipIf(!hasPeer('whip-client'))('[whip-client] a WHIP client', { timeout: 60_000 }, () => {
-  let server: TestServer
-  let peer: ForeignPeer | undefined
-
-  beforeEach(async () => {
-    server = await startTestServer()
-  })
-  afterEach(async () => {
-    await peer?.end()
-    await server.close()
-  })
+describe.skipIf(!hasPeer('whip-client'))('[whip-client] a WHIP client', { timeout: 300_000 }, () => {
+  const call = ForeignCall.forEachTest()
 
   it.each([
     ['VP8 and Opus, trickled', ['-A', AUDIO, '-V', VP8]],
     ['H.264 and Opus, all candidates in the offer', ['--no-trickle', '-A', AUDIO, '-V', H264]],
   ])('publishes %s', async (_, args) => {
-    peer = ForeignPeer.whipClient(server, args)
-    await peer.until(() => framesOf(server, 'video').length >= 60, 30_000, 'frames')
+    const { server } = call
+    const peer = call.start(ForeignPeer.whipClient(server, args))
+    await peer.until(() => call.has({ video: 60, audio: 200 }), 'four seconds of media')
     expect(peer.output).toContain('PeerConnection connected')
     expect(server.calls.size).toBe(1)
 
     // its own end: DELETE
     await peer.interrupt()
-    await until(() => server.calls.size === 0, 10_000, 'the end of the call')
+    await until(() => server.calls.size === 0, 'the end of the call')
     expect(server.lines.at(-1)).toContain('Closed(local)')
     expect(peer.output).not.toContain('[ERR]')
     expect(peer.output).not.toContain('[WARN]')
 
-    expectSteady(framesOf(server, 'video'), 60, 0.5)
-    expectSteady(framesOf(server, 'audio'), 150, 0.1)
+    expectSteady(afterEarly(framesOf(server, 'video')), 60, 1 / 15)
+    expectSteady(afterEarly(framesOf(server, 'audio')), 200, 0.02)
   })
 })

@@ -1,6 +1,7 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { candidateAddresses } from '@str0m/demo-kit'
 import { type Answer, Candidate, type MediaData, type Offer, Rtc, type RtcEvent } from '@str0m/rtc'
+import type { ForeignPeer } from './foreign-peers.ts'
 
 /** One `Rtc` on a socket of its own, which offers. */
 export class OfferingPeer {
@@ -49,6 +50,17 @@ export class OfferingPeer {
     for (const kind of media) change.addMedia(kind, 'recvonly')
     change.addChannel(label)
     return change.apply()
+  }
+
+  /** Offers to a process that reads the offer from its input and prints its answer. */
+  async call(peer: ForeignPeer, media: readonly ('audio' | 'video')[]): Promise<void> {
+    peer.tell(this.offer('ours', media))
+    await peer.until(() => peer.find('answer') !== undefined, 'its answer')
+    this.accept({ type: 'answer', sdp: String(peer.find('answer')!['sdp']) })
+  }
+
+  framesOf(mid: string): MediaData[] {
+    return this.frames.filter((frame) => frame.mid === mid)
   }
 
   accept(answer: Answer): void {

@@ -367,7 +367,7 @@ describe('addresses', () => {
 
 const main = join(import.meta.dirname, '..', 'dist', 'main.js')
 
-describe.skipIf(!existsSync(main))('[built] the program', { timeout: 30_000 }, () => {
+describe.skipIf(!existsSync(main))('[built] the program', { timeout: 300_000 }, () => {
   const run = (args: string[]): { child: ChildProcess; output: () => string } => {
     const child = spawn(process.execPath, [main, ...args])
     let text = ''
@@ -379,7 +379,7 @@ describe.skipIf(!existsSync(main))('[built] the program', { timeout: 30_000 }, (
   it('starts, prints where to go, and ends when it is told', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'http-post-'))
     const { child, output } = run(['--port', '0', '--directory', directory])
-    await until(() => output().includes('str0m.test'), 20_000, 'the addresses')
+    await until(() => output().includes('str0m.test'), 'the addresses')
     const port = Number(/https:\/\/localhost:(\d+)\//.exec(output())?.[1])
     expect((await fetchFrom(port, '/')).status).toBe(200)
     const ended = once(child, 'exit')

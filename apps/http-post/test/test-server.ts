@@ -1,6 +1,7 @@
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { untilMet } from '@str0m/demo-kit/browsers'
 import type { MediaData } from '@str0m/rtc'
 import { type RunningServer, startServer } from '../src/server.ts'
 
@@ -10,26 +11,31 @@ export interface TestServer extends RunningServer {
   /** Of its own, for what it keeps and what a test shows. */
   readonly directory: string
   readonly lines: readonly string[]
-  readonly frames: readonly { frame: MediaData; peer: number }[]
+  readonly frames: readonly ReceivedFrame[]
+}
+
+export interface ReceivedFrame {
+  readonly frame: MediaData
+  readonly peer: number
+  /** When it came, by `performance.now()`, ms. */
+  readonly at: number
 }
 
 export async function startTestServer(): Promise<TestServer> {
   const lines: string[] = []
-  const frames: { frame: MediaData; peer: number }[] = []
+  const frames: ReceivedFrame[] = []
   const directory = await mkdtemp(join(tmpdir(), 'http-post-'))
   const server = await startServer(
     { port: 0, host: '::', udpPort: 0, addresses: [], directory, quiet: false },
-    { log: (line) => lines.push(line), onFrame: (frame, peer) => frames.push({ frame, peer }) },
+    {
+      log: (line) => lines.push(line),
+      onFrame: (frame, peer) => frames.push({ frame, peer, at: performance.now() }),
+    },
   )
   return { ...server, directory, address: `https://localhost:${server.port}/`, lines, frames }
 }
 
-export async function until(condition: () => boolean, milliseconds: number, what: string): Promise<void> {
-  const end = Date.now() + milliseconds
-  while (!condition()) {
-    if (Date.now() > end) throw new Error(`Not within ${milliseconds} ms: ${what}`)
-    await new Promise((resolve) => {
-      setTimeout(resolve, 50)
-    })
-  }
+/** Waits until something is so. */
+export async function until(condition: () => boolean, what: string, milliseconds?: number): Promise<void> {
+  await untilMet(condition, (met) => met, what, milliseconds)
 }

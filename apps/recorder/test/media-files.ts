@@ -40,6 +40,14 @@ export function widths(path: string): number[] {
   return [...new Set(lines.map((line) => Number.parseInt(line, 10)).filter((width) => width > 0))]
 }
 
+/** The longest time from one picture of a file to the next, seconds. */
+export function longestStep(path: string): number {
+  const what = ['-select_streams', 'v', '-show_entries', 'packet=pts_time', '-of', 'csv=p=0']
+  const lines = execFileSync('ffprobe', ['-v', 'error', ...what, path], { encoding: 'utf8' }).split('\n')
+  const times = lines.map(Number.parseFloat).filter(Number.isFinite)
+  return Math.max(0, ...times.slice(1).map((time, i) => time - times[i]!))
+}
+
 /**
  * What ffmpeg complains of when it decodes all of a file. With the file's own time base: without it, two pictures that a browser took within one period
  * of the average rate are a complaint of the output's, not of the file's.

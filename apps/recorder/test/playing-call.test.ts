@@ -1,6 +1,8 @@
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { untilMet } from '@str0m/demo-kit/browsers'
 import { Candidate, type MediaData, Rtc, type RtcEvent } from '@str0m/rtc'
 import { DEFAULT_CODECS } from '@str0m/sdp'
 import { describe, expect, it } from 'vitest'
@@ -104,29 +106,29 @@ class Watcher {
   }
 }
 
-async function until(met: () => boolean): Promise<void> {
-  const deadline = Date.now() + 10_000
-  while (!met()) {
-    if (Date.now() > deadline) throw new Error('Not within ten seconds')
-    await new Promise((resolve) => {
-      setTimeout(resolve, 20)
-    })
-  }
+/** Waits for what comes in its own time. Answers the longest time for which this process stood still meanwhile, ms. */
+async function until(condition: () => boolean, what: string): Promise<number> {
+  const delay = monitorEventLoopDelay()
+  delay.enable()
+  await untilMet(condition, (met) => met, what)
+  delay.disable()
+  return delay.max / 1e6
 }
 
-describe('a call that a film is played into', () => {
+describe('a call that a film is played into', { timeout: 300_000 }, () => {
   it('gets all of it in its time, and then ends', async () => {
     const watcher = new Watcher(['audio', 'video'])
     const call = watcher.watch(await film())
-    await until(() => watcher.ended)
+    const stall = await until(() => watcher.ended, 'the end')
     const video = watcher.ofKind('video')
     expect(video).toHaveLength(MILLISECONDS / 40)
     expect(watcher.ofKind('audio')).toHaveLength(MILLISECONDS / 20 - 1)
     expect(video.every(({ contiguous }) => contiguous)).toBe(true)
     expect(video[0]!.codec.parameters.get('profile-level-id')?.slice(0, 2)).toBe('42')
     const span = video.at(-1)!.receivedAt - video[0]!.receivedAt
-    expect(span).toBeGreaterThan(MILLISECONDS - 200)
-    expect(span).toBeLessThan(2 * MILLISECONDS)
+    // the first or the last may have come late on a machine that is busy with others
+    expect(span).toBeGreaterThan(MILLISECONDS - 200 - stall)
+    expect(span).toBeLessThan(2 * MILLISECONDS + stall)
     expect(call.statistics).toMatchObject({ sent: 60, refused: 1, jumps: 0, plis: 0 })
   })
 
@@ -138,7 +140,7 @@ describe('a call that a film is played into', () => {
       asked = watcher.rtc.media(mid)!.requestKeyframe()
     }
     const call = watcher.watch(await film())
-    await until(() => watcher.ended)
+    await until(() => watcher.ended, 'the end')
     expect(call.statistics).toMatchObject({ jumps: 1, plis: 1 })
     expect(watcher.frames.filter(({ keyframe }) => keyframe)).toHaveLength(2)
     expect(watcher.frames.length).toBeGreaterThan(30)
@@ -147,11 +149,12 @@ describe('a call that a film is played into', () => {
   it('goes on from the start where it is told to, until the other side hangs up', async () => {
     const watcher = new Watcher(['video', 'audio'])
     watcher.watch(await film(), true)
-    await until(() => watcher.ofKind('video').length > 25)
+    await until(() => watcher.ofKind('video').length > 25, 'more than the film has')
     watcher.rtc.close()
     watcher.run()
-    await until(() => watcher.ended)
-    expect(watcher.ofKind('video').filter(({ keyframe }) => keyframe)).toHaveLength(2)
+    await until(() => watcher.ended, 'the end')
+    const video = watcher.ofKind('video').slice(0, 26)
+    expect(video.filter(({ keyframe }) => keyframe)).toHaveLength(2)
   })
 
   it('is refused where the offer does not take what the film has', async () => {

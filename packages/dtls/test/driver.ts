@@ -130,9 +130,12 @@ export class SocketDriver {
   }
 }
 
-/** Resolves once `condition` holds; rejects with `what` after five seconds. */
+/** How long is waited for another program, ms: however busy the machine is. */
+const PATIENCE = 60_000
+
+/** Resolves once `condition` holds; rejects with `what` where it never does. */
 export async function until(what: () => string, condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + 5000
+  const deadline = performance.now() + PATIENCE
   while (!condition()) {
     if (performance.now() > deadline) throw new Error(`did not come: ${what()}`)
     await new Promise((resolve) => {

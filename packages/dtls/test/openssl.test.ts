@@ -69,7 +69,7 @@ const CASES: Case[] = [
   },
 ]
 
-describe.skipIf(version === undefined)(`[openssl] ${version}`, () => {
+describe.skipIf(version === undefined)(`[openssl] ${version}`, { timeout: 150_000 }, () => {
   const identities =
     version === undefined
       ? undefined

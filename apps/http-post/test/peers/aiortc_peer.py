@@ -1,8 +1,9 @@
-"""An aiortc peer (its own ICE, SCTP and RTP in Python, OpenSSL's DTLS) that calls http-post: aiortc_peer.py ADDRESS SECONDS OPTIONS.
+"""An aiortc peer (its own ICE, SCTP and RTP in Python, OpenSSL's DTLS) that calls http-post: aiortc_peer.py ADDRESS OPTIONS.
 
-OPTIONS is JSON: `video` and `audio` are codecs to prefer, `echo` is a flag, `messages` are sizes in bytes, `ordered` and
-`maxRetransmits` are the channel's. With `offer` in place of an address, it answers the offer that comes in a line of standard input.
-What happens is printed, a JSON object a line; the last is the result.
+OPTIONS is JSON: `video` and `audio` are codecs to prefer, `echo` is a flag, `messages` are sizes in bytes (`paced`: each after the one
+before has come back), `ordered` and `maxRetransmits` are the channel's. With `offer` in place of an address, it answers the offer that
+comes in a line of standard input. It goes on until a line `end` comes, or the end of standard input. What happens is printed, a JSON
+object a line: what has come so far four times a second, and at last the result.
 """
 
 import asyncio
@@ -30,6 +31,7 @@ class Peer:
         self.options = options
         self.received = {}
         self.messages = []
+        self.input = asyncio.StreamReader(limit=1 << 20)
         self.connection = RTCPeerConnection()
         self.connection.on("connectionstatechange", self.on_state)
         self.connection.on("track", self.on_track)
@@ -55,14 +57,23 @@ class Peer:
             )
 
     def use_channel(self, channel):
+        sizes = iter(self.options["messages"])
+
+        def send_next():
+            for size in sizes:
+                channel.send(bytes(i & 0xFF for i in range(size)))
+                if self.options.get("paced"):
+                    return
+
         def on_message(message):
             self.messages.append(["text" if isinstance(message, str) else "binary", len(message)])
+            send_next()
 
         def send():
             say("open", label=channel.label)
             channel.send("hello")
-            for size in self.options["messages"]:
-                channel.send(bytes(i & 0xFF for i in range(size)))
+            if not self.options.get("paced"):
+                send_next()
 
         channel.on("message", on_message)
         channel.on("open", send)
@@ -95,7 +106,7 @@ class Peer:
         except MediaStreamError:
             pass
 
-    async def call(self, address, seconds):
+    async def call(self, address):
         self.add_tracks()
         await self.connection.setLocalDescription(await self.connection.createOffer())
         offer = self.connection.localDescription.sdp
@@ -103,28 +114,43 @@ class Peer:
         status, headers, answer = await in_thread(request, "POST", target, offer, "application/sdp")
         say("answer", status=status, offer=offer, answer=answer)
         await self.connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
-        await asyncio.sleep(seconds)
+        await self.until_told()
         if self.options.get("hangUp", True):
             status, _, _ = await in_thread(request, "DELETE", urllib.parse.urljoin(address, headers["Location"]))
             say("deleted", status=status)
 
-    async def answer(self, seconds):
-        offer = json.loads(await in_thread(sys.stdin.readline))
+    async def answer(self):
+        offer = json.loads(await self.input.readline())
         await self.connection.setRemoteDescription(RTCSessionDescription(offer["sdp"], "offer"))
         self.add_tracks()
         await self.connection.setLocalDescription(await self.connection.createAnswer())
         say("answer", sdp=self.connection.localDescription.sdp)
-        await asyncio.sleep(seconds)
+        await self.until_told()
 
-    async def finish(self):
-        stats = [
+    async def read_input(self):
+        protocol = asyncio.StreamReaderProtocol(self.input)
+        await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, sys.stdin)
+
+    async def until_told(self):
+        told = asyncio.ensure_future(self.input.readline())
+        while not told.done():
+            say("progress", **await self.figures())
+            await asyncio.wait([told], timeout=0.25)
+
+    async def figures(self):
+        """What has come so far, and what the other side's reports say that it has not got."""
+        lost = [
             {"packetsLost": each.packetsLost, "kind": each.kind}
             for each in (await self.connection.getStats()).values()
             if each.type == "remote-inbound-rtp"
         ]
+        return {"received": self.received, "messages": self.messages, "lost": lost}
+
+    async def finish(self):
+        figures = await self.figures()
         started = time.monotonic()
         await self.connection.close()
-        say("result", received=self.received, messages=self.messages, lost=stats, closing=time.monotonic() - started)
+        say("result", **figures, closing=time.monotonic() - started)
 
 
 def in_thread(function, *arguments):
@@ -132,12 +158,13 @@ def in_thread(function, *arguments):
 
 
 async def main():
-    address, seconds, options = sys.argv[1], float(sys.argv[2]), json.loads(sys.argv[3])
+    address, options = sys.argv[1], json.loads(sys.argv[2])
     peer = Peer(options)
+    await peer.read_input()
     if address == "offer":
-        await peer.answer(seconds)
+        await peer.answer()
     else:
-        await peer.call(address, seconds)
+        await peer.call(address)
     await peer.finish()
 
 

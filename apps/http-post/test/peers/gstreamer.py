@@ -1,7 +1,8 @@
-"""A GStreamer webrtcbin (libnice, OpenSSL, libsrtp, usrsctp) that calls http-post: gstreamer.py ADDRESS SECONDS OPTIONS.
+"""A GStreamer webrtcbin (libnice, OpenSSL, libsrtp, usrsctp) that calls http-post: gstreamer.py ADDRESS OPTIONS.
 
 OPTIONS is JSON: `video` and `audio` are codecs, `bundle`, `fec`, `nack`, `trickle` and `echo` are flags, `messages` are
-sizes in bytes. What happens is printed, a JSON object a line; the last is the result.
+sizes in bytes. It goes on until a line `end` comes on standard input, or its end. What happens is printed, a JSON object a line: what has
+come so far four times a second, and at last the result.
 """
 
 import json
@@ -33,9 +34,8 @@ AUDIO = {"OPUS": ("opusenc ! rtpopuspay", 111), "PCMU": ("mulawenc ! rtppcmupay"
 
 
 class Peer:
-    def __init__(self, address, seconds, options):
+    def __init__(self, address, options):
         self.address = address + ("?echo" if options.get("echo") else "")
-        self.seconds = seconds
         self.options = options
         self.loop = GLib.MainLoop()
         self.received = {}
@@ -93,7 +93,8 @@ class Peer:
         self.pipeline.set_state(Gst.State.PLAYING)
         # a description that is set before it plays gathers no candidates, then or later
         self.pipeline.get_state(10 * Gst.SECOND)
-        GLib.timeout_add(int(self.seconds * 1000), self.finish)
+        GLib.timeout_add(250, self.say_progress)
+        threading.Thread(target=self.await_end, daemon=True).start()
         self.loop.run()
         self.pipeline.set_state(Gst.State.NULL)
 
@@ -206,13 +207,25 @@ class Peer:
             entry["height"] = caps.get_int("height")[1]
         return Gst.PadProbeReturn.OK
 
+    def await_end(self):
+        sys.stdin.readline()
+        GLib.idle_add(self.finish)
+
+    def say_progress(self):
+        say("progress", **self.figures())
+        return GLib.SOURCE_CONTINUE
+
+    def figures(self):
+        # copies: other threads go on counting
+        return {"received": {kind: dict(entry) for kind, entry in list(self.received.items())}, "messages": list(self.messages)}
+
     def finish(self):
         if self.session is not None:
             status, _, _ = request("DELETE", self.session)
             say("deleted", status=status)
-        say("result", received=self.received, messages=self.messages)
+        say("result", **self.figures())
         self.loop.quit()
 
 
 Gst.init(None)
-Peer(sys.argv[1], float(sys.argv[2]), json.loads(sys.argv[3])).start()
+Peer(sys.argv[1], json.loads(sys.argv[2])).start()

@@ -1,6 +1,8 @@
 // A peer on libdatachannel (libjuice, OpenSSL or Mbed TLS, libsrtp, usrsctp) that calls http-post: libdatachannel.mjs ADDRESS OPTIONS. OPTIONS
-// is JSON: `seconds`, and `messages`, sizes in bytes. What happens is printed, a JSON object a line; the last is the result.
+// is JSON: `messages` are sizes in bytes. A line `pause` on standard input ends the sound; a line `end`, or the end of standard input, ends the
+// call. What happens is printed, a JSON object a line: what has come so far four times a second, and at last the result.
 import { request } from 'node:https'
+import { createInterface } from 'node:readline'
 import { Audio, cleanup, PeerConnection, Video } from 'node-datachannel'
 
 const [address, options] = [process.argv[2], JSON.parse(process.argv[3])]
@@ -52,7 +54,10 @@ const channel = peer.createDataChannel('from-libdatachannel')
 const messages = []
 let sent = 0
 let returned = 0
-track.onMessage(() => returned++)
+// reports come the same way
+track.onMessage((packet) => {
+  if ((packet[1] & 0x7f) === OPUS) returned++
+})
 channel.onMessage((message) => {
   messages.push(typeof message === 'string' ? ['text', message.length] : ['binary', message.byteLength])
 })
@@ -75,10 +80,19 @@ peer.setRemoteDescription(text, 'answer')
 const timer = setInterval(() => {
   if (track.isOpen()) track.sendMessageBinary(rtpPacket(sent++))
 }, 20)
-setTimeout(async () => {
+const figures = () => ({ messages, sent, returned, isVideoOpen: silent.isOpen() })
+const progress = setInterval(() => say('progress', figures()), 250)
+const input = createInterface({ input: process.stdin })
+input.on('line', (line) => {
+  if (line === 'pause') clearInterval(timer)
+  else if (line === 'end') input.close()
+})
+input.once('close', async () => {
   clearInterval(timer)
+  clearInterval(progress)
+  process.stdin.destroy()
   await send('DELETE', new URL(headers.location, address))
-  say('result', { messages, sent, returned, isVideoOpen: silent.isOpen() })
+  say('result', figures())
   peer.close()
   cleanup()
-}, options.seconds * 1000)
+})

@@ -1,6 +1,6 @@
 // A Pion peer that calls http-post: pion ADDRESS OPTIONS. With "offer" in place of an address, it answers the offer that comes in a line of
-// standard input. The options are JSON; what happens is printed, a JSON object a line, and the
-// last is the result.
+// standard input. The options are JSON. It goes on until a line "end" comes on standard input, or its end; at a line "again" it negotiates again
+// in the way that the options name. What happens is printed, a JSON object a line: what has come so far four times a second, and at last the result.
 package main
 
 import (
@@ -35,8 +35,7 @@ import (
 )
 
 type options struct {
-	Seconds float64
-	Echo    bool
+	Echo bool
 	// Files made by an encoder.
 	VP8, H264, Opus string
 	// Sizes in bytes.
@@ -82,6 +81,7 @@ type peer struct {
 	late       []string
 	messages   [][2]interface{}
 	received   map[string]*counts
+	input      *bufio.Reader
 }
 
 var client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
@@ -115,7 +115,7 @@ func (p *peer) request(method, address, kind, body, match string) (*http.Respons
 }
 
 func main() {
-	p := &peer{address: os.Args[1], connected: make(chan struct{}), received: map[string]*counts{}}
+	p := &peer{address: os.Args[1], connected: make(chan struct{}), received: map[string]*counts{}, input: bufio.NewReader(os.Stdin)}
 	must(json.Unmarshal([]byte(os.Args[2]), &p.options))
 	p.open()
 	if p.address == "offer" {
@@ -187,7 +187,7 @@ func newKey(name string) crypto.PrivateKey {
 }
 
 func (p *peer) answer() {
-	line, err := bufio.NewReader(os.Stdin).ReadBytes('\n')
+	line, err := p.input.ReadBytes('\n')
 	must(err)
 	var offer webrtc.SessionDescription
 	must(json.Unmarshal(line, &offer))
@@ -235,21 +235,40 @@ func (p *peer) addAll() {
 	}
 }
 
+// Goes on until it is told to end.
 func (p *peer) play() {
-	duration := time.Duration(p.options.Seconds * float64(time.Second))
-	if p.options.Renegotiate || p.options.RestartICE != "" {
-		time.Sleep(duration / 2)
-		if p.options.Renegotiate {
-			p.addOpus()
+	go func() {
+		for range time.Tick(250 * time.Millisecond) {
+			p.sayFigures("progress")
 		}
-		if p.options.RestartICE == "patch" {
-			p.restartByPatch()
-		} else {
-			p.negotiate(&webrtc.OfferOptions{ICERestart: p.options.RestartICE != ""})
+	}()
+	for {
+		line, err := p.input.ReadString('\n')
+		if err != nil || line == "end\n" {
+			return
 		}
-		duration /= 2
+		if line == "again\n" {
+			p.again()
+		}
 	}
-	time.Sleep(duration)
+}
+
+func (p *peer) again() {
+	if p.options.Renegotiate {
+		p.addOpus()
+	}
+	if p.options.RestartICE == "patch" {
+		p.restartByPatch()
+	} else {
+		p.negotiate(&webrtc.OfferOptions{ICERestart: p.options.RestartICE != ""})
+	}
+	say("again", map[string]interface{}{})
+}
+
+func (p *peer) sayFigures(event string) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	say(event, map[string]interface{}{"received": p.received, "messages": p.messages})
 }
 
 func (p *peer) finish() {
@@ -257,9 +276,7 @@ func (p *peer) finish() {
 		response, _ := p.request("DELETE", p.session, "", "", "")
 		say("deleted", map[string]interface{}{"status": response.StatusCode})
 	}
-	p.mutex.Lock()
-	say("result", map[string]interface{}{"received": p.received, "messages": p.messages})
-	p.mutex.Unlock()
+	p.sayFigures("result")
 	// the other side may have closed it already
 	_ = p.connection.Close()
 }
