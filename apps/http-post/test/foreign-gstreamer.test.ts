@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { afterEarly, expectSteady, ForeignCall, ForeignPeer, framesOf, hasPeer } from './foreign-peers.ts'
+import { expectSteady, ForeignCall, ForeignPeer, framesOf, hasPeer } from './foreign-peers.ts'
 
 interface Result {
   readonly received: {
@@ -43,8 +43,8 @@ describe.skipIf(!hasPeer('gstreamer'))('[gstreamer] webrtcbin', { timeout: 300_0
       `${THERE} s of media there and ${BACK} s back`,
     )
     expect(call.server.calls.size).toBe(0)
-    expectSteady(afterEarly(framesOf(call.server, 'video')), wanted.video, 1 / RATE)
-    expectSteady(afterEarly(framesOf(call.server, 'audio')), wanted.audio, audioFrame)
+    expectSteady(framesOf(call.server, 'video'), wanted.video, 1 / RATE)
+    expectSteady(framesOf(call.server, 'audio'), wanted.audio, audioFrame)
     expect(received.video).toMatchObject({ width: 320, height: 240 })
   })
 

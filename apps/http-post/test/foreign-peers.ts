@@ -247,7 +247,7 @@ export class ForeignCall {
   /** Whether the server has so many frames of each kind. */
   has(wanted: { readonly video?: number; readonly audio?: number }): boolean {
     return (['video', 'audio'] as const).every(
-      (kind) => afterEarly(framesOf(this.server, kind)).length >= (wanted[kind] ?? 0),
+      (kind) => framesOf(this.server, kind).length >= (wanted[kind] ?? 0),
     )
   }
 }
@@ -257,15 +257,6 @@ export function framesOf(server: TestServer, kind: 'audio' | 'video'): MediaData
   const line = server.lines.find((text) => text.includes('MediaAdded') && text.includes(`kind: ${kind}`))
   const mid = /Mid\(([^)]+)\)/.exec(line ?? '')?.[1]
   return server.frames.map(({ frame }) => frame).filter((frame) => frame.mid === mid)
-}
-
-/** Datagrams that `Rtc` holds until its keys are set; what comes beyond them until then is lost. */
-const HELD = 32
-
-/** Without what came before a hole that a peer makes which sends a burst while a busy machine has not let us finish the handshake. */
-export function afterEarly(frames: readonly MediaData[]): readonly MediaData[] {
-  const hole = frames.findIndex(({ contiguous }, i) => i > 0 && !contiguous)
-  return hole > 0 && hole <= HELD ? frames.slice(hole) : frames
 }
 
 /** Of what a frame's time is rounded to, seconds. */

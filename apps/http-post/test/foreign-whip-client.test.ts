@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { afterEarly, expectSteady, ForeignCall, ForeignPeer, framesOf, hasPeer } from './foreign-peers.ts'
+import { expectSteady, ForeignCall, ForeignPeer, framesOf, hasPeer } from './foreign-peers.ts'
 import { until } from './test-server.ts'
 
 const AUDIO =
@@ -29,7 +29,7 @@ describe.skipIf(!hasPeer('whip-client'))('[whip-client] a WHIP client', { timeou
     expect(peer.output).not.toContain('[ERR]')
     expect(peer.output).not.toContain('[WARN]')
 
-    expectSteady(afterEarly(framesOf(server, 'video')), 60, 1 / 15)
-    expectSteady(afterEarly(framesOf(server, 'audio')), 200, 0.02)
+    expectSteady(framesOf(server, 'video'), 60, 1 / 15)
+    expectSteady(framesOf(server, 'audio'), 200, 0.02)
   })
 })

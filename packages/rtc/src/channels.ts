@@ -11,7 +11,7 @@ import {
 import { type Instant, NEVER, OutputQueue, UsageError } from '@str0m/sans-io'
 import { Channel, type ChannelId, type ChannelOwner, type ChannelState } from './channel.ts'
 import type { RtcEvent } from './events.ts'
-import { HoldBack } from './hold-back.ts'
+import { FLIGHT_LIMITS, HoldBack } from './hold-back.ts'
 import { DEFAULT_SCTP_PORT, type RemoteData } from './session.ts'
 import type { ChannelStatistics } from './statistics.ts'
 
@@ -55,7 +55,7 @@ export class Channels implements ChannelOwner {
   readonly #byStream = new Map<number, Entry>()
   readonly #events = new OutputQueue<RtcEvent>()
   /** Packets that came before the section of data channels was agreed on here. */
-  readonly #early = new HoldBack<{ readonly contents: Uint8Array }>()
+  readonly #early = new HoldBack<{ readonly contents: Uint8Array }>(FLIGHT_LIMITS, 'newest')
   #machine: DataChannels | undefined
   #remoteMaxMessageSize = 0
   #transportUp = false
@@ -195,7 +195,7 @@ export class Channels implements ChannelOwner {
   /** Takes an SCTP packet. False where there is no one to take it. */
   handleReceive(contents: Uint8Array): boolean {
     if (!this.#agreed || !this.#transportUp || this.#machine === undefined)
-      return this.#early.keep({ contents })
+      return this.#early.keep({ contents }) === 0
     this.#machine.handleInput({ kind: 'receive', now: this.#now, contents })
     this.#touch()
     return true

@@ -5,7 +5,7 @@ import type { Fingerprint } from '@str0m/sdp'
 import { SrtpContext, type SrtpProfile } from '@str0m/srtp'
 import { IceAgent, type IcePair, type IcePairStatistics, type IceState } from '@str0m/stun-ice'
 import type { CloseReason, Receive, Transmit } from './events.ts'
-import { HoldBack } from './hold-back.ts'
+import { FLIGHT_LIMITS, HoldBack, MEDIA_LIMITS } from './hold-back.ts'
 import { MAX_RECEIVE_STREAMS } from './receivers.ts'
 import { type DropReason, noDrops } from './statistics.ts'
 
@@ -53,7 +53,8 @@ export class Transport {
   readonly dropped: Record<DropReason, number> = noDrops()
   readonly #options: TransportOptions
   readonly #outputs = new OutputQueue<TransportOutput>()
-  readonly #early = new HoldBack<Receive>()
+  readonly #earlyFlights = new HoldBack<Receive>(FLIGHT_LIMITS, 'newest')
+  readonly #earlyMedia = new HoldBack<Receive>(MEDIA_LIMITS, 'oldest')
   #remote: RemoteTransport | undefined
   #dtls: Dtls | undefined
   #pair: IcePair | undefined
@@ -165,9 +166,9 @@ export class Transport {
   handleDtls(input: Receive): void {
     this.#now = Math.max(input.now, this.#now)
     if (!this.ice.isValidatedPath(input.source, input.destination)) {
-      this.#holdBack(input, 'unvalidatedPath')
+      this.#holdBack(this.#earlyFlights, input, 'unvalidatedPath')
     } else if (this.#dtls === undefined) {
-      this.#holdBack(input, 'tooEarly')
+      this.#holdBack(this.#earlyFlights, input, 'tooEarly')
     } else {
       this.#giveToDtls(input)
     }
@@ -184,7 +185,7 @@ export class Transport {
     }
     const inbound = this.#inbound
     if (inbound === undefined) {
-      this.#holdBack(input, 'tooEarly')
+      this.#holdBack(this.#earlyMedia, input, 'tooEarly')
       return -1
     }
     this.packetsReceived++
@@ -281,7 +282,9 @@ export class Transport {
         if (event.srtp !== undefined) this.#setKeys(event.srtp)
         this.#connected = true
         this.#outputs.push({ kind: 'connected', srtp: event.srtp !== undefined })
-        for (const input of this.#early.release()) this.#outputs.push({ kind: 'released', input })
+        for (const held of [this.#earlyFlights, this.#earlyMedia]) {
+          for (const input of held.release()) this.#outputs.push({ kind: 'released', input })
+        }
         break
       case 'closed':
         this.#dtlsClosed(event)
@@ -345,19 +348,19 @@ export class Transport {
     this.#dtlsAt = Number.NEGATIVE_INFINITY
   }
 
-  #holdBack(input: Receive, reason: 'unvalidatedPath' | 'tooEarly'): void {
-    if (this.#closed || this.#connected || !this.#early.keep(input)) this.dropped[reason]++
+  #holdBack(hold: HoldBack<Receive>, input: Receive, reason: 'unvalidatedPath' | 'tooEarly'): void {
+    this.dropped[reason] += this.#closed || this.#connected ? 1 : hold.keep(input)
   }
 
   /** A flight that came before its path was validated: the peer's timer would cost a second. */
   #releaseValidated(pair: IcePair): void {
-    for (const input of this.#early.release()) {
+    for (const input of this.#earlyFlights.release()) {
       const valid =
         sameSocketAddress(input.source, pair.destination) && sameSocketAddress(input.destination, pair.source)
       if (valid || this.ice.isValidatedPath(input.source, input.destination)) {
         this.#outputs.push({ kind: 'released', input })
       } else {
-        this.#holdBack(input, 'unvalidatedPath')
+        this.#holdBack(this.#earlyFlights, input, 'unvalidatedPath')
       }
     }
   }
@@ -376,7 +379,8 @@ export class Transport {
     this.ice.close()
     this.touch()
     this.#dtlsAt = NEVER
-    this.#early.release()
+    this.#earlyFlights.release()
+    this.#earlyMedia.release()
     this.#outputs.push({ kind: 'closed', reason, ...(detail === undefined ? {} : { detail }) })
   }
 }

@@ -1,7 +1,7 @@
 import { SeededRandom } from '@str0m/sans-io'
 import { describe, expect, it } from 'vitest'
 import type { Receive, Rtc, Transmit } from '../src/index.ts'
-import { MAX_HELD_BYTES, MAX_HELD_DATAGRAMS } from '../src/hold-back.ts'
+import { FLIGHT_LIMITS } from '../src/hold-back.ts'
 import { datagrams } from './browser-peer.ts'
 import { browserCall, connectedCall, eventsOf, PEER_ADDRESS, RTC_ADDRESS } from './harness.ts'
 
@@ -120,8 +120,8 @@ describe('S13: media from anywhere', () => {
     const { rtc, pair } = browserCall(26, { link: LINK })
     const hello = datagrams('chromium-dtls-clienthello.hex')[0]!
     for (let i = 0; i < 10_000; i++) rtc.handleInput(from('203.0.113.66:7000', hello.slice(), pair.now))
-    expect(MAX_HELD_DATAGRAMS * hello.length).toBeLessThanOrEqual(MAX_HELD_BYTES)
-    expect(rtc.statistics.dropped.unvalidatedPath).toBe(10_000 - MAX_HELD_DATAGRAMS)
+    expect(FLIGHT_LIMITS.datagrams * hello.length).toBeLessThanOrEqual(FLIGHT_LIMITS.bytes)
+    expect(rtc.statistics.dropped.unvalidatedPath).toBe(10_000 - FLIGHT_LIMITS.datagrams)
     pair.runUntil(() => rtc.connected)
   })
 })
