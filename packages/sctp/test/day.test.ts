@@ -96,6 +96,6 @@ describe('days', () => {
     expect(
       a.statistics.heldBytes + b.statistics.heldBytes + a.statistics.inFlight + b.statistics.inFlight,
     ).toBe(0)
-    expect(Math.min(...grown), grown.join()).toBeLessThan(MOST_GROWTH)
+    expect(Math.min(...grown), `grown by ${grown.join()}`).toBeLessThan(MOST_GROWTH)
   })
 })
