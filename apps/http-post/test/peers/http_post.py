@@ -2,6 +2,7 @@
 
 import json
 import ssl
+import threading
 import urllib.error
 import urllib.request
 
@@ -25,5 +26,10 @@ def request(method, address, body="", content_type=None, etag=None):
         return error.code, error.headers, error.read().decode()
 
 
+_speaking = threading.Lock()
+
+
 def say(event, **what):
-    print(json.dumps({"event": event, **what}), flush=True)
+    # threads speak: a line is one piece
+    with _speaking:
+        print(json.dumps({"event": event, **what}), flush=True)
