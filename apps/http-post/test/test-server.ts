@@ -14,7 +14,7 @@ export interface TestServer extends RunningServer {
   readonly frames: readonly ReceivedFrame[]
 }
 
-export interface ReceivedFrame {
+interface ReceivedFrame {
   readonly frame: MediaData
   readonly peer: number
   /** When it came, by `performance.now()`, ms. */
