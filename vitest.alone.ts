@@ -7,6 +7,18 @@ import { conditions } from './vitest.shared.ts'
 const TIMEOUT = 60_000
 
 /**
+ * Flags with which the size of the heap is the same to the byte, however busy the machine is: nothing is compiled or collected beside the program, and code does not
+ * change while it runs.
+ */
+export const STEADY_HEAP: readonly string[] = [
+  '--single-threaded',
+  '--no-opt',
+  '--no-sparkplug',
+  '--no-flush-bytecode',
+  '--no-lazy-feedback-allocation',
+]
+
+/**
  * Runs a module in a process of its own with `--expose-gc` and other `flags`, and answers what it writes to its standard output, read as JSON: for what the
  * test runner and the coverage would disturb, such as how much memory something keeps.
  */

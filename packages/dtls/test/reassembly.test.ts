@@ -8,16 +8,14 @@ import {
   RIVALS_MAX,
   RUNS_MAX,
 } from '../src/reassembly.ts'
-import { runAlone } from '../../../vitest.alone.ts'
+import { runAlone, STEADY_HEAP } from '../../../vitest.alone.ts'
 import { fragmentRecord } from './fragment-record.ts'
 import { drain, makeClient, makeServer } from './support.ts'
 
 describe('S2: fragments that declare much and never come', () => {
   it('a hundred of them: the heap grows by less than 64 KiB', async () => {
-    // a collector with threads of its own is not done when it returns, and what it counts then is pages
-    const growth = await runAlone<Record<string, number>>(new URL('alone/fragments.ts', import.meta.url), [
-      '--single-threaded-gc',
-    ])
+    const module = new URL('alone/fragments.ts', import.meta.url)
+    const growth = await runAlone<Record<string, number>>(module, STEADY_HEAP)
     expect(Object.keys(growth).length).toBe(4)
     expect(Object.entries(growth).filter(([, bytes]) => !(bytes < 65_536))).toEqual([])
   })
