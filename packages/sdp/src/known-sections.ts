@@ -27,14 +27,17 @@ const OWN_SESSION_ROW =
 /** With one port, as nearly all are. */
 const MEDIA_ROW = /^([\w-]+) (\d{1,5}) ([\w/-]+(?: [^ \r\n]+)+)\r\n/
 
+/** What a description begins with, in place of a peer's own origin. */
+const OPENING = 'v=0\r\no=- 0 0 IN IP4 0.0.0.0\r'
+
 /** A section taken apart. */
-interface Part {
-  /** The lines that others have too. */
+export interface Part {
+  /** The lines that others have too, as a description of its own: with another origin, and with another port. */
   readonly text: string
   readonly own: Section
 }
 
-/** A media section taken apart. `text` has its `m=` line, without the port. */
+/** A media section taken apart. */
 interface MediaPart extends Part {
   readonly port: number
 }
@@ -60,7 +63,8 @@ export function takeApart(text: string): Parts | undefined {
   // a section of this length has no line that is too long, and not too many: a line and its end have four characters at least
   if (chunks.length > MAX_MEDIA_SECTIONS + 1 || chunks.some(({ length }) => length > MAX_LINE_LENGTH))
     return undefined
-  const session = takePart(`${chunks[0]!.slice(4)}\r\n`, OWN_SESSION_ROW)
+  const { text: sessionRows, own: ownOfSession } = takePart(`${chunks[0]!.slice(4)}\r\n`, OWN_SESSION_ROW)
+  const session = { text: `${OPENING}${sessionRows}`, own: ownOfSession }
   if (session.own.lines.some(isSecondOpening)) return undefined
   const media: MediaPart[] = []
   for (let i = 1; i < chunks.length; i++) {
@@ -69,7 +73,7 @@ export function takeApart(text: string): Parts | undefined {
     const port = Number(match?.[2])
     if (match === null || port > 65535) return undefined
     const { text: rest, own } = takePart(chunk.slice(match[0].length - 1), OWN_MEDIA_ROW)
-    media.push({ text: `m=${match[1]!} ${match[3]!}${rest}`, own, port })
+    media.push({ text: `${OPENING}\nm=${match[1]!} 9 ${match[3]!}\r${rest}`, own, port })
   }
   return { session, media }
 }
@@ -108,13 +112,21 @@ export function knownMedia({ text }: Part): MediaSection | undefined {
   return section && copyOfMedia(section)
 }
 
-/** Remembers what lines came to, before anything of a peer's own is added. */
+/**
+ * Remembers what a text came to that was read by itself: strings that are cut out of a description hold on to all of it, with what is secret in it and however
+ * long it is.
+ */
 export function rememberSession({ text }: Part, session: SessionDescription): void {
-  remember(sessions, text, copyOfSession(session))
+  remember(sessions, text, session)
 }
 
 export function rememberMedia({ text }: Part, section: MediaSection): void {
-  remember(sections, text, copyOfMedia(section))
+  remember(sections, text, section)
+}
+
+/** Whether it is short enough. */
+export function isWorthKeeping({ text }: Part): boolean {
+  return text.length <= MAX_KNOWN_LENGTH
 }
 
 function recall<T>(among: Map<string, T>, text: string): T | undefined {
@@ -126,7 +138,6 @@ function recall<T>(among: Map<string, T>, text: string): T | undefined {
 }
 
 function remember<T>(among: Map<string, T>, text: string, value: T): void {
-  if (text.length > MAX_KNOWN_LENGTH) return
   among.delete(text)
   if (among.size === MAX_KNOWN_SECTIONS) among.delete(among.keys().next().value!)
   among.set(text, value)

@@ -18,6 +18,7 @@ import {
 } from './attributes.ts'
 import { readFormats } from './formats.ts'
 import {
+  isWorthKeeping,
   knownMedia,
   knownSession,
   type Parts,
@@ -148,7 +149,9 @@ export function parseSdp(text: string): SessionDescription {
     // its line is found where all are read
     if (!(error instanceof SdpError)) throw error
   }
-  return parseLines(text, parts)
+  const description = parseLines(text)
+  if (parts !== undefined) rememberParts(parts)
+  return description
 }
 
 /** Puts a description together out of sections that were read before; `undefined` where one was not, or mids do not agree. Throws an `SdpError` that names no line. */
@@ -168,20 +171,26 @@ function parseParts({ session, media }: Parts): SessionDescription | undefined {
   return agreesOnMids(description) ? description : undefined
 }
 
-/** Reads all lines. `parts` are remembered. */
-function parseLines(text: string, parts: Parts | undefined): SessionDescription {
+/** Reads all lines. */
+function parseLines(text: string): SessionDescription {
   const { session, media } = splitSections(text)
   const description = readSession(session)
-  if (parts !== undefined) rememberSession(parts.session, description)
   readOwnSession(description, session)
-  media.forEach((lines, i) => {
+  for (const lines of media) {
     const section = readMedia(lines)
-    if (parts !== undefined) rememberMedia(parts.media[i]!, section)
     readOwnMedia(section, lines)
     description.media.push(section)
-  })
+  }
   checkMids(description, session, media)
   return description
+}
+
+/** Of a description that was read. */
+function rememberParts({ session, media }: Parts): void {
+  if (isWorthKeeping(session)) rememberSession(session, readSession(splitSections(session.text).session))
+  for (const part of media) {
+    if (isWorthKeeping(part)) rememberMedia(part, readMedia(splitSections(part.text).media[0]!))
+  }
 }
 
 /** What the session level says, without what is a peer's own. */

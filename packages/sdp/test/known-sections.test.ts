@@ -61,6 +61,7 @@ describe('sections that were read before', () => {
   it('share what is in the lists, which cannot be changed', () => {
     const lines = ['a=rid:a send pt=111;max-width=1', 'a=simulcast:send a;~b,c']
     const text = description(lines, ['a=group:BUNDLE 0'])
+    parseSdp(text)
     const [{ media, groups }, again] = [parseSdp(text), parseSdp(text)]
     const [section] = media
     expect(again.media[0]!.rids[0]).toBe(section!.rids[0])
@@ -114,7 +115,7 @@ describe('what is remembered', () => {
   it.each(FIXTURES)('holds nothing of a peer: %s', (name) => {
     const { session, media } = takeApart(fixture(name))!
     const text = [session, ...media].map((part) => part.text).join('')
-    expect(text).not.toMatch(/^(?!m=|a=)./m)
+    expect(text.replaceAll('v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\n', '')).not.toMatch(/^(?!m=|a=)./m)
     expect(text).not.toMatch(/^a=(?:ice-(?:ufrag|pwd)|fingerprint|candidate|ssrc|msid|crypto|identity)/m)
   })
 
@@ -127,6 +128,7 @@ describe('what is remembered', () => {
   it('is bounded in number and length', () => {
     const rids = (text: string): unknown => parseSdp(text).media[0]!.rids[0]
     const of = (i: number): string => description([`a=rid:${i} send`])
+    rids(of(0))
     const first = rids(of(0))
     for (let i = 1; i < MAX_KNOWN_SECTIONS; i++) rids(of(i))
     expect(rids(of(0))).toBe(first)
