@@ -105,8 +105,8 @@ export function readSsrcs(lines: readonly Line[]): SsrcDescription[] {
 }
 
 export function readSsrcGroup(line: Line): SsrcGroup {
-  const [semantics, ...ssrcs] = words(attributeValue(line))
-  return { semantics: semantics!, ssrcs: ssrcs.map((ssrc) => readSsrc(line, ssrc)) }
+  const parts = words(attributeValue(line))
+  return { semantics: parts[0]!, ssrcs: parts.slice(1).map((ssrc) => readSsrc(line, ssrc)) }
 }
 
 function readSsrc(line: Line, text: string): number {

@@ -121,12 +121,17 @@ function checkRow(row: string, number: number, mayHoldNul: boolean): void {
 }
 
 /** Reads a row that is not empty. Throws an `SdpError`. */
-export function readLine(row: string, number: number, mayHoldNul: boolean): Line {
+function readLine(row: string, number: number, mayHoldNul: boolean): Line {
   checkRow(row, number, mayHoldNul)
+  const line = readPlainLine(row, number)
+  if (line === undefined) throw new SdpError('not of the form "type=value"', number, row)
+  return line
+}
+
+/** Reads a row whose length and characters are no matter; `undefined` where it is not of the form `type=value`. */
+export function readPlainLine(row: string, number: number): Line | undefined {
   const code = row.charCodeAt(0)
-  if (code < LOWER_A || code > LOWER_Z || row.charCodeAt(1) !== EQUALS) {
-    throw new SdpError('not of the form "type=value"', number, row)
-  }
+  if (code < LOWER_A || code > LOWER_Z || row.charCodeAt(1) !== EQUALS) return undefined
   const type = row[0]!
   const value = row.slice(2)
   return { number, type, name: type === 'a' ? attributeName(value) : '', value }
@@ -139,7 +144,7 @@ export function formatLine(row: string, number: number): Line {
 }
 
 /** What stands before the first colon. */
-function attributeName(value: string): string {
+export function attributeName(value: string): string {
   const colon = value.indexOf(':')
   return colon < 0 ? value : value.slice(0, colon)
 }

@@ -7,82 +7,38 @@ import {
   attributesOf,
   attributeValue,
   malformed,
-  readFingerprint,
   readGroup,
-  readMsid,
   readRid,
   readSimulcast,
-  readSsrcGroup,
-  readSsrcs,
   words,
 } from './attributes.ts'
 import { readFormats } from './formats.ts'
 import {
   isWorthKeeping,
-  knownMedia,
-  knownSession,
-  type Parts,
+  recallMedia,
+  recallSession,
   rememberMedia,
   rememberSession,
+  SHARED_MEDIA_ATTRIBUTES,
+  SHARED_SESSION_ATTRIBUTES,
   takeApart,
 } from './known-sections.ts'
-import { type Line, type Section, splitSections } from './lines.ts'
+import { type Line, MAX_MEDIA_SECTIONS, type Section, splitSections } from './lines.ts'
 import {
   type MediaSection,
   mediaSection,
-  type Origin,
   type SessionDescription,
   sessionDescription,
   type Setup,
   type TransportAttributes,
 } from './model.ts'
+import { readOwnMedia, readOwnSession } from './own-lines.ts'
 import { SdpError } from './sdp-error.ts'
 
 type Grammar = SessionGrammar &
   Partial<Pick<MediaDescription, 'mid' | 'rtcpMux' | 'rtcpRsize' | 'bundleOnly' | 'endOfCandidates'>>
 
-/** Attributes that the model has a place for; all others are kept as they are written. */
-const SESSION_ATTRIBUTES = new Set([
-  'group',
-  'ice-lite',
-  'ice-ufrag',
-  'ice-pwd',
-  'ice-options',
-  'fingerprint',
-  'setup',
-  'extmap-allow-mixed',
-  'sendrecv',
-  'sendonly',
-  'recvonly',
-  'inactive',
-])
-const MEDIA_ATTRIBUTES = new Set([
-  'mid',
-  'sendrecv',
-  'sendonly',
-  'recvonly',
-  'inactive',
-  'extmap-allow-mixed',
-  'rtcp-mux',
-  'rtcp-rsize',
-  'bundle-only',
-  'ice-ufrag',
-  'ice-pwd',
-  'ice-options',
-  'fingerprint',
-  'setup',
-  'candidate',
-  'end-of-candidates',
-  'msid',
-  'ssrc',
-  'ssrc-group',
-  'rid',
-  'simulcast',
-  'sctp-port',
-  'max-message-size',
-  'sctp-init',
-])
-/** Those of them that the grammar reads; the others are read by `attributes.ts`. */
+/** Attributes that the grammar reads; the others are read by `attributes.ts`. */
 const GRAMMAR_ATTRIBUTES = new Set([
   'mid',
   'sendrecv',
@@ -98,39 +54,17 @@ const GRAMMAR_ATTRIBUTES = new Set([
 ])
 const DIRECTIONS = new Set(['sendrecv', 'sendonly', 'recvonly', 'inactive'])
 /** Attributes that stand at most once in a section: a second one would silently win. */
-const SINGLE_ATTRIBUTES = new Set([
-  'mid',
-  'ice-ufrag',
-  'ice-pwd',
-  'setup',
-  'simulcast',
-  'sctp-port',
-  'max-message-size',
-  'sctp-init',
-])
+const SINGLE_ATTRIBUTES = new Set(['mid', 'setup', 'simulcast', 'sctp-port', 'max-message-size'])
 const SETUPS = new Set<string>(['actpass', 'active', 'passive', 'holdconn'])
 /** RFC 8866 section 5.14: at least one format. The number of ports, for layered encodings, is read past. */
 const MEDIA_LINE = /^[\w-]+ \d{1,5}(\/\d+)? [\w/-]+( \S+)+\s*$/
-/** RFC 8866 section 5.2. Ids and versions have up to 64 bits. */
-const ORIGIN_LINE = /^(\S+) (\d{1,20}) (\d{1,20}) IN IP([46]) (\S+)\s*$/
-const CONNECTION_LINE = /^IN IP[46] (\S+)\s*$/
-const BANDWIDTH_LINE = /^([\w-]+):(\d{1,15})\s*$/
-/** draft-ietf-mmusic-sctp-sdp-05 section 5.2, with the number of streams. */
-const SCTP_MAP = /^sctpmap:(\d{1,5}) webrtc-datachannel( \d{1,5})?\s*$/
 /** What an attribute has to look like. The readers rely on it. */
 const FORMS: Readonly<Record<string, RegExp>> = {
   mid: /^mid:\S{1,255}\s*$/,
-  'ice-ufrag': /^ice-ufrag:[A-Za-z0-9+/=_-]{4,256}\s*$/,
-  'ice-pwd': /^ice-pwd:[A-Za-z0-9+/=_-]{22,256}\s*$/,
-  ssrc: /^ssrc:\d{1,10}( \S.*)?$/,
-  'ssrc-group': /^ssrc-group:\S+( \d{1,10})+\s*$/,
   rid: /^rid:[A-Za-z0-9_-]{1,255} (send|recv)( \S.*)?$/,
   simulcast: /^simulcast: ?(send|recv) \S+( (send|recv) \S+)?\s*$/,
-  candidate: /^candidate:\S+ \d+ \S+ \d+ \S+ \d+ typ \S+.*$/,
   'sctp-port': /^sctp-port:\d{1,5}\s*$/,
   'max-message-size': /^max-message-size:\d{1,19}\s*$/,
-  'sctp-init': /^sctp-init:[A-Za-z0-9+/]{4,4096}={0,2}\s*$/,
-  msid: /^msid:\S+( \S+)?\s*$/,
   group: /^group:\S+( \S+)*\s*$/,
 }
 
@@ -140,33 +74,32 @@ const FORMS: Readonly<Record<string, RegExp>> = {
  */
 export function parseSdp(text: string): SessionDescription {
   if (typeof text !== 'string') throw new SdpError('a session description is a string')
-  let parts: Parts | undefined
+  // the last line may stand without its end
+  const whole = text.endsWith('\r\n') ? text : `${text}\r\n`
   try {
-    parts = takeApart(text)
-    const description = parts && parseParts(parts)
+    const description = parseKnown(whole)
     if (description !== undefined) return description
   } catch (error) {
     // its line is found where all are read
     if (!(error instanceof SdpError)) throw error
   }
   const description = parseLines(text)
-  if (parts !== undefined) rememberParts(parts)
+  rememberParts(whole)
   return description
 }
 
 /** Puts a description together out of sections that were read before; `undefined` where one was not, or mids do not agree. Throws an `SdpError` that names no line. */
-function parseParts({ session, media }: Parts): SessionDescription | undefined {
-  const description = knownSession(session)
-  if (description === undefined) return undefined
-  checkForms(session.own, SESSION_ATTRIBUTES)
+function parseKnown(text: string): SessionDescription | undefined {
+  const session = recallSession(text)
+  if (session === undefined) return undefined
+  const description = session.section
   readOwnSession(description, session.own)
-  for (const part of media) {
-    const section = knownMedia(part)
-    if (section === undefined) return undefined
-    section.port = part.port
-    checkForms(part.own, MEDIA_ATTRIBUTES)
-    readOwnMedia(section, part.own)
-    description.media.push(section)
+  for (let at = session.end; at < text.length;) {
+    const media = description.media.length < MAX_MEDIA_SECTIONS ? recallMedia(text, at) : undefined
+    if (media === undefined) return undefined
+    readOwnMedia(media.section, media.own)
+    description.media.push(media.section)
+    at = media.end
   }
   return agreesOnMids(description) ? description : undefined
 }
@@ -175,10 +108,10 @@ function parseParts({ session, media }: Parts): SessionDescription | undefined {
 function parseLines(text: string): SessionDescription {
   const { session, media } = splitSections(text)
   const description = readSession(session)
-  readOwnSession(description, session)
+  readOwnSession(description, session.lines)
   for (const lines of media) {
     const section = readMedia(lines)
-    readOwnMedia(section, lines)
+    readOwnMedia(section, lines.lines)
     description.media.push(section)
   }
   checkMids(description, session, media)
@@ -186,7 +119,10 @@ function parseLines(text: string): SessionDescription {
 }
 
 /** Of a description that was read. */
-function rememberParts({ session, media }: Parts): void {
+function rememberParts(text: string): void {
+  const parts = takeApart(text)
+  if (parts === undefined) return
+  const { session, media } = parts
   if (isWorthKeeping(session)) rememberSession(session, readSession(splitSections(session.text).session))
   for (const part of media) {
     if (isWorthKeeping(part)) rememberMedia(part, readMedia(splitSections(part.text).media[0]!))
@@ -195,7 +131,7 @@ function rememberParts({ session, media }: Parts): void {
 
 /** What the session level says, without what is a peer's own. */
 function readSession(lines: Section): SessionDescription {
-  checkForms(lines, SESSION_ATTRIBUTES)
+  checkForms(lines, SHARED_SESSION_ATTRIBUTES)
   const grammar = readGrammar(lines)
   const description = sessionDescription('0', '0')
   description.groups = attributesOf(lines, 'group').map(readGroup)
@@ -206,31 +142,11 @@ function readSession(lines: Section): SessionDescription {
   return description
 }
 
-function readOwnSession(description: SessionDescription, lines: Section): void {
-  description.origin = readOrigin(lines)
-  description.name = lines.lines.find((line) => line.type === 's')?.value ?? '-'
-  readCredentials(description, lines)
-  description.attributes = unknownAttributes(lines, SESSION_ATTRIBUTES)
-}
-
-function readOrigin(lines: Section): Origin {
-  const line = lines.lines.find(({ type }) => type === 'o')!
-  const match = ORIGIN_LINE.exec(line.value)
-  if (match === null) throw malformed(line, 'not "o=<username> <id> <version> IN IP4|IP6 <address>"')
-  return {
-    username: match[1]!,
-    sessionId: match[2]!,
-    sessionVersion: match[3]!,
-    addressType: match[4] === '6' ? 'IP6' : 'IP4',
-    address: match[5]!,
-  }
-}
-
 /** What a media section says, without what is a peer's own. */
 function readMedia(lines: Section): MediaSection {
   const first = lines.lines[0]!
   if (!MEDIA_LINE.test(first.value)) throw malformed(first, 'not "m=<media> <port> <protocol> <formats>"')
-  checkForms(lines, MEDIA_ATTRIBUTES)
+  checkForms(lines, SHARED_MEDIA_ATTRIBUTES)
   const grammar = readGrammar(lines)
   const [kind, port, protocol, ...formats] = first.value.trim().split(' ')
   const section = mediaSection(kind!, protocol!)
@@ -255,47 +171,9 @@ function readMedia(lines: Section): MediaSection {
   return section
 }
 
-/** The rest of a section: all but the port of its `m=` line, and the attributes that `known-sections.ts` names. */
-function readOwnMedia(section: MediaSection, lines: Section): void {
-  readConnection(section, lines)
-  section.candidates = attributesOf(lines, 'candidate').map((line) => line.value)
-  readCredentials(section, lines)
-  section.ssrcs = readSsrcs(attributesOf(lines, 'ssrc'))
-  section.ssrcGroups = attributesOf(lines, 'ssrc-group').map(readSsrcGroup)
-  section.msids = attributesOf(lines, 'msid').map(readMsid)
-  if (section.sctpPort === undefined) readSctpMap(section, lines)
-  const [sctpInit] = attributesOf(lines, 'sctp-init')
-  if (sctpInit !== undefined) section.sctpInit = attributeValue(sctpInit)
-  section.attributes = unknownAttributes(lines, MEDIA_ATTRIBUTES)
-}
-
-/** `a=sctpmap`, by which descriptions gave the port before RFC 8841. It stays in `attributes`; one of something else is none. */
-function readSctpMap(section: MediaSection, lines: Section): void {
-  for (const { value } of attributesOf(lines, 'sctpmap')) {
-    const port = SCTP_MAP.exec(value)?.[1]
-    if (port === undefined || Number(port) > 65535 || !section.formats.includes(port)) continue
-    section.sctpPort = Number(port)
-    return
-  }
-}
-
 function readPort(line: Line, port: number): number {
   if (port > 65535) throw malformed(line, 'a port is at most 65535')
   return port
-}
-
-function readConnection(section: MediaSection, lines: Section): void {
-  for (const line of lines.lines) {
-    if (line.type === 'c') {
-      const match = CONNECTION_LINE.exec(line.value)
-      if (match === null) throw malformed(line, 'not "c=IN IP4|IP6 <address>"')
-      section.connection ??= match[1]!
-    } else if (line.type === 'b') {
-      const match = BANDWIDTH_LINE.exec(line.value)
-      if (match === null) throw malformed(line, 'not "b=<type>:<kilobits or bits>"')
-      section.bandwidth.push({ type: match[1]!, limit: Number(match[2]) })
-    }
-  }
 }
 
 /** RFC 8851 section 4: a rid stands for one stream. */
@@ -319,12 +197,6 @@ function readGrammar({ attributes }: Section): Grammar {
     for (const line of lines) text += `a=${line.value}\r\n`
   }
   return parseGrammar(text)
-}
-
-function unknownAttributes({ lines }: Section, known: ReadonlySet<string>): string[] {
-  const unknown: string[] = []
-  for (const line of lines) if (line.type === 'a' && !known.has(line.name)) unknown.push(line.value)
-  return unknown
 }
 
 function checkForms({ attributes }: Section, known: ReadonlySet<string>): void {
@@ -353,14 +225,6 @@ function readTransport(into: TransportAttributes, lines: Section): void {
   const setup = attributeValue(line)
   if (!SETUPS.has(setup)) throw malformed(line, 'unknown setup role')
   into.setup = setup as Setup
-}
-
-function readCredentials(into: TransportAttributes, lines: Section): void {
-  const [ufrag] = attributesOf(lines, 'ice-ufrag')
-  if (ufrag !== undefined) into.iceUfrag = attributeValue(ufrag)
-  const [pwd] = attributesOf(lines, 'ice-pwd')
-  if (pwd !== undefined) into.icePwd = attributeValue(pwd)
-  into.fingerprints = attributesOf(lines, 'fingerprint').map(readFingerprint)
 }
 
 /** RFC 9143 section 7.1 and RFC 5888: a mid names one section, and a group names sections that exist. */
