@@ -5,9 +5,20 @@ import {
   readHeaderExtensions,
   type RtpHeader,
 } from '@str0m/rtp'
-import type { Instant, Mid, Rid, Ssrc } from '@str0m/sans-io'
+import { datagramBytes, type Instant, type Mid, type Rid, type Ssrc } from '@str0m/sans-io'
 import type { Codec } from './codec.ts'
 import type { Media } from './media.ts'
+
+/** Asks a packet for `#share`: not for its users. */
+let share: (packet: RtpPacket) => Uint8Array | undefined
+
+/**
+ * The bytes of a packet that is forwarded, which nobody else has and nobody changes: a copy, for all the streams that it goes out on. `undefined` at the first
+ * call: a packet that is forwarded once needs none.
+ */
+export function sharedBytes(packet: RtpPacket): Uint8Array | undefined {
+  return share(packet)
+}
 
 /** A packet that came in, in RTP mode: an event. */
 export class RtpPacket {
@@ -18,7 +29,7 @@ export class RtpPacket {
   readonly codec: Codec
   /** That of the stream, also where the packet came as a retransmission. */
   readonly header: RtpHeader
-  /** The decrypted packet; `header` says where its payload is. Yours. */
+  /** The decrypted packet; `header` says where its payload is. Yours; what you change after it is forwarded need not go out. */
   readonly bytes: Uint8Array
   readonly receivedAt: Instant
   /**
@@ -33,7 +44,13 @@ export class RtpPacket {
   readonly capturedAt: Instant | undefined
   /** Whether it is a packet that was lost, and was sent again. */
   readonly retransmitted: boolean
+  static {
+    share = (packet) => packet.#share()
+  }
+
   readonly #ids: ExtensionIds
+  #forwarded = false
+  #shared: Uint8Array | undefined
   #extensions: HeaderExtensions | undefined
 
   constructor(
@@ -61,6 +78,15 @@ export class RtpPacket {
 
   get ssrc(): Ssrc {
     return this.header.ssrc
+  }
+
+  #share(): Uint8Array | undefined {
+    if (this.#shared === undefined && this.#forwarded) {
+      this.#shared = datagramBytes(this.bytes.length)
+      this.#shared.set(this.bytes)
+    }
+    this.#forwarded = true
+    return this.#shared
   }
 
   /** Without padding. A view. */

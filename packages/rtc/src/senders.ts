@@ -20,7 +20,7 @@ import type { SrtpContext } from '@str0m/srtp'
 import type { Codec } from './codec.ts'
 import type { LocalStream, Media } from './media.ts'
 import { OutgoingExtensions } from './outgoing-extensions.ts'
-import type { RtpPacket } from './rtp-packet.ts'
+import { type RtpPacket, sharedBytes } from './rtp-packet.ts'
 import type { RtpFields } from './rtp-writer.ts'
 import type { OutboundStreamStatistics } from './statistics.ts'
 import type { MediaTime, WriteOptions } from './writer.ts'
@@ -179,9 +179,18 @@ export class Senders {
   ): Uint8Array | undefined {
     const fields = { pt: codec.sendPt, extensions: sender.extensions.ofForwarded(packet.extensions) }
     sender.codec = codec
-    const { bytes, header, capturedAt } = packet
+    const { header, capturedAt } = packet
+    // what goes out is of the same bytes as what is kept, should it be asked for again
+    const shared = sender.cache === undefined ? undefined : sharedBytes(packet)
+    const bytes = shared ?? packet.bytes
     const written = forwarder.handlePacket(now, bytes, header, fields, srtp.rtpOverhead, capturedAt)
-    return written === undefined ? undefined : this.#keep(now, sender, written, srtp)
+    if (written === undefined) return undefined
+    if (shared === undefined) return this.#keep(now, sender, written, srtp)
+    const { buffer, length, payloadStart, unchanged } = written
+    const from = header.payloadStart + header.payloadLength - unchanged
+    const sequenceNumber = (buffer[2]! << 8) | buffer[3]!
+    sender.cache?.add(now, sequenceNumber, buffer, length, payloadStart, shared, from, unchanged)
+    return protect(buffer, length, srtp)
   }
 
   /** The datagram of a packet that had to wait for one that was just forwarded; `undefined`: there is none. */

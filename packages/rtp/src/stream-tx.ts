@@ -48,6 +48,8 @@ export interface WrittenPacket {
   /** Bytes of the packet. */
   readonly length: number
   readonly payloadStart: number
+  /** How many of its last bytes are the last ones of the payload that it was made of. */
+  unchanged: number
 }
 
 /** What fills the place of a packet that was left out, RFC 3550 section 5.1: the last byte is the count. */
@@ -216,6 +218,7 @@ export class StreamTx {
   padding(now: Instant, fields: ForwardFields, overhead: number): WrittenPacket {
     const written = this.#write(fields, undefined, PADDING_LENGTH, overhead)
     const { buffer, length } = written
+    written.unchanged = 0
     buffer[0] = buffer[0]! | 0x20
     buffer[length - 1] = PADDING_LENGTH
     this.#count(now, fields, 0, length)
@@ -242,7 +245,7 @@ export class StreamTx {
     header.timestamp = fields.timestamp
     header.csrcs = csrcs ?? NO_CSRCS
     const payloadStart = writeRtpHeader(buffer, header, extensions?.profile, extensions?.bytes)
-    return { buffer, length, payloadStart }
+    return { buffer, length, payloadStart, unchanged: payloadLength }
   }
 
   #count(now: Instant, fields: ForwardFields, payloadLength: number, headerLength: number): void {
