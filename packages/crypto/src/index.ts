@@ -1,5 +1,6 @@
 export { viewOf } from './bytes.ts'
 export { equalConstantTime } from './constant-time.ts'
+export { COUNTER_BLOCKS_MAX, type CounterArea, counterArea } from './counter-blocks.ts'
 export { defaultCrypto } from './default.ts'
 export { keystreamGcm, type KeystreamGcm, xorKeystream } from './keystream-modes.ts'
 export { nativeCrypto } from './native.ts'

@@ -1,12 +1,12 @@
 // What a protocol does with a keystream that it made itself, ahead of its packets, out of `AesBlocks`.
 import { assert } from '@str0m/sans-io'
 import { viewOf } from './bytes.ts'
-import { ghashTables } from './ghash-tables.ts'
 import {
   KERNEL_HEADER_MAX,
   KERNEL_KEYSTREAM_AT,
   KERNEL_PACKET_MAX,
   KERNEL_PAYLOAD_AT,
+  KernelKey,
   packetKernel,
   type PacketKernel,
 } from './packet-kernel.ts'
@@ -14,6 +14,21 @@ import {
 const TAG_LENGTH = 16
 /** Below, the copies in and out cost more than they save. */
 const KERNEL_XOR_MIN = 96
+/** Bytes behind a packet that are copied in with it rather than cut off. */
+const SLACK = 64
+/** Views of payloads that are kept, since making one costs as much as copying a packet: those of datagrams. */
+const VIEW_MAX = 2048
+
+const views: (Uint8Array | undefined)[] = []
+
+/** The first `length` bytes of the payload in the kernel's memory. */
+function payloadOf(bytes: Uint8Array, length: number): Uint8Array {
+  const known = views[length]
+  if (known !== undefined) return known
+  const view = bytes.subarray(KERNEL_PAYLOAD_AT, KERNEL_PAYLOAD_AT + length)
+  if (length <= VIEW_MAX) views[length] = view
+  return view
+}
 
 /** XORs the bytes from `start` up to `end` with `keystream`, from `at` on. */
 export function xorKeystream(
@@ -32,12 +47,12 @@ export function xorKeystream(
   kernel.bytes.set(viewOf(bytes, start, end), KERNEL_PAYLOAD_AT)
   kernel.bytes.set(viewOf(keystream, at, at + length), KERNEL_KEYSTREAM_AT)
   kernel.xor(length, 0)
-  bytes.set(kernel.bytes.subarray(KERNEL_PAYLOAD_AT, KERNEL_PAYLOAD_AT + length), start)
+  bytes.set(payloadOf(kernel.bytes, length), start)
 }
 
 /**
  * AES-GCM (NIST SP 800-38D) in place, over a keystream that the caller made: the encrypted counter blocks of
- * the packet's nonce of 96 bits, from the counter 1 on. The first masks the tag. In constant time.
+ * the packet's nonce of 96 bits, from the counter 1 on. The first masks the tag. In a time, and by addresses, that depend on no secret.
  */
 export interface KeystreamGcm {
   /** Whether a packet of `length` bytes, tag apart, with this header fits: use an `Aead` for those that do not. */
@@ -65,17 +80,13 @@ export function kernelGcm(hashKey: Uint8Array): KernelGcm | undefined {
   return kernel === undefined ? undefined : new KernelGcm(kernel, hashKey)
 }
 
-/** The tables that the kernel holds: packets of one key mostly follow each other. */
-let loaded: Uint8Array | undefined
-
 export class KernelGcm implements KeystreamGcm {
   readonly #kernel: PacketKernel
-  readonly #tables: Uint8Array
+  readonly #key: KernelKey
 
   constructor(kernel: PacketKernel, hashKey: Uint8Array) {
-    assert(hashKey.length === 16, 'a hash key has 16 bytes')
     this.#kernel = kernel
-    this.#tables = ghashTables(hashKey)
+    this.#key = new KernelKey(kernel, hashKey)
   }
 
   fits(header: number, length: number): boolean {
@@ -85,14 +96,14 @@ export class KernelGcm implements KeystreamGcm {
   seal(packet: Uint8Array, header: number, length: number, keystream: Uint8Array, at: number): void {
     assert(length + TAG_LENGTH <= packet.length, 'no room for the tag')
     this.#load(packet, header, length, length, keystream, at)
-    this.#kernel.seal(header, length - header)
+    this.#kernel.seal(this.#key.tables, header, length - header)
     this.#store(packet, header, length + TAG_LENGTH)
   }
 
   open(packet: Uint8Array, header: number, length: number, keystream: Uint8Array, at: number): boolean {
     assert(length + TAG_LENGTH <= packet.length, 'no tag')
     this.#load(packet, header, length, length + TAG_LENGTH, keystream, at)
-    if (this.#kernel.open(header, length - header) === 0) return false
+    if (this.#kernel.open(this.#key.tables, header, length - header) === 0) return false
     this.#store(packet, header, length)
     return true
   }
@@ -109,12 +120,11 @@ export class KernelGcm implements KeystreamGcm {
     const { length } = plaintext
     assert(this.fits(aad.length, length), 'a packet that does not fit')
     const { bytes } = this.#kernel
-    this.#loadTables()
     bytes.set(aad, KERNEL_PAYLOAD_AT - aad.length)
     bytes.set(plaintext, KERNEL_PAYLOAD_AT)
     bytes.set(viewOf(keystream, at, at + 16 + length), KERNEL_KEYSTREAM_AT)
-    this.#kernel.seal(aad.length, length)
-    out.set(bytes.subarray(KERNEL_PAYLOAD_AT, KERNEL_PAYLOAD_AT + length + TAG_LENGTH), outAt)
+    this.#kernel.seal(this.#key.tables, aad.length, length)
+    out.set(payloadOf(bytes, length + TAG_LENGTH), outAt)
   }
 
   /** The reverse, where the tag at the end of `sealed` matches. Else false, and `out` is as it was. */
@@ -129,19 +139,12 @@ export class KernelGcm implements KeystreamGcm {
     const length = sealed.length - TAG_LENGTH
     assert(length >= 0 && this.fits(aad.length, length), 'a packet that does not fit')
     const { bytes } = this.#kernel
-    this.#loadTables()
     bytes.set(aad, KERNEL_PAYLOAD_AT - aad.length)
     bytes.set(sealed, KERNEL_PAYLOAD_AT)
     bytes.set(viewOf(keystream, at, at + 16 + length), KERNEL_KEYSTREAM_AT)
-    if (this.#kernel.open(aad.length, length) === 0) return false
-    out.set(bytes.subarray(KERNEL_PAYLOAD_AT, KERNEL_PAYLOAD_AT + length), outAt)
+    if (this.#kernel.open(this.#key.tables, aad.length, length) === 0) return false
+    out.set(payloadOf(bytes, length), outAt)
     return true
-  }
-
-  #loadTables(): void {
-    if (loaded === this.#tables) return
-    this.#kernel.bytes.set(this.#tables)
-    loaded = this.#tables
   }
 
   /** Copies the packet's first `end` bytes in, and the keystream of the payload, which ends at `length`. */
@@ -155,15 +158,16 @@ export class KernelGcm implements KeystreamGcm {
   ): void {
     assert(header <= length && this.fits(header, length), 'a packet that does not fit')
     const { bytes } = this.#kernel
-    this.#loadTables()
-    bytes.set(viewOf(packet, 0, end), KERNEL_PAYLOAD_AT - header)
+    // a little more does no harm, and a view costs more
+    const first = packet.length - end <= SLACK ? packet : viewOf(packet, 0, end)
+    bytes.set(first, KERNEL_PAYLOAD_AT - header)
     const keystreamEnd = at + 16 + length - header
-    bytes.set(viewOf(keystream, at, keystreamEnd), KERNEL_KEYSTREAM_AT)
+    bytes.set(keystream.subarray(at, keystreamEnd), KERNEL_KEYSTREAM_AT)
   }
 
   /** Copies payload, and tag where there is one, out. */
   #store(packet: Uint8Array, header: number, end: number): void {
     const { bytes } = this.#kernel
-    packet.set(bytes.subarray(KERNEL_PAYLOAD_AT, KERNEL_PAYLOAD_AT + end - header), header)
+    packet.set(payloadOf(bytes, end - header), header)
   }
 }

@@ -9,8 +9,8 @@ import { NonceKeystream } from './nonce-keystream.ts'
 import type { Aead, AeadAlgorithm } from './provider.ts'
 
 /**
- * A key is busy from its so-many-th packet on. Its tables cost what some twenty packets save, and 2 KiB: those of a connection that is idle but for its
- * heartbeats are not made for long.
+ * A key is busy from its so-many-th packet on. A cipher object of its own, and the tables of its hash, are not made for a connection that is idle but for its
+ * heartbeats for long.
  */
 export const BUSY_AFTER = 32
 

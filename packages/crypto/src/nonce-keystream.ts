@@ -1,5 +1,5 @@
 import { assert, readU32 } from '@str0m/sans-io'
-import { viewOf } from './bytes.ts'
+import { type CounterArea, counterArea } from './counter-blocks.ts'
 import { KERNEL_PACKET_MAX } from './packet-kernel.ts'
 import type { AesBlocks } from './provider.ts'
 
@@ -47,8 +47,9 @@ export class NonceKeystream {
       return this.#ahead!
     }
     this.offset = 0
-    writeCounters(0, nonce, number, blocks)
-    return this.#cipher.encrypt(viewOf(scratchBytes, 0, 16 * blocks))
+    const area = counterArea(blocks)
+    writeCounters(area, 0, nonce, number, blocks)
+    return this.#cipher.encrypt(area.blocks(blocks))
   }
 
   /**
@@ -80,8 +81,9 @@ export class NonceKeystream {
     this.#count = count
     this.#ahead = undefined
     if (count <= 0) return
-    for (let i = 0; i < count; i++) writeCounters(i * each, nonce, number + 1 + i, each)
-    this.#ahead = this.#cipher.encrypt(viewOf(scratchBytes, 0, 16 * count * each))
+    const area = counterArea(count * each)
+    for (let i = 0; i < count; i++) writeCounters(area, i * each, nonce, number + 1 + i, each)
+    this.#ahead = this.#cipher.encrypt(area.blocks(count * each))
   }
 
   #isOfRun(nonce: Uint8Array): boolean {
@@ -89,27 +91,13 @@ export class NonceKeystream {
   }
 }
 
-// Shared by all: it holds nothing from one call to the next, and counter blocks are no secret.
-const scratchBytes = new Uint8Array(16 * Math.max(AHEAD_BLOCKS_MAX, PACKET_BLOCKS_MAX))
-const scratch = new Uint32Array(scratchBytes.buffer)
-const HOST_IS_LITTLE_ENDIAN = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1
-
-/** The word whose bytes lie in memory as those of `word` do on the wire. */
-function bigEndian(word: number): number {
-  if (!HOST_IS_LITTLE_ENDIAN) return word
-  const swapped = ((word >>> 8) & 0x00ff_00ff) | ((word & 0x00ff_00ff) << 8)
-  return (swapped >>> 16) | (swapped << 16)
-}
-
-/** Writes the counter blocks of the nonce that has `number` in its last four bytes into `scratch`, from the block `at` on. They count from 1. */
-function writeCounters(at: number, nonce: Uint8Array, number: number, count: number): void {
-  const word0 = bigEndian(readU32(nonce, 0))
-  const word1 = bigEndian(readU32(nonce, 4))
-  const word2 = bigEndian(number)
-  for (let i = 4 * at, counter = 1; counter <= count; i += 4, counter++) {
-    scratch[i] = word0
-    scratch[i + 1] = word1
-    scratch[i + 2] = word2
-    scratch[i + 3] = bigEndian(counter)
-  }
+/** Writes the counter blocks of the nonce that has `number` in its last four bytes, from the block `at` on. They count from 1. */
+function writeCounters(
+  area: CounterArea,
+  at: number,
+  nonce: Uint8Array,
+  number: number,
+  count: number,
+): void {
+  area.write(at, count, readU32(nonce, 0), readU32(nonce, 4), number, 1)
 }

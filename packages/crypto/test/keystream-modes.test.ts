@@ -3,8 +3,9 @@ import { fileURLToPath } from 'node:url'
 import { SeededRandom } from '@str0m/sans-io'
 import * as fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
-import { keystreamGcm, nativeCrypto, xorKeystream } from '../src/index.ts'
-import { KERNEL_PACKET_MAX } from '../src/packet-kernel.ts'
+import { PlainArea } from '../src/counter-blocks.ts'
+import { COUNTER_BLOCKS_MAX, counterArea, keystreamGcm, nativeCrypto, xorKeystream } from '../src/index.ts'
+import { KERNEL_KEYS_MAX, KERNEL_PACKET_MAX } from '../src/packet-kernel.ts'
 
 const crypto = nativeCrypto()
 
@@ -97,6 +98,22 @@ describe('keystreamGcm', () => {
     expect(a).not.toEqual(b)
   })
 
+  it('exhaust: more keys than the tables of which are kept, in turn and at random', () => {
+    const keys = Array.from({ length: KERNEL_KEYS_MAX + 50 }, (_, i) => random(i, 16))
+    const gcms = keys.map((key) => keystreamGcm(crypto.aesBlocks(key).encrypt(new Uint8Array(16)))!)
+    const order = new SeededRandom(7)
+    const nonce = random(3, 12)
+    for (let i = 0; i < 4 * keys.length; i++) {
+      const which = i < 2 * keys.length ? i % keys.length : order.integer(keys.length)
+      const packet = random(i, 116)
+      const expected = packet.slice()
+      const aead = crypto.aead('aes-128-gcm', keys[which]!)
+      aead.seal(nonce, packet.subarray(0, 12), packet.subarray(12, 100), expected, 12)
+      gcms[which]!.seal(packet, 12, 100, gcmKeystream(keys[which]!, nonce, 7), 0)
+      expect(packet, `packet ${i}`).toEqual(expected)
+    }
+  })
+
   it('throws on misuse', () => {
     const gcm = keystreamGcm(new Uint8Array(16))!
     expect(() => keystreamGcm(new Uint8Array(15))).toThrow('16 bytes')
@@ -107,6 +124,49 @@ describe('keystreamGcm', () => {
     expect(() => gcm.seal(new Uint8Array(30_000), 12, KERNEL_PACKET_MAX, new Uint8Array(32_000), 0)).toThrow(
       'does not fit',
     )
+  })
+})
+
+describe('counter blocks', () => {
+  /** The slow and obvious way. */
+  function blocksOf(count: number, words: readonly number[]): Uint8Array {
+    const bytes = new Uint8Array(16 * count)
+    const view = new DataView(bytes.buffer)
+    for (let i = 0; i < count; i++) {
+      words.forEach((word, w) => view.setUint32(16 * i + 4 * w, w === 3 ? word + i : word))
+    }
+    return bytes
+  }
+
+  it.each([
+    ['in WebAssembly', () => counterArea(COUNTER_BLOCKS_MAX)],
+    ['in JavaScript', () => new PlainArea(COUNTER_BLOCKS_MAX)],
+    ['too many for the shared area', () => counterArea(COUNTER_BLOCKS_MAX + 1)],
+  ])('%s, the last word counts, the others do not', (_, make) => {
+    const word = fc.integer({ min: 0, max: 0xffff_ffff })
+    fc.assert(
+      fc.property(
+        fc.nat(300),
+        fc.nat(300),
+        fc.tuple(word, word, word, fc.oneof(word, fc.constant(0xffff_fffe))),
+        fc.boolean(),
+        (at, count, words, signed) => {
+          const area = make()
+          const given = signed ? words.map((number) => number | 0) : words
+          area.write(at, count, given[0]!, given[1]!, given[2]!, given[3]!)
+          expect(area.blocks(at + count).subarray(16 * at)).toEqual(blocksOf(count, words))
+        },
+      ),
+    )
+  })
+
+  it('what is written at one place leaves the others as they are', () => {
+    const area = counterArea(30)
+    area.write(0, 30, 1, 2, 3, 4)
+    area.write(10, 10, 5, 6, 7, 8)
+    const expected = blocksOf(30, [1, 2, 3, 4])
+    expected.set(blocksOf(10, [5, 6, 7, 8]), 160)
+    expect(area.blocks(30)).toEqual(expected)
   })
 })
 

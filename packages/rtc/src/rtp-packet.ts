@@ -5,9 +5,27 @@ import {
   readHeaderExtensions,
   type RtpHeader,
 } from '@str0m/rtp'
-import type { Instant, Mid, Rid, Ssrc } from '@str0m/sans-io'
+import { datagramBytes, type Instant, type Mid, type Rid, type Ssrc } from '@str0m/sans-io'
 import type { Codec } from './codec.ts'
 import type { Media } from './media.ts'
+import { pickForwarded } from './outgoing-extensions.ts'
+
+// What a packet has for those that forward it, and not for its users.
+let share: (packet: RtpPacket) => Uint8Array | undefined
+let pick: (packet: RtpPacket) => HeaderExtensions | undefined
+
+/**
+ * The bytes of a packet that is forwarded, which nobody else has and nobody changes: a copy, for all the streams that it goes out on. `undefined` at the first
+ * call: a packet that is forwarded once needs none.
+ */
+export function sharedBytes(packet: RtpPacket): Uint8Array | undefined {
+  return share(packet)
+}
+
+/** The extensions of a packet that go on with it; `undefined`: none. */
+export function forwardedExtensions(packet: RtpPacket): HeaderExtensions | undefined {
+  return pick(packet)
+}
 
 /** A packet that came in, in RTP mode: an event. */
 export class RtpPacket {
@@ -18,7 +36,7 @@ export class RtpPacket {
   readonly codec: Codec
   /** That of the stream, also where the packet came as a retransmission. */
   readonly header: RtpHeader
-  /** The decrypted packet; `header` says where its payload is. Yours. */
+  /** The decrypted packet; `header` says where its payload is. Yours; what you change after it is forwarded need not go out. */
   readonly bytes: Uint8Array
   readonly receivedAt: Instant
   /**
@@ -33,7 +51,16 @@ export class RtpPacket {
   readonly capturedAt: Instant | undefined
   /** Whether it is a packet that was lost, and was sent again. */
   readonly retransmitted: boolean
+  static {
+    share = (packet) => packet.#share()
+    pick = (packet) => packet.#pick()
+  }
+
   readonly #ids: ExtensionIds
+  #forwarded = false
+  #picked = false
+  #forwardedExtensions: HeaderExtensions | undefined
+  #shared: Uint8Array | undefined
   #extensions: HeaderExtensions | undefined
 
   constructor(
@@ -61,6 +88,23 @@ export class RtpPacket {
 
   get ssrc(): Ssrc {
     return this.header.ssrc
+  }
+
+  #share(): Uint8Array | undefined {
+    if (this.#shared === undefined && this.#forwarded) {
+      this.#shared = datagramBytes(this.bytes.length)
+      this.#shared.set(this.bytes)
+    }
+    this.#forwarded = true
+    return this.#shared
+  }
+
+  #pick(): HeaderExtensions | undefined {
+    if (!this.#picked) {
+      this.#picked = true
+      if (this.header.extensionLength > 0) this.#forwardedExtensions = pickForwarded(this.extensions)
+    }
+    return this.#forwardedExtensions
   }
 
   /** Without padding. A view. */

@@ -20,7 +20,7 @@ import type { SrtpContext } from '@str0m/srtp'
 import type { Codec } from './codec.ts'
 import type { LocalStream, Media } from './media.ts'
 import { OutgoingExtensions } from './outgoing-extensions.ts'
-import type { RtpPacket } from './rtp-packet.ts'
+import { forwardedExtensions, type RtpPacket, sharedBytes } from './rtp-packet.ts'
 import type { RtpFields } from './rtp-writer.ts'
 import type { OutboundStreamStatistics } from './statistics.ts'
 import type { MediaTime, WriteOptions } from './writer.ts'
@@ -177,11 +177,23 @@ export class Senders {
     packet: RtpPacket,
     srtp: SrtpContext,
   ): Uint8Array | undefined {
-    const fields = { pt: codec.sendPt, extensions: sender.extensions.ofForwarded(packet.extensions) }
+    const fields = {
+      pt: codec.sendPt,
+      extensions: sender.extensions.ofForwarded(forwardedExtensions(packet)),
+    }
     sender.codec = codec
-    const { bytes, header, capturedAt } = packet
+    const { header, capturedAt } = packet
+    // what goes out is of the same bytes as what is kept, should it be asked for again
+    const shared = sender.cache === undefined ? undefined : sharedBytes(packet)
+    const bytes = shared ?? packet.bytes
     const written = forwarder.handlePacket(now, bytes, header, fields, srtp.rtpOverhead, capturedAt)
-    return written === undefined ? undefined : this.#keep(now, sender, written, srtp)
+    if (written === undefined) return undefined
+    if (shared === undefined) return this.#keep(now, sender, written, srtp)
+    const { buffer, length, payloadStart, unchanged } = written
+    const from = header.payloadStart + header.payloadLength - unchanged
+    const sequenceNumber = (buffer[2]! << 8) | buffer[3]!
+    sender.cache?.add(now, sequenceNumber, buffer, length, payloadStart, shared, from, unchanged)
+    return protect(buffer, length, srtp)
   }
 
   /** The datagram of a packet that had to wait for one that was just forwarded; `undefined`: there is none. */
@@ -344,6 +356,7 @@ export class Senders {
   /** The deadline of telephone events, over all streams. */
   get deadline(): Instant {
     let at = NEVER
+    if (this.#signalling.size === 0) return at
     for (const { telephoneEvents } of this.#signalling) {
       if (telephoneEvents !== undefined) at = Math.min(at, telephoneEvents.deadline)
     }

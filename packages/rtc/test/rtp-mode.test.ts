@@ -301,4 +301,55 @@ describe('forwarding', () => {
     // half a second of 90 kHz lies between them
     expect(times[1]! - times[0]!).toBe(45_000)
   })
+
+  it('to several at once: each gets again what it lost, whatever becomes of the packet that came', () => {
+    const source = connectedPair({ seed: 70, link: LINK, a: RTP, b: RTP })
+    const writer = source.a.media(VIDEO)!.rtpWriter()
+    const pt = vp8Pt(source.a)
+    const subscribers = [1, 2, 3, 4].map((i) => {
+      const subscriber = connectedPair({ seed: 70 + i, link: LINK, a: RTP, b: RTP })
+      const forwarder = subscriber.a.media(VIDEO)!.forwarder(vp8Pt(subscriber.a))
+      forwarder.select(source.a.media(VIDEO)!.localStreams[0]!.ssrc)
+      // of some, the picture ids are others than those that come in
+      forwarder.maxTemporalLayer = i % 2 === 0 ? 0 : 7
+      return { ...subscriber, forwarder }
+    })
+    const count = 300
+    let seen = 0
+    for (let i = 0; i < count; i++) {
+      const descriptor = [0x90, 0xe0, 0x80 | (i >> 8), i & 0xff, i >> 1, (i % 2) << 6]
+      const frame = vp8(900, i === 0, i)
+      frame[1] = i >> 8
+      const payload = Uint8Array.from([...descriptor, ...frame])
+      writer.write({ pt, sequenceNumber: 60 + i, timestamp: 3000 * i, marker: true }, payload)
+      source.pair.runFor(5)
+      for (const { pair } of subscribers) {
+        if (i === 2) pair.aToB.configure(pair.now, { latency: 20, loss: 0.15 })
+        if (i === count - 20) pair.aToB.configure(pair.now, { latency: 20, loss: 0 })
+      }
+      const packets = eventsOf(source.pair.b.events, 'rtpPacket')
+      for (const packet of packets.slice(seen)) {
+        for (const { forwarder } of subscribers) forwarder.forward(packet)
+        packet.bytes.fill(0xff)
+      }
+      seen = packets.length
+      for (const { pair } of subscribers) pair.runFor(5)
+    }
+    for (const { pair } of subscribers) pair.runFor(2000)
+    const delivered = seen
+    subscribers.forEach(({ pair, forwarder }, k) => {
+      const packets = eventsOf(pair.b.events, 'rtpPacket')
+      expect(packets.filter(({ retransmitted }) => retransmitted).length, `subscriber ${k}`).toBeGreaterThan(
+        10,
+      )
+      const step = forwarder.maxTemporalLayer === 0 ? 2 : 1
+      const expected = Array.from({ length: Math.ceil(delivered / step) }, (_, i) => step * i)
+      const frames = packets.map(({ payload }) => payload.subarray(6))
+      const numbers = frames.map((frame) => 256 * frame[1]! + frame[2]!).toSorted((a, b) => a - b)
+      expect(numbers, `subscriber ${k}`).toEqual(expected)
+      for (const frame of frames) expect(new Set(frame.subarray(2)).size, `subscriber ${k}`).toBe(1)
+      const ids = packets.map(({ payload }) => ((payload[2]! & 0x7f) << 8) | payload[3]!)
+      expect(ids.toSorted((a, b) => a - b)).toEqual(expected.map((_, i) => i))
+    })
+  })
 })

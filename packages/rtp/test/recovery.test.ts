@@ -48,6 +48,67 @@ describe('the cache of what was sent', () => {
     }
   })
 
+  it('gives the same, whether bytes are shared or not', () => {
+    for (let seed = 1; seed <= 50; seed++) {
+      const random = new SeededRandom(seed)
+      const cache = new SendCache(50_000, 1000)
+      const sent = new Map<number, { bytes: Uint8Array; at: number }>()
+      let sequenceNumber = random.integer(0x1_0000)
+      for (let i = 0; i < 600; i++) {
+        const payload = new Uint8Array(random.integer(1200))
+        random.fill(payload)
+        // now and then a jump, a number again, or one with the same last bits
+        const jump = random.chance(0.9) ? 1 : random.chance(0.5) ? 0 : random.chance(0.5) ? 2048 : 3000
+        sequenceNumber = (sequenceNumber + jump) & 0xffff
+        const { bytes, payloadStart } = packet(sequenceNumber, payload)
+        const unchanged = random.chance(0.7) ? random.integer(payload.length + 1) : 0
+        const whole = new Uint8Array(50 + bytes.length)
+        whole.set(bytes, 50)
+        const shared = unchanged === 0 ? undefined : whole
+        const from = whole.length - unchanged
+        cache.add(10 * i, sequenceNumber, bytes.slice(), bytes.length, payloadStart, shared, from, unchanged)
+        sent.delete(sequenceNumber)
+        sent.set(sequenceNumber, { bytes, at: 10 * i })
+        for (let j = 0; j < 3; j++) {
+          const asked = (sequenceNumber - random.integer(100)) & 0xffff
+          const taken = cache.take(10 * i, asked, 0)
+          const known = sent.get(asked)
+          if (taken !== undefined) expect(Buffer.compare(taken.packet, known!.bytes), `seed ${seed}`).toBe(0)
+        }
+        // the newest is always there, and so are those before it up to the bounds
+        const newest = [...sent].toReversed().slice(0, 20)
+        const slots = new Set<number>()
+        for (const [number, { bytes: expected, at }] of newest) {
+          const overwritten = slots.has(number & 2047)
+          slots.add(number & 2047)
+          if (overwritten || 10 * i - at > 1000) continue
+          expect(cache.take(10 * i, number, 0)?.packet.length, `seed ${seed}`).toBe(expected.length)
+        }
+      }
+    }
+  })
+
+  it('exhaust: of small packets, so many', () => {
+    const cache = new SendCache(512 * 1024, 1e9)
+    const { bytes, payloadStart } = packet(1, Uint8Array.of(1))
+    for (let i = 0; i < 10_000; i++) {
+      cache.add(
+        i,
+        i,
+        bytes,
+        bytes.length,
+        payloadStart,
+        i % 3 === 0 ? bytes : undefined,
+        12,
+        i % 3 === 0 ? 1 : 0,
+      )
+    }
+    const there = Array.from({ length: 10_000 }, (_, i) => i).filter(
+      (i) => cache.take(10_000, i, 0) !== undefined,
+    )
+    expect(there).toEqual(Array.from({ length: 2048 }, (_, i) => 10_000 - 2048 + i))
+  })
+
   it('does not answer twice within a round trip', () => {
     const cache = new SendCache(1000, 1000)
     const { bytes, payloadStart } = packet(1, Uint8Array.of(1))

@@ -1,3 +1,4 @@
+import { SeededRandom } from '@str0m/sans-io'
 import { describe, expect, it } from 'vitest'
 import {
   EXTENSION_URIS,
@@ -9,6 +10,7 @@ import {
   type ReportBlock,
   StreamTx,
   writeHeaderExtensions,
+  writeRtpHeader,
 } from '../src/index.ts'
 
 const IDS = new ExtensionIds([{ id: 4, uri: EXTENSION_URIS.mid }])
@@ -123,4 +125,43 @@ describe('what the peer reports', () => {
     stream.handleReport(20_000, block({ lastSenderReport: ntpMiddle(times[19]!) }))
     expect(stream.statistics.roundTripTime).toBeCloseTo(1)
   })
+})
+
+it('what is forwarded is its payload under our header, whatever header and padding it came with', () => {
+  for (let seed = 1; seed <= 300; seed++) {
+    const random = new SeededRandom(seed)
+    const csrcs = Array.from({ length: random.integer(3) }, () => random.u32())
+    const from = random.integer(40)
+    const payloadLength = random.integer(60)
+    const bytes = new Uint8Array(from + payloadLength + random.integer(20))
+    random.fill(bytes)
+    const extensions = random.chance(0.5)
+      ? writeHeaderExtensions({ mid: 'x'.repeat(1 + random.integer(12)) }, IDS)
+      : undefined
+    const overhead = random.integer(17)
+    const fields = { pt: 96, sequenceNumber: seed, timestamp: seed, marker: false, extensions }
+    const place = { csrcs, payloadStart: from, payloadLength }
+    const { buffer, length, payloadStart, unchanged } = new StreamTx({ ssrc: 5, sequenceNumber: 0 }).forward(
+      0,
+      bytes,
+      place,
+      fields,
+      overhead,
+    )
+    expect(buffer.length, `seed ${seed}`).toBe(length + overhead)
+    const expected = new Uint8Array(length)
+    const start = writeRtpHeader(
+      expected,
+      { marker: false, payloadType: 96, sequenceNumber: seed, timestamp: seed, ssrc: 5, csrcs },
+      extensions?.profile,
+      extensions?.bytes,
+    )
+    expected.set(bytes.subarray(from, from + payloadLength), start)
+    expect([payloadStart, unchanged, length], `seed ${seed}`).toEqual([
+      start,
+      payloadLength,
+      start + payloadLength,
+    ])
+    expect(buffer.subarray(0, length), `seed ${seed}`).toEqual(expected)
+  }
 })

@@ -23,8 +23,7 @@ const NONCE_LENGTH = 12
 class PacketAead {
   readonly #aead: Aead
   readonly #counters: CounterBlocks
-  readonly #block: Uint32Array = new Uint32Array(4)
-  readonly #nonce: Uint8Array = new Uint8Array(this.#block.buffer, 0, NONCE_LENGTH)
+  readonly #nonce: Uint8Array = new Uint8Array(NONCE_LENGTH)
 
   constructor(crypto: CryptoProvider, parameters: ProfileParameters, keys: SessionKeys) {
     assert(parameters.aead !== undefined, 'a profile without an AEAD')
@@ -34,7 +33,7 @@ class PacketAead {
 
   /** Encrypts `buffer` from `start` up to `end` in place, and writes the tag after it. */
   seal(buffer: Uint8Array, aad: Uint8Array, start: number, end: number, ssrc: number, index: number): void {
-    this.#counters.write(this.#block, 0, ssrc, index, 1)
+    this.#counters.writeNonce(this.#nonce, ssrc, index)
     this.#aead.seal(this.#nonce, aad, viewOf(buffer, start, end), buffer, start)
   }
 
@@ -47,7 +46,7 @@ class PacketAead {
     ssrc: number,
     index: number,
   ): boolean {
-    this.#counters.write(this.#block, 0, ssrc, index, 1)
+    this.#counters.writeNonce(this.#nonce, ssrc, index)
     return this.#aead.open(this.#nonce, aad, viewOf(buffer, start, end), buffer, start)
   }
 }

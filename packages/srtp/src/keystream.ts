@@ -1,4 +1,4 @@
-import { type AesBlocks, viewOf } from '@str0m/crypto'
+import { type AesBlocks, COUNTER_BLOCKS_MAX, counterArea } from '@str0m/crypto'
 import { assert } from '@str0m/sans-io'
 import type { CounterBlocks } from './counter-blocks.ts'
 
@@ -9,7 +9,7 @@ export const BUSY_AFTER = 8
 /** Packets for which a stream that has just become busy gets keystream ahead; twice as many each time after. */
 const FIRST_BATCH = 4
 /** Keystream of one stream: 38 KiB, 32 packets of 1200 bytes. */
-export const AHEAD_BLOCKS_MAX = 2432
+export const AHEAD_BLOCKS_MAX: number = COUNTER_BLOCKS_MAX
 /** However small a stream's packets are. */
 const AHEAD_PACKETS_MAX = 64
 /** Streams of one context with keystream ahead, the first to be busy: 2.4 MiB in all. */
@@ -58,9 +58,9 @@ export class Keystream {
       }
     }
     this.offset = 0
-    const counters = scratch(blocks)
-    this.#counters.write(counters.words, 0, ssrc, index, blocks)
-    return this.#cipher.encrypt(viewOf(counters.bytes, 0, 16 * blocks))
+    const area = counterArea(blocks)
+    this.#counters.write(area, 0, ssrc, index, blocks)
+    return this.#cipher.encrypt(area.blocks(blocks))
   }
 
   /**
@@ -91,27 +91,8 @@ export class Keystream {
       ahead.blocks = undefined
       return
     }
-    const counters = scratch(count * each)
-    for (let i = 0; i < count; i++) {
-      this.#counters.write(counters.words, i * each, ssrc, index + 1 + i, each)
-    }
-    ahead.blocks = this.#cipher.encrypt(viewOf(counters.bytes, 0, count * each * 16))
+    const area = counterArea(count * each)
+    for (let i = 0; i < count; i++) this.#counters.write(area, i * each, ssrc, index + 1 + i, each)
+    ahead.blocks = this.#cipher.encrypt(area.blocks(count * each))
   }
-}
-
-interface Scratch {
-  readonly bytes: Uint8Array
-  readonly words: Uint32Array
-}
-
-function makeScratch(blocks: number): Scratch {
-  const bytes = new Uint8Array(16 * blocks)
-  return { bytes, words: new Uint32Array(bytes.buffer) }
-}
-
-// Shared by all contexts: it holds nothing from one call to the next, and counter blocks are no secret.
-const usualScratch = makeScratch(AHEAD_BLOCKS_MAX)
-
-function scratch(blocks: number): Scratch {
-  return blocks <= AHEAD_BLOCKS_MAX ? usualScratch : makeScratch(blocks)
 }

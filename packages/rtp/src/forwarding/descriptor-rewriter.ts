@@ -20,6 +20,8 @@ export interface DescriptorRewriter {
    * changes nothing.
    */
   take(bytes: Uint8Array, start: number, end: number, place: PacketPlace): boolean
+  /** Bytes of the descriptor of the packet last taken: all that `write` may change. */
+  readonly length: number
   /** Changes the descriptor of the packet last taken, whose payload is at `start` of `out`. */
   write(out: Uint8Array, start: number): void
   /** The marker bit of the packet last taken, whose own is `marker`: it is moved where the last layer of a picture is left out. */

@@ -288,7 +288,10 @@ export class Forwarder {
     const marker = this.#descriptors?.marker(header.marker) ?? header.marker
     const out = this.#fields(fields, marker, capturedAt)
     const written = this.#stream.forward(now, bytes, header, out, overhead)
-    this.#descriptors?.write(written.buffer, written.payloadStart)
+    if (this.#descriptors !== undefined) {
+      this.#descriptors.write(written.buffer, written.payloadStart)
+      written.unchanged -= this.#descriptors.length
+    }
     this.#lastTimestamp = out.timestamp
     this.#lastAt = now
     this.#lastCapturedAt = capturedAt

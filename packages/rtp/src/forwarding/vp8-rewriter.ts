@@ -47,6 +47,10 @@ export class Vp8DescriptorRewriter extends WantedLayers implements DescriptorRew
     return true
   }
 
+  get length(): number {
+    return this.#fields.length
+  }
+
   write(out: Uint8Array, start: number): void {
     const { pictureIdAt, tl0At, layersAt, hasKeyIndex } = this.#fields
     if (pictureIdAt > 0) writePictureId(out, start, this.#fields, this.#pictureId)

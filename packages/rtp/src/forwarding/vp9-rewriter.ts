@@ -45,6 +45,10 @@ export class Vp9DescriptorRewriter extends WantedLayers implements DescriptorRew
     return true
   }
 
+  get length(): number {
+    return this.#fields.length
+  }
+
   write(out: Uint8Array, start: number): void {
     const { pictureIdAt, pictureId, tl0At } = this.#fields
     if (pictureIdAt > 0) writePictureId(out, start, this.#fields, this.#pictureIds.map(pictureId))
