@@ -16,6 +16,8 @@ export class CallingPeer {
   readonly messages: { readonly label: string; readonly data: string | Uint8Array }[] = []
   /** How many frames were sent on each section, or with each rid of a section. */
   readonly sent: Map<string, number> = new Map()
+  /** Whether frames are sent back on the section that they come on. */
+  echo = false
   readonly #peers: Peers
   readonly #socket: Socket
   readonly #timers: NodeJS.Timeout[] = []
@@ -148,6 +150,8 @@ export class CallingPeer {
   #handle(event: RtcEvent): void {
     if (event.type === 'mediaData') {
       this.frames.push(event)
+      const { mid, pt, time, data, keyframe } = event
+      if (this.echo) this.rtc.media(mid)!.writer(pt).write(time, data, { keyframe })
       return
     }
     this.events.push(event)
