@@ -43,6 +43,7 @@ const needs = [
     'apt-get install --no-install-recommends python3-gi gir1.2-gst-plugins-base-1.0 gir1.2-gst-plugins-bad-1.0 ' +
       'gstreamer1.0-nice gstreamer1.0-libav gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly',
   ],
+  ['[janus]', 'Janus', 'apt-get install --no-install-recommends janus ffmpeg'],
   ['[aiortc]', 'aiortc', 'apt-get install --no-install-recommends python3-aiortc'],
   [
     '[pion]',

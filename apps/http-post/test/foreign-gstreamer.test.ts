@@ -1,5 +1,8 @@
+import type { ChangeSet } from '@str0m/rtc'
 import { describe, expect, it } from 'vitest'
+import { CallingPeer } from './calling-peer.ts'
 import { expectSteady, ForeignCall, ForeignPeer, framesOf, hasPeer } from './foreign-peers.ts'
+import { until } from './test-server.ts'
 
 interface Result {
   readonly received: {
@@ -76,6 +79,72 @@ describe.skipIf(!hasPeer('gstreamer'))('[gstreamer] webrtcbin', { timeout: 300_0
     expect(received.audio).toBeUndefined()
   })
 
+  it.each([
+    ['VP8 and Opus, DTLS active', { video: 'VP8', audio: 'OPUS' }, { dtlsSetup: 'active' }, 0.02],
+    [
+      'VP9 with RTX and G.711, DTLS passive',
+      { video: 'VP9', audio: 'PCMU', nack: true },
+      { dtlsSetup: 'passive' },
+      0.128,
+    ],
+  ] as const)('answers offers of ours: %s', async (_, options, ours, audioFrame) => {
+    const peer = call.start(
+      ForeignPeer.python('gstreamer.py', 'offer', { ...options, messages: [1, 65_536] }),
+    )
+    const offering = await CallingPeer.start(ours)
+    const answers = () => peer.events.filter(({ event }) => event === 'answer')
+    /** Offers, and takes the answer. */
+    async function negotiate<T>(describe: (change: ChangeSet) => T): Promise<T> {
+      const before = answers().length
+      const described = offering.do((rtc) => {
+        const change = rtc.createOffer()
+        const made = describe(change)
+        peer.tell(change.apply())
+        return made
+      })
+      await peer.until(() => answers().length > before, 'its answer')
+      const sdp = String(answers().at(-1)!['sdp'])
+      offering.do((rtc) => rtc.pendingChanges()!.acceptAnswer({ type: 'answer', sdp }))
+      return described
+    }
+    try {
+      offering.echo = true
+      const [audio, video, channel] = await negotiate((change) => [
+        change.addMedia('audio'),
+        change.addMedia('video'),
+        change.addChannel('ours'),
+      ])
+      await until(() => offering.find('channelOpen', { id: channel }) !== undefined, 'our channel')
+      offering.write(channel, 'hello')
+      offering.write(channel, new Uint8Array(65_536))
+      const enough = (seconds: number): boolean =>
+        offering.framesOf(audio).length >= Math.floor(seconds / audioFrame) &&
+        offering.framesOf(video).length >= RATE * seconds
+      await until(() => enough(2) && offering.messages.length >= 3, 'two seconds of media, and its messages')
+      // a section more, which it only takes
+      const more = await negotiate((change) => change.addMedia('audio'))
+      const had = framesSoFar(peer)
+      await until(() => enough(THERE), 'media that goes on')
+      const { received, messages } = await peer.endOnce<Result>(
+        ({ received: { video: pictures, audio: sounds } }) =>
+          (pictures?.buffers ?? 0) >= had + RATE && (sounds?.buffers ?? 0) >= Math.floor(BACK / audioFrame),
+        'what was sent back',
+      )
+      expect(offering.rtc.media(more)!.direction).toBe('sendonly')
+      expectSteady(offering.framesOf(audio), Math.floor(THERE / audioFrame), audioFrame)
+      expectSteady(offering.framesOf(video), RATE * THERE, 1 / RATE)
+      expect(received.video).toMatchObject({ width: 320, height: 240 })
+      const lengths = offering.messages.map(({ data }) => data.length)
+      expect(lengths).toEqual([5, 1, 65_536])
+      expect(messages).toEqual([
+        ['text', 5],
+        ['binary', 65_536],
+      ])
+    } finally {
+      offering.close()
+    }
+  })
+
   it('an audio frame larger than a datagram of ours is not echoed, and the server goes on', async () => {
     const large = (): number =>
       framesOf(call.server, 'audio').filter(({ data }) => data.length === 1350).length
@@ -86,3 +155,9 @@ describe.skipIf(!hasPeer('gstreamer'))('[gstreamer] webrtcbin', { timeout: 300_0
     expect(call.server.lines.some((line) => line.includes('NotSent(invalid-frame'))).toBe(true)
   })
 })
+
+/** Pictures that it has decoded until now. */
+function framesSoFar(peer: ForeignPeer): number {
+  const latest = peer.events.findLast(({ event }) => event === 'progress') as Result | undefined
+  return latest?.received.video?.buffers ?? 0
+}

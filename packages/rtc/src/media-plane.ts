@@ -120,7 +120,7 @@ export class MediaPlane implements MediaOwner {
     const { feedback } = this.#receivers
     if (now >= feedback.deadline && outbound !== undefined) {
       for (const report of feedback.take(now, this.#reporter.ssrc)) {
-        this.#transport.transmit(this.#reporter.feedback([report], outbound))
+        this.#transport.transmit(this.#reporter.feedback(now, report, outbound))
       }
     }
     if (now >= this.#reporter.deadline && outbound !== undefined) {
@@ -375,7 +375,7 @@ export class MediaPlane implements MediaOwner {
       mediaSsrc: stream.ssrc,
       sequenceNumbers,
     }
-    this.#transport.transmit(this.#reporter.feedback([nack], outbound))
+    this.#transport.transmit(this.#reporter.feedback(this.#now, nack, outbound, stream))
   }
 
   #retransmit(mediaSsrc: Ssrc, sequenceNumbers: readonly number[]): void {
@@ -391,7 +391,7 @@ export class MediaPlane implements MediaOwner {
     if (outbound === undefined) return false
     const request = stream.requestKeyframe(this.#now, kind, this.#reporter.ssrc)
     if (request === undefined) return false
-    this.#transport.transmit(this.#reporter.feedback([request], outbound))
+    this.#transport.transmit(this.#reporter.feedback(this.#now, request, outbound, stream))
     return true
   }
 

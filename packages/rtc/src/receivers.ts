@@ -108,7 +108,14 @@ export class Receivers {
       this.#transportIds ??= new ExtensionIds()
       this.#transportIds.map(id, 'transportSequenceNumber')
     }
-    for (const [ssrc, receiver] of this.#bySsrc) if (receiver.media.stopped) this.#forget(ssrc, receiver)
+    // RFC 9143 section 9.2: what a description says of a source counts from then on. What came before it, without a mid, was taken for another section's.
+    const mediaBySsrc = new Map(
+      this.#medias.flatMap((media) => Array.from(media.remoteSsrcs, (ssrc) => [ssrc, media])),
+    )
+    for (const [ssrc, receiver] of this.#bySsrc) {
+      const { media } = receiver
+      if (media.stopped || (mediaBySsrc.get(ssrc) ?? media) !== media) this.#forget(ssrc, receiver)
+    }
   }
 
   /**

@@ -6,6 +6,7 @@ import {
   type ReportBlock,
   type Rtcp,
   SDES_CNAME,
+  type StreamRx,
   type SourceDescription,
   writeRtcp,
 } from '@str0m/rtp'
@@ -40,6 +41,8 @@ export class Reporter {
   readonly #wallClock: WallClock
   readonly #random: () => number
   readonly #times: ExtendedReportTimes
+  /** How many reports there were. */
+  #turn = 0
   #reportAt: Instant = NEVER
   #reportedAt: Instant = Number.NEGATIVE_INFINITY
 
@@ -82,13 +85,18 @@ export class Reporter {
     this.#reportAt = Math.min(this.#reportAt, Math.max(now, this.#reportedAt + HASTENED_INTERVAL))
   }
 
-  /** The reports on what came in and went out since the last ones, as datagrams. */
+  /**
+   * The reports on what came in and went out since the last ones, as datagrams. Another stream is the first each time: Janus reads no further, and keeps
+   * nothing to be sent again of a stream before it has read a report on it.
+   */
   reports(
     now: Instant,
-    receivers: readonly Receiver[],
-    senders: readonly Sender[],
+    activeReceivers: readonly Receiver[],
+    activeSenders: readonly Sender[],
     srtp: SrtpContext,
   ): Uint8Array[] {
+    const receivers = rotated(activeReceivers, this.#turn)
+    const senders = rotated(activeSenders, this.#turn++)
     this.#reportAt = NEVER
     this.#reportedAt = now
     const ntpTime = ntpFromUnix(unixTimeAt(this.#wallClock, now))
@@ -115,11 +123,14 @@ export class Reporter {
     return datagrams
   }
 
-  /** A datagram of feedback. */
-  feedback(feedback: readonly Rtcp[], srtp: SrtpContext): Uint8Array {
-    // RFC 3550 section 6.1: a report first, then the name
-    const before = this.reducedSize ? [] : [this.#receiverReport([]), this.#names([this.ssrc])]
-    return protect(srtp, [...before, ...feedback])
+  /** A datagram of feedback, on the stream `about` where it is on one. */
+  feedback(now: Instant, feedback: Rtcp, srtp: SrtpContext, about?: StreamRx): Uint8Array {
+    if (this.reducedSize) return protect(srtp, [feedback])
+    // RFC 3550 section 6.1: a report first, then the name. Section 6.4.2: it is empty where there is nothing to report. Janus knows the stream by its
+    // first block alone, where it does not know our SSRC: without one it drops the whole.
+    const block = about?.report(now)
+    const report = this.#receiverReport(block === undefined ? [] : [block])
+    return protect(srtp, [report, this.#names([this.ssrc]), feedback])
   }
 
   /** The last datagram: our sources are gone, RFC 3550 section 6.6. */
@@ -140,6 +151,13 @@ export class Reporter {
     const items = [{ type: SDES_CNAME, text: this.cname }]
     return { type: 'sourceDescription', chunks: ssrcs.map((ssrc) => ({ ssrc, items })) }
   }
+}
+
+/** The same in a circle, from another one on. */
+function rotated<T>(list: readonly T[], by: number): readonly T[] {
+  if (list.length < 2) return list
+  const start = by % list.length
+  return [...list.slice(start), ...list.slice(0, start)]
 }
 
 function protect(srtp: SrtpContext, packets: readonly Rtcp[]): Uint8Array {

@@ -56,7 +56,7 @@ export class Rtc {
   /** How the session was set up; `undefined`: not yet. */
   #mode: 'descriptions' | 'direct' | undefined
 
-  /** Throws a `UsageError` (`invalid-option`). */
+  /** Throws a `UsageError` (`invalid-option`, `unknown-profile`). */
   constructor(options: RtcOptions = {}) {
     const mtu = inRange('mtu', options.mtu, MTU)
     const maxMessageSize = inRange('maxMessageSize', options.maxMessageSize, MESSAGE_SIZE)

@@ -2,7 +2,7 @@ import type { CryptoProvider } from '@str0m/crypto'
 import { type ClosedEvent, Dtls, type DtlsCertificate, type SrtpKeys } from '@str0m/dtls'
 import { type Instant, NEVER, OutputQueue, sameSocketAddress } from '@str0m/sans-io'
 import type { Fingerprint } from '@str0m/sdp'
-import { SrtpContext, type SrtpProfile } from '@str0m/srtp'
+import { SrtpContext, srtpKeyLengths, type SrtpProfile } from '@str0m/srtp'
 import { IceAgent, type IcePair, type IcePairStatistics, type IceState } from '@str0m/stun-ice'
 import type { CloseReason, Receive, Transmit } from './events.ts'
 import { FLIGHT_LIMITS, HoldBack, MEDIA_LIMITS } from './hold-back.ts'
@@ -72,7 +72,10 @@ export class Transport {
   bytesSent = 0
   bytesReceived = 0
 
+  /** Throws a `UsageError` (`unknown-profile`). */
   constructor(options: TransportOptions) {
+    // else it would throw in the middle of the run loop, where DTLS starts
+    for (const profile of options.srtpProfiles) srtpKeyLengths(profile)
     this.#options = options
     this.ice = new IceAgent({ crypto: options.crypto, lite: options.iceLite })
   }

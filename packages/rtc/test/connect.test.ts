@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { Pair } from '@str0m/netem'
 import { toHex } from '@str0m/sans-io'
-import { Rtc, type Transmit } from '../src/index.ts'
-import { browserCall, eventsOf, received, rtcPair } from './harness.ts'
+import { Rtc, type RtcOptions, type Transmit } from '../src/index.ts'
+import { browserCall, codeOf, eventsOf, received, rtcPair } from './harness.ts'
 
 const SEEDS = 200
 const MTU = 1200
@@ -163,4 +163,9 @@ describe("a browser's peer", () => {
     expect(closed).toMatchObject({ reason: 'dtls-failed' })
     expect(closed!.detail).toContain('fingerprint')
   })
+})
+
+it('an SRTP profile that there is none of is refused at once, and not where DTLS starts', () => {
+  const options: RtcOptions = JSON.parse('{ "srtpProfiles": ["SRTP_AES128_CM_HMAC_SHA1_80"] }')
+  expect(codeOf(() => new Rtc(options))).toBe('unknown-profile')
 })

@@ -89,6 +89,7 @@ export function browserCall(
     link = {},
     setup = 'actpass',
     fingerprintOf,
+    offered = (sdp) => sdp,
     options = {},
   }: {
     browser?: 'chromium' | 'firefox'
@@ -96,6 +97,8 @@ export function browserCall(
     setup?: 'actpass' | 'active' | 'passive'
     /** Whose certificate the offer announces, instead of the peer's own. */
     fingerprintOf?: BrowserPeer
+    /** May change the offer on its way. */
+    offered?: (sdp: string) => string
     options?: RtcOptions
   } = {},
 ) {
@@ -107,7 +110,7 @@ export function browserCall(
     fingerprintOf === undefined
       ? own.sdp
       : own.sdp.replace(FINGERPRINT, FINGERPRINT.exec(fingerprintOf.offer().sdp)![0])
-  const answer = rtc.acceptOffer({ type: 'offer', sdp })
+  const answer = rtc.acceptOffer({ type: 'offer', sdp: offered(sdp) })
   peer.accept(answer)
   const pair = new Pair<Rtc, BrowserPeer>(rtc, peer, { seed, link, receive: received })
   return { rtc, peer, pair, answer }

@@ -233,6 +233,51 @@ describe('keyframe requests', () => {
   })
 })
 
+it('reports begin with another stream each time: Janus reads one a report', () => {
+  const { peer, pair } = connectedCall(13, { link: LINK })
+  for (let i = 0; i < 400; i++) {
+    opus(peer, i, AUDIO_SSRC, '0')
+    vp8(peer, i, i === 0)
+    pair.runFor(20)
+  }
+  const reports = rtcpTo(pair.b).filter((packet) => packet.type === 'receiverReport')
+  const first = reports.map((report) => report.reports[0]!.ssrc)
+  expect(first.length).toBeGreaterThan(4)
+  for (const [i, ssrc] of first.entries()) expect(ssrc).toBe(first[i % 2])
+  expect(new Set(first)).toEqual(new Set([AUDIO_SSRC, VIDEO_SSRC]))
+  for (const { reports: blocks } of reports) expect(blocks).toHaveLength(2)
+})
+
+describe('feedback', () => {
+  const fullSize = (sdp: string): string => sdp.replaceAll('a=rtcp-rsize\r\n', '')
+
+  // Janus finds the stream that a datagram is about by the first block in it, and drops one that has none
+  it.each([
+    [
+      'comes behind a report on the stream that it is about',
+      ['receiverReport', 'sourceDescription'],
+      fullSize,
+    ],
+    ['of reduced size comes alone', [], (sdp: string) => sdp],
+  ])('%s', (_, before, offered) => {
+    const { rtc, peer, pair } = connectedCall(12, { link: LINK, offered })
+    opus(peer, 0, AUDIO_SSRC, '0')
+    for (const i of [0, 1, 2, 4, 5]) vp8(peer, i, i === 0)
+    pair.runUntil(() => rtcpTo(pair.b).some(({ type }) => type === 'nack'))
+    rtc.handleInput({ kind: 'timeout', now: pair.now })
+    expect(rtc.media('1')!.requestKeyframe()).toBe(true)
+    pair.runUntil(() => rtcpTo(pair.b).some(({ type }) => type === 'pli'))
+    const compounds = pair.b.events.map(({ event }) => (event.kind === 'rtcp' ? event.packets : []))
+    for (const feedback of ['nack', 'pli']) {
+      const compound = compounds.find((packets) => packets.some(({ type }) => type === feedback))!
+      expect(compound.map(({ type }) => type)).toEqual([...before, feedback])
+      for (const packet of compound.slice(0, before.length > 0 ? 1 : 0)) {
+        expect(packet).toMatchObject({ reports: [{ ssrc: VIDEO_SSRC, cumulativeLost: 1 }] })
+      }
+    }
+  })
+})
+
 it('the dependency descriptor of its packets tells a frame’s layers, where the payload does not', () => {
   const { a, pair } = connectedPair({ seed: 20, link: LINK, a: { rtpMode: true } })
   const media = a.media('1')!

@@ -4,6 +4,7 @@ import { Candidate, type ChangeSet, Rtc } from '../src/index.ts'
 import { BrowserPeer, fixture } from './browser-peer.ts'
 import {
   connectedCall,
+  connectedPair,
   eventsOf,
   negotiatedPair,
   PEER_ADDRESS,
@@ -373,4 +374,36 @@ describe('options', () => {
   it.each([100, 70_000, 1.5])('refuse an mtu of %d', (mtu) => {
     expect(() => new Rtc({ mtu })).toThrow(expect.objectContaining({ code: 'invalid-option' }))
   })
+})
+
+it('a source that came before its section was described goes to that section from then on', () => {
+  const withoutMid = (sdp: string): string =>
+    sdp.replaceAll(/a=extmap:\d+ urn:ietf:params:rtp-hdrext:sdes:mid\r\n/g, '')
+  const change = (set: ChangeSet): void => void set.addMedia('audio', 'sendonly')
+  const { a, b, pair } = connectedPair({ seed: 70, change, offered: withoutMid })
+  const { pt } = a.media('0')!.codecs[0]!
+  const [source] = a.media('0')!.localStreams
+  const write = (time: number): void => {
+    a.handleInput({ kind: 'timeout', now: pair.now })
+    a.media('0')!
+      .writer(pt)
+      .write({ value: 960 * time, clockRate: 48_000 }, Uint8Array.of(0xf8, 0xff, 0xfe))
+    pair.runFor(20)
+  }
+  const mids = (): string[] => eventsOf(pair.b.events, 'mediaData').map(({ mid }) => mid)
+  write(0)
+  expect(mids()).toEqual(['0'])
+
+  // as the new description has it, the source was of its new section all along
+  const more = a.createOffer()
+  change(more)
+  const offer = withoutMid(more.apply().sdp)
+  const [own, other] = [...offer.matchAll(/a=ssrc:(\d+) cname/g)].map(([, ssrc]) => ssrc!)
+  expect(Number(own)).toBe(source!.ssrc)
+  const swapped = offer.replaceAll(/a=ssrc:(\d+)/g, (_, ssrc) => `a=ssrc:${ssrc === own ? other : own}`)
+  const answer = b.acceptOffer({ type: 'offer', sdp: swapped })
+  a.pendingChanges()!.acceptAnswer(answer)
+  write(1)
+  write(2)
+  expect(mids()).toEqual(['0', '1', '1'])
 })

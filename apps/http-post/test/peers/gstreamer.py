@@ -1,8 +1,9 @@
 """A GStreamer webrtcbin (libnice, OpenSSL, libsrtp, usrsctp) that calls http-post: gstreamer.py ADDRESS OPTIONS.
 
 OPTIONS is JSON: `video` and `audio` are codecs, `bundle`, `fec`, `nack`, `trickle` and `echo` are flags, `messages` are
-sizes in bytes. It goes on until a line `end` comes on standard input, or its end. What happens is printed, a JSON object a line: what has
-come so far four times a second, and at last the result.
+sizes in bytes. With `offer` in place of an address, it answers the offers that come as lines of standard input. It goes on until a line `end`
+comes on standard input, or its end. What happens is printed, a JSON object a line: what has come so far four times a second, and at last the
+result.
 """
 
 import json
@@ -36,6 +37,7 @@ AUDIO = {"OPUS": ("opusenc ! rtpopuspay", 111), "PCMU": ("mulawenc ! rtppcmupay"
 class Peer:
     def __init__(self, address, options):
         self.address = address + ("?echo" if options.get("echo") else "")
+        self.answers = address == "offer"
         self.options = options
         self.loop = GLib.MainLoop()
         self.received = {}
@@ -56,6 +58,7 @@ class Peer:
         self.webrtc.connect("on-negotiation-needed", self.on_negotiation_needed)
         self.webrtc.connect("on-ice-candidate", self.on_candidate)
         self.webrtc.connect("pad-added", self.on_pad)
+        self.webrtc.connect("on-data-channel", self.on_channel)
         self.webrtc.connect("notify::connection-state", self.on_connection)
         self.webrtc.connect("notify::ice-gathering-state", self.on_gathering)
         self.webrtc.connect("on-new-transceiver", self.on_transceiver)
@@ -85,9 +88,7 @@ class Peer:
         if self.options.get("messages"):
             self.channel = self.webrtc.emit("create-data-channel", "from-gstreamer", None)
             self.channel.connect("on-open", self.on_open)
-            self.channel.connect("on-message-data", lambda _, data: self.messages.append(("binary", data.get_size())))
-            self.channel.connect("on-message-string", lambda _, text: self.messages.append(("text", len(text))))
-            self.channel.connect("on-error", lambda _, error: say("channel-error", text=str(error)))
+            self.count(self.channel)
         for transceiver in self.transceivers():
             self.on_transceiver(None, transceiver)
         self.pipeline.set_state(Gst.State.PLAYING)
@@ -97,6 +98,15 @@ class Peer:
         threading.Thread(target=self.await_end, daemon=True).start()
         self.loop.run()
         self.pipeline.set_state(Gst.State.NULL)
+
+    def count(self, channel):
+        channel.connect("on-message-data", lambda _, data: self.messages.append(("binary", data.get_size())))
+        channel.connect("on-message-string", lambda _, text: self.messages.append(("text", len(text))))
+        channel.connect("on-error", lambda _, error: say("channel-error", text=str(error)))
+
+    def on_channel(self, _, channel):
+        say("channel", label=channel.get_property("label"))
+        self.count(channel)
 
     def transceivers(self):
         found = []
@@ -118,7 +128,7 @@ class Peer:
         GLib.idle_add(self.make_offer)
 
     def make_offer(self):
-        if not self.offered:
+        if not self.offered and not self.answers:
             self.offered = True
             self.webrtc.emit("create-offer", None, Gst.Promise.new_with_change_func(self.on_offer, None))
         return GLib.SOURCE_REMOVE
@@ -132,7 +142,34 @@ class Peer:
         if self.options.get("trickle"):
             self.post(offer.sdp.as_text())
 
+    def take_offer(self, sdp):
+        offer = self.description(GstWebRTC.WebRTCSDPType.OFFER, sdp)
+        self.webrtc.emit("set-remote-description", offer, Gst.Promise.new_with_change_func(self.on_offered, None))
+        return GLib.SOURCE_REMOVE
+
+    def on_offered(self, promise, _):
+        promise.wait()
+        self.webrtc.emit("create-answer", None, Gst.Promise.new_with_change_func(self.on_answer, None))
+
+    def on_answer(self, promise, _):
+        promise.wait()
+        reply = promise.get_reply()
+        answer = reply.get_value("answer")
+        self.webrtc.emit("set-local-description", answer, Gst.Promise.new_with_change_func(self.on_answered, None))
+
+    def on_answered(self, promise, _):
+        promise.wait()
+        GLib.timeout_add(20, self.say_answer)
+
+    def say_answer(self):
+        if self.webrtc.get_property("ice-gathering-state") != GstWebRTC.WebRTCICEGatheringState.COMPLETE:
+            return GLib.SOURCE_CONTINUE
+        say("answer", sdp=self.webrtc.get_property("local-description").sdp.as_text())
+        return GLib.SOURCE_REMOVE
+
     def on_gathering(self, webrtc, _):
+        if self.answers:
+            return
         complete = webrtc.get_property("ice-gathering-state") == GstWebRTC.WebRTCICEGatheringState.COMPLETE
         if complete and not self.options.get("trickle"):
             self.post(webrtc.get_property("local-description").sdp.as_text())
@@ -161,11 +198,14 @@ class Peer:
             return
         self.session = urllib.parse.urljoin(self.address, headers["Location"])
         self.etag = headers.get("ETag")
-        _, message = GstSdp.SDPMessage.new()
-        GstSdp.sdp_message_parse_buffer(text.encode(), message)
-        answer = GstWebRTC.WebRTCSessionDescription.new(GstWebRTC.WebRTCSDPType.ANSWER, message)
+        answer = self.description(GstWebRTC.WebRTCSDPType.ANSWER, text)
         self.webrtc.emit("set-remote-description", answer, Gst.Promise.new())
         self.trickle()
+
+    def description(self, kind, sdp):
+        _, message = GstSdp.SDPMessage.new()
+        GstSdp.sdp_message_parse_buffer(sdp.encode(), message)
+        return GstWebRTC.WebRTCSessionDescription.new(kind, message)
 
     def on_connection(self, webrtc, _):
         say("connection", state=webrtc.get_property("connection-state").value_nick)
@@ -208,7 +248,10 @@ class Peer:
         return Gst.PadProbeReturn.OK
 
     def await_end(self):
-        sys.stdin.readline()
+        for line in sys.stdin:
+            if line.strip() == "end":
+                break
+            GLib.idle_add(self.take_offer, json.loads(line)["sdp"])
         GLib.idle_add(self.finish)
 
     def say_progress(self):
