@@ -19,7 +19,10 @@ export interface RtcOptions {
   readonly codecs?: readonly CodecCapability[]
   /** For a server on a public address: answers checks and makes none, RFC 8445 section 2.5. Default false. */
   readonly iceLite?: boolean
-  /** In the order of preference. Default: GCM before HMAC-SHA1. */
+  /**
+   * In the order of preference. Default: all, GCM before HMAC-SHA1 and what browsers prefer before what they seldom have. The last, with tags of 32 bits, is for
+   * those who have nothing else.
+   */
   readonly srtpProfiles?: readonly SrtpProfile[]
   /** Who opens the DTLS connection where the offer leaves the choice (RFC 8842 section 5.3). Default `active`. */
   readonly dtlsSetup?: 'active' | 'passive'

@@ -3,6 +3,7 @@ import { DtlsCertificate } from '@str0m/dtls'
 import { type Instant, type Mid, OutputQueue, plainBytes, UsageError } from '@str0m/sans-io'
 import { DEFAULT_CODECS } from '@str0m/sdp'
 import type { ChannelOptions } from '@str0m/sctp'
+import type { SrtpProfile } from '@str0m/srtp'
 import { Candidate, generateCredentials, type IceState } from '@str0m/stun-ice'
 import type { Channel, ChannelId } from './channel.ts'
 import { type PlannedChannel, Channels } from './channels.ts'
@@ -28,6 +29,12 @@ import { randomName, randomSsrc } from './random-ids.ts'
 import { Transport, type TransportOutput } from './transport.ts'
 
 const MESSAGE_SIZE = { min: 1, max: 8 << 20, default: 256 << 10 } as const
+const SRTP_PROFILES: readonly SrtpProfile[] = [
+  'AEAD_AES_128_GCM',
+  'AES_CM_128_HMAC_SHA1_80',
+  'AEAD_AES_256_GCM',
+  'AES_CM_128_HMAC_SHA1_32',
+]
 const MTU = { min: 256, max: 65_507, default: 1200 } as const
 
 /**
@@ -74,7 +81,7 @@ export class Rtc {
       certificate: this.#certificate,
       iceLite: this.#iceLite,
       mtu,
-      srtpProfiles: options.srtpProfiles ?? ['AEAD_AES_128_GCM', 'AES_CM_128_HMAC_SHA1_80'],
+      srtpProfiles: options.srtpProfiles ?? SRTP_PROFILES,
     })
     const cname = randomName(crypto)
     this.#media = new MediaPlane(

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { Pair } from '@str0m/netem'
 import { toHex } from '@str0m/sans-io'
 import { Rtc, type RtcOptions, type Transmit } from '../src/index.ts'
-import { browserCall, codeOf, eventsOf, received, rtcPair } from './harness.ts'
+import { browserCall, codeOf, eventsOf, negotiatedPair, received, rtcPair } from './harness.ts'
 
 const SEEDS = 200
 const MTU = 1200
@@ -164,6 +164,17 @@ describe("a browser's peer", () => {
     expect(closed!.detail).toContain('fingerprint')
   })
 })
+
+it.each(['AEAD_AES_256_GCM', 'AES_CM_128_HMAC_SHA1_32'] as const)(
+  'connects to a peer that has %s alone, whoever opens DTLS',
+  (profile) => {
+    for (const dtlsSetup of ['active', 'passive'] as const) {
+      const { a, b, pair } = negotiatedPair({ seed: 21, a: { srtpProfiles: [profile] }, b: { dtlsSetup } })
+      pair.runUntil(() => a.connected && b.connected, 10_000)
+      expect([a.statistics.srtpProfile, b.statistics.srtpProfile]).toEqual([profile, profile])
+    }
+  },
+)
 
 it('an SRTP profile that there is none of is refused at once, and not where DTLS starts', () => {
   const options: RtcOptions = JSON.parse('{ "srtpProfiles": ["SRTP_AES128_CM_HMAC_SHA1_80"] }')
