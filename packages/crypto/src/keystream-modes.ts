@@ -162,7 +162,7 @@ export class KernelGcm implements KeystreamGcm {
     const first = packet.length - end <= SLACK ? packet : viewOf(packet, 0, end)
     bytes.set(first, KERNEL_PAYLOAD_AT - header)
     const keystreamEnd = at + 16 + length - header
-    bytes.set(keystream.subarray(at, keystreamEnd), KERNEL_KEYSTREAM_AT)
+    bytes.set(viewOf(keystream, at, keystreamEnd), KERNEL_KEYSTREAM_AT)
   }
 
   /** Copies payload, and tag where there is one, out. */

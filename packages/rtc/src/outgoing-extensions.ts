@@ -21,15 +21,6 @@ const FORWARDED = [
   'colorSpace',
 ] as const satisfies readonly (keyof HeaderExtensions)[]
 
-/** What of a packet's extensions goes on to other peers; `undefined`: nothing. */
-export function pickForwarded(values: HeaderExtensions): HeaderExtensions | undefined {
-  let forwarded: Record<string, unknown> | undefined
-  for (const name of FORWARDED) {
-    if (values[name] !== undefined) (forwarded ??= {})[name] = values[name]
-  }
-  return forwarded
-}
-
 /**
  * The header extensions of one outgoing stream. Most packets have the same, which are written once; audio has its level beside, which is written into
  * its place.
@@ -60,13 +51,19 @@ export class OutgoingExtensions {
     return isLevelAlone ? this.#level(values) : this.#fixed
   }
 
-  /** Those of a forwarded packet, which has what `pickForwarded` answers. */
-  ofForwarded(values: HeaderExtensions | undefined): WrittenExtensions | undefined {
-    if (values === undefined) return this.#fixed
-    for (const name in values) {
-      if (name !== 'audioLevel' && name !== 'voiceActivity') return this.#write(values)
+  /** Those of a forwarded packet. */
+  ofForwarded(values: HeaderExtensions): WrittenExtensions | undefined {
+    let forwarded: Record<string, unknown> | undefined
+    let count = 0
+    for (const name of FORWARDED) {
+      if (values[name] === undefined) continue
+      count++
+      if (name !== 'audioLevel' && name !== 'voiceActivity') forwarded ??= {}
     }
-    return this.#level(values)
+    if (count === 0) return this.#fixed
+    if (forwarded === undefined) return this.#level(values)
+    for (const name of FORWARDED) if (values[name] !== undefined) forwarded[name] = values[name]
+    return this.#write(forwarded)
   }
 
   /** Makes the rid of a packet, which is of this stream, the rid that a retransmission repairs: RFC 8852 section 3.2. */

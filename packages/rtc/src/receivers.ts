@@ -25,7 +25,6 @@ export const MAX_EARLY_REPORTS = 64
 
 const NONE: readonly Receiver[] = []
 const NO_REPORTS: readonly ReportBlock[] = []
-const NO_PAYLOAD = new Uint8Array(0)
 
 /** A sender report, and when it came. */
 interface EarlyReport {
@@ -79,7 +78,6 @@ export class Receivers {
   /** When `handleTimeout` is next needed. */
   get deadline(): Instant {
     let at = this.feedback.deadline
-    if (this.#waiting.size === 0) return at
     for (const { stream } of this.#waiting) at = Math.min(at, stream.deadline)
     return at
   }
@@ -136,7 +134,7 @@ export class Receivers {
     if (typeof found === 'string') return found
     const codec = found.media.codec(header.payloadType)
     if (codec === undefined) return this.#handleRtx(now, packet, header, found)
-    const payload = this.#payloadOf(packet, header)
+    const payload = packet.subarray(header.payloadStart, header.payloadStart + header.payloadLength)
     const extensions = this.#extensionsOf(packet, header, found.media)
     found.stream.handlePacket(now, header, payload, codec, extensions)
     this.lastHeader = header
@@ -157,17 +155,12 @@ export class Receivers {
     const original = readRtx(packet, header, { pt: codec.pt, ssrc: stream.ssrc })
     // without a payload it is padding, which probes for bandwidth
     if (original === undefined) return receiver
-    const payload = this.#payloadOf(packet, original)
+    const payload = packet.subarray(original.payloadStart, original.payloadStart + original.payloadLength)
     stream.handleRetransmission(now, original, payload, codec, this.#extensionsOf(packet, original, media))
     this.lastHeader = original
     this.lastCodec = codec
     this.#noteDeadline(receiver)
     return receiver
-  }
-
-  /** What frames are made of: where there are none, nobody looks at it. */
-  #payloadOf(packet: Uint8Array, { payloadStart, payloadLength }: RtpHeader): Uint8Array {
-    return this.#makesFrames ? packet.subarray(payloadStart, payloadStart + payloadLength) : NO_PAYLOAD
   }
 
   /** What goes out with the frame; a packet by itself reads them when it is asked. */
@@ -293,9 +286,8 @@ export class Receivers {
   }
 
   #noteDeadline(receiver: Receiver): void {
-    if (receiver.stream.deadline === NEVER) {
-      if (this.#waiting.size > 0) this.#waiting.delete(receiver)
-    } else this.#waiting.add(receiver)
+    if (receiver.stream.deadline === NEVER) this.#waiting.delete(receiver)
+    else this.#waiting.add(receiver)
   }
 
   #forget(ssrc: Ssrc, receiver: Receiver): void {

@@ -335,13 +335,8 @@ export class Rtc {
     this.#now = Math.max(input.now, this.#now)
     this.#media.setNow(this.#now)
     this.#channels.setNow(this.#now)
-    if (input.kind === 'timeout') {
-      this.#handleTimeout(this.#now)
-      return
-    }
-    const contents = plainBytes(input.contents)
-    const asItIs = contents === input.contents && input.now === this.#now
-    this.#handleReceive(asItIs ? input : { ...input, now: this.#now, contents })
+    if (input.kind === 'timeout') this.#handleTimeout(this.#now)
+    else this.#handleReceive({ ...input, now: this.#now, contents: plainBytes(input.contents) })
   }
 
   /** What to do next. Poll until it answers `timeout`. */

@@ -8,11 +8,9 @@ import {
 import { datagramBytes, type Instant, type Mid, type Rid, type Ssrc } from '@str0m/sans-io'
 import type { Codec } from './codec.ts'
 import type { Media } from './media.ts'
-import { pickForwarded } from './outgoing-extensions.ts'
 
-// What a packet has for those that forward it, and not for its users.
+/** Asks a packet for `#share`: not for its users. */
 let share: (packet: RtpPacket) => Uint8Array | undefined
-let pick: (packet: RtpPacket) => HeaderExtensions | undefined
 
 /**
  * The bytes of a packet that is forwarded, which nobody else has and nobody changes: a copy, for all the streams that it goes out on. `undefined` at the first
@@ -20,11 +18,6 @@ let pick: (packet: RtpPacket) => HeaderExtensions | undefined
  */
 export function sharedBytes(packet: RtpPacket): Uint8Array | undefined {
   return share(packet)
-}
-
-/** The extensions of a packet that go on with it; `undefined`: none. */
-export function forwardedExtensions(packet: RtpPacket): HeaderExtensions | undefined {
-  return pick(packet)
 }
 
 /** A packet that came in, in RTP mode: an event. */
@@ -53,13 +46,10 @@ export class RtpPacket {
   readonly retransmitted: boolean
   static {
     share = (packet) => packet.#share()
-    pick = (packet) => packet.#pick()
   }
 
   readonly #ids: ExtensionIds
   #forwarded = false
-  #picked = false
-  #forwardedExtensions: HeaderExtensions | undefined
   #shared: Uint8Array | undefined
   #extensions: HeaderExtensions | undefined
 
@@ -97,14 +87,6 @@ export class RtpPacket {
     }
     this.#forwarded = true
     return this.#shared
-  }
-
-  #pick(): HeaderExtensions | undefined {
-    if (!this.#picked) {
-      this.#picked = true
-      if (this.header.extensionLength > 0) this.#forwardedExtensions = pickForwarded(this.extensions)
-    }
-    return this.#forwardedExtensions
   }
 
   /** Without padding. A view. */

@@ -20,7 +20,7 @@ import type { SrtpContext } from '@str0m/srtp'
 import type { Codec } from './codec.ts'
 import type { LocalStream, Media } from './media.ts'
 import { OutgoingExtensions } from './outgoing-extensions.ts'
-import { forwardedExtensions, type RtpPacket, sharedBytes } from './rtp-packet.ts'
+import { type RtpPacket, sharedBytes } from './rtp-packet.ts'
 import type { RtpFields } from './rtp-writer.ts'
 import type { OutboundStreamStatistics } from './statistics.ts'
 import type { MediaTime, WriteOptions } from './writer.ts'
@@ -177,10 +177,7 @@ export class Senders {
     packet: RtpPacket,
     srtp: SrtpContext,
   ): Uint8Array | undefined {
-    const fields = {
-      pt: codec.sendPt,
-      extensions: sender.extensions.ofForwarded(forwardedExtensions(packet)),
-    }
+    const fields = { pt: codec.sendPt, extensions: sender.extensions.ofForwarded(packet.extensions) }
     sender.codec = codec
     const { header, capturedAt } = packet
     // what goes out is of the same bytes as what is kept, should it be asked for again
@@ -356,7 +353,6 @@ export class Senders {
   /** The deadline of telephone events, over all streams. */
   get deadline(): Instant {
     let at = NEVER
-    if (this.#signalling.size === 0) return at
     for (const { telephoneEvents } of this.#signalling) {
       if (telephoneEvents !== undefined) at = Math.min(at, telephoneEvents.deadline)
     }

@@ -352,8 +352,7 @@ export class Transport {
   }
 
   #holdBack(hold: HoldBack<Receive>, input: Receive, reason: 'unvalidatedPath' | 'tooEarly'): void {
-    // a copy: the object is the caller's, who may use it for the next datagram
-    this.dropped[reason] += this.#closed || this.#connected ? 1 : hold.keep({ ...input })
+    this.dropped[reason] += this.#closed || this.#connected ? 1 : hold.keep(input)
   }
 
   /** A flight that came before its path was validated: the peer's timer would cost a second. */

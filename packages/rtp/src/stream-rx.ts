@@ -172,7 +172,7 @@ export class StreamRx {
   }
 
   /**
-   * Takes a packet of this stream. `payload` stays with the stream: it is not to be changed after. Where no frames are made, it is not looked at. A codec that cannot be depacketized is
+   * Takes a packet of this stream. `payload` stays with the stream: it is not to be changed after. A codec that cannot be depacketized is
    * counted, and yields no frames. `extensions` come out with the frame, where they are given.
    */
   handlePacket(
@@ -184,7 +184,7 @@ export class StreamRx {
   ): void {
     this.#now = Math.max(now, this.#now)
     this.#lastPacketAt = this.#now
-    this.#bytesReceived += header.payloadLength
+    this.#bytesReceived += payload.length
     this.#headerBytesReceived += header.payloadStart + header.paddingLength
     const { sequenceNumber } = header
     const inner = codec.primary ?? codec
@@ -213,8 +213,8 @@ export class StreamRx {
   ): void {
     this.#now = Math.max(now, this.#now)
     this.#retransmittedPacketsReceived++
-    this.#retransmittedBytesReceived += header.payloadLength
-    this.#bytesReceived += header.payloadLength
+    this.#retransmittedBytesReceived += payload.length
+    this.#bytesReceived += payload.length
     this.#headerBytesReceived += header.payloadStart + header.paddingLength
     if (this.#codecs[(codec.primary ?? codec).pt] === undefined) return
     this.#nacks?.handlePacket(this.#now, header.sequenceNumber)

@@ -90,10 +90,6 @@ export interface StreamTxStatistics {
 const REMEMBERED_REPORTS = 8
 const NO_CSRCS: readonly number[] = []
 
-function headerLengthOf({ extensions }: ForwardFields, csrcs: number): number {
-  return RTP_FIXED_HEADER_LENGTH + 4 * csrcs + (extensions === undefined ? 0 : 4 + extensions.bytes.length)
-}
-
 /** Sends one RTP stream (one SSRC): numbers its packets, counts for its reports and reads the peer's. A part of a peer, driven by it. */
 export class StreamTx {
   readonly ssrc: Ssrc
@@ -212,23 +208,16 @@ export class StreamTx {
     overhead: number,
   ): WrittenPacket {
     const { payloadStart: from, payloadLength } = header
-    const payloadStart = headerLengthOf(fields, header.csrcs.length)
-    const length = payloadStart + payloadLength
-    const buffer = datagramBytes(length + overhead)
-    // with its header in front, over which ours is written, where that has room: a view of the payload costs more than to copy it
-    const offset = payloadStart - from
-    if (offset >= 0 && offset + bytes.length <= buffer.length) buffer.set(bytes, offset)
-    else buffer.set(bytes.subarray(from, from + payloadLength), payloadStart)
-    const written = this.#write(buffer, fields, header.csrcs, payloadLength)
+    const written = this.#write(fields, header.csrcs, payloadLength, overhead)
+    written.buffer.set(bytes.subarray(from, from + payloadLength), written.payloadStart)
     this.#count(now, fields, payloadLength, written.payloadStart)
     return written
   }
 
   /** A packet of padding alone: in the place of one that is not forwarded after all, so that the receiver does not miss it. */
   padding(now: Instant, fields: ForwardFields, overhead: number): WrittenPacket {
-    const length = headerLengthOf(fields, 0) + PADDING_LENGTH
-    const buffer = datagramBytes(length + overhead)
-    const written = this.#write(buffer, fields, NO_CSRCS, PADDING_LENGTH)
+    const written = this.#write(fields, undefined, PADDING_LENGTH, overhead)
+    const { buffer, length } = written
     written.unchanged = 0
     buffer[0] = buffer[0]! | 0x20
     buffer[length - 1] = PADDING_LENGTH
@@ -236,22 +225,27 @@ export class StreamTx {
     return written
   }
 
-  /** Writes the header into `buffer`. */
   #write(
-    buffer: Uint8Array,
     fields: ForwardFields,
-    csrcs: readonly number[],
+    csrcs: readonly number[] | undefined,
     payloadLength: number,
+    overhead: number,
   ): WrittenPacket {
     const { extensions } = fields
+    const headerLength =
+      RTP_FIXED_HEADER_LENGTH +
+      4 * (csrcs?.length ?? 0) +
+      (extensions === undefined ? 0 : 4 + extensions.bytes.length)
+    const length = headerLength + payloadLength
+    const buffer = datagramBytes(length + overhead)
     const header = this.#header
     header.marker = fields.marker
     header.payloadType = fields.pt
     header.sequenceNumber = fields.sequenceNumber
     header.timestamp = fields.timestamp
-    header.csrcs = csrcs
+    header.csrcs = csrcs ?? NO_CSRCS
     const payloadStart = writeRtpHeader(buffer, header, extensions?.profile, extensions?.bytes)
-    return { buffer, length: payloadStart + payloadLength, payloadStart, unchanged: payloadLength }
+    return { buffer, length, payloadStart, unchanged: payloadLength }
   }
 
   #count(now: Instant, fields: ForwardFields, payloadLength: number, headerLength: number): void {
