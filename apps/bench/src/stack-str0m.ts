@@ -65,13 +65,19 @@ class Str0mPeer implements Peer {
       this.#channelOpen = resolve
     })
     this.connected = new Promise<void>((resolve, reject) => {
+      let connected = false
       station.add(this.rtc, (event) => {
-        if (event.type === 'connected') resolve()
-        else if (event.type === 'closed') reject(new Error(`closed: ${event.reason} ${event.detail ?? ''}`))
-        else this.#handleEvent(event)
+        if (event.type === 'connected') {
+          connected = true
+          resolve()
+        } else if (event.type !== 'closed') {
+          this.#handleEvent(event)
+        } else if (!connected) {
+          reject(new Error(`closed: ${event.reason} ${event.detail ?? ''}`))
+        }
       })
     })
-    // that it is closed in the end is no failure
+    // it may be closed before anybody waits for it
     this.connected.catch(() => {})
   }
 

@@ -66,23 +66,24 @@ class NativeCrypto implements CryptoProvider {
   }
 
   randomBytes(length: number): Uint8Array {
+    if (length <= POOLED_RANDOM_MAX && this.#options.random === undefined) return this.#takeFromPool(length)
     const bytes = new Uint8Array(length)
     if (this.#options.random) this.#options.random(bytes)
-    else if (length > POOLED_RANDOM_MAX) this.#node.randomFillSync(bytes)
-    else this.#fillFromPool(bytes)
+    else this.#node.randomFillSync(bytes)
     return bytes
   }
 
   /** A call for a few bytes costs as much as one for a thousand. What was handed out is wiped. */
-  #fillFromPool(bytes: Uint8Array): void {
-    if (this.#poolAt + bytes.length > RANDOM_POOL_SIZE) {
+  #takeFromPool(length: number): Uint8Array {
+    if (this.#poolAt + length > RANDOM_POOL_SIZE) {
       this.#node.randomFillSync(this.#pool)
       this.#poolAt = 0
     }
-    const end = this.#poolAt + bytes.length
-    bytes.set(this.#pool.subarray(this.#poolAt, end))
+    const end = this.#poolAt + length
+    const bytes = this.#pool.slice(this.#poolAt, end)
     this.#pool.fill(0, this.#poolAt, end)
     this.#poolAt = end
+    return bytes
   }
 
   hash(algorithm: HashAlgorithm, data: Uint8Array): Uint8Array {

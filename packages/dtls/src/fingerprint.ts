@@ -27,8 +27,8 @@ const HASHES: Readonly<Record<FingerprintAlgorithm, { hash: HashAlgorithm; lengt
 
 const STRONGEST_FIRST: readonly FingerprintAlgorithm[] = ['sha-512', 'sha-384', 'sha-256']
 const COLON = 0x3a
-/** Each byte's upper-case pair of digits, with the colon before it. */
-const PAIRS = Array.from({ length: 256 }, (_, i) => `:${i.toString(16).padStart(2, '0').toUpperCase()}`)
+/** Each byte's upper-case pair of digits. */
+const PAIRS = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0').toUpperCase())
 
 /** The fingerprint of a certificate in DER: upper-case pairs with colons between. */
 export function fingerprintOf(
@@ -38,9 +38,10 @@ export function fingerprintOf(
 ): string {
   const found = HASHES[algorithm]
   if (found === undefined) throw unsupported(algorithm)
-  let text = ''
-  for (const byte of crypto.hash(found.hash, der)) text += PAIRS[byte]
-  return text.slice(1)
+  const digest = crypto.hash(found.hash, der)
+  const pairs: string[] = []
+  for (let i = 0; i < digest.length; i++) pairs.push(PAIRS[digest[i]!]!)
+  return pairs.join(':')
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { CryptoProvider } from '@str0m/crypto'
-import { type Ssrc, toHex } from '@str0m/sans-io'
+import { readU32, type Ssrc, toHex } from '@str0m/sans-io'
 
 /** What names a source in reports, RFC 7022 section 4.2. */
 export function randomName(crypto: CryptoProvider): string {
@@ -8,8 +8,7 @@ export function randomName(crypto: CryptoProvider): string {
 
 export function randomSsrc(crypto: CryptoProvider): Ssrc {
   for (;;) {
-    const [a, b, c, d] = crypto.randomBytes(4)
-    const ssrc = ((a! << 24) | (b! << 16) | (c! << 8) | d!) >>> 0
+    const ssrc = readU32(crypto.randomBytes(4), 0)
     if (ssrc !== 0) return ssrc
   }
 }

@@ -106,7 +106,12 @@ export class Receivers {
       this.#transportIds ??= new ExtensionIds()
       this.#transportIds.map(id, 'transportSequenceNumber')
     }
-    // RFC 9143 section 9.2: what a description says of a source counts from then on. What came before it, without a mid, was taken for another section's.
+    if (this.#bySsrc.size > 0) this.#forgetMoved()
+  }
+
+  /** Forgets the sources of sections that were stopped, and those that were taken for another section's than they now are said to be of. */
+  #forgetMoved(): void {
+    // RFC 9143 section 9.2: what a description says of a source counts from then on. What came before it, without a mid, is only guessed
     const mediaBySsrc = new Map(
       this.#medias.flatMap((media) => Array.from(media.remoteSsrcs, (ssrc) => [ssrc, media])),
     )

@@ -52,8 +52,9 @@ function encode(bytes: Uint8Array, { codes }: Alphabet): string {
     const digits: number[] = []
     for (let i = from; i < to; i += 3) {
       const group = (bytes[i]! << 16) | ((bytes[i + 1] ?? 0) << 8) | (bytes[i + 2] ?? 0)
-      const count = Math.min(3, to - i) + 1
-      for (let j = 0; j < count; j++) digits.push(codes[(group >> (18 - 6 * j)) & 63]!)
+      digits.push(codes[group >> 18]!, codes[(group >> 12) & 63]!)
+      if (i + 1 < to) digits.push(codes[(group >> 6) & 63]!)
+      if (i + 2 < to) digits.push(codes[group & 63]!)
     }
     text += String.fromCharCode(...digits)
   }

@@ -26,7 +26,8 @@ export function checkCredentials(credentials: IceCredentials): IceCredentials {
 }
 
 function iceChars(crypto: CryptoProvider, length: number): string {
+  const bytes = crypto.randomBytes(length)
   let text = ''
-  for (const byte of crypto.randomBytes(length)) text += ICE_CHARS[byte & 63]
+  for (let i = 0; i < length; i++) text += ICE_CHARS[bytes[i]! & 63]
   return text
 }

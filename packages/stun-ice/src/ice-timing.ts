@@ -38,7 +38,8 @@ const DEFAULT_TIMING: IceTiming = {
 }
 
 /** Throws a `UsageError` (`invalid-option`) for what is out of its range. */
-export function iceTiming(overrides: Partial<IceTiming> = {}): IceTiming {
+export function iceTiming(overrides?: Partial<IceTiming>): IceTiming {
+  if (overrides === undefined) return DEFAULT_TIMING
   const timing = { ...DEFAULT_TIMING, ...overrides }
   const check = (name: keyof IceTiming, min: number, max: number): void => {
     const value = timing[name]
