@@ -192,13 +192,14 @@ export function transportOf(description: SessionDescription, section: MediaSecti
   const iceUfrag = section.iceUfrag ?? description.iceUfrag
   const icePwd = section.icePwd ?? description.icePwd
   const setup = section.setup ?? description.setup
-  return {
-    ...(iceUfrag === undefined ? {} : { iceUfrag }),
-    ...(icePwd === undefined ? {} : { icePwd }),
-    ...(setup === undefined ? {} : { setup }),
+  const transport: TransportAttributes = {
     iceOptions: section.iceOptions.length > 0 ? section.iceOptions : description.iceOptions,
     fingerprints: section.fingerprints.length > 0 ? section.fingerprints : description.fingerprints,
   }
+  if (iceUfrag !== undefined) transport.iceUfrag = iceUfrag
+  if (icePwd !== undefined) transport.icePwd = icePwd
+  if (setup !== undefined) transport.setup = setup
+  return transport
 }
 
 /** A section's direction, where nothing is written `sendrecv`. */

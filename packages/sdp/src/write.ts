@@ -20,12 +20,10 @@ export function writeSdp(description: SessionDescription): string {
   const lines = new Lines()
   const { origin } = description
   const { username, sessionId, sessionVersion, addressType, address } = origin
-  lines.push(
-    'v=0',
-    `o=${username} ${sessionId} ${sessionVersion} IN ${addressType} ${address}`,
-    `s=${description.name}`,
-    't=0 0',
-  )
+  lines.push('v=0')
+  lines.push(`o=${username} ${sessionId} ${sessionVersion} IN ${addressType} ${address}`)
+  lines.push(`s=${description.name}`)
+  lines.push('t=0 0')
   if (description.extmapAllowMixed) lines.push('a=extmap-allow-mixed')
   if (description.setup !== undefined) lines.push(`a=setup:${description.setup}`)
   if (description.direction !== undefined) lines.push(`a=${description.direction}`)
@@ -45,11 +43,9 @@ class Lines {
   /** Those that are still to be checked. */
   readonly #lines: string[] = []
 
-  push(...lines: string[]): void {
-    for (const line of lines) {
-      this.#text += `${line}\r\n`
-      this.#lines.push(line)
-    }
+  push(line: string): void {
+    this.#text += `${line}\r\n`
+    this.#lines.push(line)
   }
 
   /** Lines that were checked, each with its end. */

@@ -194,11 +194,12 @@ export class ServerHandshake12 implements Handshake {
         cipherSuite: negotiated.suite.id,
         extensions: {
           extendedMasterSecret: true,
-          ...(negotiated.secureRenegotiation && { renegotiationInfo: NO_BYTES }),
-          ...(negotiated.pointFormats && { ecPointFormats: POINT_FORMATS }),
-          ...(negotiated.srtpProfile && {
-            useSrtp: { profiles: [srtpProfileId(negotiated.srtpProfile)], mki: NO_BYTES },
-          }),
+          renegotiationInfo: negotiated.secureRenegotiation ? NO_BYTES : undefined,
+          ecPointFormats: negotiated.pointFormats ? POINT_FORMATS : undefined,
+          useSrtp: negotiated.srtpProfile && {
+            profiles: [srtpProfileId(negotiated.srtpProfile)],
+            mki: NO_BYTES,
+          },
         },
       }),
     )

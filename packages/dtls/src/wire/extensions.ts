@@ -12,13 +12,13 @@ interface UseSrtp {
 export interface HelloExtensions {
   /** Every type that was there, known or not. */
   readonly types: readonly number[]
-  readonly supportedGroups?: readonly number[]
-  readonly ecPointFormats?: Uint8Array
-  readonly signatureAlgorithms?: readonly number[]
-  readonly useSrtp?: UseSrtp
+  readonly supportedGroups?: readonly number[] | undefined
+  readonly ecPointFormats?: Uint8Array | undefined
+  readonly signatureAlgorithms?: readonly number[] | undefined
+  readonly useSrtp?: UseSrtp | undefined
   readonly extendedMasterSecret: boolean
   /** `renegotiated_connection`, RFC 5746 section 3.2. */
-  readonly renegotiationInfo?: Uint8Array
+  readonly renegotiationInfo?: Uint8Array | undefined
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
