@@ -302,14 +302,15 @@ describe('streams that have nothing to do', () => {
       const { rtc, pair } = idle(count)
       const runs: number[] = []
       for (let run = 0; run < 15; run++) {
-        const from = process.cpuUsage()
+        const from = performance.now()
         for (let i = 0; i < 20_000; i++) {
           rtc.handleInput({ kind: 'timeout', now: pair.now })
           rtc.pollOutput()
         }
-        runs.push(process.cpuUsage(from).user)
+        runs.push(performance.now() - from)
       }
-      return runs.toSorted((a, b) => a - b)[3]!
+      // of a machine that does other things beside, the shortest is the one that it disturbed least; CPU time is counted in steps as long as a run
+      return Math.min(...runs)
     })
     // a look at each would be hundreds of times as much
     expect(thousand! / one!).toBeLessThan(5)
