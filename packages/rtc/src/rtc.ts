@@ -3,7 +3,6 @@ import { DtlsCertificate } from '@str0m/dtls'
 import { type Instant, type Mid, OutputQueue, plainBytes, UsageError } from '@str0m/sans-io'
 import { DEFAULT_CODECS } from '@str0m/sdp'
 import type { ChannelOptions } from '@str0m/sctp'
-import type { SrtpProfile } from '@str0m/srtp'
 import { Candidate, generateCredentials, type IceState } from '@str0m/stun-ice'
 import type { Channel, ChannelId } from './channel.ts'
 import { type PlannedChannel, Channels } from './channels.ts'
@@ -26,15 +25,9 @@ import {
 import type { DropReason, RtcStatistics } from './statistics.ts'
 import type { LocalTransport } from './local-description.ts'
 import { randomName, randomSsrc } from './random-ids.ts'
-import { Transport, type TransportOutput } from './transport.ts'
+import { SRTP_PROFILES, Transport, type TransportOutput } from './transport.ts'
 
 const MESSAGE_SIZE = { min: 1, max: 8 << 20, default: 256 << 10 } as const
-const SRTP_PROFILES: readonly SrtpProfile[] = [
-  'AEAD_AES_128_GCM',
-  'AES_CM_128_HMAC_SHA1_80',
-  'AEAD_AES_256_GCM',
-  'AES_CM_128_HMAC_SHA1_32',
-]
 const MTU = { min: 256, max: 65_507, default: 1200 } as const
 
 /**

@@ -12,6 +12,14 @@ import { type DropReason, noDrops } from './statistics.ts'
 /** Sources in one direction: as many as are received, and those of their retransmissions. */
 const MAX_PROTECTED_STREAMS = 2 * MAX_RECEIVE_STREAMS
 
+/** What is negotiated where nothing else is asked for, the preferred one first. */
+export const SRTP_PROFILES: readonly SrtpProfile[] = [
+  'AEAD_AES_128_GCM',
+  'AES_CM_128_HMAC_SHA1_80',
+  'AEAD_AES_256_GCM',
+  'AES_CM_128_HMAC_SHA1_32',
+]
+
 export interface TransportOptions {
   readonly crypto: CryptoProvider
   readonly certificate: DtlsCertificate

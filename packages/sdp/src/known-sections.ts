@@ -7,7 +7,7 @@ import {
   OTHER_LINE_END,
   readPlainLine,
 } from './lines.ts'
-import type { MediaSection, SessionDescription } from './model.ts'
+import { DIRECTIONS, type MediaSection, type SessionDescription } from './model.ts'
 
 // Peers are a few browsers, and of what one writes of a session most is the same for each of its users: formats, extensions, what is multiplexed. These lines stand
 // in runs, with a peer's own between them: a section is compared with the runs of those that were read before, and put together out of what they came to and of its
@@ -17,31 +17,25 @@ import type { MediaSection, SessionDescription } from './model.ts'
 export const MAX_KNOWN_SECTIONS = 64
 /** The longest text of one, in UTF-16 units: a browser's video has about 5000. */
 const MAX_KNOWN_LENGTH = 8192
-/** Most of them that one section is read beside: who writes the same formats writes them for a few directions and mids. */
-const MAX_TRIES = 8
+/** Most of them that one section is read beside, which begin as it does: who writes the same formats writes them for a few directions and mids. */
+export const MAX_TRIES = 8
 
 /** Attributes that others write too, of the session level and of a section. Those alone are remembered, so nothing secret is. */
-export const SHARED_SESSION_ATTRIBUTES: ReadonlySet<string> = new Set([
+export const SHARED_SESSION_ATTRIBUTES: ReadonlySet<string> = new Set<string>([
   'group',
   'ice-lite',
   'ice-options',
   'setup',
   'extmap-allow-mixed',
-  'sendrecv',
-  'sendonly',
-  'recvonly',
-  'inactive',
+  ...DIRECTIONS,
 ])
-export const SHARED_MEDIA_ATTRIBUTES: ReadonlySet<string> = new Set([
+export const SHARED_MEDIA_ATTRIBUTES: ReadonlySet<string> = new Set<string>([
   'rtpmap',
   'fmtp',
   'rtcp-fb',
   'extmap',
   'mid',
-  'sendrecv',
-  'sendonly',
-  'recvonly',
-  'inactive',
+  ...DIRECTIONS,
   'extmap-allow-mixed',
   'rtcp-mux',
   'rtcp-rsize',

@@ -1,6 +1,8 @@
 /** RFC 8866 section 6.7. */
 export type Direction = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive'
 
+export const DIRECTIONS: readonly Direction[] = ['sendrecv', 'sendonly', 'recvonly', 'inactive']
+
 /** Who opens the DTLS connection, RFC 8842 section 5.1 and RFC 4145. */
 export type Setup = 'actpass' | 'active' | 'passive' | 'holdconn'
 

@@ -25,6 +25,7 @@ import {
 } from './known-sections.ts'
 import { type Line, MAX_MEDIA_SECTIONS, type Section, splitSections } from './lines.ts'
 import {
+  DIRECTIONS,
   type MediaSection,
   mediaSection,
   type SessionDescription,
@@ -39,12 +40,9 @@ type Grammar = SessionGrammar &
   Partial<Pick<MediaDescription, 'mid' | 'rtcpMux' | 'rtcpRsize' | 'bundleOnly' | 'endOfCandidates'>>
 
 /** Attributes that the grammar reads; the others are read by `attributes.ts`. */
-const GRAMMAR_ATTRIBUTES = new Set([
+const GRAMMAR_ATTRIBUTES = new Set<string>([
   'mid',
-  'sendrecv',
-  'sendonly',
-  'recvonly',
-  'inactive',
+  ...DIRECTIONS,
   'extmap-allow-mixed',
   'rtcp-mux',
   'rtcp-rsize',
@@ -52,7 +50,6 @@ const GRAMMAR_ATTRIBUTES = new Set([
   'ice-lite',
   'end-of-candidates',
 ])
-const DIRECTIONS = new Set(['sendrecv', 'sendonly', 'recvonly', 'inactive'])
 /** Attributes that stand at most once in a section: a second one would silently win. */
 const SINGLE_ATTRIBUTES = new Set(['mid', 'setup', 'simulcast', 'sctp-port', 'max-message-size'])
 const SETUPS = new Set<string>(['actpass', 'active', 'passive', 'holdconn'])
@@ -208,7 +205,7 @@ function checkForms({ attributes }: Section, known: ReadonlySet<string>): void {
       for (const line of lines) if (!form.test(line.value)) throw malformed(line, `malformed "${name}"`)
     }
     const [first, second] = lines
-    if (DIRECTIONS.has(name)) {
+    if (isDirection(name)) {
       const other = second ?? (direction === undefined ? undefined : first)
       if (other !== undefined) throw malformed(other, 'a second "direction" in one section')
       direction = first
@@ -216,6 +213,10 @@ function checkForms({ attributes }: Section, known: ReadonlySet<string>): void {
       throw malformed(second, `a second "${name}" in one section`)
     }
   }
+}
+
+function isDirection(name: string): boolean {
+  return DIRECTIONS.some((direction) => direction === name)
 }
 
 function readTransport(into: TransportAttributes, lines: Section): void {

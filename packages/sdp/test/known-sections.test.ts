@@ -1,7 +1,7 @@
 import { SeededRandom } from '@str0m/sans-io'
 import { describe, expect, it } from 'vitest'
 import { parseSdp, SdpError, type SessionDescription } from '../src/index.ts'
-import { MAX_KNOWN_SECTIONS, takeApart } from '../src/known-sections.ts'
+import { MAX_KNOWN_SECTIONS, MAX_TRIES, takeApart } from '../src/known-sections.ts'
 import { description, FIXTURES, fixture, forgetFormats, mutate } from './support.ts'
 
 /** What comes of a text: a description, or what its error says. */
@@ -99,6 +99,20 @@ describe('sections that were read before', () => {
       expect(of('a=sctpmap:112 webrtc-datachannel 1024')).toBe(112)
       expect(of('a=x')).toBeUndefined()
     }
+  })
+
+  it('are looked for among a few that begin with the same lines, the latest first', () => {
+    const of = (i: number): string => description(['a=own', `a=rid:${i} send`])
+    const rid = (i: number): unknown => parseSdp(of(i)).media[0]!.rids[0]
+    forgetFormats()
+    for (let i = 0; i < MAX_TRIES; i++) rid(i)
+    const first = rid(0)
+    expect(rid(0)).toBe(first)
+    for (let i = 1; i <= MAX_TRIES; i++) rid(i)
+    const again = rid(0)
+    expect(again).toEqual(first)
+    expect(again).not.toBe(first)
+    expect(parseSdp(of(0))).toEqual(slowOutcome(of(0)))
   })
 
   it('fit together: mids and groups', () => {
