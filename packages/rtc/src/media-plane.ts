@@ -18,6 +18,7 @@ import {
 import { sends } from '@str0m/sdp'
 import type { Codec } from './codec.ts'
 import type { Receive, RtcEvent, RtcOutput } from './events.ts'
+import { HoldBack, MEDIA_LIMITS } from './hold-back.ts'
 import type { LocalStream, Media, MediaOwner } from './media.ts'
 import { type Receiver, Receivers } from './receivers.ts'
 import { Reporter } from './reporter.ts'
@@ -25,7 +26,7 @@ import { RtpPacket } from './rtp-packet.ts'
 import type { RtpFields } from './rtp-writer.ts'
 import { type Sender, Senders } from './senders.ts'
 import { randomSsrc } from './random-ids.ts'
-import type { InboundStreamStatistics, OutboundStreamStatistics } from './statistics.ts'
+import type { DropReason, InboundStreamStatistics, OutboundStreamStatistics } from './statistics.ts'
 import type { Transport } from './transport.ts'
 import type { MediaTime, WriteOptions } from './writer.ts'
 
@@ -42,6 +43,14 @@ export interface MediaPlaneOptions {
   readonly wallClock: WallClock
 }
 
+/** A packet, decrypted, that no section takes yet. */
+interface UndescribedPacket {
+  readonly at: Instant
+  readonly contents: Uint8Array
+  /** Bytes of it in `contents`. */
+  readonly length: number
+}
+
 /** All media of a peer: SRTP and SRTCP in, frames or packets out, and the other way; with the feedback that keeps it flowing. */
 export class MediaPlane implements MediaOwner {
   readonly rtpMode: boolean
@@ -50,6 +59,8 @@ export class MediaPlane implements MediaOwner {
   readonly #receivers: Receivers
   readonly #senders: Senders
   readonly #reporter: Reporter
+  readonly #undescribed = new HoldBack<UndescribedPacket>(MEDIA_LIMITS, 'oldest')
+  #awaitsAnswer = false
   #now: Instant = 0
   #closed = false
 
@@ -92,6 +103,22 @@ export class MediaPlane implements MediaOwner {
   /** Takes the sections as they now stand. */
   setMedias(medias: readonly Media[]): void {
     this.#receivers.setMedias(medias)
+  }
+
+  /**
+   * An offer of ours waits for its answer. The peer may send what it has agreed to before we hear of it (RFC 3264 section 5.1), so that packets that no section
+   * takes are kept, within bounds.
+   */
+  awaitAnswer(): void {
+    this.#awaitsAnswer = true
+  }
+
+  /** The answer was taken, or the offer was. Packets that were kept go to the sections that there are now. */
+  answered(): void {
+    this.#awaitsAnswer = false
+    for (const { at, contents, length } of this.#undescribed.release()) {
+      this.#handlePacket(at, contents, length, this.#receivers.handleLate(at, contents, length))
+    }
   }
 
   /** RFC 5506: feedback may go without a report before it. */
@@ -137,25 +164,34 @@ export class MediaPlane implements MediaOwner {
   handleRtp(input: Receive): void {
     const length = this.#transport.unprotect(input, false)
     if (length < 0) return
-    const receiver = this.#receivers.handleRtp(this.#now, input.contents, length)
+    const { contents } = input
+    const receiver = this.#receivers.handleRtp(this.#now, contents, length)
+    if (this.#awaitsAnswer && (receiver === 'unknownStream' || receiver === 'unknownPayloadType')) {
+      this.#transport.dropped[receiver] += this.#undescribed.keep({ at: this.#now, contents, length })
+      return
+    }
+    this.#handlePacket(this.#now, contents, length, receiver)
+  }
+
+  /** A packet that came at `at`, and where it went or why it went nowhere. */
+  #handlePacket(at: Instant, contents: Uint8Array, length: number, receiver: Receiver | DropReason): void {
     if (typeof receiver === 'string') {
       this.#transport.dropped[receiver]++
       return
     }
     this.#reporter.noteActivity(this.#now)
-    if (this.rtpMode) this.#givePacket(receiver, input.contents, length)
+    if (this.rtpMode) this.#givePacket(at, receiver, contents, length)
     this.#attend(receiver)
   }
 
-  #givePacket({ media, rid, stream }: Receiver, contents: Uint8Array, length: number): void {
+  #givePacket(at: Instant, { media, rid, stream }: Receiver, contents: Uint8Array, length: number): void {
     const { lastHeader: header, lastCodec: codec } = this.#receivers
     if (header === undefined || codec === undefined) return
     const bytes = contents.subarray(0, length)
     const retransmitted = (bytes[1]! & 0x7f) !== codec.pt
-    const now = this.#now
     const captureTime = stream.captureTime(header.timestamp)
-    const capturedAt = this.#receivers.clock.instantOf(captureTime, now)
-    this.#event(new RtpPacket(media, rid, codec, header, bytes, now, captureTime, capturedAt, retransmitted))
+    const capturedAt = this.#receivers.clock.instantOf(captureTime, this.#now)
+    this.#event(new RtpPacket(media, rid, codec, header, bytes, at, captureTime, capturedAt, retransmitted))
   }
 
   /** What a stream has for us after a packet or some time: frames, and losses. */

@@ -135,6 +135,17 @@ export class Receivers {
         this.feedback.handlePacket(now, transportSequenceNumber, header.ssrc)
       }
     }
+    return this.#deliver(now, packet, header)
+  }
+
+  /** The same of a packet that came at `at` and found no receiver then; when it came is told already. */
+  handleLate(at: Instant, packet: Uint8Array, length: number): Receiver | DropReason {
+    this.lastHeader = undefined
+    const header = parseRtpHeader(packet, length)
+    return header === undefined ? 'malformedRtp' : this.#deliver(at, packet, header)
+  }
+
+  #deliver(now: Instant, packet: Uint8Array, header: RtpHeader): Receiver | DropReason {
     const found = this.#find(packet, header)
     if (typeof found === 'string') return found
     const codec = found.media.codec(header.payloadType)

@@ -213,6 +213,7 @@ export class Rtc {
         rollback: (of) => {
           this.#checkPending(of)
           this.#pending = undefined
+          this.#media.answered()
         },
       },
       pending,
@@ -434,6 +435,7 @@ export class Rtc {
     )
     this.#mode = 'descriptions'
     this.#pending = { offer, sections, credentials, channels }
+    this.#media.awaitAnswer()
     return offer
   }
 
@@ -459,6 +461,7 @@ export class Rtc {
     if (iceRestart && pending.credentials !== undefined) this.#transport.ice.restart(pending.credentials)
     const { updates } = negotiated.commit(this.#localTransport())
     this.#apply(negotiated, updates)
+    this.#media.answered()
     this.#channels.open(pending.channels)
   }
 
