@@ -3,6 +3,9 @@ import { fileURLToPath } from 'node:url'
 import { build } from 'vite'
 import { conditions } from './vitest.shared.ts'
 
+/** Whether the heap is that of V8, which these flags steady: Bun's has other sizes. */
+export const hasV8Heap: boolean = process.versions['bun'] === undefined
+
 /** How long it may take, ms. */
 const TIMEOUT = 60_000
 

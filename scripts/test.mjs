@@ -44,6 +44,8 @@ const needs = [
       'gstreamer1.0-nice gstreamer1.0-libav gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly',
   ],
   ['[janus]', 'Janus', 'apt-get install --no-install-recommends janus ffmpeg'],
+  ['[bun]', 'Bun', 'npm install --global bun, or give its path in BUN'],
+  ['[deno]', 'Deno', 'npm install --global deno, or give its path in DENO'],
   ['[aiortc]', 'aiortc', 'apt-get install --no-install-recommends python3-aiortc'],
   [
     '[pion]',

@@ -55,6 +55,7 @@ export interface NodeCrypto {
   createHash(algorithm: string): NodeHash
   createHmac(algorithm: string, key: NodeKeyObject): NodeHmac
   createSecretKey(key: Uint8Array): NodeKeyObject
+  getCiphers(): string[]
   createCipheriv(
     algorithm: string,
     key: NodeKeyObject,

@@ -30,6 +30,7 @@ import type {
   SigningKey,
   VerifyingKey,
 } from './provider.ts'
+import { portableAead } from './portable-aead.ts'
 import { CURVE_ORDERS, randomScalar } from './scalar.ts'
 import { signP256Deterministic } from './portable-signing.ts'
 
@@ -106,6 +107,10 @@ class NativeCrypto implements CryptoProvider {
 
   aead(algorithm: AeadAlgorithm, key: Uint8Array): Aead {
     checkKeyLength(algorithm, key)
+    // Bun has no ChaCha20-Poly1305
+    if (algorithm === 'chacha20-poly1305' && !this.#node.getCiphers().includes(algorithm)) {
+      return portableAead(algorithm, key)
+    }
     return nativeAead(this.#node, algorithm, this.#node.createSecretKey(key))
   }
 

@@ -1,12 +1,11 @@
-import { gcm, unsafe } from '@noble/ciphers/aes.js'
-import { chacha20poly1305 } from '@noble/ciphers/chacha.js'
+import { unsafe } from '@noble/ciphers/aes.js'
 import { hmac } from '@noble/hashes/hmac.js'
 import { md5, sha1 } from '@noble/hashes/legacy.js'
 import { sha256, sha384, sha512 } from '@noble/hashes/sha2.js'
 import { assert, type RandomSource } from '@str0m/sans-io'
-import { AEAD_NONCE_LENGTH, AEAD_TAG_LENGTH } from './aead-lengths.ts'
 import { checkKeyLength } from './key-length.ts'
 import { platformRandom } from './platform-random.ts'
+import { portableAead } from './portable-aead.ts'
 import {
   generatePortableSigningKey,
   portableKeyExchange,
@@ -80,7 +79,7 @@ class PortableCrypto implements CryptoProvider {
 
   aead(algorithm: AeadAlgorithm, key: Uint8Array): Aead {
     checkKeyLength(algorithm, key)
-    return new PortableAead(algorithm === 'chacha20-poly1305' ? chacha20poly1305 : gcm, key.slice())
+    return portableAead(algorithm, key)
   }
 
   aesBlocks(key: Uint8Array): AesBlocks {
@@ -102,36 +101,6 @@ class PortableCrypto implements CryptoProvider {
 
   importVerifyingKey(spki: Uint8Array): VerifyingKey | undefined {
     return portableVerifyingKey(spki)
-  }
-}
-
-class PortableAead implements Aead {
-  readonly #cipher: typeof gcm | typeof chacha20poly1305
-  readonly #key: Uint8Array
-
-  constructor(cipher: typeof gcm | typeof chacha20poly1305, key: Uint8Array) {
-    this.#cipher = cipher
-    this.#key = key
-  }
-
-  seal(nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array, out: Uint8Array, at: number): void {
-    assert(nonce.length === AEAD_NONCE_LENGTH, 'a nonce has 12 bytes')
-    assert(at + plaintext.length + AEAD_TAG_LENGTH <= out.length, 'no room for the sealed bytes')
-    out.set(this.#cipher(this.#key, nonce, aad).encrypt(plaintext), at)
-  }
-
-  open(nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array, out: Uint8Array, at: number): boolean {
-    assert(nonce.length === AEAD_NONCE_LENGTH, 'a nonce has 12 bytes')
-    const length = sealed.length - AEAD_TAG_LENGTH
-    if (length < 0) return false
-    assert(at + length <= out.length, 'no room for the opened bytes')
-    try {
-      out.set(this.#cipher(this.#key, nonce, aad).decrypt(sealed), at)
-    } catch {
-      // the tag does not match
-      return false
-    }
-    return true
   }
 }
 

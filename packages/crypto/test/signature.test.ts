@@ -5,6 +5,10 @@ import { nativeCrypto, portableCrypto, type SignatureAlgorithm } from '../src/in
 import { p256Pkcs8, p256Spki } from '../src/der.ts'
 import { ascii, hex, PROVIDERS, repeated, toHex } from './providers.ts'
 
+/** Deno's own cryptography makes no signatures with P-521 and none without padding, Bun's no keys on secp256k1. */
+const onDeno = process.versions['deno'] !== undefined
+const onBun = process.versions['bun'] !== undefined
+
 const SAMPLE = ascii('sample')
 /** RFC 6979 appendix A.2.5. */
 const P256_X = 'C9AFA9D845BA75166B5C215767B1D6934E50C3DB36E89B127B8A622B120F6721'
@@ -90,10 +94,13 @@ describe.each(PROVIDERS)('$name', (crypto) => {
     expect(key.verify('rsa-pkcs1-sha256', SAMPLE, der(r, s))).toBe(false)
   })
 
-  it('verifies P-384 and P-521', () => {
+  it('verifies P-384', () => {
     const key = crypto.importVerifyingKey(hex(P384_SPKI))!
     expect(key.verify('ecdsa-sha384', SAMPLE, der(P384_R, P384_S))).toBe(true)
     expect(key.verify('ecdsa-sha256', SAMPLE, der(P384_R, P384_S))).toBe(false)
+  })
+
+  it.skipIf(onDeno)('verifies P-521', () => {
     const p521 = generateKeyPairSync('ec', { namedCurve: 'secp521r1' })
     for (const hash of ['sha256', 'sha384', 'sha512'] as const) {
       const verifying = crypto.importVerifyingKey(spkiOf(p521.publicKey))!
@@ -177,35 +184,38 @@ describe.each(PROVIDERS)('$name', (crypto) => {
     })
   })
 
-  it('PKCS #1 compares the whole encoding: no short padding, nothing behind the digest', () => {
-    const key = crypto.importVerifyingKey(spkiOf(rsa2048.publicKey))!
-    const digest = [...crypto.hash('sha256', SAMPLE)]
-    const info = [...hex('3031300d060960864801650304020105000420')]
-    const withoutNull = [...hex('302f300b0609608648016503040201 0420')]
-    const longForm = [...hex('308131300d060960864801650304020105000420')]
-    const forge = (head: number[], tail: number[], fill = 0xff): Uint8Array => {
-      const padding = Array.from({ length: 256 - head.length - tail.length }, () => fill)
-      const encoded = new Uint8Array([...head, ...padding, ...tail])
-      return privateEncrypt({ key: rsa2048.privateKey, padding: constants.RSA_NO_PADDING }, encoded)
-    }
-    expect(key.verify('rsa-pkcs1-sha256', SAMPLE, forge([0, 1], [0, ...info, ...digest]))).toBe(true)
-    const garbage = Array.from({ length: 190 }, () => 0)
-    const bad = [
-      forge([0, 1], [0, ...info, ...digest, ...garbage]),
-      forge([0, 1], [0, ...withoutNull, ...digest]),
-      forge([0, 1], [0, ...longForm, ...digest]),
-      forge([0, 2], [0, ...info, ...digest]),
-      forge([0, 1], [0, ...info, ...digest], 0x00),
-      forge([0, 0], [0, ...info, ...digest]),
-      forge([0, 1], [1, ...info, ...digest]),
-      forge([0, 1], [0, ...digest]),
-    ]
-    for (const [i, signature] of bad.entries()) {
-      expect(key.verify('rsa-pkcs1-sha256', SAMPLE, signature), `case ${i}`).toBe(false)
-    }
-  })
+  it.skipIf(onDeno)(
+    'PKCS #1 compares the whole encoding: no short padding, nothing behind the digest',
+    () => {
+      const key = crypto.importVerifyingKey(spkiOf(rsa2048.publicKey))!
+      const digest = [...crypto.hash('sha256', SAMPLE)]
+      const info = [...hex('3031300d060960864801650304020105000420')]
+      const withoutNull = [...hex('302f300b0609608648016503040201 0420')]
+      const longForm = [...hex('308131300d060960864801650304020105000420')]
+      const forge = (head: number[], tail: number[], fill = 0xff): Uint8Array => {
+        const padding = Array.from({ length: 256 - head.length - tail.length }, () => fill)
+        const encoded = new Uint8Array([...head, ...padding, ...tail])
+        return privateEncrypt({ key: rsa2048.privateKey, padding: constants.RSA_NO_PADDING }, encoded)
+      }
+      expect(key.verify('rsa-pkcs1-sha256', SAMPLE, forge([0, 1], [0, ...info, ...digest]))).toBe(true)
+      const garbage = Array.from({ length: 190 }, () => 0)
+      const bad = [
+        forge([0, 1], [0, ...info, ...digest, ...garbage]),
+        forge([0, 1], [0, ...withoutNull, ...digest]),
+        forge([0, 1], [0, ...longForm, ...digest]),
+        forge([0, 2], [0, ...info, ...digest]),
+        forge([0, 1], [0, ...info, ...digest], 0x00),
+        forge([0, 0], [0, ...info, ...digest]),
+        forge([0, 1], [1, ...info, ...digest]),
+        forge([0, 1], [0, ...digest]),
+      ]
+      for (const [i, signature] of bad.entries()) {
+        expect(key.verify('rsa-pkcs1-sha256', SAMPLE, signature), `case ${i}`).toBe(false)
+      }
+    },
+  )
 
-  it('imports no other keys', () => {
+  it.skipIf(onBun)('imports no other keys', () => {
     const others = [
       generateKeyPairSync('ed25519').publicKey,
       generateKeyPairSync('ec', { namedCurve: 'secp256k1' }).publicKey,

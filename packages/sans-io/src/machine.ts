@@ -27,7 +27,7 @@ export interface EventOutput<E> {
   readonly event: E
 }
 
-/** The machine is drained; it next needs the time at `at` (`Infinity`: never). */
+/** The machine is drained; it next needs the time at `at` (`Infinity`: never; `-Infinity`: at once, of one that was given no time yet). */
 export interface TimeoutOutput {
   readonly kind: 'timeout'
   readonly at: Instant
