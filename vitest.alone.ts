@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { build } from 'vite'
+import { build, type InlineConfig } from 'vite'
 import { conditions } from './vitest.shared.ts'
 
 /** Whether the heap is that of V8, which these flags steady: Bun's has other sizes. */
@@ -26,18 +26,32 @@ export const STEADY_HEAP: readonly string[] = [
  * test runner and the coverage would disturb, such as how much memory something keeps.
  */
 export async function runAlone<T>(module: URL, flags: readonly string[] = []): Promise<T> {
-  const built = await build({
-    configFile: false,
-    logLevel: 'silent',
+  const code = await bundle({
     ssr: { noExternal: true, resolve: { conditions } },
-    build: { ssr: fileURLToPath(module), write: false, target: 'node20', minify: false },
+    build: { ssr: fileURLToPath(module), target: 'node20' },
   })
-  if (!('output' in built)) throw new Error('the module was not bundled into one')
   const { status, signal, stdout, stderr } = spawnSync(
     process.execPath,
     ['--expose-gc', ...flags, '--input-type=module', '-'],
-    { input: built.output[0].code, encoding: 'utf8', timeout: TIMEOUT },
+    { input: code, encoding: 'utf8', timeout: TIMEOUT },
   )
   if (status !== 0) throw new Error(`${module.href} ended with ${status ?? signal}: ${stderr}`)
   return JSON.parse(stdout) as T
+}
+
+/** A module and all that it imports as one script for a page, by way of the packages as they are built. */
+export function bundleForPage(file: string): Promise<string> {
+  return bundle({ build: { lib: { entry: file, formats: ['iife'], name: 'example' } } })
+}
+
+async function bundle({ build: options, ...config }: InlineConfig): Promise<string> {
+  const built = await build({
+    configFile: false,
+    logLevel: 'silent',
+    ...config,
+    build: { write: false, minify: false, ...options },
+  })
+  const [first] = [built].flat()
+  if (first === undefined || !('output' in first)) throw new Error('the module was not bundled into one')
+  return first.output[0].code
 }

@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { call, findBrowser, launch, readReceived, untilMet, waitForState } from '@str0m/demo-kit/browsers'
-import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import type { Browser } from 'puppeteer-core'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { bundleForPage } from '../../../vitest.alone.ts'
 import { until } from './test-server.ts'
 
 // what is built, as it is published, on runtimes that are not Node
@@ -28,9 +30,8 @@ for (const [name, { command, args }] of Object.entries(RUNTIMES)) {
     })
 
     it.each(readdirSync(PACKAGES))('@str0m/%s', (which) => {
-      const readme = readFileSync(join(PACKAGES, which, 'README.md'), 'utf8')
       const file = `${which}.ts`
-      writeFileSync(join(directory, file), /```ts\n(.*?)```/s.exec(readme)![1]!)
+      writeFileSync(join(directory, file), exampleOf(which))
       const { status, stdout, stderr } = spawnSync(command, [...args, file], {
         cwd: directory,
         encoding: 'utf8',
@@ -63,6 +64,35 @@ for (const [name, { command, args }] of Object.entries(RUNTIMES)) {
       })
     },
   )
+}
+
+describe.skipIf(findBrowser('chromium') === undefined)('[browser] chromium, as a runtime', () => {
+  let directory: string
+  let browser: Browser
+  beforeAll(async () => {
+    directory = packagesAsInstalled()
+    browser = await launch('chromium')
+  })
+  afterAll(() => browser.close())
+
+  it.each(readdirSync(PACKAGES))('the example of @str0m/%s runs in a page', async (which) => {
+    const file = join(directory, `${which}.ts`)
+    writeFileSync(file, exampleOf(which))
+    const page = await browser.newPage()
+    const errors: unknown[] = []
+    page.on('pageerror', (error) => errors.push(error))
+    const lines: string[] = []
+    page.on('console', (message) => lines.push(message.text()))
+    await page.addScriptTag({ content: await bundleForPage(file) })
+    await until(() => lines.length + errors.length > 0, 'what it prints')
+    expect(errors).toEqual([])
+    await page.close()
+  })
+})
+
+/** The first TypeScript example of a package's README. */
+function exampleOf(which: string): string {
+  return /```ts\n(.*?)```/s.exec(readFileSync(join(PACKAGES, which, 'README.md'), 'utf8'))![1]!
 }
 
 /** A folder in which each package is found by its name. */
