@@ -29,9 +29,8 @@ const EXTENSIONS_WITHOUT_TRANSPORT_FEEDBACK: Capabilities['extensions'] = {
 }
 
 /**
- * What there is without transport-wide feedback. That is agreed on where a peer offers simulcast, whose encodings are switched on as the estimate
- * allows. Without several encodings it does harm as long as what we send back is all that there is to estimate by: Firefox then sends a
- * quarter of its picture for ten seconds, and the whole of it at once where it has no estimate to climb from.
+ * What there is without transport-wide feedback. By default that is agreed on where a peer offers simulcast alone, whose encodings are switched on as the estimate
+ * allows: with one encoding Firefox sends a quarter of its picture for ten seconds, and the whole of it at once where it has no estimate to climb from.
  */
 export const withoutTransportFeedback: (codecs: readonly CodecCapability[]) => RtpCapabilities = onceFor(
   (codecs) => ({

@@ -26,6 +26,12 @@ export interface RtcOptions {
   readonly srtpProfiles?: readonly SrtpProfile[]
   /** Who opens the DTLS connection where the offer leaves the choice (RFC 8842 section 5.3). Default `active`. */
   readonly dtlsSetup?: 'active' | 'passive'
+  /**
+   * Whom to tell when each packet came (transport-wide feedback), which a browser estimates the bandwidth by: `simulcast`, peers that offer several encodings, which are
+   * switched on as the estimate allows; `always`, all that can use it, and in offers of ours too. Without it a browser climbs by 8 % a second and does not yield before packets are
+   * lost; with it Firefox begins with a quarter of its picture. Default `simulcast`.
+   */
+  readonly transportFeedback?: 'simulcast' | 'always'
   /** Largest datagram that is sent, in bytes without IP and UDP headers: 256 to 65507. Default 1200. */
   readonly mtu?: number
   /** Bytes of the largest message that a data channel takes from the peer, 1 to 8 MiB. A larger one ends the data channels. Default 256 KiB. */

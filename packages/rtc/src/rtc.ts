@@ -95,6 +95,7 @@ export class Rtc {
       codecs: options.codecs ?? DEFAULT_CODECS,
       maxMessageSize,
       dtlsSetup: options.dtlsSetup ?? 'active',
+      transportFeedback: options.transportFeedback ?? 'simulcast',
     })
     this.#channels = new Channels({ crypto, mtu, maxMessageSize })
   }

@@ -108,6 +108,7 @@ export interface SessionOptions {
   readonly codecs: readonly CodecCapability[]
   readonly maxMessageSize: number
   readonly dtlsSetup: 'active' | 'passive'
+  readonly transportFeedback: 'simulcast' | 'always'
 }
 
 /** A section of an offer that waits for its answer. */
@@ -132,11 +133,13 @@ export class Session {
   #remote: RemoteTransport | undefined
 
   constructor(mediaOwner: MediaOwner, options: SessionOptions) {
-    const { crypto, cname, codecs, maxMessageSize, dtlsSetup } = options
+    const { crypto, cname, codecs, maxMessageSize, dtlsSetup, transportFeedback } = options
+    const all = { codecs, extensions: EXTENSIONS }
     this.#crypto = crypto
     this.#cname = cname
-    this.#capabilities = { ...withoutTransportFeedback(codecs), maxMessageSize }
-    this.#simulcastCapabilities = { codecs, extensions: EXTENSIONS, maxMessageSize }
+    const plain = transportFeedback === 'always' ? all : withoutTransportFeedback(codecs)
+    this.#capabilities = { ...plain, maxMessageSize }
+    this.#simulcastCapabilities = { ...all, maxMessageSize }
     this.#maxMessageSize = maxMessageSize
     this.#dtlsSetup = dtlsSetup
     this.#mediaOwner = mediaOwner

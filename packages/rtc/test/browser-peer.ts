@@ -121,12 +121,21 @@ export class BrowserPeer {
     marker?: boolean
     /** The mid, and the id of its extension. */
     mid?: readonly [id: number, mid: string]
+    /** Its number among all packets of the transport, and the id of its extension. */
+    transport?: readonly [id: number, sequenceNumber: number]
   }): void {
     const srtp = this.transport.outbound!
     const ids = new ExtensionIds()
-    if (packet.mid !== undefined) ids.map(packet.mid[0], 'mid')
-    const extensions =
-      packet.mid === undefined ? undefined : writeHeaderExtensions({ mid: packet.mid[1] }, ids)
+    const values: { mid?: string; transportSequenceNumber?: number } = {}
+    if (packet.mid !== undefined) {
+      ids.map(packet.mid[0], 'mid')
+      values.mid = packet.mid[1]
+    }
+    if (packet.transport !== undefined) {
+      ids.map(packet.transport[0], 'transportSequenceNumber')
+      values.transportSequenceNumber = packet.transport[1]
+    }
+    const extensions = writeHeaderExtensions(values, ids)
     const buffer = new Uint8Array(64 + packet.payload.length + srtp.rtpOverhead)
     const at = writeRtpHeader(
       buffer,

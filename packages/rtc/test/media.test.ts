@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Rtcp } from '@str0m/rtp'
-import { MAX_RECEIVE_STREAMS } from '../src/index.ts'
+import { MAX_RECEIVE_STREAMS, Rtc, type RtcOptions } from '../src/index.ts'
 import type { BrowserPeer } from './browser-peer.ts'
 import { connectedCall, connectedPair, eventsOf } from './harness.ts'
 
@@ -275,6 +275,59 @@ describe('feedback', () => {
         expect(packet).toMatchObject({ reports: [{ ssrc: VIDEO_SSRC, cumulativeLost: 1 }] })
       }
     }
+  })
+})
+
+describe('transport-wide feedback', () => {
+  const TRANSPORT_EXTENSION = 3
+  const sendNumbered = (peer: BrowserPeer, sequenceNumber: number): void =>
+    peer.sendRtp({
+      pt: VP8,
+      ssrc: VIDEO_SSRC,
+      sequenceNumber,
+      timestamp: 3000 * sequenceNumber,
+      payload: Uint8Array.of(0x10, 0x00, 1, 2),
+      marker: true,
+      mid: [MID_EXTENSION, '1'],
+      transport: [TRANSPORT_EXTENSION, sequenceNumber],
+    })
+
+  it('is not agreed on with a peer that offers one encoding, where nothing else is asked for', () => {
+    const { answer, peer, pair } = connectedCall(21, { link: LINK })
+    expect(answer.sdp).not.toContain('transport-cc')
+    for (let i = 0; i < 10; i++) sendNumbered(peer, i)
+    pair.runFor(500)
+    expect(rtcpTo(pair.b).filter(({ type }) => type === 'transportFeedback')).toEqual([])
+  })
+
+  it('tells when each packet came, where it is asked for', () => {
+    const { answer, peer, pair } = connectedCall(22, {
+      link: LINK,
+      options: { transportFeedback: 'always' },
+    })
+    expect(answer.sdp).toContain('a=rtcp-fb:96 transport-cc')
+    const lost = 4
+    for (let i = 0; i < 10; i++) {
+      if (i !== lost) sendNumbered(peer, i)
+      pair.runFor(5)
+    }
+    pair.runFor(500)
+    const reports = rtcpTo(pair.b).flatMap((packet) => (packet.type === 'transportFeedback' ? [packet] : []))
+    const came = new Map<number, boolean>()
+    for (const { baseSequence, deltas } of reports) {
+      deltas.forEach((delta, i) => came.set(baseSequence + i, delta !== undefined))
+    }
+    expect([...came]).toEqual(Array.from({ length: 10 }, (_, i) => [i, i !== lost]))
+  })
+
+  it('is offered, where it is asked for', () => {
+    const offer = (options: RtcOptions): string => {
+      const change = new Rtc(options).createOffer()
+      change.addMedia('video', 'sendrecv')
+      return change.apply().sdp
+    }
+    expect(offer({})).not.toContain('transport')
+    expect(offer({ transportFeedback: 'always' })).toContain('transport-wide-cc-extensions-01')
   })
 })
 
