@@ -66,6 +66,14 @@ export class OutgoingExtensions {
     return this.#write(forwarded)
   }
 
+  /** Those of a forwarded packet with this dependency descriptor. */
+  ofDependent(values: HeaderExtensions, dependencyDescriptor: Uint8Array): WrittenExtensions | undefined {
+    if (this.#ids.id('dependencyDescriptor') === undefined) return this.ofForwarded(values)
+    const forwarded: Record<string, unknown> = { dependencyDescriptor }
+    for (const name of FORWARDED) if (values[name] !== undefined) forwarded[name] = values[name]
+    return this.#write(forwarded)
+  }
+
   /** Makes the rid of a packet, which is of this stream, the rid that a retransmission repairs: RFC 8852 section 3.2. */
   repairRid(packet: Uint8Array): void {
     const ridId = this.#ids.id('rid')

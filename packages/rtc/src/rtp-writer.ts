@@ -72,12 +72,15 @@ export class PacketForwarder {
     return this.#forwarder.current
   }
 
-  /** Whether the selected source waits for a keyframe: ask its sender for one (`media.requestKeyframe('pli', ssrc)` of that peer). */
+  /**
+   * Whether the selected source waits for a keyframe, to join or to bring a spatial layer that is wanted: ask its sender for one
+   * (`media.requestKeyframe('pli', ssrc)` of that peer).
+   */
   get needsKeyframe(): boolean {
     return this.#forwarder.needsKeyframe
   }
 
-  /** The highest temporal layer that goes out, 0 to 7 (VP8, VP9). Default 7: all. */
+  /** The highest temporal layer that goes out, 0 to 7, where packets tell theirs: of VP8, VP9, and with the dependency descriptor of all codecs. Default 7: all. */
   get maxTemporalLayer(): number {
     return this.#forwarder.maxTemporalLayer
   }
@@ -86,7 +89,7 @@ export class PacketForwarder {
     this.#forwarder.maxTemporalLayer = layer
   }
 
-  /** The highest spatial layer that goes out, 0 to 7 (VP9). Default 7: all. */
+  /** The highest spatial layer that goes out, 0 to 7, where packets tell theirs: of VP9, and with the dependency descriptor. More need a keyframe. Default 7: all. */
   get maxSpatialLayer(): number {
     return this.#forwarder.maxSpatialLayer
   }

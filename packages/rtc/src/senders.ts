@@ -1,7 +1,9 @@
 import type { CryptoProvider } from '@str0m/crypto'
 import {
+  type Dependency,
   Forwarder,
   type FullIntraRequest,
+  type HeaderExtensions,
   KeyframeResponder,
   type Packetizer,
   packetizerFor,
@@ -177,7 +179,12 @@ export class Senders {
     packet: RtpPacket,
     srtp: SrtpContext,
   ): Uint8Array | undefined {
-    const fields = { pt: codec.sendPt, extensions: sender.extensions.ofForwarded(packet.extensions) }
+    const values = packet.extensions
+    const fields = {
+      pt: codec.sendPt,
+      extensions: sender.extensions.ofForwarded(values),
+      dependency: dependencyOf(values, sender.extensions),
+    }
     sender.codec = codec
     const { header, capturedAt } = packet
     // what goes out is of the same bytes as what is kept, should it be asked for again
@@ -416,4 +423,11 @@ function isUint(value: number, max: number): boolean {
 function protect(buffer: Uint8Array, length: number, srtp: SrtpContext): Uint8Array {
   const end = srtp.protectRtp(buffer, length)
   return end === buffer.length ? buffer : buffer.subarray(0, end)
+}
+
+/** What says of a packet which layers it is of, and how it goes out with it. */
+function dependencyOf(values: HeaderExtensions, outgoing: OutgoingExtensions): Dependency | undefined {
+  const { dependencyDescriptor: descriptor } = values
+  if (descriptor === undefined) return undefined
+  return { descriptor, extensionsWith: (rewritten) => outgoing.ofDependent(values, rewritten) }
 }

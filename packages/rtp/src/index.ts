@@ -41,6 +41,7 @@ export {
 } from './dependency-descriptor.ts'
 export type { DescriptorRewriter, PacketPlace } from './forwarding/descriptor-rewriter.ts'
 export {
+  type Dependency,
   Forwarder,
   type ForwarderOptions,
   type ForwarderStatistics,

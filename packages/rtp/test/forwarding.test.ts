@@ -307,16 +307,7 @@ describe('VP8 descriptors', () => {
     ])
   })
 
-  it('only where there is a descriptor, layers can be left out', () => {
-    for (const [codec, layer] of [
-      ['VP9', 2],
-      ['H264', 7],
-    ] as const) {
-      const forwarder = newForwarder(codec)
-      forwarder.maxTemporalLayer = 2
-      forwarder.maxSpatialLayer = 2
-      expect([forwarder.maxTemporalLayer, forwarder.maxSpatialLayer]).toEqual([layer, layer])
-    }
+  it('layers are 0 to 7', () => {
     const forwarder = newForwarder('VP8')
     expect(forwarder.selected).toBeUndefined()
     const invalid = expect.objectContaining({ code: 'invalid-option' })
@@ -391,6 +382,27 @@ describe('VP9 descriptors', () => {
     ])
   })
 
+  it('spatial layers that refer to what was left out wait for a keyframe, which is asked for', () => {
+    const forwarder = newForwarder('VP9')
+    const a: Source = { ssrc: SOURCE_A, sequenceNumber: 7, timestamp: 0 }
+    forwarder.select(SOURCE_A)
+    forwarder.maxSpatialLayer = 0
+    run(forwarder, a, [vp9Payload(5, 0, 0, { inter: false })])
+    const picture = (id: number, inter: boolean): string[] =>
+      run(forwarder, a, [vp9Payload(id, 0, 0, { inter }), vp9Payload(id, 1, 0, { inter })])
+    picture(6, true)
+    expect(forwarder.needsKeyframe).toBe(false)
+    forwarder.maxSpatialLayer = 1
+    expect(forwarder.needsKeyframe).toBe(false)
+    expect(picture(7, true)[1]).toBe('-')
+    expect(forwarder.needsKeyframe).toBe(true)
+    forwarder.maxSpatialLayer = 0
+    expect(forwarder.needsKeyframe).toBe(false)
+    forwarder.maxSpatialLayer = 1
+    expect(picture(8, false)[1]).not.toBe('-')
+    expect(forwarder.needsKeyframe).toBe(false)
+  })
+
   it('temporal layers: pictures that are left out leave a gap in the ids', () => {
     const forwarder = newForwarder('VP9')
     const a: Source = { ssrc: SOURCE_A, sequenceNumber: 7, timestamp: 0 }
@@ -422,6 +434,60 @@ describe('VP9 descriptors', () => {
     expect(pictureIds(a, pictures)).toEqual([125, 126, 127, 0, 1, 2])
     forwarder.select(SOURCE_B)
     expect(pictureIds(b, [short(60, false), short(61, true)])).toEqual([3, 4])
+  })
+})
+
+describe('a dependency descriptor', () => {
+  it('goes out with what is told by it, and not with VP8 that has picture ids, nor with VP9', () => {
+    const given = (codec: string, payload: Uint8Array): boolean => {
+      const forwarder = newForwarder(codec)
+      forwarder.select(SOURCE_A)
+      const source: Source = { ssrc: SOURCE_A, sequenceNumber: 7, timestamp: 0 }
+      const bytes = datagram(source, payload, true)
+      let isGiven = false
+      const descriptor = Uint8Array.of(0xc0, 0, 1)
+      const extensionsWith = (): undefined => {
+        isGiven = true
+      }
+      const fields = { pt: 100, dependency: { descriptor, extensionsWith } }
+      expect(forwarder.handlePacket(0, bytes, parseRtpHeader(bytes)!, fields, 16)).toBeDefined()
+      return isGiven
+    }
+    expect(given('VP8', vp8Payload({ id: 1, key: true }))).toBe(false)
+    expect(given('VP8', Uint8Array.of(0x10, 0, 9))).toBe(true)
+    expect(given('VP9', Uint8Array.of(0x8c, 5, 1))).toBe(false)
+    expect(given('H264', Uint8Array.of(0x67, 1, 2))).toBe(true)
+  })
+
+  it('that is too short to be one is not forwarded', () => {
+    const forwarder = newForwarder('H264')
+    forwarder.select(SOURCE_A)
+    const bytes = datagram(
+      { ssrc: SOURCE_A, sequenceNumber: 7, timestamp: 0 },
+      Uint8Array.of(0x67, 1, 2),
+      true,
+    )
+    const dependency = { descriptor: Uint8Array.of(0xc0, 1), extensionsWith: () => undefined }
+    const header = parseRtpHeader(bytes)!
+    expect(forwarder.handlePacket(0, bytes, header, { pt: 100, dependency }, 16)).toBeUndefined()
+    expect(forwarder.statistics.packetsLeftOut).toBe(1)
+  })
+
+  it('of a source that starts its frame numbers over goes on from the last', () => {
+    const forwarder = newForwarder('H264')
+    forwarder.select(SOURCE_A)
+    const source: Source = { ssrc: SOURCE_A, sequenceNumber: 7, timestamp: 0 }
+    const numbers = [5, 6, 7, 40_000, 40_001].map((number) => {
+      const bytes = datagram(source, Uint8Array.of(0x67, 1, 2), true)
+      let out = -1
+      const extensionsWith = (descriptor: Uint8Array): undefined => {
+        out = (descriptor[1]! << 8) | descriptor[2]!
+      }
+      const dependency = { descriptor: Uint8Array.of(0xc0, number >> 8, number & 0xff), extensionsWith }
+      forwarder.handlePacket(0, bytes, parseRtpHeader(bytes)!, { pt: 100, dependency }, 16)
+      return out
+    })
+    expect(numbers).toEqual([5, 6, 7, 8, 9])
   })
 })
 

@@ -15,6 +15,10 @@ export interface DescriptorRewriter {
   maxTemporalLayer: number
   /** The highest spatial layer that is wanted, 0 to 7. It takes effect where the stream allows it. Setting another throws a `UsageError` (`invalid-option`). */
   maxSpatialLayer: number
+  /** Whether a spatial layer that is wanted is left out until the next keyframe. */
+  readonly missesLayer: boolean
+  /** Whether the descriptor of this payload tells its layers by itself: a sender may leave that to the dependency descriptor. */
+  tellsLayers(bytes: Uint8Array, start: number, end: number): boolean
   /**
    * Whether the packet whose payload lies at `start` up to `end` goes out. Then `write` is to follow. False too where it is malformed, which
    * changes nothing.

@@ -4,7 +4,8 @@ import type { Depacketizer } from '../codecs/depacketizer.ts'
 import type { WrittenExtensions } from '../header-extensions.ts'
 import type { RtpHeader } from '../rtp-header.ts'
 import type { ForwardFields, StreamTx, WrittenPacket } from '../stream-tx.ts'
-import { ALL_LAYERS, checkLayer, type DescriptorRewriter, type PacketPlace } from './descriptor-rewriter.ts'
+import { DependencyRewriter } from './dependency-rewriter.ts'
+import type { DescriptorRewriter, PacketPlace } from './descriptor-rewriter.ts'
 import { RtpRewriter } from './rtp-rewriter.ts'
 import { Vp8DescriptorRewriter } from './vp8-rewriter.ts'
 import { Vp9DescriptorRewriter } from './vp9-rewriter.ts'
@@ -32,12 +33,24 @@ interface HeldPacket {
   readonly bytes: Uint8Array
   readonly header: RtpHeader
   readonly capturedAt: Instant | undefined
+  readonly dependency: Dependency | undefined
+}
+
+/** The dependency descriptor of a packet, and what it goes out with. */
+export interface Dependency {
+  /** The bytes of the header extension. */
+  readonly descriptor: Uint8Array
+  /** All extensions of the packet that goes out, this one as it is given. */
+  extensionsWith(descriptor: Uint8Array): WrittenExtensions | undefined
 }
 
 /** How a packet goes out. */
 export interface ForwardingFields {
   readonly pt: number
+  /** Without a dependency descriptor. */
   readonly extensions?: WrittenExtensions | undefined
+  /** Where the packet has one. */
+  readonly dependency?: Dependency | undefined
 }
 
 export interface ForwarderStatistics {
@@ -58,7 +71,8 @@ export interface ForwarderStatistics {
  * Forwards one source at a time to one receiver, as an unbroken stream: what an SFU has for each subscriber and track. The source may
  * change (another simulcast layer, another speaker): the new one joins at its next keyframe, and until then the one before goes on.
  *
- * All sources have one codec. A dependency descriptor is not carried over: its numbers are of one source.
+ * All sources have one codec. A dependency descriptor says which layers a packet is of, and goes on with it, where the payload's own does not say it: of all codecs
+ * but VP9, and VP8 with picture ids.
  */
 export class Forwarder {
   readonly statistics: ForwarderStatistics = {
@@ -73,6 +87,7 @@ export class Forwarder {
   readonly #rewriter: RtpRewriter
   readonly #depacketizer: Depacketizer | undefined
   readonly #descriptors: DescriptorRewriter | undefined
+  readonly #dependencies = new DependencyRewriter()
   /** Of the packet that is written: one for all. */
   readonly #out: { -readonly [K in keyof ForwardFields]: ForwardFields[K] } = {
     pt: 0,
@@ -83,6 +98,8 @@ export class Forwarder {
     capturedAt: undefined,
   }
   readonly #clockRate: number
+  /** Of the packet last looked at, where its layers are told by it. */
+  #dependency: Dependency | undefined
   /** Of the packet that went out last: its timestamp, when that was, and when it was captured, where that is known. */
   #lastTimestamp = 0
   #lastAt: Instant = 0
@@ -114,28 +131,39 @@ export class Forwarder {
     return this.#paused || this.#rejoins ? undefined : this.#rewriter.source
   }
 
-  /** Whether the selected source waits for a keyframe to join: it is to be asked for one. */
+  /** Whether the selected source waits for a keyframe, to join or to bring a spatial layer that is wanted: it is to be asked for one. */
   get needsKeyframe(): boolean {
-    return this.#selected !== undefined && this.current !== this.#selected
+    if (this.#selected === undefined) return false
+    return this.#isJoining || this.#dependencies.missesLayer || this.#descriptors?.missesLayer === true
   }
 
-  /** The highest temporal layer that goes out, 0 to 7, where the codec's descriptor tells them (VP8, VP9). Default 7: all. Throws a `UsageError` (`invalid-option`) for another. */
+  get #isJoining(): boolean {
+    return this.current !== this.#selected
+  }
+
+  /**
+   * The highest temporal layer that goes out, 0 to 7, where the codec's descriptor (VP8, VP9) or the dependency descriptor tells them. Default 7: all. Throws a
+   * `UsageError` (`invalid-option`) for another.
+   */
   get maxTemporalLayer(): number {
-    return this.#descriptors?.maxTemporalLayer ?? ALL_LAYERS
+    return this.#dependencies.maxTemporalLayer
   }
 
   set maxTemporalLayer(layer: number) {
-    checkLayer(layer)
+    this.#dependencies.maxTemporalLayer = layer
     if (this.#descriptors !== undefined) this.#descriptors.maxTemporalLayer = layer
   }
 
-  /** The highest spatial layer that goes out, 0 to 7, where one source has several (VP9). Default 7: all. Throws a `UsageError` (`invalid-option`) for another. */
+  /**
+   * The highest spatial layer that goes out, 0 to 7, where one source has several and the codec's descriptor (VP9) or the dependency descriptor tells them. It is
+   * lower at once; for more most streams need a keyframe: see `needsKeyframe`. Default 7: all. Throws a `UsageError` (`invalid-option`) for another.
+   */
   get maxSpatialLayer(): number {
-    return this.#descriptors?.maxSpatialLayer ?? ALL_LAYERS
+    return this.#dependencies.maxSpatialLayer
   }
 
   set maxSpatialLayer(layer: number) {
-    checkLayer(layer)
+    this.#dependencies.maxSpatialLayer = layer
     if (this.#descriptors !== undefined) this.#descriptors.maxSpatialLayer = layer
   }
 
@@ -180,10 +208,12 @@ export class Forwarder {
     if (header.ssrc !== this.current) {
       if (!this.#joins(bytes, header)) {
         this.statistics.packetsOfOtherSources++
-        if (header.ssrc === this.#selected) this.#hold({ bytes, header, capturedAt })
+        if (header.ssrc === this.#selected) {
+          this.#hold({ bytes, header, capturedAt, dependency: fields.dependency })
+        }
         return undefined
       }
-      if (!this.#wants(bytes, header, 'joining')) return undefined
+      if (!this.#wants(bytes, header, fields, 'joining')) return undefined
       rewriter.switchTo(now, header, this.#joinTimestamp(now, capturedAt))
       this.#rejoins = false
       this.statistics.switches++
@@ -198,11 +228,11 @@ export class Forwarder {
    */
   pollHeld(now: Instant, fields: ForwardingFields, overhead: number): WrittenPacket | undefined {
     checkPayloadType(fields.pt)
-    while (this.#held.length > 0 && !this.needsKeyframe) {
-      const { bytes, header, capturedAt } = this.#held.shift()!
+    while (this.#held.length > 0 && !this.#isJoining) {
+      const { bytes, header, capturedAt, dependency } = this.#held.shift()!
       if (this.#rewriter.locate(header) === 'refused') continue
       this.statistics.packetsOfOtherSources--
-      const written = this.#goOn(now, bytes, header, fields, overhead, capturedAt)
+      const written = this.#goOn(now, bytes, header, { ...fields, dependency }, overhead, capturedAt)
       if (written !== undefined) return written
     }
     return undefined
@@ -236,7 +266,7 @@ export class Forwarder {
       this.statistics.packetsRefused++
       return undefined
     }
-    if (!this.#wants(bytes, header, place)) {
+    if (!this.#wants(bytes, header, fields, place)) {
       if (!rewriter.drop(now, header)) return undefined
       this.statistics.placesFilled++
       return this.#stream.padding(now, this.#fields(fields, false, capturedAt), overhead)
@@ -255,9 +285,21 @@ export class Forwarder {
   }
 
   /** Whether a packet is of what is wanted; counts it where it is not. */
-  #wants(bytes: Uint8Array, { payloadStart, payloadLength }: RtpHeader, place: PacketPlace): boolean {
+  #wants(
+    bytes: Uint8Array,
+    { payloadStart, payloadLength }: RtpHeader,
+    { dependency }: ForwardingFields,
+    place: PacketPlace,
+  ): boolean {
     const end = payloadStart + payloadLength
-    const wanted = payloadLength > 0 && (this.#descriptors?.take(bytes, payloadStart, end, place) ?? true)
+    const descriptors = this.#descriptors
+    // where both tell, the two might not agree
+    const isTold = dependency !== undefined && descriptors?.tellsLayers(bytes, payloadStart, end) === true
+    this.#dependency = isTold ? undefined : dependency
+    const wanted =
+      payloadLength > 0 &&
+      (this.#dependency === undefined || this.#dependencies.take(this.#dependency.descriptor, place)) &&
+      (descriptors?.take(bytes, payloadStart, end, place) ?? true)
     if (!wanted) this.statistics.packetsLeftOut++
     return wanted
   }
@@ -285,8 +327,13 @@ export class Forwarder {
     overhead: number,
     capturedAt: Instant | undefined,
   ): WrittenPacket {
-    const marker = this.#descriptors?.marker(header.marker) ?? header.marker
+    const dependency = this.#dependency
+    let marker = this.#descriptors?.marker(header.marker) ?? header.marker
+    if (dependency !== undefined) marker = this.#dependencies.marker(marker)
     const out = this.#fields(fields, marker, capturedAt)
+    if (dependency !== undefined) {
+      this.#out.extensions = dependency.extensionsWith(this.#dependencies.rewrite(dependency.descriptor))
+    }
     const written = this.#stream.forward(now, bytes, header, out, overhead)
     if (this.#descriptors !== undefined) {
       this.#descriptors.write(written.buffer, written.payloadStart)

@@ -20,6 +20,8 @@ const SENT = 0x8000
  * switches. A source whose picture ids have seven bits keeps them so.
  */
 export class Vp8DescriptorRewriter extends WantedLayers implements DescriptorRewriter {
+  /** One source has one spatial layer. */
+  readonly missesLayer = false
   readonly #fields = new Vp8Fields()
   /** The highest temporal layer that goes out now. */
   #temporalLayer: number = ALL_LAYERS
@@ -32,6 +34,10 @@ export class Vp8DescriptorRewriter extends WantedLayers implements DescriptorRew
   #nextPictureId: number | undefined
   readonly #tl0 = new ContinuousNumber(8)
   readonly #keyIndex = new ContinuousNumber(5)
+
+  tellsLayers(bytes: Uint8Array, start: number, end: number): boolean {
+    return this.#fields.parse(bytes, start, end) && this.#fields.pictureIdAt > 0
+  }
 
   take(bytes: Uint8Array, start: number, end: number, place: PacketPlace): boolean {
     const fields = this.#fields

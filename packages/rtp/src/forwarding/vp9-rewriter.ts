@@ -28,6 +28,15 @@ export class Vp9DescriptorRewriter extends WantedLayers implements DescriptorRew
   readonly #layers = new Int8Array(PICTURE_WINDOW)
   /** The highest spatial layer of the picture of the packet last taken. */
   #lastSpatialLayer: number = ALL_LAYERS
+  #missesLayer = false
+
+  get missesLayer(): boolean {
+    return this.#missesLayer && this.maxSpatialLayer > this.#spatialLayer
+  }
+
+  tellsLayers(): boolean {
+    return true
+  }
 
   take(bytes: Uint8Array, start: number, end: number, place: PacketPlace): boolean {
     const fields = this.#fields
@@ -36,6 +45,9 @@ export class Vp9DescriptorRewriter extends WantedLayers implements DescriptorRew
     if (place === 'joining' || (place === 'newest' && this.#newest.isFarBehind(fields)))
       this.#join(bytes, start)
     const layers = this.#layersOfPicture()
+    if (fields.spatialLayer > this.#spatialLayer && fields.spatialLayer <= this.maxSpatialLayer) {
+      this.#missesLayer = true
+    }
     if (layers === NONE || fields.temporalLayer > layers >> 3 || fields.spatialLayer > (layers & 7))
       return false
     this.#lastSpatialLayer = layers & 7
@@ -64,6 +76,7 @@ export class Vp9DescriptorRewriter extends WantedLayers implements DescriptorRew
     const { pictureIdAt, pictureId, tl0At } = this.#fields
     this.#temporalLayer = this.maxTemporalLayer
     this.#spatialLayer = this.maxSpatialLayer
+    this.#missesLayer = false
     this.#layers.fill(NONE)
     this.#newest.join(this.#fields)
     if (pictureIdAt > 0) this.#pictureIds.join(pictureId)
@@ -99,6 +112,7 @@ export class Vp9DescriptorRewriter extends WantedLayers implements DescriptorRew
     if (startsKeyframe) {
       this.#temporalLayer = this.maxTemporalLayer
       this.#spatialLayer = this.maxSpatialLayer
+      this.#missesLayer = false
       return
     }
     this.#spatialLayer = Math.min(this.#spatialLayer, this.maxSpatialLayer)
@@ -114,6 +128,7 @@ export class Vp9DescriptorRewriter extends WantedLayers implements DescriptorRew
     if (next > this.maxSpatialLayer || spatialLayer !== next || !startOfFrame || interPicturePredicted)
       return false
     this.#spatialLayer = next
+    this.#missesLayer = false
     return true
   }
 }

@@ -1,0 +1,263 @@
+import { SeededRandom, serial16 } from '@str0m/sans-io'
+import { describe, expect, it } from 'vitest'
+import { Forwarder, parseRtpHeader, StreamTx, writeRtpHeader } from '../src/index.ts'
+import { type Structure, write } from './dependency-writer.ts'
+import { forSeeds } from './seeds.ts'
+
+// https://www.w3.org/TR/webrtc-svc/: three spatial layers and three temporal ones, each picture of a spatial layer referring to the one below (`full`), or
+// those of keyframes alone (`key`)
+
+type Mode = 'full' | 'key'
+
+const SPATIAL = 3
+const TEMPORAL = 3
+const TARGETS = SPATIAL * TEMPORAL
+const PATTERN = [0, 2, 1, 2] as const
+/** How many pictures back the picture is that is referred to, by the place in the pattern. */
+const REFERRED = [4, 1, 2, 1] as const
+const NOT_PRESENT = 0
+const DISCARDABLE = 1
+const SWITCH = 2
+const REQUIRED = 3
+const OVERHEAD = 16
+/** Bytes: an aggregation header, and elements of one byte each. */
+const PAYLOAD = 21
+
+interface Frame {
+  readonly source: number
+  readonly number: number
+  readonly picture: number
+  readonly spatial: number
+  readonly temporal: number
+  readonly key: boolean
+  readonly refersTo: readonly number[]
+}
+
+interface Packet {
+  readonly frame: Frame
+  readonly last: boolean
+  readonly bytes: Uint8Array
+  readonly descriptor: Uint8Array
+}
+
+/** An encoder, with a random first frame number. */
+class Encoder {
+  readonly #source: number
+  readonly #mode: Mode
+  readonly #structure: Structure
+  #number: number
+  #sequenceNumber: number
+  #picture = 0
+  #place = 0
+  readonly #numbers = new Map<string, number>()
+
+  constructor(source: number, mode: Mode, random: SeededRandom) {
+    this.#source = source
+    this.#mode = mode
+    this.#number = 65_000 + random.integer(2000)
+    this.#sequenceNumber = random.integer(65_536)
+    const layers = Array.from(
+      { length: TARGETS },
+      (_, i) => [Math.floor(i / TEMPORAL), i % TEMPORAL] as const,
+    )
+    this.#structure = {
+      offset: random.integer(64),
+      targets: TARGETS,
+      chains: 0,
+      protectedBy: [],
+      resolutions: true,
+      templates: layers.map(([spatial, temporal], i) => ({
+        next: (i + 1) % TEMPORAL === 0 ? 2 : 1,
+        indications: this.#indications(spatial, temporal, false),
+        differences: [],
+        chainDifferences: [],
+      })),
+    }
+  }
+
+  /** The packets of the next picture: two for each frame. */
+  encode(key: boolean): Packet[] {
+    if (key) this.#place = 0
+    const temporal = PATTERN[this.#place]!
+    const packets: Packet[] = []
+    for (let spatial = 0; spatial < SPATIAL; spatial++) {
+      const number = this.#number++
+      const refersTo: number[] = []
+      if (!key) refersTo.push(this.#numbers.get(`${this.#picture - REFERRED[this.#place]!} ${spatial}`)!)
+      if (spatial > 0 && (key || this.#mode === 'full')) refersTo.push(number - 1)
+      this.#numbers.set(`${this.#picture} ${spatial}`, number)
+      const frame = { source: this.#source, number, picture: this.#picture, spatial, temporal, key, refersTo }
+      for (const last of [false, true]) packets.push(this.#packet(frame, last))
+    }
+    this.#picture++
+    this.#place = (this.#place + 1) % PATTERN.length
+    return packets
+  }
+
+  #packet(frame: Frame, last: boolean): Packet {
+    const { number, spatial, temporal, key, refersTo, picture } = frame
+    const template = (this.#structure.offset + spatial * TEMPORAL + temporal) % 64
+    const descriptor = write({
+      start: !last,
+      end: last,
+      template,
+      frame: number % 65_536,
+      targets: TARGETS,
+      ...(key && spatial === 0 && !last ? { structure: this.#structure } : {}),
+      ...(key ? { indications: this.#indications(spatial, temporal, true) } : {}),
+      differences: refersTo.map((other) => number - other),
+    })
+    const bytes = new Uint8Array(12 + PAYLOAD).fill(1)
+    writeRtpHeader(bytes, {
+      payloadType: 45,
+      marker: last && spatial === SPATIAL - 1,
+      sequenceNumber: this.#sequenceNumber++ % 65_536,
+      timestamp: 3000 * picture,
+      ssrc: this.#source,
+    })
+    // the N bit of the aggregation header: a new coded video sequence
+    bytes[12] = key && spatial === 0 && !last ? 0x08 : 0
+    return { frame, last, bytes, descriptor }
+  }
+
+  #indications(spatial: number, temporal: number, key: boolean): number[] {
+    return Array.from({ length: TARGETS }, (_, target) => {
+      const ofSpatial = Math.floor(target / TEMPORAL)
+      const ofTemporal = target % TEMPORAL
+      const isPresent = key || this.#mode === 'full' ? spatial <= ofSpatial : spatial === ofSpatial
+      if (!isPresent || temporal > ofTemporal) return NOT_PRESENT
+      if (key) return SWITCH
+      if (spatial < ofSpatial) return REQUIRED
+      if (temporal === 0) return SWITCH
+      return temporal === ofTemporal ? DISCARDABLE : REQUIRED
+    })
+  }
+}
+
+/** A forwarder, and what went out of it. */
+class Subscriber {
+  readonly forwarder: Forwarder = new Forwarder({
+    stream: new StreamTx({ ssrc: 9, sequenceNumber: 65_500 }),
+    codec: 'AV1',
+    clockRate: 90_000,
+    timestamp: 5,
+  })
+  readonly sent: (Packet & {
+    readonly out: number
+    readonly marker: boolean
+    readonly sequenceNumber: number
+  })[] = []
+
+  take(now: number, packet: Packet): boolean {
+    let given: Uint8Array | undefined
+    const dependency = {
+      descriptor: packet.descriptor,
+      extensionsWith: (descriptor: Uint8Array) => {
+        given = descriptor
+        return undefined
+      },
+    }
+    const header = parseRtpHeader(packet.bytes)!
+    const written = this.forwarder.handlePacket(now, packet.bytes, header, { pt: 100, dependency }, OVERHEAD)
+    if (written === undefined) return false
+    expect(given!.subarray(3)).toEqual(packet.descriptor.subarray(3))
+    const out = parseRtpHeader(written.buffer.subarray(0, written.length))!
+    const { marker, sequenceNumber } = out
+    this.sent.push({ ...packet, out: (given![1]! << 8) | given![2]!, marker, sequenceNumber })
+    return true
+  }
+}
+
+const key = ({ source, number }: Pick<Frame, 'source' | 'number'>): string => `${source} ${number}`
+
+describe.each(['full', 'key'] as const)('layers by the dependency descriptor, %s', (mode) => {
+  it('are left out and come back: what goes out is decodable, no more than is wanted, and without a gap', () => {
+    forSeeds(60, (random) => {
+      const encoders = [new Encoder(1, mode, random), new Encoder(2, mode, random)]
+      const subscriber = new Subscriber()
+      run(subscriber, encoders, random)
+      check(subscriber)
+    })
+  })
+
+  it('goes down at once; up in pictures a second at the next base picture, in size with a keyframe that is asked for', () => {
+    const encoder = new Encoder(1, mode, new SeededRandom(1))
+    const subscriber = new Subscriber()
+    const { forwarder } = subscriber
+    forwarder.select(1)
+    let now = 0
+    const layersOf = (pictures: number, asKeyframe = false): string[] => {
+      const from = subscriber.sent.length
+      for (let i = 0; i < pictures; i++) {
+        for (const packet of encoder.encode(asKeyframe && i === 0)) subscriber.take((now += 1), packet)
+      }
+      const layers = subscriber.sent.slice(from).map(({ frame }) => `${frame.spatial}${frame.temporal}`)
+      return [...new Set(layers)].toSorted()
+    }
+    expect(layersOf(4, true)).toEqual(['00', '01', '02', '10', '11', '12', '20', '21', '22'])
+    forwarder.maxSpatialLayer = 0
+    forwarder.maxTemporalLayer = 0
+    expect(layersOf(4)).toEqual(['00'])
+    expect(forwarder.needsKeyframe).toBe(false)
+    forwarder.maxTemporalLayer = 2
+    expect(layersOf(4)).toEqual(['00', '01', '02'])
+    forwarder.maxSpatialLayer = 1
+    expect(layersOf(4)).toEqual(['00', '01', '02'])
+    expect(forwarder.needsKeyframe).toBe(true)
+    expect(forwarder.current).toBe(1)
+    expect(layersOf(4, true)).toEqual(['00', '01', '02', '10', '11', '12'])
+    expect(forwarder.needsKeyframe).toBe(false)
+    // who wants less again asks for nothing
+    forwarder.maxSpatialLayer = 2
+    layersOf(1)
+    expect(forwarder.needsKeyframe).toBe(true)
+    forwarder.maxSpatialLayer = 1
+    expect(forwarder.needsKeyframe).toBe(false)
+  })
+})
+
+/** Two sources, of which now one is wanted and now the other, and more or fewer layers; packets may change places. */
+function run(subscriber: Subscriber, encoders: readonly Encoder[], random: SeededRandom): void {
+  const { forwarder } = subscriber
+  const asked = [true, true]
+  let now = 0
+  forwarder.select(1)
+  for (let i = 0; i < 120; i++) {
+    if (random.integer(15) === 0) forwarder.maxSpatialLayer = random.integer(4)
+    if (random.integer(15) === 0) forwarder.maxTemporalLayer = random.integer(4)
+    if (random.integer(40) === 0) forwarder.select(1 + random.integer(2))
+    if (forwarder.needsKeyframe && random.integer(4) === 0) asked[forwarder.selected! - 1] = true
+    encoders.forEach((encoder, source) => {
+      const packets = encoder.encode(asked[source]!)
+      asked[source] = false
+      for (const packet of packets) {
+        const { maxSpatialLayer, maxTemporalLayer } = forwarder
+        if (!subscriber.take((now += 1), packet)) continue
+        expect(packet.frame.spatial).toBeLessThanOrEqual(maxSpatialLayer)
+        expect(packet.frame.temporal).toBeLessThanOrEqual(maxTemporalLayer)
+      }
+    })
+  }
+}
+
+function check({ sent }: Subscriber): void {
+  expect(sent.length).toBeGreaterThan(50)
+  const decodable = new Set<string>()
+  sent.forEach(({ frame, last, out, marker, sequenceNumber }, i) => {
+    const before = sent[i - 1]
+    for (const number of frame.refersTo) {
+      expect(decodable, `frame ${key(frame)} refers to ${number}`).toContain(key({ ...frame, number }))
+    }
+    decodable.add(key(frame))
+    if (before === undefined) return
+    expect(serial16.diff(sequenceNumber, before.sequenceNumber)).toBe(1)
+    const isSwitch = before.frame.source !== frame.source
+    const step = isSwitch ? 1 : frame.number - before.frame.number
+    expect(serial16.diff(out, before.out)).toBe(step)
+    // both packets of a frame go out
+    if (!isSwitch) expect(before.frame.number === frame.number).toBe(last)
+    // the last packet of each picture has the marker
+    if (!isSwitch) expect(before.marker).toBe(before.frame.picture !== frame.picture)
+    expect(marker && !last).toBe(false)
+  })
+}
