@@ -66,10 +66,14 @@ describe.skipIf(findBrowser('chromium') === undefined)(
         await untilMet(figures, (now) => now.width === width, `a picture ${width} wide, of ${of}`)
         // what was on its way, and the next picture that depends on the lowest layer alone
         const start = relay.pictures()
-        await untilMet(relay.pictures, (pictures) => pictures.came >= start.came + RATE / 2, 'half a second')
+        await untilMet(
+          () => relay.pictures(),
+          (pictures) => pictures.came >= start.came + RATE / 2,
+          'half a second',
+        )
         const [before, seen] = [relay.pictures(), await figures()]
         const now = await untilMet(
-          relay.pictures,
+          () => relay.pictures(),
           ({ came }) => came >= before.came + 2 * RATE,
           'two seconds',
         )
@@ -79,8 +83,8 @@ describe.skipIf(findBrowser('chromium') === undefined)(
           `pictures of ${of}`,
         )
         // counted where they go out: a busy machine decodes them later
-        expect((now.sent - before.sent) / (now.came - before.came), of).toBeCloseTo(share, 1)
-        expect(shown.width, of).toBe(width)
+        const sent = (now.sent - before.sent) / (now.came - before.came)
+        expect({ of, width: shown.width, sent }).toEqual({ of, width, sent: expect.closeTo(share, 1) })
       }
       const end = await figures()
       // the decoder was never stuck: a larger picture began with a keyframe that the forwarder asked for

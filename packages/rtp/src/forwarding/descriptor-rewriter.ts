@@ -36,7 +36,7 @@ export interface DescriptorRewriter {
 export const ALL_LAYERS = 7
 
 /** The layer, where it is one. Throws a `UsageError` (`invalid-option`) where it is not 0 to 7. */
-export function checkLayer(layer: number): number {
+function checkLayer(layer: number): number {
   if (Number.isInteger(layer) && layer >= 0 && layer <= ALL_LAYERS) return layer
   throw new UsageError('invalid-option', `A layer is 0 to ${ALL_LAYERS}, not ${layer}`)
 }
