@@ -143,7 +143,7 @@ class Subscriber {
     timestamp: 5,
   })
   readonly sent: (Packet & {
-    readonly out: number
+    readonly out: Uint8Array
     readonly marker: boolean
     readonly sequenceNumber: number
   })[] = []
