@@ -245,6 +245,16 @@ export class Calls {
       case 'mediaChanged':
         this.#print(rtc, `MediaChanged { mid: Mid(${event.mid}), direction: ${event.direction} }`)
         break
+      case 'telephoneEvent':
+        // once a key, when it is let go
+        if (event.ended) {
+          const key = event.digit ?? event.event
+          this.#print(
+            rtc,
+            `TelephoneEvent { mid: Mid(${event.mid}), key: ${key}, duration: ${Math.round(event.duration)} ms }`,
+          )
+        }
+        break
       case 'channelOpen':
         this.#print(rtc, `ChannelOpen { id: ChannelId(${event.id}), label: ${JSON.stringify(event.label)} }`)
         if (this.#calls.get(rtc)?.echo === false) {
