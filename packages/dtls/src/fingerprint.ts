@@ -58,6 +58,14 @@ export function parseFingerprints(fingerprints: readonly Fingerprint[]): readonl
     .map(({ value }) => ({ hash, digest: parse(value, length) }))
 }
 
+/**
+ * Whether `Dtls` takes these as `remoteFingerprints`: for one who is to know before there is a machine. Throws a `UsageError` where it does not:
+ * `invalid-fingerprint`, or `unsupported-fingerprint` where none is of a function that we accept.
+ */
+export function checkFingerprints(fingerprints: readonly Fingerprint[]): void {
+  parseFingerprints(fingerprints)
+}
+
 /** Whether the certificate has one of the fingerprints. */
 export function matchesFingerprint(
   crypto: CryptoProvider,

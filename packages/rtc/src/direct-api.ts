@@ -1,3 +1,4 @@
+import { checkFingerprints } from '@str0m/dtls'
 import { type Mid, type Pt, type Ssrc, UsageError } from '@str0m/sans-io'
 import {
   type Direction,
@@ -95,12 +96,16 @@ export class DirectApi {
     return this.#target.localFingerprint
   }
 
-  /** Connects. Candidates go by `addLocalCandidate` and `addRemoteCandidate`. Throws a `UsageError`: `wrong-state` where it was done before, `closed`. */
+  /**
+   * Connects. Candidates go by `addLocalCandidate` and `addRemoteCandidate`. Throws a `UsageError`: `wrong-state` where it was done before,
+   * `invalid-option` without a fingerprint, `invalid-fingerprint`, `unsupported-fingerprint`, `closed`.
+   */
   connect(connection: DirectConnection): void {
     const { iceUfrag, icePwd, fingerprints, dtlsRole, iceLite = false } = connection
     if (fingerprints.length === 0) {
       throw new UsageError('invalid-option', 'Without a fingerprint the peer could be anyone: give one')
     }
+    checkFingerprints(fingerprints)
     const controlling = connection.iceControlling ?? dtlsRole === 'client'
     this.#target.connect({ iceUfrag, icePwd, fingerprints, iceLite, dtlsRole }, controlling)
   }

@@ -1,4 +1,5 @@
 import type { CryptoProvider } from '@str0m/crypto'
+import { checkFingerprints } from '@str0m/dtls'
 import { fromBase64, type Mid, toBase64, toHex, UsageError } from '@str0m/sans-io'
 import {
   answerSection,
@@ -441,6 +442,12 @@ export class Session {
       throw invalid(what, 'it has no ICE credentials (a=ice-ufrag, a=ice-pwd)')
     }
     if (fingerprints.length === 0) throw invalid(what, 'it has no certificate fingerprint (a=fingerprint)')
+    try {
+      // else it would throw in the middle of the run loop, where DTLS starts
+      checkFingerprints(fingerprints)
+    } catch (error) {
+      throw error instanceof UsageError ? invalid(what, error.message) : error
+    }
     return {
       iceUfrag,
       icePwd,

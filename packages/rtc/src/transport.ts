@@ -147,9 +147,10 @@ export class Transport {
 
   /** Takes the peer's end, at first or after an ICE restart. */
   setRemote(remote: RemoteTransport): void {
+    // first of all, for it may throw
+    this.ice.setRemoteCredentials({ ufrag: remote.iceUfrag, pwd: remote.icePwd })
     this.#remote = remote
     this.ice.setRemoteLite(remote.iceLite)
-    this.ice.setRemoteCredentials({ ufrag: remote.iceUfrag, pwd: remote.icePwd })
     this.touch()
     // a server listens from now on: the ClientHello may come before a pair is selected
     if (remote.dtlsRole === 'server') this.#startDtls()

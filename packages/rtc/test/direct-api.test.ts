@@ -119,6 +119,13 @@ describe('the direct API: a session without descriptions', () => {
   })
 
   it('does not mix with descriptions, and checks what it is given', () => {
+    const fresh = new Rtc().direct()
+    const own = { iceUfrag: 'aaaa', icePwd: 'b'.repeat(22), fingerprints: [fresh.localFingerprint] }
+    const wrong = { ...own, iceUfrag: 'a b', dtlsRole: 'client' } as const
+    expect(codeOf(() => fresh.connect(wrong))).toBe('invalid-credentials')
+    // nothing has changed
+    fresh.connect({ ...wrong, iceUfrag: 'aaaa' })
+
     const { a, b, da } = directPair(4)
     expect(codeOf(() => a.createOffer())).toBe('wrong-state')
     expect(codeOf(() => a.acceptOffer({ type: 'offer', sdp: '' }))).toBe('wrong-state')
@@ -130,6 +137,8 @@ describe('the direct API: a session without descriptions', () => {
       dtlsRole: 'client',
     } as const
     expect(codeOf(() => da.connect(connection))).toBe('invalid-option')
+    const malformed = [{ algorithm: 'sha-256', value: '00:11' }]
+    expect(codeOf(() => da.connect({ ...connection, fingerprints: malformed }))).toBe('invalid-fingerprint')
     expect(codeOf(() => da.connect({ ...connection, fingerprints: [da.localFingerprint] }))).toBe(
       'wrong-state',
     )

@@ -95,6 +95,13 @@ describe('an offer of another stack', () => {
   })
 })
 
+it('an offer whose ICE credentials have what some stacks put in them is answered', () => {
+  const { sdp } = offer('chromium')
+  const other = sdp.replace(/(a=ice-(ufrag|pwd):.*)\r/g, '$1_-= \r')
+  expect(other).not.toBe(sdp)
+  expect(fresh().acceptOffer({ type: 'offer', sdp: other }).type).toBe('answer')
+})
+
 describe('an offer that cannot be taken throws and changes nothing', () => {
   const { sdp } = offer('chromium')
   it.each([
@@ -103,6 +110,12 @@ describe('an offer that cannot be taken throws and changes nothing', () => {
     ['no media', sdp.slice(0, sdp.indexOf('m=')).replace(/a=group.*\r\n/, ''), 'invalid-offer'],
     ['no credentials', sdp.replace(/a=ice-(ufrag|pwd).*\r\n/g, ''), 'invalid-offer'],
     ['no fingerprint', sdp.replace(/a=fingerprint.*\r\n/g, ''), 'invalid-offer'],
+    ['a fingerprint that is too short', sdp.replace(/(a=fingerprint.*):..\r\n/g, '$1\r\n'), 'invalid-offer'],
+    [
+      'a fingerprint of sha-1 alone',
+      sdp.replace(/a=fingerprint:sha-256/g, 'a=fingerprint:sha-1'),
+      'invalid-offer',
+    ],
     ['held connection', sdp.replace(/a=setup.*/g, 'a=setup:holdconn'), 'invalid-offer'],
     ['a line that is none', `${sdp}what is this\r\n`, 'invalid-sdp'],
   ])('%s', (_, text, code) => {

@@ -108,7 +108,8 @@ export function canonicalIpAddress(text: string): string | undefined {
   if (bytes.length === 4) return text
   const zone = text.indexOf('%')
   const canonical = formatIpAddress(bytes)
-  return zone < 0 ? canonical : canonical + text.slice(zone)
+  // an IPv4-mapped address is one of IPv4, which has no zones
+  return zone < 0 || !canonical.includes(':') ? canonical : canonical + text.slice(zone)
 }
 
 /** `4`, `6`, or `undefined` if it is no IP address. An IPv4-mapped address is of family 4. */

@@ -135,6 +135,11 @@ export class SctpAssociation implements Machine<SctpEvent> {
     return true
   }
 
+  /** Whether a stream takes messages: there is one of this number, and it is not being reset. */
+  isStreamOpen(stream: number): boolean {
+    return stream < this.outboundStreams && this.#life.queue.find(stream)?.closing !== true
+  }
+
   /** Bytes queued on a stream and not yet sent for the first time. */
   bufferedAmount(stream: number): number {
     return this.#life.queue.find(stream)?.buffered ?? 0

@@ -174,7 +174,8 @@ export class DataChannels implements Machine<DataChannelEvent> {
   }
 
   #isFree(id: number): boolean {
-    return !this.#channels.has(id) && !this.#spoilt.has(id)
+    // an id may be without a channel, and its stream being reset: what the peer said on it was refused
+    return !this.#channels.has(id) && !this.#spoilt.has(id) && this.#association.isStreamOpen(id)
   }
 
   /** The next free id, going round, so that one that was closed rests a while. */
@@ -355,8 +356,9 @@ export class DataChannels implements Machine<DataChannelEvent> {
       if (channel?.state === 'opening') this.#opened(channel)
       return
     }
-    const isValid = message !== undefined && channel === undefined && (id & 1) !== this.#parity
-    if (!isValid || id > MAX_CHANNEL_ID || this.#spoilt.has(id) || this.#channels.size >= MAX_CHANNELS) {
+    const isValid = message !== undefined && (id & 1) !== this.#parity && id <= MAX_CHANNEL_ID
+    // not free where the peer does not let us answer on the stream, too
+    if (!isValid || !this.#isFree(id) || this.#channels.size >= MAX_CHANNELS) {
       // RFC 8832 section 6: closed without an acknowledgement
       this.#invalidMessages++
       if (channel === undefined) this.#refuse(id)

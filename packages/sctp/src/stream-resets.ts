@@ -58,6 +58,8 @@ export class StreamResets {
   readonly #responses: ResetResponse[] = []
   /** How often the peer has said that it is at our request. */
   #inProgress = 0
+  /** Whether it has said so since the request was last sent. */
+  #answered = false
 
   constructor(options: StreamResetsOptions) {
     this.#options = options
@@ -117,6 +119,7 @@ export class StreamResets {
       streams,
     }
     this.#inProgress = 0
+    this.#answered = false
     this.#requestDue = true
   }
 
@@ -126,8 +129,10 @@ export class StreamResets {
     this.#requestAt = NEVER
     const request = this.#request
     this.#requestDue = request !== undefined
-    // RFC 6525 section 5.2.7, H2
-    if (request === undefined || this.#inProgress === 0) return true
+    const answered = this.#answered
+    this.#answered = false
+    // RFC 6525 section 5.2.7, H2: an answer spares the request one error, and not those after it
+    if (request === undefined || !answered) return true
     if (this.#inProgress > 1) {
       // dcSCTP as it was for years answers the same number with the same answer for ever
       this.#request = { ...request, requestNumber: this.#takeNumber() }
@@ -237,6 +242,7 @@ export class StreamResets {
     if (response.result === ResetResult.inProgress || response.result === ResetResult.alreadyInProgress) {
       // the timer asks again
       this.#inProgress++
+      this.#answered = true
       return
     }
     this.#request = undefined

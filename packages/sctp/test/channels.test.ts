@@ -1,7 +1,20 @@
 import { type LinkOptions, Pair } from '@str0m/netem'
-import { UsageError } from '@str0m/sans-io'
+import { ByteWriter, UsageError } from '@str0m/sans-io'
 import { describe, expect, it } from 'vitest'
-import { type ChannelOptions, type DataChannelEvent, DataChannels, type SctpOptions } from '../src/index.ts'
+import {
+  type ChannelOptions,
+  channelParameters,
+  type DataChannelEvent,
+  DataChannels,
+  SctpAssociation,
+  type SctpOptions,
+} from '../src/index.ts'
+import { ChunkType, COMMON_HEADER } from '../src/wire/constants.ts'
+import { Ppid, writeOpen } from '../src/wire/dcep.ts'
+import { readInit, writeInit } from '../src/wire/init.ts'
+import { makeChunk } from '../src/wire/packet.ts'
+import { TlvIterator } from '../src/wire/tlv.ts'
+import { packet, peerInit } from './hand-peer.ts'
 import { numbered, numberOf, receive, seededCrypto } from './support.ts'
 
 function makeChannels(seed: number, link: LinkOptions = { latency: 10 }, options: SctpOptions = {}) {
@@ -181,5 +194,56 @@ describe('data channels', () => {
     expect(of(pair.a.events, 'channelClose')).toHaveLength(1)
     a.shutdown(pair.now)
     pair.runUntil(() => of(pair.b.events, 'closed').length === 1)
+  })
+})
+
+describe('S8: a peer whose association is right, and whose messages are not', () => {
+  it('opens a channel whose id it was refused just now: refused too, and the id is no one’s until it is reset', () => {
+    const channels = new DataChannels({ role: 'client', crypto: seededCrypto(90) })
+    const peer = new SctpAssociation({ crypto: seededCrypto(91) })
+    const pair = new Pair<DataChannels, SctpAssociation>(channels, peer, {
+      seed: 9,
+      link: { latency: 20 },
+      receive,
+    })
+    peer.connect(0)
+    pair.runFor(200)
+    for (const stream of [0, 1]) {
+      peer.send(pair.now, stream, Ppid.dcep, Uint8Array.of(0xff))
+      peer.send(pair.now, stream, Ppid.dcep, writeOpen(channelParameters('x')))
+    }
+    pair.runFor(25)
+    expect(channels.open(pair.now, 'ours')).toBe(2)
+    pair.runFor(2000)
+    expect(channels.statistics.invalidMessages).toBe(4)
+    expect(of(pair.a.events, 'channelOpen')).toEqual([])
+    // once it is reset
+    peer.send(pair.now, 1, Ppid.dcep, writeOpen(channelParameters('y')))
+    pair.runFor(2000)
+    expect(of(pair.a.events, 'channelOpen').map(({ id }) => id)).toEqual([1])
+  })
+
+  it('opens a channel on a stream that it does not take: refused', () => {
+    const channels = new DataChannels({ role: 'client', crypto: seededCrypto(92) })
+    const take = (contents: Uint8Array): Uint8Array[] => {
+      channels.handleInput({ kind: 'receive', now: 0, contents })
+      const sent: Uint8Array[] = []
+      for (;;) {
+        const output = channels.pollOutput()
+        if (output.kind === 'timeout') return sent
+        if (output.kind === 'transmit') sent.push(output.contents)
+        else expect(output.event.type).toBe('connected')
+      }
+    }
+    const init = makeChunk(ChunkType.init, 0, writeInit(peerInit(1, { inboundStreams: 2 })))
+    const [answer] = take(packet(0, init))
+    const chunks = new TlvIterator(answer!, COMMON_HEADER, answer!.length)
+    chunks.next()
+    const { initiateTag, cookie } = readInit(chunks)!
+    take(packet(initiateTag, makeChunk(ChunkType.cookieEcho, 0, cookie!)))
+    const open = new ByteWriter(64).u32(1).u16(5).u16(0).u32(Ppid.dcep)
+    const contents = open.bytes(writeOpen(channelParameters('x'))).finish()
+    take(packet(initiateTag, makeChunk(ChunkType.data, 3, contents)))
+    expect(channels.statistics.invalidMessages).toBe(1)
   })
 })

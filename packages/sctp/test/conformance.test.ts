@@ -365,6 +365,15 @@ describe('stream resets (RFC 6525)', () => {
     expect(ssnOf()).toBe(0)
   })
 
+  it('in progress, and then silence: the peer is given up', () => {
+    const peer = new HandPeer(1)
+    peer.machine.resetStream(peer.now, 1)
+    const [request] = peer.wait(0)
+    respond(peer, request!.value, ResetResult.inProgress)
+    for (let i = 0; i < 100 && peer.machine.state !== 'closed'; i++) peer.wait(5000)
+    expect(peer.events.at(-1)).toEqual({ type: 'closed', reason: 'timeout' })
+  })
+
   it('in progress: asked again without an error, then under a new number', () => {
     const peer = new HandPeer(1, { maxRetransmissions: 2, heartbeatInterval: 1e9 })
     peer.machine.resetStream(0, 4)

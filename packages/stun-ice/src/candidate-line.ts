@@ -52,13 +52,14 @@ function isType(text: string): text is CandidateType {
   return TYPES.has(text)
 }
 
-/** Names and values in turn. `undefined` where a name has no value. */
+/** Names and values in turn; an empty value says nothing. `undefined` where a name has no value. */
 function parseExtensions(words: readonly string[]): Map<string, string> | undefined {
   if (words.at(-1) === '') return parseExtensions(words.slice(0, -1))
   if (words.length % 2 !== 0) return undefined
   const extensions = new Map<string, string>()
   for (let i = 0; i < words.length; i += 2) {
-    if (!extensions.has(words[i]!)) extensions.set(words[i]!, words[i + 1]!)
+    const [name, value] = [words[i]!, words[i + 1]!]
+    if (value !== '' && !extensions.has(name)) extensions.set(name, value)
   }
   return extensions
 }

@@ -15,7 +15,7 @@ import type { AgentContext } from './agent-context.ts'
 import type { CandidatePair } from './candidate-pair.ts'
 import type { Candidate } from './candidate.ts'
 import { MAX_LOCAL_CANDIDATES, MAX_PAIRS, MAX_REMOTE_CANDIDATES } from './checklist.ts'
-import { checkCredentials, generateCredentials } from './ice-credentials.ts'
+import { checkCredentials, checkRemoteCredentials, generateCredentials } from './ice-credentials.ts'
 import { IceRole } from './ice-role.ts'
 import { IceSession } from './ice-session.ts'
 import { type IceTiming, iceTiming } from './ice-timing.ts'
@@ -198,7 +198,7 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
    */
   setRemoteCredentials(credentials: IceCredentials): void {
     this.#assertOpen()
-    const checked = checkCredentials(credentials)
+    const checked = checkRemoteCredentials(credentials)
     const { remote } = this.#session
     if (remote?.ufrag === checked.ufrag && remote.pwd === checked.pwd) return
     if (remote !== undefined) {

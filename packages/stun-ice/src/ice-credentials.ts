@@ -13,16 +13,27 @@ export function generateCredentials(crypto: CryptoProvider): IceCredentials {
   return { ufrag: iceChars(crypto, UFRAG_LENGTH), pwd: iceChars(crypto, PWD_LENGTH) }
 }
 
-/** Throws a `UsageError` (`invalid-credentials`) where they are not by the grammar of RFC 8839 section 5.4. */
-export function checkCredentials(credentials: IceCredentials): IceCredentials {
-  const { ufrag, pwd } = credentials
+/** Our own. Throws a `UsageError` (`invalid-credentials`) where they are not by the grammar of RFC 8839 section 5.4. */
+export function checkCredentials({ ufrag, pwd }: IceCredentials): IceCredentials {
   if (!/^[A-Za-z0-9+/]{4,256}$/.test(ufrag) || !/^[A-Za-z0-9+/]{22,256}$/.test(pwd)) {
-    throw new UsageError(
-      'invalid-credentials',
-      'an ICE ufrag has 4 to 256 and a password 22 to 256 of the characters A-Z a-z 0-9 + /',
-    )
+    throw invalid('A-Z a-z 0-9 + /')
   }
   return { ufrag, pwd }
+}
+
+/** The peer's: some stacks have `=`, `_` and `-` in them, as base64 does. Throws a `UsageError` (`invalid-credentials`). */
+export function checkRemoteCredentials({ ufrag, pwd }: IceCredentials): IceCredentials {
+  if (!/^[A-Za-z0-9+/=_-]{4,256}$/.test(ufrag) || !/^[A-Za-z0-9+/=_-]{22,256}$/.test(pwd)) {
+    throw invalid('A-Z a-z 0-9 + / = _ -')
+  }
+  return { ufrag, pwd }
+}
+
+function invalid(characters: string): UsageError {
+  return new UsageError(
+    'invalid-credentials',
+    `an ICE ufrag has 4 to 256 and a password 22 to 256 of the characters ${characters}`,
+  )
 }
 
 function iceChars(crypto: CryptoProvider, length: number): string {

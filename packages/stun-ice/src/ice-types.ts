@@ -4,7 +4,7 @@ import type { PairState } from './candidate-pair.ts'
 
 /** RFC 8445 section 5.3. */
 export interface IceCredentials {
-  /** 4 to 256 of the characters of RFC 8839's `ice-char`. */
+  /** 4 to 256 of the characters of RFC 8839's `ice-char`; a peer's may have `=`, `_` and `-` too. */
   readonly ufrag: string
   /** 22 to 256 of them. A secret. */
   readonly pwd: string

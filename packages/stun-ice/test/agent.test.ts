@@ -241,6 +241,12 @@ describe('the caller’s mistakes', () => {
     expect(() => new IceAgent({ timing: { checkInterval: 4 } })).toThrow(code('invalid-option'))
   })
 
+  test('a peer’s credentials may have what some stacks put in them, ours may not', () => {
+    const credentials = { ufrag: 'a_b-c=', pwd: `_-=${'x'.repeat(22)}` }
+    new IceAgent().setRemoteCredentials(credentials)
+    expect(() => new IceAgent({ localCredentials: credentials })).toThrow(code('invalid-credentials'))
+  })
+
   test('calls', () => {
     const agent = new IceAgent({ lite: true })
     expect(() => agent.setRemoteCredentials({ ufrag: 'a b c', pwd: PEER.pwd })).toThrow(

@@ -128,6 +128,12 @@ describe('a line', () => {
     expect(Candidate.parse(line)).toBeUndefined()
   })
 
+  test('with values that are empty is read without them, and written so that it is read again', () => {
+    const candidate = Candidate.parse('candidate:1 1 udp 1 192.0.2.1 9 typ host tcptype  ufrag  x y')
+    expect(candidate).toMatchObject({ ufrag: undefined, tcpType: undefined })
+    expect(Candidate.parse(candidate!.toString())).toEqual(candidate)
+  })
+
   test('of anything throws nothing, and what is read is written as it was', () => {
     const word = fc.oneof(
       fc.string(),
