@@ -114,7 +114,9 @@ export class CallingPeer {
     keyframe: boolean,
     rid?: string,
   ): void {
-    const media = this.rtc.media(mid)!
+    // it may be turned, or have ended, since this began
+    const media = this.rtc.media(mid)
+    if (media?.direction.startsWith('send') !== true) return
     const { pt } = media.codecs.find((each) => each.name.toLowerCase() === codec.toLowerCase())!
     if (this.do(() => media.writer(pt, rid).write(time, data, { keyframe }))) {
       this.sent.set(name, (this.sent.get(name) ?? 0) + 1)
