@@ -1,6 +1,5 @@
 import { type CryptoProvider, type HashAlgorithm } from '@str0m/crypto'
 import { UsageError } from '@str0m/sans-io'
-import { sameBytes } from './bytes.ts'
 
 /** A hash function by its name in `a=fingerprint`, RFC 8122 section 5. SHA-1 and MD5 are not accepted. */
 export type FingerprintAlgorithm = 'sha-256' | 'sha-384' | 'sha-512'
@@ -13,10 +12,10 @@ export interface Fingerprint {
   readonly value: string
 }
 
-/** A fingerprint in bytes. */
+/** A fingerprint that is well-formed, as `fingerprintOf` writes it. */
 export interface ParsedFingerprint {
-  readonly hash: HashAlgorithm
-  readonly digest: Uint8Array
+  readonly algorithm: FingerprintAlgorithm
+  readonly value: string
 }
 
 const HASHES: Readonly<Record<FingerprintAlgorithm, { hash: HashAlgorithm; length: number }>> = {
@@ -26,7 +25,7 @@ const HASHES: Readonly<Record<FingerprintAlgorithm, { hash: HashAlgorithm; lengt
 }
 
 const STRONGEST_FIRST: readonly FingerprintAlgorithm[] = ['sha-512', 'sha-384', 'sha-256']
-const COLON = 0x3a
+const PAIRS_AND_COLONS = /^[\dA-F]{2}(?::[\dA-F]{2})*$/
 /** Each byte's upper-case pair of digits. */
 const PAIRS = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0').toUpperCase())
 
@@ -52,10 +51,10 @@ export function parseFingerprints(fingerprints: readonly Fingerprint[]): readonl
   const algorithms = fingerprints.map(({ algorithm }) => algorithm.toLowerCase())
   const strongest = STRONGEST_FIRST.find((algorithm) => algorithms.includes(algorithm))
   if (strongest === undefined) throw unsupported(fingerprints.map(({ algorithm }) => algorithm).join(', '))
-  const { hash, length } = HASHES[strongest]
+  const { length } = HASHES[strongest]
   return fingerprints
     .filter((_, i) => algorithms[i] === strongest)
-    .map(({ value }) => ({ hash, digest: parse(value, length) }))
+    .map(({ value }) => ({ algorithm: strongest, value: parse(value, length) }))
 }
 
 /**
@@ -72,29 +71,16 @@ export function matchesFingerprint(
   der: Uint8Array,
   fingerprints: readonly ParsedFingerprint[],
 ): boolean {
-  return fingerprints.some(({ hash, digest }) => sameBytes(crypto.hash(hash, der), digest))
+  return fingerprints.some(({ algorithm, value }) => fingerprintOf(crypto, der, algorithm) === value)
 }
 
-function parse(value: string, length: number): Uint8Array {
-  const digest = new Uint8Array(length)
-  let isWellFormed = value.length === 3 * length - 1
-  for (let i = 0, at = 0; isWellFormed && i < length; i++, at += 3) {
-    const high = hexDigit(value.charCodeAt(at))
-    const low = hexDigit(value.charCodeAt(at + 1))
-    isWellFormed = high >= 0 && low >= 0 && (i === length - 1 || value.charCodeAt(at + 2) === COLON)
-    digest[i] = (high << 4) | low
-  }
-  if (!isWellFormed) {
+function parse(value: string, length: number): string {
+  const upper = value.toUpperCase()
+  // two digits and a colon for each byte, and no colon after the last
+  if (upper.length !== 3 * length - 1 || !PAIRS_AND_COLONS.test(upper)) {
     throw new UsageError('invalid-fingerprint', `"${value}" is not ${length} pairs of hexadecimal digits`)
   }
-  return digest
-}
-
-/** The value of a digit in either case, by its character code; -1 where it is none. */
-function hexDigit(code: number): number {
-  if (code >= 0x30 && code <= 0x39) return code - 0x30
-  const lower = code | 0x20
-  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1
+  return upper
 }
 
 function unsupported(algorithms: string): UsageError {

@@ -1,4 +1,4 @@
-import { ByteReader, type ByteWriter } from '@str0m/sans-io'
+import { type ByteReader, type ByteWriter, readU16 } from '@str0m/sans-io'
 import { ExtensionType } from './protocol.ts'
 
 /** `use_srtp`, RFC 5764 section 4.1.1. */
@@ -69,10 +69,10 @@ function readExtension(type: number, data: ByteReader, into: Mutable<HelloExtens
 
 /** Two-byte elements under a length of two bytes. An odd length fails the reader. */
 export function readU16List(reader: ByteReader): number[] {
-  const list = reader.sub(reader.u16())
+  const bytes = reader.view(reader.u16())
+  if (bytes.length % 2 !== 0) reader.failed = true
   const values: number[] = []
-  while (list.remaining > 0) values.push(list.u16())
-  if (list.failed) reader.failed = true
+  for (let at = 0; at + 1 < bytes.length; at += 2) values.push(readU16(bytes, at))
   return values
 }
 
