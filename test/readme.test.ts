@@ -1,22 +1,15 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
+import { readmeExample } from '../vitest.examples.ts'
 
 const root = join(import.meta.dirname, '..')
 const generated = join(import.meta.dirname, '.generated')
 const packages = readdirSync(join(root, 'packages'))
 
-/** The first TypeScript example of a package's README. */
-function example(name: string): string {
-  const readme = readFileSync(join(root, 'packages', name, 'README.md'), 'utf8')
-  const code = /```ts\n(.*?)```/s.exec(readme)?.[1]
-  expect(code, `packages/${name}/README.md has an example`).toBeDefined()
-  return code!
-}
-
 describe('the example of the README runs', () => {
   it.each(packages)('@str0m/%s', async (name) => {
-    const code = example(name)
+    const code = readmeExample(name)
     const imports = [...code.matchAll(/from '([^']+)'/g)].map(([, from]) => from!)
     expect(imports.every((from) => from.startsWith('@str0m/'))).toBe(true)
     expect(imports).toContain(`@str0m/${name}`)

@@ -50,6 +50,20 @@ export class FuzzInput {
   }
 }
 
+/** What an input is a program of. */
+export interface World {
+  /** Reads one operation, and does it. */
+  step(): void
+  /** Checks what is to hold however it went. */
+  finish(): void
+}
+
+/** Does one operation after the other, `most` of them, and then what ends a program. */
+export function runProgram(input: FuzzInput, world: World, most: number): void {
+  for (let done = 0; done < most && !input.done; done++) world.step()
+  world.finish()
+}
+
 /** Writes what `FuzzInput` reads: for seeds. */
 export function program(...parts: readonly (number | Uint8Array | string)[]): Uint8Array {
   const out: number[] = []

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -8,6 +8,7 @@ import { call, findBrowser, launch, readReceived, untilMet, waitForState } from 
 import type { Browser } from 'puppeteer-core'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { bundleForPage } from '../../../vitest.alone.ts'
+import { readmeExample } from '../../../vitest.examples.ts'
 import { until } from './test-server.ts'
 
 // what is built, as it is published, on runtimes that are not Node
@@ -31,7 +32,7 @@ for (const [name, { command, args }] of Object.entries(RUNTIMES)) {
 
     it.each(readdirSync(PACKAGES))('@str0m/%s', (which) => {
       const file = `${which}.ts`
-      writeFileSync(join(directory, file), exampleOf(which))
+      writeFileSync(join(directory, file), readmeExample(which))
       const { status, stdout, stderr } = spawnSync(command, [...args, file], {
         cwd: directory,
         encoding: 'utf8',
@@ -77,7 +78,7 @@ describe.skipIf(findBrowser('chromium') === undefined)('[browser] chromium, as a
 
   it.each(readdirSync(PACKAGES))('the example of @str0m/%s runs in a page', async (which) => {
     const file = join(directory, `${which}.ts`)
-    writeFileSync(file, exampleOf(which))
+    writeFileSync(file, readmeExample(which))
     const page = await browser.newPage()
     const errors: unknown[] = []
     page.on('pageerror', (error) => errors.push(error))
@@ -89,11 +90,6 @@ describe.skipIf(findBrowser('chromium') === undefined)('[browser] chromium, as a
     await page.close()
   })
 })
-
-/** The first TypeScript example of a package's README. */
-function exampleOf(which: string): string {
-  return /```ts\n(.*?)```/s.exec(readFileSync(join(PACKAGES, which, 'README.md'), 'utf8'))![1]!
-}
 
 /** A folder in which each package is found by its name. */
 function packagesAsInstalled(): string {

@@ -1,6 +1,6 @@
 import type { CryptoProvider } from '@str0m/crypto'
 import type { DtlsCertificate } from '@str0m/dtls'
-import type { WallClock } from '@str0m/sans-io'
+import { UsageError, type WallClock } from '@str0m/sans-io'
 import type { CodecCapability } from '@str0m/sdp'
 import type { SrtpProfile } from '@str0m/srtp'
 
@@ -46,4 +46,30 @@ export interface RtcOptions {
    * for audio.
    */
   readonly maxReorderWait?: number
+}
+
+const MESSAGE_SIZE = { min: 1, max: 8 << 20, default: 256 << 10 } as const
+const MTU = { min: 256, max: 65_507, default: 1200 } as const
+
+/** Throws a `UsageError` (`invalid-option`). */
+export function resolveMtu({ mtu }: RtcOptions): number {
+  return inRange('mtu', mtu, MTU)
+}
+
+/** Throws a `UsageError` (`invalid-option`). */
+export function resolveMaxMessageSize({ maxMessageSize }: RtcOptions): number {
+  return inRange('maxMessageSize', maxMessageSize, MESSAGE_SIZE)
+}
+
+function inRange(
+  name: string,
+  value: number | undefined,
+  range: { readonly min: number; readonly max: number; readonly default: number },
+): number {
+  if (value === undefined) return range.default
+  if (Number.isInteger(value) && value >= range.min && value <= range.max) return value
+  throw new UsageError(
+    'invalid-option',
+    `${name} is a whole number from ${range.min} to ${range.max}, not ${value}`,
+  )
 }

@@ -53,25 +53,19 @@ export class OutgoingExtensions {
 
   /** Those of a forwarded packet. */
   ofForwarded(values: HeaderExtensions): WrittenExtensions | undefined {
-    let forwarded: Record<string, unknown> | undefined
-    let count = 0
+    let hasLevel = false
     for (const name of FORWARDED) {
       if (values[name] === undefined) continue
-      count++
-      if (name !== 'audioLevel' && name !== 'voiceActivity') forwarded ??= {}
+      if (name !== 'audioLevel' && name !== 'voiceActivity') return this.#write(forwardedOf(values))
+      hasLevel = true
     }
-    if (count === 0) return this.#fixed
-    if (forwarded === undefined) return this.#level(values)
-    for (const name of FORWARDED) if (values[name] !== undefined) forwarded[name] = values[name]
-    return this.#write(forwarded)
+    return hasLevel ? this.#level(values) : this.#fixed
   }
 
   /** Those of a forwarded packet with this dependency descriptor. */
   ofDependent(values: HeaderExtensions, dependencyDescriptor: Uint8Array): WrittenExtensions | undefined {
     if (this.#ids.id('dependencyDescriptor') === undefined) return this.ofForwarded(values)
-    const forwarded: Record<string, unknown> = { dependencyDescriptor }
-    for (const name of FORWARDED) if (values[name] !== undefined) forwarded[name] = values[name]
-    return this.#write(forwarded)
+    return this.#write({ ...forwardedOf(values), dependencyDescriptor })
   }
 
   /** Makes the rid of a packet, which is of this stream, the rid that a retransmission repairs: RFC 8852 section 3.2. */
@@ -101,4 +95,10 @@ export class OutgoingExtensions {
   #write(values: HeaderExtensions): WrittenExtensions | undefined {
     return writeHeaderExtensions({ ...this.#identity, ...values }, this.#ids)
   }
+}
+
+function forwardedOf(values: HeaderExtensions): HeaderExtensions {
+  const forwarded: Record<string, unknown> = {}
+  for (const name of FORWARDED) if (values[name] !== undefined) forwarded[name] = values[name]
+  return forwarded
 }

@@ -13,7 +13,7 @@ import { DirectApi, type DirectTarget } from './direct-api.ts'
 import { type AnswerChoices, IncomingOffer, NO_CHOICES } from './incoming-offer.ts'
 import type { Media } from './media.ts'
 import { MediaPlane } from './media-plane.ts'
-import type { RtcOptions } from './options.ts'
+import { resolveMaxMessageSize, resolveMtu, type RtcOptions } from './options.ts'
 import {
   type Changes,
   type Answer,
@@ -26,9 +26,6 @@ import type { DropReason, RtcStatistics } from './statistics.ts'
 import type { LocalTransport } from './local-description.ts'
 import { randomName, randomSsrc } from './random-ids.ts'
 import { SRTP_PROFILES, Transport, type TransportOutput } from './transport.ts'
-
-const MESSAGE_SIZE = { min: 1, max: 8 << 20, default: 256 << 10 } as const
-const MTU = { min: 256, max: 65_507, default: 1200 } as const
 
 /**
  * A WebRTC peer without I/O. It is driven: give it datagrams and time by `handleInput`, then poll until it answers `timeout`, and
@@ -58,8 +55,8 @@ export class Rtc {
 
   /** Throws a `UsageError` (`invalid-option`, `unknown-profile`). */
   constructor(options: RtcOptions = {}) {
-    const mtu = inRange('mtu', options.mtu, MTU)
-    const maxMessageSize = inRange('maxMessageSize', options.maxMessageSize, MESSAGE_SIZE)
+    const mtu = resolveMtu(options)
+    const maxMessageSize = resolveMaxMessageSize(options)
     const crypto = options.crypto ?? defaultCrypto()
     this.#crypto = crypto
     this.#iceLite = options.iceLite ?? false
@@ -579,19 +576,6 @@ export class Rtc {
       }
     }
   }
-}
-
-function inRange(
-  name: string,
-  value: number | undefined,
-  range: { readonly min: number; readonly max: number; readonly default: number },
-): number {
-  if (value === undefined) return range.default
-  if (Number.isInteger(value) && value >= range.min && value <= range.max) return value
-  throw new UsageError(
-    'invalid-option',
-    `${name} is a whole number from ${range.min} to ${range.max}, not ${value}`,
-  )
 }
 
 function checkDescription(description: Offer | Answer, type: 'offer' | 'answer'): string {

@@ -3,7 +3,7 @@ import { DataChannels, SctpAssociation } from '@str0m/sctp'
 import { writeOpen } from '../../../../packages/sctp/src/wire/dcep.ts'
 import { check, drain, unlessRefused, wake } from '../check.ts'
 import { fuzzCrypto } from '../crypto.ts'
-import { counted, FuzzInput, program } from '../input.ts'
+import { counted, FuzzInput, program, runProgram } from '../input.ts'
 
 // Data channels, and a peer whose association is right and whose messages are not: any bytes with any identifier on any stream, resets, and the user's own calls.
 
@@ -115,9 +115,7 @@ class World {
 
 export function fuzz(data: Uint8Array): void {
   const input = new FuzzInput(data)
-  const world = new World(input)
-  for (let ops = 0; ops < MAX_OPS && !input.done; ops++) world.step()
-  world.finish()
+  runProgram(input, new World(input), MAX_OPS)
 }
 
 export function seeds(): Uint8Array[] {

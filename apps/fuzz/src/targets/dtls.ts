@@ -3,7 +3,7 @@ import type { Instant } from '@str0m/sans-io'
 import { check, drain, sameBytes, unlessRefused, wake } from '../check.ts'
 import { fuzzCrypto } from '../crypto.ts'
 import { capture } from '../fixtures.ts'
-import { counted, FuzzInput, program } from '../input.ts'
+import { counted, FuzzInput, program, runProgram } from '../input.ts'
 
 // A client and a server in any state of the handshake and after it, and someone on the path: datagrams that are lost, repeated, changed and late, and
 // others that were made up, record by record and message by message. However it goes, the two agree or neither is deceived, and once the path is left alone they connect.
@@ -280,9 +280,7 @@ function recordOf(type: number, epoch: number, sequence: number, fragment: Uint8
 
 export function fuzz(data: Uint8Array): void {
   const input = new FuzzInput(data)
-  const world = new World(input)
-  for (let ops = 0; ops < MAX_OPS && !input.done; ops++) world.step()
-  world.finish()
+  runProgram(input, new World(input), MAX_OPS)
 }
 
 export function seeds(): Uint8Array[] {

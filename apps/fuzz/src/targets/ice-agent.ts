@@ -12,7 +12,7 @@ import { fingerprintOf } from '../../../../packages/stun-ice/src/stun-parse.ts'
 import { check, drain, unlessRefused, wake } from '../check.ts'
 import { fuzzCrypto } from '../crypto.ts'
 import { capture } from '../fixtures.ts'
-import { counted, FuzzInput, program } from '../input.ts'
+import { counted, FuzzInput, program, runProgram } from '../input.ts'
 
 // An agent and a peer that knows the passwords: requests, answers to what the agent asks, any attributes at all with a right MESSAGE-INTEGRITY, bytes without one,
 // candidates, restarts, and time.
@@ -277,9 +277,7 @@ class World {
 
 export function fuzz(data: Uint8Array): void {
   const input = new FuzzInput(data)
-  const world = new World(input)
-  for (let ops = 0; ops < MAX_OPS && !input.done; ops++) world.step()
-  world.finish()
+  runProgram(input, new World(input), MAX_OPS)
 }
 
 export function seeds(): Uint8Array[] {

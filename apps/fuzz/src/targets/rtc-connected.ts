@@ -8,7 +8,7 @@ import { PacketWriter } from '../../../../packages/sctp/src/wire/packet.ts'
 import { type Call, makeCall } from '../call.ts'
 import { check, drain, unlessRefused } from '../check.ts'
 import { fuzzCrypto } from '../crypto.ts'
-import { counted, FuzzInput, program } from '../input.ts'
+import { counted, FuzzInput, program, runProgram } from '../input.ts'
 import { PACKETIZERS } from './depacketize.ts'
 
 // A whole endpoint that is connected, and a peer that has the keys: RTP, RTCP and SCTP of any content go through the right keys. Nothing is thrown, what grows is
@@ -311,9 +311,7 @@ function roomy(bytes: Uint8Array): Uint8Array {
 
 export function fuzz(data: Uint8Array): void {
   const input = new FuzzInput(data)
-  const world = new World(input)
-  for (let ops = 0; ops < MAX_OPS && !input.done; ops++) world.step()
-  world.finish()
+  runProgram(input, new World(input), MAX_OPS)
 }
 
 export function seeds(): Uint8Array[] {

@@ -1,7 +1,7 @@
 import type { Transmit } from '@str0m/rtc'
 import { type Call, makeCall, received } from '../call.ts'
 import { check } from '../check.ts'
-import { counted, FuzzInput, program } from '../input.ts'
+import { counted, FuzzInput, program, runProgram } from '../input.ts'
 
 // A whole endpoint while it connects: beside what its peer sends come datagrams that are changed, made up, or from elsewhere. It connects all the same.
 
@@ -97,9 +97,7 @@ class World {
 
 export function fuzz(data: Uint8Array): void {
   const input = new FuzzInput(data)
-  const world = new World(input)
-  for (let ops = 0; ops < MAX_OPS && !input.done; ops++) world.step()
-  world.finish()
+  runProgram(input, new World(input), MAX_OPS)
 }
 
 export function seeds(): Uint8Array[] {

@@ -5,7 +5,7 @@ import { certificate, received } from '../call.ts'
 import { check } from '../check.ts'
 import { fuzzCrypto } from '../crypto.ts'
 import { DESCRIPTIONS } from '../fixtures.ts'
-import { counted, FuzzInput, program } from '../input.ts'
+import { counted, FuzzInput, program, runProgram } from '../input.ts'
 
 // A socket of a server that two peers connect to, while datagrams come that are copied from one to the other, changed, made up, and from any address. Each
 // peer comes to its own `Rtc` all the same.
@@ -118,9 +118,7 @@ class World {
 
 export function fuzz(data: Uint8Array): void {
   const input = new FuzzInput(data)
-  const world = new World(input)
-  for (let ops = 0; ops < MAX_OPS && !input.done; ops++) world.step()
-  world.finish()
+  runProgram(input, new World(input), MAX_OPS)
 }
 
 export function seeds(): Uint8Array[] {

@@ -7,7 +7,7 @@ import { writeResetRequest, writeResetResponse } from '../../../../packages/sctp
 import { TlvIterator } from '../../../../packages/sctp/src/wire/tlv.ts'
 import { check, drain, unlessRefused, wake } from '../check.ts'
 import { fuzzCrypto } from '../crypto.ts'
-import { counted, FuzzInput, program } from '../input.ts'
+import { counted, FuzzInput, program, runProgram } from '../input.ts'
 
 // An association in each of its states, and a peer that has the right tag and makes right checksums. TSNs are given as distances, so that they hit.
 
@@ -290,9 +290,7 @@ class Value {
 
 export function fuzz(data: Uint8Array): void {
   const input = new FuzzInput(data)
-  const world = new World(input)
-  for (let ops = 0; ops < MAX_OPS && !input.done; ops++) world.step()
-  world.finish()
+  runProgram(input, new World(input), MAX_OPS)
 }
 
 export function seeds(): Uint8Array[] {
