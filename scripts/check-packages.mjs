@@ -1,14 +1,17 @@
 // Checks the shape of every package as npm would publish it: publint and "are the types wrong".
-import { mkdtempSync, readdirSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { root, withPnpm } from './workspace.mjs'
 
 let failed = 0
+const scratch = mkdtempSync(join(tmpdir(), 'pack-'))
+process.on('exit', () => rmSync(scratch, { recursive: true, force: true }))
 const packages = readdirSync(join(root, 'packages'))
 for (const name of packages) {
   const folder = join(root, 'packages', name)
-  const packed = mkdtempSync(join(tmpdir(), 'pack-'))
+  const packed = join(scratch, name)
+  mkdirSync(packed)
   const commands = [
     `cd ${folder} && pnpm pack --silent --pack-destination ${packed}`,
     `publint --strict ${packed}/*.tgz`,

@@ -1,4 +1,8 @@
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { type Browser, launch as launchBrowser, type Page } from 'puppeteer-core'
 
 export type BrowserName = 'chromium' | 'firefox'
@@ -30,6 +34,9 @@ export function findBrowser(name: BrowserName): string | undefined {
  */
 export const PATIENCE = 120_000
 
+/** How long a browser that is told to end may take, ms. */
+const QUIT_TIME = 10_000
+
 /** Reads until what it reads is `met`, and answers that. What was read last is in the error. */
 export async function untilMet<T>(
   read: () => T | Promise<T>,
@@ -57,8 +64,40 @@ export interface LaunchOptions {
   readonly flags?: readonly string[]
 }
 
-/** Starts a browser with a fake camera and a fake microphone, as a user would have real ones. */
-export function launch(name: BrowserName, options: LaunchOptions = {}): Promise<Browser> {
+/** Where a browser keeps all that it writes: its profile, and what it and its libraries would leave among temporary files. */
+const directories = new WeakMap<Browser, string>()
+
+/** Starts a browser with a fake camera and a fake microphone, as a user would have real ones. It is ended by `quit`. */
+export async function launch(name: BrowserName, options: LaunchOptions = {}): Promise<Browser> {
+  const directory = await mkdtemp(join(tmpdir(), 'browser-'))
+  try {
+    const browser = await launchIn(directory, name, options)
+    directories.set(browser, directory)
+    return browser
+  } catch (error) {
+    await remove(directory)
+    throw error
+  }
+}
+
+/** Ends a browser, also one that was killed, and removes all that it wrote. */
+export async function quit(browser: Browser): Promise<void> {
+  const child = browser.process()!
+  const ended = child.exitCode ?? child.signalCode ?? once(child, 'exit')
+  // it says so where it is gone already
+  await browser.close().catch(() => {})
+  const timer = setTimeout(() => child.kill('SIGKILL'), QUIT_TIME)
+  await ended
+  clearTimeout(timer)
+  await remove(directories.get(browser)!)
+}
+
+/** The processes that a browser has started may write for a while after it has ended. */
+function remove(directory: string): Promise<void> {
+  return rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
+}
+
+function launchIn(directory: string, name: BrowserName, options: LaunchOptions): Promise<Browser> {
   const { fps, flags = [] } = options
   const common = {
     executablePath: findBrowser(name)!,
@@ -70,6 +109,8 @@ export function launch(name: BrowserName, options: LaunchOptions = {}): Promise<
   }
   if (name === 'firefox') {
     return launchBrowser({
+      userDataDir: join(directory, 'profile'),
+      env: { ...process.env, TMPDIR: directory },
       ...common,
       browser: 'firefox',
       extraPrefsFirefox: {

@@ -1,10 +1,8 @@
-import { mkdtemp } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { findBrowser, untilMet } from '@str0m/demo-kit/browsers'
 import type { Answer, ChangeSet, Direction, Offer } from '@str0m/rtc'
 import type { Page } from 'puppeteer-core'
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { scratchDirectory } from '../../../vitest.scratch.ts'
 import { BrowserStage } from './browser-stage.ts'
 import { CallingPeer } from './calling-peer.ts'
 import { type FilmFrame, readIvf } from './film.ts'
@@ -16,8 +14,8 @@ for (const name of ['chromium', 'firefox'] as const) {
   describe.skipIf(findBrowser(name) === undefined)(`[browser] ${name} answers`, { timeout: 300_000 }, () => {
     const stage = BrowserStage.forGroup(name)
     let film: FilmFrame[]
-    beforeAll(async () => {
-      film = readIvf(makeFilm(await mkdtemp(join(tmpdir(), 'answers-film-'))).VP8)
+    beforeAll(() => {
+      film = readIvf(makeFilm(scratchDirectory()).VP8)
     })
 
     async function start(): Promise<{ page: Page; peer: CallingPeer }> {

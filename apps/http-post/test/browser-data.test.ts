@@ -30,7 +30,6 @@ for (const name of ['chromium', 'firefox'] as const) {
         'server text from the server: grüße 👋',
         'server binary from the server: 5 bytes 62 79 74 65 73',
       ])
-      await page.screenshot({ path: `${stage.server.directory}/data-${name}.png` })
       await page.close()
       const printed = stage.server.lines.filter((line) => line.includes('ChannelData'))
       expect(printed[0]).toContain('binary: false, len: 12, text: "grüße 👋" }')
@@ -315,7 +314,6 @@ async function startBulk(total: number, size: number): Promise<void> {
 /** Answers an offer, sends back what comes on its channel, and opens one more. */
 async function answerAndEcho(offer: RTCSessionDescriptionInit): Promise<{ type: 'answer'; sdp: string }> {
   const peer = new RTCPeerConnection()
-  Object.assign(window, { answering: peer })
   peer.addEventListener('datachannel', ({ channel }) => {
     channel.binaryType = 'arraybuffer'
     channel.addEventListener('message', ({ data }: MessageEvent<string>) => {

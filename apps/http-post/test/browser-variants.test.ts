@@ -1,5 +1,5 @@
 import { networkInterfaces } from 'node:os'
-import { type BrowserName, findBrowser, launch, PATIENCE } from '@str0m/demo-kit/browsers'
+import { type BrowserName, findBrowser, launch, PATIENCE, quit } from '@str0m/demo-kit/browsers'
 import type { Browser } from 'puppeteer-core'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { BrowserStage } from './browser-stage.ts'
@@ -70,7 +70,7 @@ for (const name of ['chromium', 'firefox'] as const) {
         const caller = LOOPBACK
           ? await launch(name, { flags: ['--allow-loopback-in-peer-connection'] })
           : stage.browser
-        if (LOOPBACK) onTestFinished(() => caller.close())
+        if (LOOPBACK) onTestFinished(() => quit(caller))
         const outcome = await callFrom(caller, { addresses: 'IPv6' })
         expectBack(outcome)
         expect(outcome.frames).toBeGreaterThan(10)

@@ -1,6 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdtemp, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { MediaData } from '@str0m/rtc'
@@ -12,6 +11,7 @@ import {
   launch,
   PATIENCE,
   readReceived,
+  quit,
   sentSizes,
   stopSending,
   untilMet,
@@ -20,6 +20,7 @@ import {
 import type { Page } from 'puppeteer-core'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { BrowserStage } from './browser-stage.ts'
+import { scratchDirectory } from '../../../vitest.scratch.ts'
 import { ivf, oggOpus } from './containers.ts'
 import { until } from './test-server.ts'
 
@@ -93,7 +94,6 @@ for (const name of ['chromium', 'firefox'] as const) {
         ({ frames, samples, shown }) => frames >= 60 && samples >= 96_000 && shown,
         'two seconds of its echo',
       )
-      await page.screenshot({ path: join(stage.server.directory, `echo-${name}-${codec}.png`) })
       await page.close()
       expect(now).toMatchObject({ width: 640, height: 480 })
     })
@@ -141,7 +141,6 @@ describe.skipIf(findBrowser('chromium') === undefined)(
 async function sendSimulcast(): Promise<void> {
   const stream = await navigator.mediaDevices.getUserMedia({ video: { width: 1280, height: 720 } })
   const peer = new RTCPeerConnection()
-  Object.assign(window, { simulcast: peer })
   const { sender } = peer.addTransceiver(stream.getVideoTracks()[0]!, {
     direction: 'sendonly',
     sendEncodings: [
@@ -168,7 +167,7 @@ describe.skipIf(findBrowser('chromium') === undefined)('[browser] many pages', {
     const options = { fps: 1 }
     const { server, browser } = await BrowserStage.forTest('chromium', options)
     const other = await launch('chromium', options)
-    onTestFinished(() => other.close().catch(() => {}))
+    onTestFinished(() => quit(other))
     const browsers = [browser, other]
     const pages: Page[] = []
     for (let i = 0; i < 20; i++) {
@@ -249,7 +248,7 @@ interface Probed {
 
 /** What ffprobe says of the only stream, having decoded all of it. */
 async function probe(file: Buffer, extension: string): Promise<Probed> {
-  const path = join(await mkdtemp(join(tmpdir(), 'frames-')), `frames.${extension}`)
+  const path = join(scratchDirectory(), `frames.${extension}`)
   await writeFile(path, file)
   const args = ['-v', 'error', '-count_frames', '-count_packets', '-show_streams', '-of', 'json', path]
   const { streams } = JSON.parse(execFileSync('ffprobe', args, { encoding: 'utf8' })) as { streams: Probed[] }

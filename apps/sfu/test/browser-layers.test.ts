@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Peers } from '@str0m/demo-kit'
-import { findBrowser, launch, PATIENCE, readReceived, untilMet } from '@str0m/demo-kit/browsers'
+import { findBrowser, launch, PATIENCE, quit, readReceived, untilMet } from '@str0m/demo-kit/browsers'
 import { type Offer, type PacketForwarder, Rtc, type RtcEvent } from '@str0m/rtc'
 import { DEFAULT_CODECS } from '@str0m/sdp'
 import type { Page } from 'puppeteer-core'
@@ -46,7 +46,7 @@ describe.skipIf(findBrowser('chromium') === undefined)(
     ] as const)('%s, %s: fewer and more of them stay decodable', async (codec, mode, steps) => {
       const relay = await startRelay(codec)
       const browser = await launch('chromium', { fps: RATE })
-      onTestFinished(() => browser.close())
+      onTestFinished(() => quit(browser))
       const open = async (): Promise<Page> => {
         const page = await browser.newPage()
         await page.goto(relay.address)
