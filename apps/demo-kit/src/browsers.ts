@@ -4,6 +4,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Browser, launch as launchBrowser, type Page } from 'puppeteer-core'
+import { installKit } from './page-kit.ts'
+
+/** Of `window.kit`, whose type comes with it. */
+export type { PageKit } from './page-kit.ts'
 
 export type BrowserName = 'chromium' | 'firefox'
 
@@ -102,6 +106,8 @@ function launchIn(directory: string, name: BrowserName, options: LaunchOptions):
   const common = {
     executablePath: findBrowser(name)!,
     headless: true,
+    userDataDir: join(directory, 'profile'),
+    env: { ...process.env, TMPDIR: directory },
     acceptInsecureCerts: true,
     timeout: PATIENCE,
     // a page may have much to do before it answers
@@ -109,8 +115,6 @@ function launchIn(directory: string, name: BrowserName, options: LaunchOptions):
   }
   if (name === 'firefox') {
     return launchBrowser({
-      userDataDir: join(directory, 'profile'),
-      env: { ...process.env, TMPDIR: directory },
       ...common,
       browser: 'firefox',
       extraPrefsFirefox: {
@@ -142,31 +146,11 @@ export interface PageOptions {
   readonly watchSizes?: boolean
 }
 
-/** Opens a page. The connection that it makes is looked at from outside, by what follows. */
+/** Opens a page, with a `PageKit`. The connection that it makes is looked at from outside, by what follows. */
 export async function openPage(browser: Browser, address: string, options: PageOptions = {}): Promise<Page> {
   const page = await browser.newPage()
   page.setDefaultTimeout(PATIENCE)
-  await page.evaluateOnNewDocument((watchSizes) => {
-    const Original = RTCPeerConnection
-    window.RTCPeerConnection = class extends Original {
-      constructor(...args: ConstructorParameters<typeof Original>) {
-        super(...args)
-        const sizes: string[] = []
-        Object.assign(window, { connection: this, sizes })
-        if (!watchSizes) return
-        // a browser sends a smaller picture where it thinks the way is narrow: it says itself which
-        setInterval(() => {
-          void this.getStats().then((report) => {
-            for (const entry of (report as unknown as Map<string, Record<string, unknown>>).values()) {
-              if (entry['type'] !== 'outbound-rtp' || entry['frameWidth'] === undefined) continue
-              const size = `${Number(entry['frameWidth'])}x${Number(entry['frameHeight'])}`
-              if (!sizes.includes(size)) sizes.push(size)
-            }
-          })
-        }, 100)
-      }
-    }
-  }, options.watchSizes ?? false)
+  await page.evaluateOnNewDocument(installKit, options.watchSizes ?? false)
   await page.goto(address)
   return page
 }
@@ -194,7 +178,7 @@ export async function press(page: Page, button: string): Promise<void> {
 
 /** The sizes in which the page has said that it sends its picture, where `watchSizes` was asked for. */
 export function sentSizes(page: Page): Promise<string[]> {
-  return page.evaluate(() => (window as unknown as { sizes: string[] }).sizes)
+  return page.evaluate(() => window.sizes)
 }
 
 /** What a page has sent, by its own statistics. */
@@ -207,13 +191,8 @@ export interface Sent {
 
 export function readSent(page: Page): Promise<Sent> {
   return page.evaluate(async () => {
-    const { connection } = window as unknown as { connection?: RTCPeerConnection }
     const sent = { frames: 0, sounds: 0 }
-    const report = (await connection?.getStats()) as unknown as
-      | Map<string, Record<string, unknown>>
-      | undefined
-    for (const entry of report?.values() ?? []) {
-      if (entry['type'] !== 'outbound-rtp') continue
+    for (const entry of await window.kit.statistics(window.connection, 'outbound-rtp')) {
       if (entry['kind'] === 'video') sent.frames += Number(entry['framesSent'] ?? 0)
       else sent.sounds += Number(entry['packetsSent'] ?? 0)
     }
@@ -224,8 +203,7 @@ export function readSent(page: Page): Promise<Sent> {
 /** Has the page send nothing any more, and answers what it had sent then. The connection stays. */
 export async function stopSending(page: Page): Promise<Sent> {
   await page.evaluate(async () => {
-    const { connection } = window as unknown as { connection: RTCPeerConnection }
-    await Promise.all(connection.getSenders().map((sender) => sender.replaceTrack(null)))
+    await Promise.all(window.connection!.getSenders().map((sender) => sender.replaceTrack(null)))
   })
   // what the encoders still hold comes out: a busy machine takes its time
   let sent = await readSent(page)
@@ -260,10 +238,7 @@ export interface Received {
 /** `video`: a selector of the element that shows the picture. */
 export function readReceived(page: Page, video: string): Promise<Received> {
   return page.evaluate(async (selector) => {
-    const { connection } = window as unknown as { connection?: RTCPeerConnection }
-    const report = (await connection?.getStats()) as unknown as
-      | Map<string, Record<string, unknown>>
-      | undefined
+    const entries = await window.kit.statistics(window.connection, 'inbound-rtp')
     const shown = document.querySelector<HTMLVideoElement>(selector)!
     const received = {
       frames: 0,
@@ -276,8 +251,7 @@ export function readReceived(page: Page, video: string): Promise<Received> {
       height: shown.videoHeight,
       shown: shown.currentTime > 0,
     }
-    for (const entry of report?.values() ?? []) {
-      if (entry['type'] !== 'inbound-rtp') continue
+    for (const entry of entries) {
       received.packetsReceived += Number(entry['packetsReceived'] ?? 0)
       received.packetsLost += Number(entry['packetsLost'] ?? 0)
       if (entry['kind'] === 'video') {

@@ -9,9 +9,10 @@ import {
   call,
   findBrowser,
   launch,
+  openPage,
   PATIENCE,
-  readReceived,
   quit,
+  readReceived,
   sentSizes,
   stopSending,
   untilMet,
@@ -19,8 +20,8 @@ import {
 } from '@str0m/demo-kit/browsers'
 import type { Page } from 'puppeteer-core'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { BrowserStage } from './browser-stage.ts'
 import { scratchDirectory } from '../../../vitest.scratch.ts'
+import { BrowserStage } from './browser-stage.ts'
 import { ivf, oggOpus } from './containers.ts'
 import { until } from './test-server.ts'
 
@@ -117,8 +118,7 @@ describe.skipIf(findBrowser('chromium') === undefined)(
   () => {
     it('sends three encodings, which are told apart by their rid', async () => {
       const { server, browser } = await BrowserStage.forTest('chromium')
-      const page = await browser.newPage()
-      await page.goto(server.address)
+      const page = await openPage(browser, server.address)
       await page.evaluate(sendSimulcast)
       const rids = ['q', 'h', 'f']
       const encoding = (rid: string) => server.frames.filter(({ frame }) => frame.rid === rid)
@@ -151,14 +151,7 @@ async function sendSimulcast(): Promise<void> {
   })
   // a busy machine costs pictures, not their size
   await sender.setParameters({ ...sender.getParameters(), degradationPreference: 'maintain-resolution' })
-  await peer.setLocalDescription()
-  while (peer.iceGatheringState !== 'complete') {
-    await new Promise((resolve) => {
-      setTimeout(resolve, 20)
-    })
-  }
-  const response = await fetch('/', { method: 'POST', body: JSON.stringify(peer.localDescription) })
-  await peer.setRemoteDescription((await response.json()) as RTCSessionDescriptionInit)
+  await window.kit.call(peer, '/')
 }
 
 describe.skipIf(findBrowser('chromium') === undefined)('[browser] many pages', { timeout: 1_200_000 }, () => {

@@ -340,8 +340,7 @@ function watchPictures(): void {
 
 /** Halves the picture that is sent. */
 async function halveSize(): Promise<void> {
-  const { connection } = window as unknown as { connection: RTCPeerConnection }
-  const sender = connection.getSenders().find(({ track }) => track?.kind === 'video')!
+  const sender = window.connection!.getSenders().find(({ track }) => track?.kind === 'video')!
   const parameters = sender.getParameters()
   parameters.encodings[0]!.scaleResolutionDownBy = 2
   await sender.setParameters(parameters)

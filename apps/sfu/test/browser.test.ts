@@ -87,8 +87,7 @@ async function untilEncodings(page: Page, count: number): Promise<void> {
 
 /** A busy machine costs pictures, not their size. Runs in the page. */
 async function keepSize(): Promise<void> {
-  const { connection } = window as unknown as { connection: RTCPeerConnection }
-  for (const sender of connection.getSenders()) {
+  for (const sender of window.connection!.getSenders()) {
     if (sender.track?.kind !== 'video') continue
     await sender.setParameters({ ...sender.getParameters(), degradationPreference: 'maintain-resolution' })
   }
