@@ -99,7 +99,7 @@ async function callWithKeys(codec: string, keys: string, watch: number, patience
       // G.722 is sampled at twice the rate of its clock, RFC 3551 section 4.5.2
       const rate = codec === 'G722' ? 2 * clockRate : clockRate
       const seconds = Number(entry['totalSamplesReceived'] ?? 0) / rate
-      heard = { ...heard, seconds, concealed: Number(entry['concealedSamples'] ?? 0) / rate }
+      heard = { seconds, concealed: Number(entry['concealedSamples'] ?? 0) / rate, resource }
     }
   }
   transceiver.sender.dtmf!.insertDTMF(keys, 100, 70)
