@@ -1,3 +1,3 @@
 import { browserProject } from '../../vitest.shared.ts'
 
-export default browserProject('http-post')
+export default browserProject('http-post', { exclude: ['test/foreign-*.test.ts'] })
