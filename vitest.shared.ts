@@ -18,6 +18,6 @@ export function project(name: string, test: ViteUserConfig['test'] = {}): ViteUs
  * The same for an app that browsers are tested with. A browser encodes and decodes in real time: these come after all others, one file after the
  * other, so that nothing else holds up a picture. On a busy machine it starts slowly.
  */
-export function browserProject(name: string): ViteUserConfig {
-  return project(name, { sequence: { groupOrder: 1 }, maxWorkers: 1, hookTimeout: 300_000 })
+export function browserProject(name: string, test: ViteUserConfig['test'] = {}): ViteUserConfig {
+  return project(name, { sequence: { groupOrder: 1 }, maxWorkers: 1, hookTimeout: 300_000, ...test })
 }

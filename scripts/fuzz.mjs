@@ -137,7 +137,14 @@ function engine(target, folders, flags) {
   // where libFuzzer starts itself again, it is by this name
   const named = 'data:text/javascript,process.argv[0]=process.env.FUZZ_NODE'
   const environment = process.env.FUZZ_NODE === undefined ? {} : { NODE_OPTIONS: `--import=${named}` }
-  return run(node(), [...args, ...limits, ...flags], environment)
+  // Jazzer.js leaves a dictionary there each time
+  const scratch = join(work, 'tmp')
+  mkdirSync(scratch, { recursive: true })
+  try {
+    return run(node(), [...args, ...limits, ...flags], { ...environment, TMPDIR: scratch })
+  } finally {
+    rmSync(scratch, { recursive: true, force: true })
+  }
 }
 
 function fuzz(target, folder) {

@@ -1,3 +1,4 @@
 import { browserProject } from '../../vitest.shared.ts'
 
-export default browserProject('http-post')
+// by what it takes, not by what it leaves out: else `--exclude` would not count
+export default browserProject('http-post', { include: ['test/!(foreign-)*.test.ts'] })

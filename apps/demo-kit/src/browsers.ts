@@ -1,5 +1,13 @@
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { type Browser, launch as launchBrowser, type Page } from 'puppeteer-core'
+import { installKit } from './page-kit.ts'
+
+/** Of `window.kit`, whose type comes with it. */
+export type { PageKit } from './page-kit.ts'
 
 export type BrowserName = 'chromium' | 'firefox'
 
@@ -30,6 +38,9 @@ export function findBrowser(name: BrowserName): string | undefined {
  */
 export const PATIENCE = 120_000
 
+/** How long a browser that is told to end may take, ms. */
+const QUIT_TIME = 10_000
+
 /** Reads until what it reads is `met`, and answers that. What was read last is in the error. */
 export async function untilMet<T>(
   read: () => T | Promise<T>,
@@ -57,12 +68,46 @@ export interface LaunchOptions {
   readonly flags?: readonly string[]
 }
 
-/** Starts a browser with a fake camera and a fake microphone, as a user would have real ones. */
-export function launch(name: BrowserName, options: LaunchOptions = {}): Promise<Browser> {
+/** Where a browser keeps all that it writes: its profile, and what it and its libraries would leave among temporary files. */
+const directories = new WeakMap<Browser, string>()
+
+/** Starts a browser with a fake camera and a fake microphone, as a user would have real ones. It is ended by `quit`. */
+export async function launch(name: BrowserName, options: LaunchOptions = {}): Promise<Browser> {
+  const directory = await mkdtemp(join(tmpdir(), 'browser-'))
+  try {
+    const browser = await launchIn(directory, name, options)
+    directories.set(browser, directory)
+    return browser
+  } catch (error) {
+    await remove(directory)
+    throw error
+  }
+}
+
+/** Ends a browser, also one that was killed, and removes all that it wrote. */
+export async function quit(browser: Browser): Promise<void> {
+  const child = browser.process()!
+  const ended = child.exitCode ?? child.signalCode ?? once(child, 'exit')
+  // it says so where it is gone already
+  await browser.close().catch(() => {})
+  const timer = setTimeout(() => child.kill('SIGKILL'), QUIT_TIME)
+  await ended
+  clearTimeout(timer)
+  await remove(directories.get(browser)!)
+}
+
+/** The processes that a browser has started may write for a while after it has ended. */
+function remove(directory: string): Promise<void> {
+  return rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
+}
+
+function launchIn(directory: string, name: BrowserName, options: LaunchOptions): Promise<Browser> {
   const { fps, flags = [] } = options
   const common = {
     executablePath: findBrowser(name)!,
     headless: true,
+    userDataDir: join(directory, 'profile'),
+    env: { ...process.env, TMPDIR: directory },
     acceptInsecureCerts: true,
     timeout: PATIENCE,
     // a page may have much to do before it answers
@@ -101,31 +146,11 @@ export interface PageOptions {
   readonly watchSizes?: boolean
 }
 
-/** Opens a page. The connection that it makes is looked at from outside, by what follows. */
+/** Opens a page, with a `PageKit`. The connection that it makes is looked at from outside, by what follows. */
 export async function openPage(browser: Browser, address: string, options: PageOptions = {}): Promise<Page> {
   const page = await browser.newPage()
   page.setDefaultTimeout(PATIENCE)
-  await page.evaluateOnNewDocument((watchSizes) => {
-    const Original = RTCPeerConnection
-    window.RTCPeerConnection = class extends Original {
-      constructor(...args: ConstructorParameters<typeof Original>) {
-        super(...args)
-        const sizes: string[] = []
-        Object.assign(window, { connection: this, sizes })
-        if (!watchSizes) return
-        // a browser sends a smaller picture where it thinks the way is narrow: it says itself which
-        setInterval(() => {
-          void this.getStats().then((report) => {
-            for (const entry of (report as unknown as Map<string, Record<string, unknown>>).values()) {
-              if (entry['type'] !== 'outbound-rtp' || entry['frameWidth'] === undefined) continue
-              const size = `${Number(entry['frameWidth'])}x${Number(entry['frameHeight'])}`
-              if (!sizes.includes(size)) sizes.push(size)
-            }
-          })
-        }, 100)
-      }
-    }
-  }, options.watchSizes ?? false)
+  await page.evaluateOnNewDocument(installKit, options.watchSizes ?? false)
   await page.goto(address)
   return page
 }
@@ -153,7 +178,7 @@ export async function press(page: Page, button: string): Promise<void> {
 
 /** The sizes in which the page has said that it sends its picture, where `watchSizes` was asked for. */
 export function sentSizes(page: Page): Promise<string[]> {
-  return page.evaluate(() => (window as unknown as { sizes: string[] }).sizes)
+  return page.evaluate(() => window.sizes)
 }
 
 /** What a page has sent, by its own statistics. */
@@ -166,13 +191,8 @@ export interface Sent {
 
 export function readSent(page: Page): Promise<Sent> {
   return page.evaluate(async () => {
-    const { connection } = window as unknown as { connection?: RTCPeerConnection }
     const sent = { frames: 0, sounds: 0 }
-    const report = (await connection?.getStats()) as unknown as
-      | Map<string, Record<string, unknown>>
-      | undefined
-    for (const entry of report?.values() ?? []) {
-      if (entry['type'] !== 'outbound-rtp') continue
+    for (const entry of await window.kit.statistics(window.connection, 'outbound-rtp')) {
       if (entry['kind'] === 'video') sent.frames += Number(entry['framesSent'] ?? 0)
       else sent.sounds += Number(entry['packetsSent'] ?? 0)
     }
@@ -183,8 +203,7 @@ export function readSent(page: Page): Promise<Sent> {
 /** Has the page send nothing any more, and answers what it had sent then. The connection stays. */
 export async function stopSending(page: Page): Promise<Sent> {
   await page.evaluate(async () => {
-    const { connection } = window as unknown as { connection: RTCPeerConnection }
-    await Promise.all(connection.getSenders().map((sender) => sender.replaceTrack(null)))
+    await Promise.all(window.connection!.getSenders().map((sender) => sender.replaceTrack(null)))
   })
   // what the encoders still hold comes out: a busy machine takes its time
   let sent = await readSent(page)
@@ -219,10 +238,7 @@ export interface Received {
 /** `video`: a selector of the element that shows the picture. */
 export function readReceived(page: Page, video: string): Promise<Received> {
   return page.evaluate(async (selector) => {
-    const { connection } = window as unknown as { connection?: RTCPeerConnection }
-    const report = (await connection?.getStats()) as unknown as
-      | Map<string, Record<string, unknown>>
-      | undefined
+    const entries = await window.kit.statistics(window.connection, 'inbound-rtp')
     const shown = document.querySelector<HTMLVideoElement>(selector)!
     const received = {
       frames: 0,
@@ -235,8 +251,7 @@ export function readReceived(page: Page, video: string): Promise<Received> {
       height: shown.videoHeight,
       shown: shown.currentTime > 0,
     }
-    for (const entry of report?.values() ?? []) {
-      if (entry['type'] !== 'inbound-rtp') continue
+    for (const entry of entries) {
       received.packetsReceived += Number(entry['packetsReceived'] ?? 0)
       received.packetsLost += Number(entry['packetsLost'] ?? 0)
       if (entry['kind'] === 'video') {

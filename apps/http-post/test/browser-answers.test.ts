@@ -1,10 +1,8 @@
-import { mkdtemp } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { findBrowser, untilMet } from '@str0m/demo-kit/browsers'
+import { findBrowser, openPage, untilMet } from '@str0m/demo-kit/browsers'
 import type { Answer, ChangeSet, Direction, Offer } from '@str0m/rtc'
 import type { Page } from 'puppeteer-core'
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { scratchDirectory } from '../../../vitest.scratch.ts'
 import { BrowserStage } from './browser-stage.ts'
 import { CallingPeer } from './calling-peer.ts'
 import { type FilmFrame, readIvf } from './film.ts'
@@ -16,13 +14,12 @@ for (const name of ['chromium', 'firefox'] as const) {
   describe.skipIf(findBrowser(name) === undefined)(`[browser] ${name} answers`, { timeout: 300_000 }, () => {
     const stage = BrowserStage.forGroup(name)
     let film: FilmFrame[]
-    beforeAll(async () => {
-      film = readIvf(makeFilm(await mkdtemp(join(tmpdir(), 'answers-film-'))).VP8)
+    beforeAll(() => {
+      film = readIvf(makeFilm(scratchDirectory()).VP8)
     })
 
     async function start(): Promise<{ page: Page; peer: CallingPeer }> {
-      const page = await stage.browser.newPage()
-      await page.goto(stage.server.address)
+      const page = await openPage(stage.browser, stage.server.address)
       await page.evaluate(prepare)
       const peer = await CallingPeer.start()
       onTestFinished(async () => {
@@ -165,14 +162,7 @@ interface Prepared {
 async function prepare(): Promise<void> {
   const stream = await navigator.mediaDevices.getUserMedia({ audio: true, video: true })
   const peer = new RTCPeerConnection()
-  // a picture is decoded where it is shown
-  peer.addEventListener('track', ({ track }) => {
-    const video = document.createElement('video')
-    video.muted = true
-    video.srcObject = new MediaStream([track])
-    document.body.append(video)
-    void video.play()
-  })
+  peer.addEventListener('track', ({ track }) => window.kit.play(track))
   Object.assign(window, { prepared: { peer, stream } })
 }
 
@@ -186,26 +176,16 @@ async function answerTo(offer: Offer): Promise<Answer> {
     await transceiver.sender.replaceTrack(track)
     transceiver.direction = 'sendrecv'
   }
-  await peer.setLocalDescription()
-  while (peer.iceGatheringState !== 'complete') {
-    await new Promise((resolve) => {
-      setTimeout(resolve, 20)
-    })
-  }
-  return { type: 'answer', sdp: peer.localDescription!.sdp }
+  const { sdp } = await window.kit.describe(peer)
+  return { type: 'answer', sdp }
 }
 
 /** Offers one more section with the camera. */
 async function offerCamera(): Promise<Offer> {
   const { peer, stream } = (window as unknown as { prepared: Prepared }).prepared
   peer.addTransceiver(stream.getVideoTracks()[0]!)
-  await peer.setLocalDescription()
-  while (peer.iceGatheringState !== 'complete') {
-    await new Promise((resolve) => {
-      setTimeout(resolve, 20)
-    })
-  }
-  return { type: 'offer', sdp: peer.localDescription!.sdp }
+  const { sdp } = await window.kit.describe(peer)
+  return { type: 'offer', sdp }
 }
 
 async function takeAnswer(answer: Answer): Promise<void> {
@@ -216,13 +196,8 @@ async function takeAnswer(answer: Answer): Promise<void> {
 async function framesDecoded(mid: string): Promise<number> {
   const { peer } = (window as unknown as { prepared: Prepared }).prepared
   const transceiver = peer.getTransceivers().find((each) => each.mid === mid)
-  const report = (await transceiver?.receiver.getStats()) as unknown as
-    | Map<string, Record<string, unknown>>
-    | undefined
-  for (const entry of report?.values() ?? []) {
-    if (entry['type'] === 'inbound-rtp') return Number(entry['framesDecoded'] ?? 0)
-  }
-  return 0
+  const [video] = await window.kit.statistics(transceiver?.receiver, 'inbound-rtp')
+  return Number(video?.['framesDecoded'] ?? 0)
 }
 
 function sizeOf(mid: string): { width: number; height: number } {

@@ -1,4 +1,4 @@
-import { type BrowserName, findBrowser, PATIENCE } from '@str0m/demo-kit/browsers'
+import { type BrowserName, findBrowser, openPage, PATIENCE } from '@str0m/demo-kit/browsers'
 import { describe, expect, it } from 'vitest'
 import { BrowserStage } from './browser-stage.ts'
 import { until } from './test-server.ts'
@@ -26,6 +26,8 @@ interface Heard {
   /** Seconds of sound that came back, and of them those that stood in for what did not come. */
   readonly seconds: number
   readonly concealed: number
+  /** Where the call can be ended. */
+  readonly resource: string
 }
 
 for (const name of ['chromium', 'firefox'] as const) {
@@ -37,9 +39,14 @@ for (const name of ['chromium', 'firefox'] as const) {
       async (asked, codec, step) => {
         const from = stage.server.frames.length
         const said = stage.server.lines.length
-        const page = await stage.browser.newPage()
-        await page.goto(stage.server.address)
-        const { seconds, concealed } = await page.evaluate(callWithKeys, asked, KEYS, WATCH, PATIENCE)
+        const page = await openPage(stage.browser, stage.server.address)
+        const { seconds, concealed, resource } = await page.evaluate(
+          callWithKeys,
+          asked,
+          KEYS,
+          WATCH,
+          PATIENCE,
+        )
         const keys = (): string[] =>
           stage.server.lines
             .slice(said)
@@ -49,7 +56,7 @@ for (const name of ['chromium', 'firefox'] as const) {
             )
         await until(() => keys().length >= KEYS.length, 'all keys')
         expect(keys().join('')).toBe(KEYS)
-        await page.evaluate(hangUp)
+        await page.evaluate((call) => window.kit.hangUp(call, window.connection!), resource)
         await page.close()
         expect(seconds).toBeGreaterThanOrEqual(WATCH)
         // at the start there is nothing to play yet
@@ -70,33 +77,21 @@ for (const name of ['chromium', 'firefox'] as const) {
 
 // What follows runs in the page.
 
-/** Hears its echo for some seconds, presses the keys, and goes on until `hangUp`. `patience`: how long it waits for all of it, ms. */
+/** Hears its echo for some seconds, presses the keys, and goes on. `patience`: how long it waits for all of it, ms. */
 async function callWithKeys(codec: string, keys: string, watch: number, patience: number): Promise<Heard> {
-  const sleep = (milliseconds: number) =>
-    new Promise((resolve) => {
-      setTimeout(resolve, milliseconds)
-    })
+  const { kit } = window
   const stream = await navigator.mediaDevices.getUserMedia({ audio: true })
   const peer = new RTCPeerConnection()
   const transceiver = peer.addTransceiver(stream.getAudioTracks()[0]!)
   const { codecs } = RTCRtpReceiver.getCapabilities('audio')!
   const isAsked = ({ mimeType }: { mimeType: string }) => mimeType === `audio/${codec}`
   transceiver.setCodecPreferences([...codecs.filter(isAsked), ...codecs.filter((other) => !isAsked(other))])
-  const audio = document.createElement('audio')
-  audio.muted = true
-  peer.addEventListener('track', ({ track }) => {
-    audio.srcObject = new MediaStream([track])
-    void audio.play()
-  })
-  await peer.setLocalDescription()
-  while (peer.iceGatheringState !== 'complete') await sleep(20)
-  const response = await fetch('/?echo', { method: 'POST', body: JSON.stringify(peer.localDescription) })
-  await peer.setRemoteDescription((await response.json()) as RTCSessionDescriptionInit)
-  Object.assign(window, { connection: peer, stream, call: response.headers.get('Location') })
-  let heard: Heard = { seconds: 0, concealed: 0 }
+  peer.addEventListener('track', ({ track }) => kit.play(track))
+  const resource = await kit.call(peer, '/?echo')
+  let heard: Heard = { seconds: 0, concealed: 0, resource }
   const end = performance.now() + patience
   while (performance.now() < end && heard.seconds < watch) {
-    await sleep(100)
+    await kit.sleep(100)
     const report = (await peer.getStats()) as unknown as Map<string, Record<string, unknown>>
     for (const entry of report.values()) {
       if (entry['type'] !== 'inbound-rtp') continue
@@ -104,20 +99,9 @@ async function callWithKeys(codec: string, keys: string, watch: number, patience
       // G.722 is sampled at twice the rate of its clock, RFC 3551 section 4.5.2
       const rate = codec === 'G722' ? 2 * clockRate : clockRate
       const seconds = Number(entry['totalSamplesReceived'] ?? 0) / rate
-      heard = { seconds, concealed: Number(entry['concealedSamples'] ?? 0) / rate }
+      heard = { seconds, concealed: Number(entry['concealedSamples'] ?? 0) / rate, resource }
     }
   }
   transceiver.sender.dtmf!.insertDTMF(keys, 100, 70)
   return heard
-}
-
-async function hangUp(): Promise<void> {
-  const { connection, stream, call } = window as unknown as {
-    connection: RTCPeerConnection
-    stream: MediaStream
-    call: string
-  }
-  await fetch(call, { method: 'DELETE' })
-  connection.close()
-  for (const track of stream.getTracks()) track.stop()
 }

@@ -1,4 +1,4 @@
-import { call, findBrowser, PATIENCE, untilMet, waitForState } from '@str0m/demo-kit/browsers'
+import { call, findBrowser, openPage, PATIENCE, untilMet, waitForState } from '@str0m/demo-kit/browsers'
 import type { Page } from 'puppeteer-core'
 import { describe, expect, it } from 'vitest'
 import { BrowserStage } from './browser-stage.ts'
@@ -30,7 +30,6 @@ for (const name of ['chromium', 'firefox'] as const) {
         'server text from the server: grüße 👋',
         'server binary from the server: 5 bytes 62 79 74 65 73',
       ])
-      await page.screenshot({ path: `${stage.server.directory}/data-${name}.png` })
       await page.close()
       const printed = stage.server.lines.filter((line) => line.includes('ChannelData'))
       expect(printed[0]).toContain('binary: false, len: 12, text: "grüße 👋" }')
@@ -103,8 +102,7 @@ for (const name of ['chromium', 'firefox'] as const) {
     })
 
     it('the other way round: we offer, the browser answers, and both open channels', async () => {
-      const page = await stage.browser.newPage()
-      await page.goto(stage.server.address)
+      const page = await openPage(stage.browser, stage.server.address)
       const peer = await OfferingPeer.start()
       try {
         const answer = await page.evaluate(answerAndEcho, peer.offer('ours'))
@@ -134,9 +132,7 @@ describe.skipIf(findBrowser('chromium') === undefined)(
         flags: ['--enable-blink-features=WebRtcSctpSnap'],
       })
       const page = await connectedPage(stage)
-      const offered = await page.evaluate(
-        () => (window as unknown as { peer: RTCPeerConnection }).peer.localDescription!.sdp,
-      )
+      const offered = await page.evaluate(() => window.connection!.localDescription!.sdp)
       expect(offered).toContain('a=sctp-init:')
       const sizes = [1, 1000, 100_000]
       expect(await page.evaluate(echoSizes, {}, sizes)).toEqual({ came: sizes, damaged: 0 })
@@ -163,23 +159,13 @@ async function messages(page: Page, count: number): Promise<string[]> {
 
 /** A page of its own connection to the echo, with a first channel so that there are data channels. */
 async function connectedPage({ browser, server }: BrowserStage): Promise<Page> {
-  const page = await browser.newPage()
-  await page.goto(server.address)
+  const page = await openPage(browser, server.address)
   await page.evaluate(async () => {
     const peer = new RTCPeerConnection()
     const first = peer.createDataChannel('first')
-    Object.assign(window, { peer, first })
-    await peer.setLocalDescription()
-    while (peer.iceGatheringState !== 'complete') {
-      await new Promise((resolve) => {
-        setTimeout(resolve, 20)
-      })
-    }
-    const response = await fetch('/?echo', { method: 'POST', body: JSON.stringify(peer.localDescription) })
-    await peer.setRemoteDescription((await response.json()) as RTCSessionDescriptionInit)
-    await new Promise((resolve) => {
-      first.addEventListener('open', resolve)
-    })
+    const open = window.kit.opened(first)
+    await window.kit.call(peer, '/?echo')
+    await open
   })
   return page
 }
@@ -191,12 +177,10 @@ async function echoSizes(
   options: RTCDataChannelInit,
   sizes: readonly number[],
 ): Promise<{ came: number[]; damaged: number }> {
-  const { peer } = window as unknown as { peer: RTCPeerConnection }
-  const channel = peer.createDataChannel('sizes', options)
+  const { kit, connection } = window
+  const channel = connection!.createDataChannel('sizes', options)
   channel.binaryType = 'arraybuffer'
-  await new Promise((resolve) => {
-    channel.addEventListener('open', resolve)
-  })
+  await kit.opened(channel)
   const byteAt = (i: number): number => (i * 31 + (i >> 8)) & 0xff
   const came: number[] = []
   let damaged = 0
@@ -219,12 +203,10 @@ async function echoSizes(
 }
 
 async function manyChannels(count: number): Promise<number> {
-  const { peer } = window as unknown as { peer: RTCPeerConnection }
+  const { kit, connection } = window
   const results = Array.from({ length: count }, async (_, i) => {
-    const channel = peer.createDataChannel(`channel ${i}`, { ordered: i % 2 === 0 })
-    await new Promise((resolve) => {
-      channel.addEventListener('open', resolve)
-    })
+    const channel = connection!.createDataChannel(`channel ${i}`, { ordered: i % 2 === 0 })
+    await kit.opened(channel)
     const back: string[] = []
     const all = new Promise<void>((resolve) => {
       channel.addEventListener('message', ({ data }: MessageEvent<string>) => {
@@ -246,10 +228,10 @@ async function manyChannels(count: number): Promise<number> {
 }
 
 async function openAndClose(count: number): Promise<number> {
-  const { peer } = window as unknown as { peer: RTCPeerConnection }
+  const { connection } = window
   let done = 0
   for (let i = 0; i < count; i++) {
-    const channel = peer.createDataChannel(`once ${i}`)
+    const channel = connection!.createDataChannel(`once ${i}`)
     const came = new Promise((resolve) => {
       channel.addEventListener('message', resolve)
     })
@@ -277,13 +259,11 @@ interface Bulk {
 
 /** Has so many bytes echoed, and answers when it has begun. */
 async function startBulk(total: number, size: number): Promise<void> {
-  const { peer } = window as unknown as { peer: RTCPeerConnection }
-  const channel = peer.createDataChannel('bulk')
+  const { kit, connection } = window
+  const channel = connection!.createDataChannel('bulk')
   channel.binaryType = 'arraybuffer'
   channel.bufferedAmountLowThreshold = 1_000_000
-  await new Promise((resolve) => {
-    channel.addEventListener('open', resolve)
-  })
+  await kit.opened(channel)
   const hash = (value: number, bytes: Uint8Array): number => {
     const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2)
     let h = value
@@ -315,7 +295,6 @@ async function startBulk(total: number, size: number): Promise<void> {
 /** Answers an offer, sends back what comes on its channel, and opens one more. */
 async function answerAndEcho(offer: RTCSessionDescriptionInit): Promise<{ type: 'answer'; sdp: string }> {
   const peer = new RTCPeerConnection()
-  Object.assign(window, { answering: peer })
   peer.addEventListener('datachannel', ({ channel }) => {
     channel.binaryType = 'arraybuffer'
     channel.addEventListener('message', ({ data }: MessageEvent<string>) => {
@@ -327,11 +306,6 @@ async function answerAndEcho(offer: RTCSessionDescriptionInit): Promise<{ type: 
   theirs.addEventListener('open', () => {
     theirs.send('from the browser')
   })
-  await peer.setLocalDescription()
-  while (peer.iceGatheringState !== 'complete') {
-    await new Promise((resolve) => {
-      setTimeout(resolve, 20)
-    })
-  }
-  return { type: 'answer', sdp: peer.localDescription!.sdp }
+  const { sdp } = await window.kit.describe(peer)
+  return { type: 'answer', sdp }
 }

@@ -1,4 +1,4 @@
-import { findBrowser, PATIENCE } from '@str0m/demo-kit/browsers'
+import { findBrowser, openPage, PATIENCE } from '@str0m/demo-kit/browsers'
 import { describe, expect, it } from 'vitest'
 import { BrowserStage } from './browser-stage.ts'
 
@@ -25,8 +25,7 @@ describe.skipIf(findBrowser('chromium') === undefined)(
       ['AV1', 'L3T3', 2],
     ])('%s, %s: each frame says its layers, and the echo is shown', async (codec, mode, spatialLayers) => {
       const from = stage.server.frames.length
-      const page = await stage.browser.newPage()
-      await page.goto(stage.server.address)
+      const page = await openPage(stage.browser, stage.server.address)
       const shown = await page.evaluate(callLayered, codec, mode, WATCH, PATIENCE)
       await page.close()
       const frames = stage.server.frames.slice(from).map(({ frame }) => frame)
@@ -55,10 +54,7 @@ async function callLayered(
   count: number,
   patience: number,
 ): Promise<number> {
-  const sleep = (milliseconds: number) =>
-    new Promise((resolve) => {
-      setTimeout(resolve, milliseconds)
-    })
+  const { kit } = window
   const stream = await navigator.mediaDevices.getUserMedia({ video: { width: 1280, height: 720 } })
   const peer = new RTCPeerConnection()
   const encoding = { scalabilityMode } as RTCRtpEncodingParameters
@@ -66,19 +62,13 @@ async function callLayered(
   const { codecs } = RTCRtpSender.getCapabilities('video')!
   const isWanted = ({ mimeType }: { mimeType: string }) => mimeType === `video/${codec}`
   transceiver.setCodecPreferences([...codecs.filter(isWanted), ...codecs.filter((other) => !isWanted(other))])
-  await peer.setLocalDescription()
-  while (peer.iceGatheringState !== 'complete') await sleep(20)
-  const response = await fetch('/?echo', { method: 'POST', body: JSON.stringify(peer.localDescription) })
-  await peer.setRemoteDescription((await response.json()) as RTCSessionDescriptionInit)
+  const resource = await kit.call(peer, '/?echo')
   let frames = 0
   for (const end = performance.now() + patience; performance.now() < end && frames < count;) {
-    await sleep(100)
-    for (const entry of (await peer.getStats()).values() as Iterable<Record<string, unknown>>) {
-      if (entry['type'] === 'inbound-rtp') frames = Number(entry['framesDecoded'] ?? 0)
-    }
+    await kit.sleep(100)
+    const [video] = await kit.statistics(peer, 'inbound-rtp')
+    frames = Number(video?.['framesDecoded'] ?? 0)
   }
-  await fetch(response.headers.get('Location')!, { method: 'DELETE' })
-  peer.close()
-  for (const track of stream.getTracks()) track.stop()
+  await kit.hangUp(resource, peer)
   return frames
 }

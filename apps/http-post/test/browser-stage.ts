@@ -1,4 +1,4 @@
-import { type BrowserName, launch, type LaunchOptions } from '@str0m/demo-kit/browsers'
+import { type BrowserName, launch, type LaunchOptions, quit } from '@str0m/demo-kit/browsers'
 import type { Browser } from 'puppeteer-core'
 import { afterAll, beforeAll, onTestFinished } from 'vitest'
 import { startTestServer, type TestServer } from './test-server.ts'
@@ -30,8 +30,7 @@ export class BrowserStage {
   }
 
   async #close(): Promise<void> {
-    // a test may have killed it
-    await this.#browser?.close().catch(() => {})
+    if (this.#browser !== undefined) await quit(this.#browser)
     await this.#server?.close()
   }
 

@@ -1,5 +1,5 @@
 import { networkInterfaces } from 'node:os'
-import { type BrowserName, findBrowser, launch, PATIENCE } from '@str0m/demo-kit/browsers'
+import { type BrowserName, findBrowser, launch, openPage, PATIENCE, quit } from '@str0m/demo-kit/browsers'
 import type { Browser } from 'puppeteer-core'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { BrowserStage } from './browser-stage.ts'
@@ -70,7 +70,7 @@ for (const name of ['chromium', 'firefox'] as const) {
         const caller = LOOPBACK
           ? await launch(name, { flags: ['--allow-loopback-in-peer-connection'] })
           : stage.browser
-        if (LOOPBACK) onTestFinished(() => caller.close())
+        if (LOOPBACK) onTestFinished(() => quit(caller))
         const outcome = await callFrom(caller, { addresses: 'IPv6' })
         expectBack(outcome)
         expect(outcome.frames).toBeGreaterThan(10)
@@ -91,9 +91,8 @@ for (const name of ['chromium', 'firefox'] as const) {
       })
 
       async function callFrom(caller: Browser, variant: Variant): Promise<Outcome> {
-        const page = await caller.newPage()
+        const page = await openPage(caller, stage.server.address)
         try {
-          await page.goto(stage.server.address, { timeout: PATIENCE })
           return await page.evaluate(callEcho, variant, PATIENCE)
         } finally {
           await page.close()
@@ -112,10 +111,7 @@ function expectBack(outcome: Outcome): void {
 
 /** `patience`: how long it waits for all that it looks for, ms. */
 async function callEcho(variant: Variant, patience: number): Promise<Outcome> {
-  const sleep = (milliseconds: number) =>
-    new Promise((resolve) => {
-      setTimeout(resolve, milliseconds)
-    })
+  const { kit } = window
   const rsa = {
     name: 'RSASSA-PKCS1-v1_5',
     modulusLength: 2048,
@@ -130,40 +126,34 @@ async function callEcho(variant: Variant, patience: number): Promise<Outcome> {
   let message = ''
   channel.addEventListener('open', () => channel.send('hello'))
   channel.addEventListener('message', ({ data }: MessageEvent<string>) => (message = data))
-  await peer.setLocalDescription()
-  while (peer.iceGatheringState !== 'complete') await sleep(20)
 
-  let { sdp } = peer.localDescription!
+  let { sdp } = await kit.describe(peer)
   if (variant.setup !== undefined) sdp = sdp.replaceAll('a=setup:actpass', `a=setup:${variant.setup}`)
   if (variant.unknownVideo === true)
     sdp = sdp.replaceAll(/(a=rtpmap:\d+ )(VP8|VP9|AV1|H264|H265)\//g, '$1x$2/')
-  const response = await fetch('/?echo', { method: 'POST', body: JSON.stringify({ type: 'offer', sdp }) })
-  const answer = (await response.json()) as { type: 'answer'; sdp: string }
+  const { answer, resource } = await kit.post('/?echo', { type: 'offer', sdp })
   const isWanted = (line: string) => {
     const isIpv6 = line.split(' ')[4]?.includes(':') ?? false
     return !line.startsWith('a=candidate:') || isIpv6 === (variant.addresses === 'IPv6')
   }
-  if (variant.addresses !== undefined) {
-    answer.sdp = answer.sdp.split('\r\n').filter(isWanted).join('\r\n')
-  }
-  await peer.setRemoteDescription(answer)
+  const lines = answer.sdp.split('\r\n')
+  const told = variant.addresses === undefined ? lines : lines.filter(isWanted)
+  await peer.setRemoteDescription({ type: 'answer', sdp: told.join('\r\n') })
 
   const local = new Set<string>()
   let audioPackets = 0
   let frames = 0
   const isDone = () => audioPackets > 10 && message !== '' && (frames > 10 || variant.unknownVideo === true)
   for (const end = performance.now() + patience; performance.now() < end && !isDone();) {
-    await sleep(100)
-    for (const entry of (await peer.getStats()).values() as Iterable<Record<string, unknown>>) {
-      if (entry['type'] === 'local-candidate') local.add(String(entry['candidateType']))
-      if (entry['type'] !== 'inbound-rtp') continue
+    await kit.sleep(100)
+    for (const entry of await kit.statistics(peer, 'local-candidate'))
+      local.add(String(entry['candidateType']))
+    for (const entry of await kit.statistics(peer, 'inbound-rtp')) {
       if (entry['kind'] === 'video') frames = Number(entry['framesDecoded'] ?? 0)
       else audioPackets = Number(entry['packetsReceived'])
     }
   }
   const state = peer.connectionState
-  await fetch(response.headers.get('Location')!, { method: 'DELETE' })
-  peer.close()
-  for (const track of stream.getTracks()) track.stop()
+  await kit.hangUp(resource, peer)
   return { state, audioPackets, frames, message, local: [...local] }
 }

@@ -1,6 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdtemp, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { MediaData } from '@str0m/rtc'
@@ -10,7 +9,9 @@ import {
   call,
   findBrowser,
   launch,
+  openPage,
   PATIENCE,
+  quit,
   readReceived,
   sentSizes,
   stopSending,
@@ -19,6 +20,7 @@ import {
 } from '@str0m/demo-kit/browsers'
 import type { Page } from 'puppeteer-core'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { scratchDirectory } from '../../../vitest.scratch.ts'
 import { BrowserStage } from './browser-stage.ts'
 import { ivf, oggOpus } from './containers.ts'
 import { until } from './test-server.ts'
@@ -93,7 +95,6 @@ for (const name of ['chromium', 'firefox'] as const) {
         ({ frames, samples, shown }) => frames >= 60 && samples >= 96_000 && shown,
         'two seconds of its echo',
       )
-      await page.screenshot({ path: join(stage.server.directory, `echo-${name}-${codec}.png`) })
       await page.close()
       expect(now).toMatchObject({ width: 640, height: 480 })
     })
@@ -117,8 +118,7 @@ describe.skipIf(findBrowser('chromium') === undefined)(
   () => {
     it('sends three encodings, which are told apart by their rid', async () => {
       const { server, browser } = await BrowserStage.forTest('chromium')
-      const page = await browser.newPage()
-      await page.goto(server.address)
+      const page = await openPage(browser, server.address)
       await page.evaluate(sendSimulcast)
       const rids = ['q', 'h', 'f']
       const encoding = (rid: string) => server.frames.filter(({ frame }) => frame.rid === rid)
@@ -141,7 +141,6 @@ describe.skipIf(findBrowser('chromium') === undefined)(
 async function sendSimulcast(): Promise<void> {
   const stream = await navigator.mediaDevices.getUserMedia({ video: { width: 1280, height: 720 } })
   const peer = new RTCPeerConnection()
-  Object.assign(window, { simulcast: peer })
   const { sender } = peer.addTransceiver(stream.getVideoTracks()[0]!, {
     direction: 'sendonly',
     sendEncodings: [
@@ -152,14 +151,7 @@ async function sendSimulcast(): Promise<void> {
   })
   // a busy machine costs pictures, not their size
   await sender.setParameters({ ...sender.getParameters(), degradationPreference: 'maintain-resolution' })
-  await peer.setLocalDescription()
-  while (peer.iceGatheringState !== 'complete') {
-    await new Promise((resolve) => {
-      setTimeout(resolve, 20)
-    })
-  }
-  const response = await fetch('/', { method: 'POST', body: JSON.stringify(peer.localDescription) })
-  await peer.setRemoteDescription((await response.json()) as RTCSessionDescriptionInit)
+  await window.kit.call(peer, '/')
 }
 
 describe.skipIf(findBrowser('chromium') === undefined)('[browser] many pages', { timeout: 1_200_000 }, () => {
@@ -168,7 +160,7 @@ describe.skipIf(findBrowser('chromium') === undefined)('[browser] many pages', {
     const options = { fps: 1 }
     const { server, browser } = await BrowserStage.forTest('chromium', options)
     const other = await launch('chromium', options)
-    onTestFinished(() => other.close().catch(() => {}))
+    onTestFinished(() => quit(other))
     const browsers = [browser, other]
     const pages: Page[] = []
     for (let i = 0; i < 20; i++) {
@@ -249,7 +241,7 @@ interface Probed {
 
 /** What ffprobe says of the only stream, having decoded all of it. */
 async function probe(file: Buffer, extension: string): Promise<Probed> {
-  const path = join(await mkdtemp(join(tmpdir(), 'frames-')), `frames.${extension}`)
+  const path = join(scratchDirectory(), `frames.${extension}`)
   await writeFile(path, file)
   const args = ['-v', 'error', '-count_frames', '-count_packets', '-show_streams', '-of', 'json', path]
   const { streams } = JSON.parse(execFileSync('ffprobe', args, { encoding: 'utf8' })) as { streams: Probed[] }

@@ -1,7 +1,5 @@
-import { mkdtemp } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { scratchDirectory } from '../../../vitest.scratch.ts'
 import { CallingPeer } from './calling-peer.ts'
 import { type FilmFrame, readIvf } from './film.ts'
 import { expectSteady, makeFilm } from './foreign-peers.ts'
@@ -14,8 +12,8 @@ describe.skipIf(!hasJanus())('[janus] Janus', { timeout: 120_000 }, () => {
   let janus: Janus
   const peers: CallingPeer[] = []
 
-  beforeAll(async () => {
-    film = readIvf(makeFilm(await mkdtemp(join(tmpdir(), 'janus-film-'))).VP8)
+  beforeAll(() => {
+    film = readIvf(makeFilm(scratchDirectory()).VP8)
   })
   beforeEach(async () => {
     janus = await Janus.start()

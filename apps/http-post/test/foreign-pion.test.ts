@@ -1,7 +1,5 @@
-import { mkdtemp } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { scratchDirectory } from '../../../vitest.scratch.ts'
 import {
   buildPion,
   expectSteady,
@@ -30,8 +28,8 @@ describe.skipIf(!hasPeer('pion'))('[pion] Pion', { timeout: 300_000 }, () => {
   let film: ReturnType<typeof makeFilm>
   const call = ForeignCall.forEachTest()
 
-  beforeAll(async () => {
-    const directory = await mkdtemp(join(tmpdir(), 'pion-'))
+  beforeAll(() => {
+    const directory = scratchDirectory()
     program = buildPion(directory)
     film = makeFilm(directory)
   }, 300_000)

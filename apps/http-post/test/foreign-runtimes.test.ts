@@ -1,14 +1,22 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { call, findBrowser, launch, readReceived, untilMet, waitForState } from '@str0m/demo-kit/browsers'
+import {
+  call,
+  findBrowser,
+  launch,
+  quit,
+  readReceived,
+  untilMet,
+  waitForState,
+} from '@str0m/demo-kit/browsers'
 import type { Browser } from 'puppeteer-core'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { bundleForPage } from '../../../vitest.alone.ts'
 import { readmeExample } from '../../../vitest.examples.ts'
+import { scratchDirectory } from '../../../vitest.scratch.ts'
 import { until } from './test-server.ts'
 
 // what is built, as it is published, on runtimes that are not Node
@@ -49,7 +57,7 @@ for (const [name, { command, args }] of Object.entries(RUNTIMES)) {
       it('calls a server that runs on it: camera, microphone and messages come back', async () => {
         const server = await startServer(command, args)
         const browser = await launch('chromium')
-        onTestFinished(() => browser.close())
+        onTestFinished(() => quit(browser))
         const page = await call(browser, server.address, ['echo', 'cam', 'mic', 'data'])
         await waitForState(page, 'connected')
         await untilMet(
@@ -74,7 +82,7 @@ describe.skipIf(findBrowser('chromium') === undefined)('[browser] chromium, as a
     directory = packagesAsInstalled()
     browser = await launch('chromium')
   })
-  afterAll(() => browser.close())
+  afterAll(() => quit(browser))
 
   it.each(readdirSync(PACKAGES))('the example of @str0m/%s runs in a page', async (which) => {
     const file = join(directory, `${which}.ts`)
@@ -93,7 +101,7 @@ describe.skipIf(findBrowser('chromium') === undefined)('[browser] chromium, as a
 
 /** A folder in which each package is found by its name. */
 function packagesAsInstalled(): string {
-  const directory = mkdtempSync(join(tmpdir(), 'str0m-installed-'))
+  const directory = scratchDirectory()
   writeFileSync(join(directory, 'package.json'), '{ "type": "module" }')
   const scope = join(directory, 'node_modules', '@str0m')
   mkdirSync(scope, { recursive: true })
@@ -106,7 +114,7 @@ async function startServer(
   command: string,
   args: readonly string[],
 ): Promise<{ readonly address: string; readonly lines: readonly string[] }> {
-  const directory = mkdtempSync(join(tmpdir(), 'http-post-'))
+  const directory = scratchDirectory()
   const options = ['--port', '0', '--directory', directory]
   const child: ChildProcess = spawn(command, [...args, join(APP, 'dist', 'main.js'), ...options], {
     env: { ...process.env, NO_COLOR: '1' },

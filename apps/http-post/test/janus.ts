@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { createServer } from 'node:net'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Answer, Offer } from '@str0m/rtc'
+import { scratchDirectory } from '../../../vitest.scratch.ts'
 import { until } from './test-server.ts'
 
 /** What Janus says at its own time: of a plugin (`plugindata`), of the connection (`webrtcup`, `media`, `hangup`), or both with a description. */
@@ -35,16 +35,14 @@ export class Janus {
   readonly lines: string[] = []
   readonly #process: ChildProcess
   readonly #exited: Promise<unknown>
-  readonly #directory: string
   readonly #address: string
   #session = ''
   #transactions = 0
   #stopped = false
 
-  private constructor(child: ChildProcess, directory: string, address: string) {
+  private constructor(child: ChildProcess, address: string) {
     this.#process = child
     this.#exited = once(child, 'exit')
-    this.#directory = directory
     this.#address = address
     for (const stream of [child.stdout!, child.stderr!]) {
       createInterface({ input: stream }).on('line', (line) => this.lines.push(line))
@@ -52,13 +50,13 @@ export class Janus {
   }
 
   static async start(): Promise<Janus> {
-    const directory = await mkdtemp(join(tmpdir(), 'janus-'))
+    const directory = scratchDirectory()
     const port = await freePort()
     const http = `general: { base_path = "/janus" http = true https = false ip = "127.0.0.1" port = ${port} }\n`
     await writeFile(join(directory, 'janus.jcfg'), 'general: {}\n')
     await writeFile(join(directory, 'janus.transport.http.jcfg'), http)
     const child = spawn('janus', ['-F', directory, '--disable-colors', '-d', '4'])
-    const janus = new Janus(child, directory, `http://127.0.0.1:${port}/janus`)
+    const janus = new Janus(child, `http://127.0.0.1:${port}/janus`)
     await janus.#open()
     return janus
   }
@@ -110,7 +108,6 @@ export class Janus {
     this.#stopped = true
     this.#process.kill('SIGKILL')
     await this.#exited
-    await rm(this.#directory, { recursive: true, force: true })
   }
 }
 

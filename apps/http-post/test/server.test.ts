@@ -1,14 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, stat, writeFile } from 'node:fs/promises'
+import { readFile, stat, writeFile } from 'node:fs/promises'
 import { request } from 'node:https'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect } from 'node:tls'
 import { destinationFor, loadTlsCertificate, MAX_BODY, pageAddresses } from '@str0m/demo-kit'
 import { Candidate, Rtc } from '@str0m/rtc'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { scratchDirectory } from '../../../vitest.scratch.ts'
 import { parseSettings } from '../src/settings.ts'
 import { startTestServer, type TestServer, until } from './test-server.ts'
 
@@ -281,7 +281,7 @@ describe('the server', () => {
     const other = {
       host: '::',
       addresses: [],
-      directory: await mkdtemp(join(tmpdir(), 'http-post-')),
+      directory: scratchDirectory(),
       quiet: true,
     }
     const { startServer } = await import('../src/server.ts')
@@ -304,7 +304,7 @@ describe('the server', () => {
 
 describe('the certificate', () => {
   it('is made once, readable by its owner alone, and again when it is of no use', async () => {
-    const directory = join(await mkdtemp(join(tmpdir(), 'http-post-')), 'new')
+    const directory = join(scratchDirectory(), 'new')
     const first = await loadTlsCertificate(directory)
     expect(await loadTlsCertificate(directory)).toEqual(first)
     expect((await stat(join(directory, 'key.pem'))).mode & 0o777).toBe(0o600)
@@ -377,7 +377,7 @@ describe.skipIf(!existsSync(main))('[built] the program', { timeout: 300_000 }, 
   }
 
   it('starts, prints where to go, and ends when it is told', async () => {
-    const directory = await mkdtemp(join(tmpdir(), 'http-post-'))
+    const directory = scratchDirectory()
     const { child, output } = run(['--port', '0', '--directory', directory])
     await until(() => output().includes('str0m.test'), 'the addresses')
     const port = Number(/https:\/\/localhost:(\d+)\//.exec(output())?.[1])

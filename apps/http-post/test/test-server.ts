@@ -1,14 +1,12 @@
-import { mkdtemp } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { untilMet } from '@str0m/demo-kit/browsers'
 import type { MediaData } from '@str0m/rtc'
+import { scratchDirectory } from '../../../vitest.scratch.ts'
 import { type RunningServer, startServer } from '../src/server.ts'
 
 /** A server on free ports, with what it printed and received. */
 export interface TestServer extends RunningServer {
   readonly address: string
-  /** Of its own, for what it keeps and what a test shows. */
+  /** Of its own, for what it keeps and what a test makes. */
   readonly directory: string
   readonly lines: readonly string[]
   readonly frames: readonly ReceivedFrame[]
@@ -24,7 +22,7 @@ interface ReceivedFrame {
 export async function startTestServer(): Promise<TestServer> {
   const lines: string[] = []
   const frames: ReceivedFrame[] = []
-  const directory = await mkdtemp(join(tmpdir(), 'http-post-'))
+  const directory = scratchDirectory()
   const server = await startServer(
     { port: 0, host: '::', udpPort: 0, addresses: [], directory, quiet: false },
     {

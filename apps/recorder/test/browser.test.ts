@@ -1,5 +1,3 @@
-import { mkdtemp } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import {
@@ -8,6 +6,7 @@ import {
   launch,
   openPage,
   press,
+  quit,
   type Received,
   readReceived,
   readSent,
@@ -18,6 +17,7 @@ import {
 } from '@str0m/demo-kit/browsers'
 import type { Browser, Page } from 'puppeteer-core'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { scratchDirectory } from '../../../vitest.scratch.ts'
 import type { RecorderStatistics } from '../src/recorder.ts'
 import { type RunningServer, startServer } from '../src/server.ts'
 import { complaints, hasFfmpeg, longestStep, makeFile, probe, widths } from './media-files.ts'
@@ -67,7 +67,7 @@ class Stage {
   #server: RunningServer | undefined
 
   async open(): Promise<void> {
-    this.directory = await mkdtemp(join(tmpdir(), 'recorder-'))
+    this.directory = scratchDirectory()
     this.#server = await startServer({
       port: 0,
       directory: this.directory,
@@ -85,7 +85,7 @@ class Stage {
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.browsers.values()].map((browser) => browser.close().catch(() => {})))
+    await Promise.all([...this.browsers.values()].map((browser) => quit(browser)))
     await this.#server?.close()
   }
 
@@ -171,7 +171,6 @@ async function play(stage: Stage, browser: BrowserName, name: string): Promise<P
   )
   delay.disable()
   const seen = await page.evaluate(() => (window as unknown as { seen: Seen }).seen)
-  await page.screenshot({ path: join(stage.directory, `${name}-in-${browser}.png`) })
   await page.close()
   const { freeze, freezeAfter, stall: pageStall } = seen
   return { received, freeze, freezeAfter, serverStall: delay.max / 1e6, pageStall }
@@ -341,8 +340,7 @@ function watchPictures(): void {
 
 /** Halves the picture that is sent. */
 async function halveSize(): Promise<void> {
-  const { connection } = window as unknown as { connection: RTCPeerConnection }
-  const sender = connection.getSenders().find(({ track }) => track?.kind === 'video')!
+  const sender = window.connection!.getSenders().find(({ track }) => track?.kind === 'video')!
   const parameters = sender.getParameters()
   parameters.encodings[0]!.scaleResolutionDownBy = 2
   await sender.setParameters(parameters)

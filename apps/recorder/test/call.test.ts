@@ -1,5 +1,4 @@
-import { mkdtemp, readdir } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { nativeCrypto } from '@str0m/crypto'
 import { Link, type LinkOptions, Pair } from '@str0m/netem'
@@ -7,6 +6,7 @@ import { Candidate, Rtc, type RtcInput, type RtcOutput, type Transmit } from '@s
 import { type Instant, SeededRandom } from '@str0m/sans-io'
 import { DEFAULT_CODECS } from '@str0m/sdp'
 import { describe, expect, it } from 'vitest'
+import { scratchDirectory } from '../../../vitest.scratch.ts'
 import { PlayableFile, type MediaPacket } from '../src/playable-file.ts'
 import { Playback } from '../src/playback.ts'
 import { RecordingCall } from '../src/recording-call.ts'
@@ -78,7 +78,7 @@ async function recordedCall(
   codec: 'VP8' | 'H264',
   detour: { readonly name: string; readonly link: LinkOptions } = { name: '', link: {} },
 ) {
-  const directory = await mkdtemp(join(tmpdir(), 'call-'))
+  const directory = scratchDirectory()
   const a = seededRtc(
     2 * seed,
     '192.0.2.1:5000',

@@ -1,7 +1,7 @@
-import { mkdtemp, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { scratchDirectory } from '../../../vitest.scratch.ts'
 import { FileWriter } from '../src/file-writer.ts'
 import { nalUnits } from '../src/h264.ts'
 import { type MediaPacket, PlayableFile } from '../src/playable-file.ts'
@@ -11,8 +11,6 @@ import { complaints, hasFfmpeg, makeFile, probe } from './media-files.ts'
 
 const VP8: VideoFormat = { codec: 'vp8', codecString: 'vp8', width: 640, height: 480 }
 const AVC: VideoFormat = { codec: 'avc', codecString: 'avc1.42c00d', width: 320, height: 240 }
-
-const scratch = (): Promise<string> => mkdtemp(join(tmpdir(), 'files-'))
 
 /** Two seconds: a picture each 40 ms, of which each tenth is a keyframe, and sound each 20 ms. */
 function packets(frame: (i: number, keyframe: boolean) => Uint8Array, audio = true): FilePacket[] {
@@ -34,7 +32,7 @@ async function write(
   all: readonly FilePacket[],
   audio = true,
 ): Promise<string> {
-  const writer = new FileWriter(join(await scratch(), 'made'), (error) => {
+  const writer = new FileWriter(join(scratchDirectory(), 'made'), (error) => {
     throw error ?? new Error('full')
   })
   writer.start({ video, audio })
@@ -105,7 +103,7 @@ describe('a file that is written', () => {
   })
 
   it('goes on without a picture where there is no more', async () => {
-    const writer = new FileWriter(join(await scratch(), 'made'), () => {})
+    const writer = new FileWriter(join(scratchDirectory(), 'made'), () => {})
     const all = packets((i, keyframe) => vp8(20 + i, keyframe ? [640, 480] : undefined))
     writer.start({ video: VP8, audio: true })
     for (const packet of all.filter(({ kind, time }) => kind === 'audio' || time < 1)) writer.write(packet)
@@ -116,21 +114,23 @@ describe('a file that is written', () => {
   })
 
   it('is none where nothing came', async () => {
-    const writer = new FileWriter(join(await scratch(), 'made'), () => {})
+    const writer = new FileWriter(join(scratchDirectory(), 'made'), () => {})
     expect(await writer.finish()).toBeUndefined()
     expect(writer.write(packets(() => vp8(1))[0]!)).toBe(false)
   })
 
   it('ends where it cannot be written', async () => {
     const failures: unknown[] = []
-    const writer = new FileWriter(join(await scratch(), 'nowhere', 'made'), (error) => failures.push(error))
+    const writer = new FileWriter(join(scratchDirectory(), 'nowhere', 'made'), (error) =>
+      failures.push(error),
+    )
     writer.start({ video: undefined, audio: true })
     for (const packet of packets(() => vp8(1))) if (packet.kind === 'audio') writer.write(packet)
     await expect(writer.finish()).rejects.toThrow('ENOENT')
   })
 
   it('takes no more than may wait for the disk', async () => {
-    const writer = new FileWriter(join(await scratch(), 'made'), () => {})
+    const writer = new FileWriter(join(scratchDirectory(), 'made'), () => {})
     writer.start({ video: VP8, audio: false })
     const data = vp8(1 << 20, [640, 480])
     const taken = Array.from({ length: 100 }, (_, i) =>
@@ -143,19 +143,19 @@ describe('a file that is written', () => {
 
 describe('what is not played', () => {
   it('is what is no such file', async () => {
-    const path = join(await scratch(), 'made.webm')
+    const path = join(scratchDirectory(), 'made.webm')
     await writeFile(path, 'not a film')
     await expect(PlayableFile.open(path)).rejects.toEqual(code('not-playable'))
   })
 
   it.skipIf(!hasFfmpeg)('is what has reordered pictures', async () => {
-    const path = join(await scratch(), 'made.mp4')
+    const path = join(scratchDirectory(), 'made.mp4')
     makeFile(path, 'H264', 1, ['-profile:v', 'main', '-preset', 'medium', '-bf', '3'])
     await expect(PlayableFile.open(path)).rejects.toEqual(code('not-playable'))
   })
 
   it.skipIf(!hasFfmpeg)('is sound in another codec, but the picture is', async () => {
-    const path = join(await scratch(), 'made.mp4')
+    const path = join(scratchDirectory(), 'made.mp4')
     makeFile(path, 'H264', 1, ['-c:a', 'aac'])
     const file = await PlayableFile.open(path)
     expect(file.hasAudio).toBe(false)
@@ -176,7 +176,7 @@ describe.skipIf(!hasFfmpeg)('a picture that changes its size in mid-call', () =>
     ['VP8', VP8],
     ['H264', AVC],
   ] as const)('is whole in the file: %s', async (codec, format) => {
-    const directory = await scratch()
+    const directory = scratchDirectory()
     const all: FilePacket[] = []
     for (const [i, size] of ['320:240', '160:120', '480:360'].entries()) {
       const path = join(directory, codec === 'VP8' ? `${i}.webm` : `${i}.mp4`)

@@ -1,11 +1,10 @@
-import { mkdtemp } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { untilMet } from '@str0m/demo-kit/browsers'
 import { Candidate, type MediaData, Rtc, type RtcEvent } from '@str0m/rtc'
 import { DEFAULT_CODECS } from '@str0m/sdp'
 import { describe, expect, it } from 'vitest'
+import { scratchDirectory } from '../../../vitest.scratch.ts'
 import { FileWriter } from '../src/file-writer.ts'
 import { PlayableFile } from '../src/playable-file.ts'
 import { PlayingCall } from '../src/playing-call.ts'
@@ -15,7 +14,7 @@ const MILLISECONDS = 800
 
 /** A short film: 25 pictures a second, of which the first is a keyframe, and sound. */
 async function film(): Promise<PlayableFile> {
-  const writer = new FileWriter(join(await mkdtemp(join(tmpdir(), 'playing-')), 'film'), () => {})
+  const writer = new FileWriter(join(scratchDirectory(), 'film'), () => {})
   const video = { codec: 'avc', codecString: 'avc1.42c00d', width: 320, height: 240 } as const
   writer.start({ video, audio: true })
   for (let ms = 0; ms < MILLISECONDS; ms += 20) {

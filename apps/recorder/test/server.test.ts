@@ -1,9 +1,9 @@
-import { mkdtemp, readdir, writeFile } from 'node:fs/promises'
+import { readdir, writeFile } from 'node:fs/promises'
 import { request } from 'node:https'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DtlsCertificate, Rtc } from '@str0m/rtc'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { scratchDirectory } from '../../../vitest.scratch.ts'
 import { Calls, MAX_CALLS, type CallPeers } from '../src/calls.ts'
 import { Recordings } from '../src/recordings.ts'
 import { type RunningServer, startServer } from '../src/server.ts'
@@ -29,7 +29,7 @@ describe('the server', () => {
   let server: RunningServer
 
   beforeAll(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'server-'))
+    directory = scratchDirectory()
     server = await startServer({ port: 0, directory, recordings: directory })
   })
 
@@ -110,7 +110,7 @@ describe('the server', () => {
 
 describe('a page that vanishes', () => {
   it('leaves a file that is whole', async () => {
-    const directory = await mkdtemp(join(tmpdir(), 'vanish-'))
+    const directory = scratchDirectory()
     const lines: string[] = []
     const calls = new Calls(new Recordings(directory), (line) => lines.push(line))
     const driven: Rtc[] = []

@@ -3,10 +3,17 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Peers } from '@str0m/demo-kit'
-import { findBrowser, launch, PATIENCE, readReceived, untilMet } from '@str0m/demo-kit/browsers'
+import {
+  findBrowser,
+  launch,
+  openPage,
+  PATIENCE,
+  quit,
+  readReceived,
+  untilMet,
+} from '@str0m/demo-kit/browsers'
 import { type Offer, type PacketForwarder, Rtc, type RtcEvent } from '@str0m/rtc'
 import { DEFAULT_CODECS } from '@str0m/sdp'
-import type { Page } from 'puppeteer-core'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
 // scalable video through two Rtc in RTP mode: https://www.w3.org/TR/webrtc-svc/
@@ -46,17 +53,12 @@ describe.skipIf(findBrowser('chromium') === undefined)(
     ] as const)('%s, %s: fewer and more of them stay decodable', async (codec, mode, steps) => {
       const relay = await startRelay(codec)
       const browser = await launch('chromium', { fps: RATE })
-      onTestFinished(() => browser.close())
-      const open = async (): Promise<Page> => {
-        const page = await browser.newPage()
-        await page.goto(relay.address)
-        return page
-      }
-      const publisher = await open()
+      onTestFinished(() => quit(browser))
+      const publisher = await openPage(browser, relay.address)
       await publisher.evaluate(publish, codec, mode, PATIENCE)
-      const watcher = await open()
+      const watcher = await openPage(browser, relay.address)
       await watcher.evaluate(watch, codec)
-      const figures = () => readReceived(watcher, '#video')
+      const figures = () => readReceived(watcher, 'video')
       await untilMet(figures, ({ frames }) => frames > 0, 'the first picture')
       const requests = relay.keyframeRequests()
       for (const [spatial, temporal, width, share] of steps) {
@@ -185,13 +187,9 @@ async function startRelay(codec: string): Promise<Relay> {
 
 /** Sends the camera in layers, and waits until the largest is sent. */
 async function publish(codec: string, scalabilityMode: string, patience: number): Promise<void> {
-  const sleep = (milliseconds: number) =>
-    new Promise((resolve) => {
-      setTimeout(resolve, milliseconds)
-    })
+  const { kit } = window
   const stream = await navigator.mediaDevices.getUserMedia({ video: { width: 1280, height: 720 } })
   const peer = new RTCPeerConnection()
-  Object.assign(window, { connection: peer })
   const { sender } = peer.addTransceiver(stream.getVideoTracks()[0]!, {
     direction: 'sendonly',
     sendEncodings: [{ scalabilityMode } as RTCRtpEncodingParameters],
@@ -202,14 +200,10 @@ async function publish(codec: string, scalabilityMode: string, patience: number)
     .setCodecPreferences(codecs.filter(({ mimeType }) => mimeType === `video/${codec}`))
   // a busy machine costs pictures, not their size
   await sender.setParameters({ ...sender.getParameters(), degradationPreference: 'maintain-resolution' })
-  await peer.setLocalDescription()
-  while (peer.iceGatheringState !== 'complete') await sleep(20)
-  const response = await fetch('/publish', { method: 'POST', body: JSON.stringify(peer.localDescription) })
-  await peer.setRemoteDescription((await response.json()) as RTCSessionDescriptionInit)
-  for (const end = performance.now() + patience; performance.now() < end; await sleep(100)) {
-    for (const entry of (await peer.getStats()).values() as Iterable<Record<string, unknown>>) {
-      if (entry['type'] === 'outbound-rtp' && entry['frameWidth'] === 1280) return
-    }
+  await kit.call(peer, '/publish')
+  for (const end = performance.now() + patience; performance.now() < end; await kit.sleep(100)) {
+    const layers = await kit.statistics(peer, 'outbound-rtp')
+    if (layers.some(({ frameWidth }) => frameWidth === 1280)) return
   }
   throw new Error('The largest layer was not sent')
 }
@@ -222,7 +216,6 @@ interface ExtensionControl {
 /** Shows what comes. */
 async function watch(codec: string): Promise<void> {
   const peer = new RTCPeerConnection()
-  Object.assign(window, { connection: peer })
   const transceiver = peer.addTransceiver('video', { direction: 'recvonly' })
   const { codecs } = RTCRtpReceiver.getCapabilities('video')!
   transceiver.setCodecPreferences(codecs.filter(({ mimeType }) => mimeType === `video/${codec}`))
@@ -233,20 +226,6 @@ async function watch(codec: string): Promise<void> {
     if (extension.uri.includes('dependency-descriptor')) extension.direction = 'sendrecv'
   }
   control.setHeaderExtensionsToNegotiate(extensions)
-  const video = document.createElement('video')
-  video.id = 'video'
-  video.muted = true
-  document.body.append(video)
-  peer.addEventListener('track', ({ track }) => {
-    video.srcObject = new MediaStream([track])
-    void video.play()
-  })
-  await peer.setLocalDescription()
-  while (peer.iceGatheringState !== 'complete') {
-    await new Promise((resolve) => {
-      setTimeout(resolve, 20)
-    })
-  }
-  const response = await fetch('/watch', { method: 'POST', body: JSON.stringify(peer.localDescription) })
-  await peer.setRemoteDescription((await response.json()) as RTCSessionDescriptionInit)
+  peer.addEventListener('track', ({ track }) => window.kit.play(track))
+  await window.kit.call(peer, '/watch')
 }

@@ -1,17 +1,16 @@
-import { mkdtemp } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import {
   type BrowserName,
   findBrowser,
   launch,
   openPage,
+  quit,
   readReceived,
   untilMet,
   waitForState,
 } from '@str0m/demo-kit/browsers'
 import type { Browser, Page } from 'puppeteer-core'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { scratchDirectory } from '../../../vitest.scratch.ts'
 import { startServer } from '../src/server.ts'
 
 /** Pictures a second of the fake camera. */
@@ -26,12 +25,12 @@ for (const watcher of ['chromium', 'firefox'] as const) {
     { timeout: 600_000 },
     () => {
       it('through two Rtc in RTP mode, and a switch of the encoding stays decodable', async () => {
-        const server = await startServer(0, await mkdtemp(join(tmpdir(), 'sfu-')))
+        const server = await startServer(0, scratchDirectory())
         const address = `https://localhost:${server.port}/`
         onTestFinished(() => server.close())
         const start = async (name: BrowserName, fps?: number): Promise<Browser> => {
           const browser = await launch(name, fps === undefined ? {} : { fps })
-          onTestFinished(() => browser.close())
+          onTestFinished(() => quit(browser))
           return browser
         }
         const publisher = await open(await start('chromium', RATE), address, 'publish')
@@ -88,8 +87,7 @@ async function untilEncodings(page: Page, count: number): Promise<void> {
 
 /** A busy machine costs pictures, not their size. Runs in the page. */
 async function keepSize(): Promise<void> {
-  const { connection } = window as unknown as { connection: RTCPeerConnection }
-  for (const sender of connection.getSenders()) {
+  for (const sender of window.connection!.getSenders()) {
     if (sender.track?.kind !== 'video') continue
     await sender.setParameters({ ...sender.getParameters(), degradationPreference: 'maintain-resolution' })
   }

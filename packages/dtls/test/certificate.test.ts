@@ -1,7 +1,6 @@
 import 'reflect-metadata'
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Crypto as PeculiarCrypto } from '@peculiar/webcrypto'
 import { cryptoProvider, X509Certificate, X509CertificateGenerator, type PublicKey } from '@peculiar/x509'
@@ -10,6 +9,7 @@ import { DtlsCertificate } from '@str0m/dtls'
 import { SeededRandom } from '@str0m/sans-io'
 import * as fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { scratchDirectory } from '../../../vitest.scratch.ts'
 import { buildCertificate, validityAround } from '../src/certificate-builder.ts'
 import { encodeSignedCertificate, encodeTbsCertificate, subjectPublicKeyInfo } from '../src/wire/x509.ts'
 import { opensslVersion } from './driver.ts'
@@ -192,22 +192,17 @@ if (version === undefined) console.log('openssl is not installed: it does not re
 
 describe.skipIf(version === undefined)('[openssl] reads our certificate', () => {
   it('as text, and verifies its signature', () => {
-    const folder = mkdtempSync(join(tmpdir(), 'dtls-certificate-'))
-    try {
-      const file = join(folder, 'certificate.pem')
-      const wallClock = { now: 0, unixTime: Date.now() }
-      writeFileSync(file, pem('CERTIFICATE', DtlsCertificate.generate({ wallClock, subject: 'ours' }).der))
-      const openssl = (...args: string[]): string => execFileSync('openssl', args, { encoding: 'utf8' })
-      const text = openssl('x509', '-in', file, '-noout', '-text')
-      expect(text).toContain('Version: 3 (0x2)')
-      expect(text).toContain('Signature Algorithm: ecdsa-with-SHA256')
-      expect(text).toMatch(/Subject: CN ?= ?ours/)
-      expect(text).toMatch(/Issuer: CN ?= ?ours/)
-      expect(text).toContain('NIST CURVE: P-256')
-      expect(openssl('verify', '-check_ss_sig', '-CAfile', file, file)).toContain('OK')
-    } finally {
-      rmSync(folder, { recursive: true })
-    }
+    const file = join(scratchDirectory(), 'certificate.pem')
+    const wallClock = { now: 0, unixTime: Date.now() }
+    writeFileSync(file, pem('CERTIFICATE', DtlsCertificate.generate({ wallClock, subject: 'ours' }).der))
+    const openssl = (...args: string[]): string => execFileSync('openssl', args, { encoding: 'utf8' })
+    const text = openssl('x509', '-in', file, '-noout', '-text')
+    expect(text).toContain('Version: 3 (0x2)')
+    expect(text).toContain('Signature Algorithm: ecdsa-with-SHA256')
+    expect(text).toMatch(/Subject: CN ?= ?ours/)
+    expect(text).toMatch(/Issuer: CN ?= ?ours/)
+    expect(text).toContain('NIST CURVE: P-256')
+    expect(openssl('verify', '-check_ss_sig', '-CAfile', file, file)).toContain('OK')
   })
 })
 

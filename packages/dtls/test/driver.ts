@@ -1,10 +1,9 @@
 import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process'
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Dtls, DtlsEvent } from '@str0m/dtls'
+import { scratchDirectory } from '../../../vitest.scratch.ts'
 
 /** What `openssl version` says, or `undefined` where there is none. */
 export function opensslVersion(): string | undefined {
@@ -17,7 +16,7 @@ export function opensslVersion(): string | undefined {
 
 /** A folder with `key.pem` and `cert.pem`, made by openssl. */
 export class Identity {
-  readonly folder: string = mkdtempSync(join(tmpdir(), 'dtls-'))
+  readonly folder: string = scratchDirectory()
   readonly key: string = join(this.folder, 'key.pem')
   readonly certificate: string = join(this.folder, 'cert.pem')
 
@@ -40,10 +39,6 @@ export class Identity {
       },
     )
     return { algorithm: 'sha-256', value: text.split('=')[1]!.trim() }
-  }
-
-  remove(): void {
-    rmSync(this.folder, { recursive: true })
   }
 }
 

@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { decodeUtf8, encodeUtf8, toHex } from '@str0m/sans-io'
 import { Dtls, DtlsCertificate, type DtlsOptions, type SrtpProfile } from '@str0m/dtls'
 import { freePort, Identity, Openssl, opensslVersion, SocketDriver, until } from './driver.ts'
@@ -78,11 +78,6 @@ describe.skipIf(version === undefined)(`[openssl] ${version}`, { timeout: 150_00
           rsa: new Identity(['-newkey', 'rsa:2048']),
         }
   const certificate = DtlsCertificate.generate()
-
-  afterAll(() => {
-    identities?.ec.remove()
-    identities?.rsa.remove()
-  })
 
   function options(identity: Identity, { profile, mtu }: Case): Omit<DtlsOptions, 'role'> {
     return {

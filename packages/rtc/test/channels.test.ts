@@ -216,6 +216,20 @@ describe('data channels', () => {
     expect(a.channels).toEqual([])
   })
 
+  it('closed here before the peer takes it up: what the peer writes meanwhile is not delivered', () => {
+    const call = dataCall([['first']])
+    const { a, b, pair } = call
+    pair.runUntil(() => opened(call, 'a', 1)() && opened(call, 'b', 1)())
+    const change = a.createOffer()
+    const id = change.addChannel('second')
+    negotiate(a, b, change.apply())
+    pair.runUntil(opened(call, 'b', 2))
+    b.channels.find(({ label }) => label === 'second')!.write('too late')
+    a.channel(id)!.close()
+    pair.runUntil(() => eventsOf(pair.a.events, 'channelClose').length === 1)
+    expect(eventsOf(pair.a.events, 'channelData')).toEqual([])
+  })
+
   it('say no where too much waits, and when there is room again', () => {
     const call = dataCall([['bulk']])
     const { a, pair } = call

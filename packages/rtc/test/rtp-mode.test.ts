@@ -324,7 +324,8 @@ describe('forwarding', () => {
       writer.write({ pt, sequenceNumber: 60 + i, timestamp: 3000 * i, marker: true }, payload)
       source.pair.runFor(5)
       for (const { pair } of subscribers) {
-        if (i === 2) pair.aToB.configure(pair.now, { latency: 20, loss: 0.15 })
+        // a receiver does not know of what comes before the first packet that it gets
+        if (i === 10) pair.aToB.configure(pair.now, { latency: 20, loss: 0.15 })
         if (i === count - 20) pair.aToB.configure(pair.now, { latency: 20, loss: 0 })
       }
       const packets = eventsOf(source.pair.b.events, 'rtpPacket')

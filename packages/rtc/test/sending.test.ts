@@ -167,6 +167,8 @@ describe('requests for a keyframe', () => {
     // the answer is on its way
     expect(b.media('1')!.requestKeyframe('fir')).toBe(false)
     pair.runFor(600)
+    // as a driver does before it calls methods: nothing else may have been due meanwhile
+    b.handleInput({ kind: 'timeout', now: pair.now })
     expect(b.media('1')!.requestKeyframe('fir')).toBe(true)
     pair.runFor(100)
     expect(eventsOf(pair.a.events, 'keyframeRequest')).toEqual([

@@ -372,14 +372,66 @@ describe('VP9 descriptors', () => {
     const inter = [vp9Payload(0, 0, 0), vp9Payload(0, 1, 0), vp9Payload(0, 2, 0)]
     // the highest layer refers to what was left out
     expect(run(forwarder, a, inter)).toEqual(['65002 0 0 S0 T0', '65003 0 0 S1 T0 M', '-'])
-    // and comes back where it refers to the layer below alone
-    const raised = [vp9Payload(1, 0, 0), vp9Payload(1, 1, 0), vp9Payload(1, 2, 0, key)]
-    expect(run(forwarder, a, raised)).toEqual(['65004 1 0 S0 T0', '65005 1 0 S1 T0 M', '65006 1 0 S2 T0 M'])
+    const without = [vp9Payload(1, 0, 0), vp9Payload(1, 1, 0)]
+    expect(run(forwarder, a, without)).toEqual(['65004 1 0 S0 T0', '65005 1 0 S1 T0 M'])
+    // and comes back where it starts again, and refers to the layer below alone
+    const raised = [vp9Payload(2, 0, 0), vp9Payload(2, 1, 0), vp9Payload(2, 2, 0, key)]
+    expect(run(forwarder, a, raised)).toEqual(['65006 2 0 S0 T0', '65007 2 0 S1 T0', '65008 2 0 S2 T0 M'])
     forwarder.select(SOURCE_B)
     forwarder.maxSpatialLayer = 0
     expect(run(forwarder, b, [vp9Payload(77, 0, 0, { inter: false, tl0: 200 })])).toEqual([
-      '65007 2 1 S0 T0 M',
+      '65009 3 1 S0 T0 M',
     ])
+  })
+
+  it('spatial layers start in one picture, under one marker', () => {
+    const forwarder = newForwarder('VP9')
+    const a: Source = { ssrc: SOURCE_A, sequenceNumber: 7, timestamp: 0 }
+    forwarder.select(SOURCE_A)
+    forwarder.maxSpatialLayer = 0
+    const key = { inter: false }
+    expect(run(forwarder, a, [vp9Payload(1, 0, 0, key)])).toEqual(['65000 1 0 S0 T0 M'])
+    forwarder.maxSpatialLayer = 2
+    const start = [vp9Payload(2, 0, 0), vp9Payload(2, 1, 0, key), vp9Payload(2, 2, 0, key)]
+    expect(run(forwarder, a, start)).toEqual(['65001 2 0 S0 T0', '65002 2 0 S1 T0', '65003 2 0 S2 T0 M'])
+  })
+
+  it('a spatial layer stays out of a picture that has had its marker', () => {
+    const forwarder = newForwarder('VP9')
+    const a: Source = { ssrc: SOURCE_A, sequenceNumber: 7, timestamp: 0 }
+    forwarder.select(SOURCE_A)
+    forwarder.maxSpatialLayer = 0
+    const key = { inter: false }
+    const picture = (id: number, upper: object): string[] =>
+      run(forwarder, a, [vp9Payload(id, 0, 0, id === 1 ? key : {}), vp9Payload(id, 1, 0, upper)])
+    expect(picture(1, key)).toEqual(['65000 1 0 S0 T0 M', '-'])
+    expect(picture(2, {})).toEqual(['65001 2 0 S0 T0 M', '-'])
+    forwarder.maxSpatialLayer = 1
+    // it went on until here: that it refers to no earlier picture now comes after the end of the layer below
+    expect(picture(3, key)).toEqual(['65002 3 0 S0 T0 M', '-'])
+    expect(forwarder.needsKeyframe).toBe(true)
+  })
+
+  it('no picture has two markers, and none is followed by more of it, however layers come and go', () => {
+    forSeeds(50, (random) => {
+      const forwarder = newForwarder('VP9')
+      const a: Source = { ssrc: SOURCE_A, sequenceNumber: 7, timestamp: 0 }
+      forwarder.select(SOURCE_A)
+      let [unmarked, layers] = [0, 3]
+      for (let id = 0; id < 300; id++) {
+        if (random.float() < 0.1) forwarder.maxSpatialLayer = random.integer(3)
+        if (random.float() < 0.1) layers = 1 + random.integer(3)
+        const isKey = id === 0 || random.float() < 0.02
+        const packets = Array.from({ length: layers }, (_, sid) =>
+          vp9Payload(id, sid, 0, { inter: !isKey && (sid === 0 || random.float() < 0.7) }),
+        )
+        const out = run(forwarder, a, packets).filter((text) => text !== '-')
+        expect(out.slice(0, -1).every((text) => !text.endsWith('M'))).toBe(true)
+        if (!out.at(-1)!.endsWith('M')) unmarked++
+      }
+      // one whose next layer did not start after all
+      expect(unmarked).toBeLessThan(20)
+    })
   })
 
   it('spatial layers that refer to what was left out wait for a keyframe, which is asked for', () => {

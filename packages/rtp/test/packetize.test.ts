@@ -229,6 +229,43 @@ describe('what is no frame is refused', () => {
     expect(packetizerFor(codec, MODE_1, 0)!.packetize(Uint8Array.from(bytes), 100, true)).toBeUndefined()
   })
 
+  it('H.264 with a NAL unit of a type that is reserved, or one of packets: RFC 6184 table 1', () => {
+    for (let type = 0; type < 32; type++) {
+      const isNal = type >= 1 && type <= 23
+      for (const mode of ['0', '1']) {
+        const packetizer = packetizerFor('H264', new Map([['packetization-mode', mode]]), 0)!
+        for (const frame of [
+          [0, 0, 1, 0x60 | type, 5],
+          [0, 0, 1, 0x67, 5, 0, 0, 1, 0x60 | type, 5],
+        ]) {
+          const packets = packetizer.packetize(Uint8Array.from(frame), 100, true)
+          expect(packets !== undefined, `type ${type} in mode ${mode}`).toBe(isNal)
+        }
+        const large = Uint8Array.from([0, 0, 1, 0x60 | type, ...Array.from({ length: 300 }, () => 5)])
+        expect(packetizer.packetize(large, 100, true) !== undefined).toBe(isNal && mode === '1')
+      }
+    }
+  })
+
+  it('H.265 with a NAL unit of a type that is one of packets, or unspecified: RFC 7798 section 4.4', () => {
+    for (let type = 0; type < 64; type++) {
+      const frame = Uint8Array.of(0, 0, 1, type << 1, 1, 5)
+      const packets = packetizerFor('H265', new Map(), 0)!.packetize(frame, 100, true)
+      expect(packets !== undefined, `type ${type}`).toBe(type < 48)
+    }
+  })
+
+  it('AV1 carries OBUs of all types but those that are not to be sent: decoders ignore what is reserved', () => {
+    for (let type = 0; type < 16; type++) {
+      const packets = packetizerFor('AV1', new Map(), 0)!.packetize(
+        Uint8Array.of((type << 3) | 2, 1, 5),
+        100,
+        true,
+      )
+      expect(packets !== undefined, `type ${type}`).toBe(![2, 8, 15].includes(type))
+    }
+  })
+
   it('and so is a codec that is not known', () => {
     expect(packetizerFor('theora', new Map(), 0)).toBeUndefined()
   })

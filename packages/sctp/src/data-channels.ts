@@ -92,6 +92,7 @@ export class DataChannels implements Machine<DataChannelEvent> {
   #now: Instant = Number.NEGATIVE_INFINITY
   #isConnected = false
   #invalidMessages = 0
+  #discardedMessages = 0
 
   /** Throws a `UsageError` (`invalid-option`) where an option is out of its range. */
   constructor(options: DataChannelsOptions) {
@@ -130,8 +131,16 @@ export class DataChannels implements Machine<DataChannelEvent> {
     return this.#isConnected
   }
 
-  get statistics(): SctpStatistics & { readonly invalidMessages: number } {
-    return { ...this.#association.statistics, invalidMessages: this.#invalidMessages }
+  /** `invalidMessages`: that no channel or format is for. `discardedMessages`: on a channel that was closed here before they came. */
+  get statistics(): SctpStatistics & {
+    readonly invalidMessages: number
+    readonly discardedMessages: number
+  } {
+    return {
+      ...this.#association.statistics,
+      invalidMessages: this.#invalidMessages,
+      discardedMessages: this.#discardedMessages,
+    }
   }
 
   /**
@@ -241,7 +250,10 @@ export class DataChannels implements Machine<DataChannelEvent> {
     this.#association.setBufferedAmountLowThreshold(id, bytes)
   }
 
-  /** Closes a channel once all that is queued on it is sent; `channelClose` follows. Throws a `UsageError` (`no-channel`). */
+  /**
+   * Closes a channel once all that is queued on it is sent; `channelClose` follows. What the peer sends until then is discarded. Throws
+   * a `UsageError` (`no-channel`).
+   */
   close(now: Instant, id: number): void {
     this.#setNow(now)
     const channel = this.#channel(id)
@@ -276,6 +288,10 @@ export class DataChannels implements Machine<DataChannelEvent> {
   pollOutput(): Output<DataChannelEvent> {
     for (;;) {
       const event = this.#events.shift()
+      if (event?.type === 'channelData' && this.#channels.get(event.id)?.state === 'closing') {
+        this.#discardedMessages++
+        continue
+      }
       if (event !== undefined) return { kind: 'event', event }
       const output = this.#association.pollOutput()
       if (output.kind !== 'event') return output

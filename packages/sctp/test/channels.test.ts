@@ -120,6 +120,43 @@ describe('data channels', () => {
     expect(numbers).toEqual(Array.from({ length: expected }, (_, i) => i))
   })
 
+  it.each([
+    ['before the peer takes it up', false],
+    ['while it is open', true],
+  ])('closed here %s: what the peer has written is not delivered', (_, isOpen) => {
+    const { a, b, pair } = makeChannels(7)
+    pair.runUntil(() => a.isConnected && b.isConnected)
+    const id = a.open(pair.now, 'x')
+    if (isOpen) pair.runUntil(() => of(pair.a.events, 'channelOpen').length === 1)
+    else pair.runUntil(() => of(pair.b.events, 'channelOpen').length === 1)
+    for (let i = 0; i < 3; i++) b.send(pair.now, id, `${i}`)
+    a.close(pair.now, id)
+    pair.runUntil(() => of(pair.a.events, 'channelClose').length === 1)
+    expect(of(pair.a.events, 'channelData')).toEqual([])
+    expect(of(pair.a.events, 'channelOpen')).toHaveLength(isOpen ? 1 : 0)
+    expect(a.statistics).toMatchObject({ discardedMessages: 3, invalidMessages: 0 })
+  })
+
+  it('closed in the midst of what has come: nothing of it follows', () => {
+    const { a, b, pair } = makeChannels(8)
+    pair.runUntil(() => a.isConnected && b.isConnected)
+    const id = b.open(pair.now, 'x')
+    b.send(pair.now, id, 'first')
+    const contents: Uint8Array[] = []
+    for (let output = b.pollOutput(); output.kind !== 'timeout'; output = b.pollOutput())
+      if (output.kind === 'transmit') contents.push(output.contents)
+    for (const each of contents) a.handleInput({ kind: 'receive', now: pair.now, contents: each })
+    const events: string[] = []
+    for (let output = a.pollOutput(); output.kind !== 'timeout'; output = a.pollOutput()) {
+      if (output.kind !== 'event') continue
+      events.push(output.event.type)
+      if (output.event.type === 'channelOpen') a.close(pair.now, id)
+    }
+    expect(events).toContain('channelOpen')
+    expect(events).not.toContain('channelData')
+    expect(a.statistics.discardedMessages).toBe(1)
+  })
+
   it('close many at once, and before the association is up', () => {
     const { a, pair } = makeChannels(5, { latency: 10 }, { maxPacketSize: 576 })
     const ids = Array.from({ length: 700 }, (_, i) => a.open(0, `c${i}`))

@@ -111,6 +111,11 @@ export class Vp9Fields {
     return (this.first & 0x04) !== 0
   }
 
+  /** Z */
+  get isNoReferenceForUpperLayers(): boolean {
+    return (this.first & 0x01) !== 0
+  }
+
   /** The first packet of a picture that refers to none before it. */
   get startsKeyframe(): boolean {
     return this.startOfFrame && this.spatialLayer === 0 && !this.interPicturePredicted
@@ -127,7 +132,7 @@ export function parseVp9Descriptor(payload: Uint8Array): Vp9Descriptor | undefin
     flexibleMode,
     startOfFrame: fields.startOfFrame,
     endOfFrame: fields.endOfFrame,
-    notReferenceForUpperLayers: (first & 0x01) !== 0,
+    notReferenceForUpperLayers: fields.isNoReferenceForUpperLayers,
     pictureDifferences: NO_DIFFERENCES,
     length: fields.length,
   }

@@ -29,6 +29,13 @@ export class Vp9DescriptorRewriter extends WantedLayers implements DescriptorRew
   /** The highest spatial layer of the picture of the packet last taken. */
   #lastSpatialLayer: number = ALL_LAYERS
   #missesLayer = false
+  /** Whether the packet last taken is of the newest picture. */
+  #isOfNewest = false
+  /** Whether a packet of the newest picture has gone out with the marker: then no layer may follow. */
+  #isMarked = false
+  /** The spatial layers of which something came, a bit for each: in the newest picture, and in the one before. */
+  #seen = 0
+  #seenBefore = 0
 
   get missesLayer(): boolean {
     return this.#missesLayer && this.maxSpatialLayer > this.#spatialLayer
@@ -45,6 +52,7 @@ export class Vp9DescriptorRewriter extends WantedLayers implements DescriptorRew
     if (place === 'joining' || (place === 'newest' && this.#newest.isFarBehind(fields)))
       this.#join(bytes, start)
     const layers = this.#layersOfPicture()
+    if (this.#isOfNewest) this.#seen |= 1 << fields.spatialLayer
     if (fields.spatialLayer > this.#spatialLayer && fields.spatialLayer <= this.maxSpatialLayer) {
       this.#missesLayer = true
     }
@@ -69,7 +77,20 @@ export class Vp9DescriptorRewriter extends WantedLayers implements DescriptorRew
 
   marker(marker: boolean): boolean {
     const { endOfFrame, spatialLayer } = this.#fields
-    return marker || (endOfFrame && spatialLayer === this.#lastSpatialLayer)
+    const marks = marker || (endOfFrame && spatialLayer === this.#lastSpatialLayer && !this.#mayRise())
+    if (marks && this.#isOfNewest) this.#isMarked = true
+    return marks
+  }
+
+  /**
+   * Whether the next spatial layer may be raised to within this picture: one that starts, or starts again, refers to no earlier picture. One that was in the
+   * picture before goes on from there.
+   */
+  #mayRise(): boolean {
+    const next = this.#spatialLayer + 1
+    if (!this.#isOfNewest || next > this.maxSpatialLayer || this.#fields.isNoReferenceForUpperLayers)
+      return false
+    return (this.#seenBefore & (1 << next)) === 0
   }
 
   #join(bytes: Uint8Array, start: number): void {
@@ -77,6 +98,7 @@ export class Vp9DescriptorRewriter extends WantedLayers implements DescriptorRew
     this.#temporalLayer = this.maxTemporalLayer
     this.#spatialLayer = this.maxSpatialLayer
     this.#missesLayer = false
+    this.#seen = 0
     this.#layers.fill(NONE)
     this.#newest.join(this.#fields)
     if (pictureIdAt > 0) this.#pictureIds.join(pictureId)
@@ -87,10 +109,15 @@ export class Vp9DescriptorRewriter extends WantedLayers implements DescriptorRew
     const fields = this.#fields
     const newest = this.#newest
     if (fields.pictureIdAt === 0 || !newest.isNumbered) {
-      if (fields.startOfFrame) this.#updateLayers()
+      this.#isOfNewest = true
+      if (fields.startOfFrame) {
+        if (fields.spatialLayer === 0) this.#startPicture()
+        this.#updateLayers()
+      }
       return this.#temporalLayer * 8 + this.#spatialLayer
     }
     const picture = newest.unwrap(fields)
+    this.#isOfNewest = picture >= newest.number
     if (picture <= newest.number - PICTURE_WINDOW) return NONE
     const index = picture & (PICTURE_WINDOW - 1)
     if (picture > newest.number) {
@@ -98,12 +125,19 @@ export class Vp9DescriptorRewriter extends WantedLayers implements DescriptorRew
         this.#layers[p & (PICTURE_WINDOW - 1)] = this.#temporalLayer * 8 + this.#spatialLayer
       }
       newest.number = picture
+      this.#startPicture()
       this.#updateLayers()
       this.#layers[index] = this.#temporalLayer * 8 + this.#spatialLayer
     } else if (picture === newest.number && this.#raiseSpatialLayer()) {
       this.#layers[index] = this.#temporalLayer * 8 + this.#spatialLayer
     }
     return this.#layers[index]!
+  }
+
+  #startPicture(): void {
+    this.#isMarked = false
+    this.#seenBefore = this.#seen
+    this.#seen = 0
   }
 
   /** At a new picture: down always; up at a keyframe, and to more temporal layers at a switching up point (U, RFC 9628 section 4.2). */
@@ -121,12 +155,16 @@ export class Vp9DescriptorRewriter extends WantedLayers implements DescriptorRew
     this.#raiseSpatialLayer()
   }
 
-  /** Up by one where the next spatial layer refers to nothing but the one below, in this picture. */
+  /**
+   * Up by one where the next spatial layer refers to nothing but the one below, in this picture; not where that has gone out as the picture's last: RFC 9628
+   * section 4.1.
+   */
   #raiseSpatialLayer(): boolean {
     const { startOfFrame, interPicturePredicted, spatialLayer } = this.#fields
     const next = this.#spatialLayer + 1
     if (next > this.maxSpatialLayer || spatialLayer !== next || !startOfFrame || interPicturePredicted)
       return false
+    if (this.#isMarked) return false
     this.#spatialLayer = next
     this.#missesLayer = false
     return true

@@ -1,7 +1,9 @@
 import { splitAnnexB } from './annex-b.ts'
 import { type Packetizer, type PayloadPieces, payloadOf } from './packetizer.ts'
 
-/** Packet types, RFC 6184 section 5.2. */
+/** Types of NAL units and of packets, RFC 6184 section 5.2. */
+const FIRST_NAL = 1
+const LAST_NAL = 23
 const STAP_A = 24
 const FU_A = 28
 const FU_HEADER_LENGTH = 2
@@ -17,9 +19,15 @@ export class H264Packetizer implements Packetizer {
   /** Takes an access unit in the byte-stream format (ITU-T H.264 annex B). */
   packetize(frame: Uint8Array, maxLength: number): PayloadPieces[] | undefined {
     const units = splitAnnexB(frame)
-    if (units.length === 0 || maxLength <= FU_HEADER_LENGTH) return undefined
+    if (units.length === 0 || maxLength <= FU_HEADER_LENGTH || !units.every(isNal)) return undefined
     return this.#mode === 0 ? singleUnits(units, maxLength) : aggregateAndFragment(units, maxLength)
   }
+}
+
+/** A type that is one of packets, or reserved, would be read as another thing than it is. */
+function isNal(unit: Uint8Array): boolean {
+  const type = unit[0]! & 0x1f
+  return type >= FIRST_NAL && type <= LAST_NAL
 }
 
 function singleUnits(units: readonly Uint8Array[], maxLength: number): PayloadPieces[] | undefined {
