@@ -295,10 +295,7 @@ export class IceSession {
   }
 
   /** The local candidate as the peer sees it: RFC 8445 section 7.2.5.3.1. */
-  #mappedCandidate(
-    { pair, priority }: IceCheck,
-    mapped: SocketAddress | undefined,
-  ): Candidate | undefined {
+  #mappedCandidate({ pair, priority }: IceCheck, mapped: SocketAddress | undefined): Candidate | undefined {
     if (mapped === undefined) return undefined
     const { locals } = this.checklist
     const known = locals.find(

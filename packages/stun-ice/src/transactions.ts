@@ -25,6 +25,8 @@ export interface Transaction {
 
 /** RFC 8489 section 6.2.1. */
 const RTO = 500
+/** Ti: how long a request that is sent once is waited for, ms. RFC 8489 section 6.2.2. */
+const RELIABLE_WAIT = 39_500
 
 /** A request that has just been sent to a server, to be retransmitted as RFC 8489 section 6.2.1 has it. */
 export function requestTransaction(
@@ -33,7 +35,7 @@ export function requestTransaction(
   sentAt: Instant,
   maxTransmissions: number = TRANSMISSIONS,
 ): Transaction {
-  const at = sentAt + (maxTransmissions === 1 ? FINAL_WAIT * RTO : RTO)
+  const at = sentAt + (maxTransmissions === 1 ? RELIABLE_WAIT : RTO)
   return { id, bytes, sentAt, maxTransmissions, rto: RTO, transmissions: 1, cancelled: false, at }
 }
 
