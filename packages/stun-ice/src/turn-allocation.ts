@@ -9,8 +9,11 @@ import { allocationAttributes, lifetimeAttribute, Method, type TurnAttributes } 
 
 /** Servers that are asked after the first one, each where the one before sends to it. RFC 8489 section 10. */
 const MAX_REDIRECTIONS = 3
-/** An allocation is refreshed this long before it expires, RFC 8656 section 8, or at half of its time where that is later. */
-const REFRESH_MARGIN = 60_000
+/**
+ * An allocation is refreshed this long before it expires, or at half of its time where that is later. RFC 8656 section 8 has about a minute: this is enough for a
+ * request that is never answered, and for another one.
+ */
+const REFRESH_MARGIN = 120_000
 /** How often a request to delete the allocation is sent: the server deletes it by itself too. */
 const RELEASE_TRANSMISSIONS = 3
 
@@ -37,7 +40,7 @@ export type AllocationStep = AllocationQuestion | TurnAllocated | TurnEnded | un
  *
  * 1. An Allocate request goes out without credentials, is answered by a 401, and goes out with them (`TurnRequests` does that).
  * 2. A 300 sends it to another server, over UDP.
- * 3. The success has the relayed address and the lifetime. A Refresh request goes out a minute before that is over.
+ * 3. The success has the relayed address and the lifetime. A Refresh request goes out before that is over.
  * 4. A Refresh request of lifetime 0 deletes it.
  */
 export class TurnAllocation {

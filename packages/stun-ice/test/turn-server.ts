@@ -58,6 +58,8 @@ interface Allocation {
   expiresAt: Instant
   readonly permissions: Map<string, Instant>
   readonly channels: Map<number, { peer: SocketAddress; expiresAt: Instant }>
+  /** By the peer: until when neither may be bound otherwise. */
+  readonly bindings: Map<string, { number: number; until: Instant }>
 }
 
 type Receive = ReceiveInput & { readonly source: SocketAddress; readonly destination: SocketAddress }
@@ -85,7 +87,9 @@ export class TurnServer implements Machine<never, Datagram, TimeoutInput | Recei
   alternate: SocketAddress | undefined
   /** Answers nothing, and relays nothing. */
   silent = false
-  /** What it gives a challenge besides, or takes away. */
+  /** Takes any realm. */
+  lenient = false
+  /** Changes what it answers, before that is authenticated. */
   mangle: ((response: StunMessage) => StunMessage) | undefined
   channelDataReceived = 0
   sendIndicationsReceived = 0
@@ -93,7 +97,6 @@ export class TurnServer implements Machine<never, Datagram, TimeoutInput | Recei
   refusedData = 0
   /** Bindings asked for that RFC 8656 section 12 forbids. */
   badBindings = 0
-  readonly #bindingHistory = new Map<string, { number: number; until: Instant }>()
 
   constructor(options: TurnServerOptions) {
     this.#options = options
@@ -230,7 +233,8 @@ export class TurnServer implements Machine<never, Datagram, TimeoutInput | Recei
     const { nonceLifetime = Infinity } = this.#options
     if (issuedAt === undefined || this.#now - issuedAt > nonceLifetime)
       return this.#challenge(message, source, 438)
-    if (decodeUtf8(attributes.get(0x14)!) !== realm) throw new Error('the realm is another one')
+    if (!this.lenient && decodeUtf8(attributes.get(0x14)!) !== realm)
+      throw new Error('the realm is another one')
     const code = this.errors.get(message.method) ?? this.#do(message, attributes, source, hmac)
     if (code !== 0) this.#answer(message, source, { errorCode: { code, reason: '' } }, hmac)
   }
@@ -324,9 +328,9 @@ export class TurnServer implements Machine<never, Datagram, TimeoutInput | Recei
         expiresAt,
         permissions: new Map(),
         channels: new Map(),
+        bindings: new Map(),
       }
       this.#allocations.push(allocation)
-      this.#bindingHistory.clear()
     }
     const others = allocation.relayed.map((relayed) => ({
       type: 0x16,
@@ -352,11 +356,11 @@ export class TurnServer implements Machine<never, Datagram, TimeoutInput | Recei
     }
     // neither the number nor the peer may be bound otherwise for five minutes more
     const until = this.#now + CHANNEL_LIFETIME + 300_000
-    for (const [key, before] of this.#bindingHistory) {
+    for (const [key, before] of allocation.bindings) {
       if (before.until <= this.#now) continue
       if ((key === formatSocketAddress(peer)) !== (before.number === number)) this.badBindings++
     }
-    this.#bindingHistory.set(formatSocketAddress(peer), { number, until })
+    allocation.bindings.set(formatSocketAddress(peer), { number, until })
     allocation.channels.set(number, { peer, expiresAt: this.#now + CHANNEL_LIFETIME })
     return true
   }

@@ -69,11 +69,22 @@ export class TurnStage {
       ...client,
     })
     const nat = new Nat({ address: '203.0.113.1', behaviour: 'symmetric', lifetime: 600_000 })
-    this.network.addHost(this.server, { name: 'server', addresses: this.server.addresses }, receive)
-    // the links between server and peer are good: what is tested is the client's
-    const good = { loss: 0, latency: 5 }
+    // what is tested is the link of the client
+    const good = { latency: 0, jitter: 0, loss: 0, duplicate: 0, reorder: 0 }
+    this.network.addHost(
+      this.server,
+      { name: 'server', addresses: this.server.addresses, link: good },
+      receive,
+    )
     this.network.addHost(this.peer, { name: 'peer', addresses: [PEER.address], link: good }, receive)
     this.host = this.network.addHost(this.client, { name: 'client', addresses: [BASE.address], nat }, receive)
+  }
+
+  /** One more server. */
+  addServer(address: SocketAddress, options: Partial<TurnServerOptions> = {}): TurnServer {
+    const server = new TurnServer({ address, ...USER, ...options })
+    this.network.addHost(server, { name: address.address, addresses: server.addresses }, receive)
+    return server
   }
 
   /** A stage whose client has its allocation. */
