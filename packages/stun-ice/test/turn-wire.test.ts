@@ -149,7 +149,7 @@ describe('long-term credentials', () => {
       ],
     ]
     for (const [asked, expected] of cases)
-      expect(afterChallenges(...asked), JSON.stringify(asked)).toEqual(expected)
+      expect([asked, afterChallenges(...asked)]).toEqual([asked, expected])
   })
 
   test('text is prepared as RFC 8265 has it, and the realm loses its quotes', () => {

@@ -82,7 +82,7 @@ describe('an allocation', () => {
       [{ password: '' }, 'invalid-credentials'],
     ] as const
     for (const [change, code] of wrong) {
-      expect(() => new TurnClient({ ...options, ...change }), code).toThrow(expect.objectContaining({ code }))
+      expect(() => new TurnClient({ ...options, ...change })).toThrow(expect.objectContaining({ code }))
     }
     expect(new TurnClient({ ...options, username: 'é'.repeat(254) }).state).toBe('new')
   })
