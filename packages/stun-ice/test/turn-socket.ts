@@ -24,6 +24,8 @@ interface Line {
 export class TurnSocket {
   readonly client: TurnClient
   readonly events: TurnEvent[] = []
+  /** Called with each event. */
+  onEvent: ((event: TurnEvent) => void) | undefined
   readonly #line: Line
   #timer: NodeJS.Timeout | undefined
   #abandoned = false
@@ -86,8 +88,11 @@ export class TurnSocket {
     for (;;) {
       const output = this.client.pollOutput()
       if (output.kind === 'transmit') this.#line.send(output)
-      else if (output.kind === 'event') this.events.push(output.event)
-      else return this.#wakeAt(output.at)
+      else if (output.kind === 'timeout') return this.#wakeAt(output.at)
+      else {
+        this.events.push(output.event)
+        this.onEvent?.(output.event)
+      }
     }
   }
 
