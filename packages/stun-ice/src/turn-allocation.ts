@@ -52,6 +52,8 @@ export class TurnAllocation {
   /** Servers that were asked. */
   readonly #asked: SocketAddress[]
   #refreshAt: Instant = NEVER
+  /** Of the last refresh that failed. */
+  #failedWith: number | undefined
   /** Of the event that tells that it is released. */
   #lastReason: TurnEndReason = 'released'
 
@@ -73,7 +75,7 @@ export class TurnAllocation {
       return this.#allocate()
     }
     if (this.state !== 'allocated') return undefined
-    if (now >= this.expiresAt) return this.end('expired')
+    if (now >= this.expiresAt) return this.end('expired', this.#failedWith)
     if (now < this.#refreshAt) return undefined
     this.#refreshAt = NEVER
     return this.#refresh('refresh', this.#settings.lifetime)
@@ -126,6 +128,7 @@ export class TurnAllocation {
   ): TurnEnded | undefined {
     if (kind === 'allocate') return this.end(reason, code)
     this.#refreshAt = now + RETRY_DELAY
+    this.#failedWith = code
     return undefined
   }
 
@@ -175,6 +178,7 @@ export class TurnAllocation {
   /** Counted from when the request was sent: the server counts from later on. Answers the lifetime in ms. */
   #keep(sentAt: Instant, seconds: number): number {
     const lifetime = seconds * 1000
+    this.#failedWith = undefined
     this.expiresAt = sentAt + lifetime
     this.#refreshAt = sentAt + Math.max(lifetime / 2, lifetime - REFRESH_MARGIN)
     return lifetime

@@ -158,7 +158,8 @@ export class TurnClient implements Machine<TurnEvent, TurnTransmit, TimeoutInput
    */
   relay({ source, destination, contents }: RelayedTransmit): boolean {
     const { relayed, state } = this.#allocation
-    if (!relayed.some((address) => sameSocketAddress(address, source))) return false
+    const own = relayedLike(relayed, source)
+    if (own === undefined || !sameSocketAddress(own, source)) return false
     if (contents.length > MAX_DATA_LENGTH) {
       throw new UsageError('too-long', `a relayed datagram has at most ${MAX_DATA_LENGTH} bytes`)
     }
@@ -171,7 +172,7 @@ export class TurnClient implements Machine<TurnEvent, TurnTransmit, TimeoutInput
     return true
   }
 
-  /** Gives the allocation back to the server. The event `ended` follows, at the latest some seconds later. */
+  /** Gives the allocation back to the server. The event `ended` follows: at the latest 10 s later, or 40 s over TCP. */
   close(): void {
     const step = this.#allocation.close()
     if (step === undefined) return
@@ -279,8 +280,7 @@ export class TurnClient implements Machine<TurnEvent, TurnTransmit, TimeoutInput
   }
 
   #deliver(source: SocketAddress, contents: Uint8Array): void {
-    const isIpv6 = source.address.includes(':')
-    const destination = this.#allocation.relayed.find(({ address }) => address.includes(':') === isIpv6)
+    const destination = relayedLike(this.#allocation.relayed, source)
     if (destination === undefined || this.state !== 'allocated') return this.#drop('peer')
     this.#datagramsReceived++
     this.#bytesReceived += contents.length
@@ -385,6 +385,13 @@ export class TurnClient implements Machine<TurnEvent, TurnTransmit, TimeoutInput
   #drop(reason: TurnDropReason): void {
     this.#dropped[reason]++
   }
+}
+
+/** The relayed address of the family of `other`: there is at most one of each. */
+function relayedLike(relayed: readonly SocketAddress[], other: SocketAddress): SocketAddress | undefined {
+  const isIpv6 = other.address.includes(':')
+  for (const address of relayed) if (address.address.includes(':') === isIpv6) return address
+  return undefined
 }
 
 /** Whether data may come from it: a permission is installed, or asked for and perhaps installed already. */

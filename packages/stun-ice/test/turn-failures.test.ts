@@ -264,7 +264,7 @@ describe('an allocation that is lost', () => {
     expect(stage.client.state).toBe('allocated')
     stage.server.errors.set(REFRESH, code)
     stage.network.runUntil(() => stage.ended !== undefined, 700_000)
-    expect(stage.ended).toMatchObject({ reason: 'expired' })
+    expect(stage.ended).toMatchObject({ reason: 'expired', code })
     expect(stage.server.log.filter((line) => line === `refresh ${code}`).length).toBeLessThanOrEqual(40)
   })
 

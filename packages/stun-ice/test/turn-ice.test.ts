@@ -121,8 +121,8 @@ describe('two agents that only relayed candidates join', () => {
     ['on one server', ['symmetric', 'symmetric'], [at('192.0.2.53', 3478)]],
     ['on two servers', ['symmetric', 'symmetric'], [at('192.0.2.53', 3478), at('192.0.2.54', 3478)]],
     ['one with ports restricted', ['symmetric', 'port-restricted'], [at('192.0.2.53', 3478)]],
-  ] as const)('%s: data goes both ways for an hour', (_name, behaviours, addresses) => {
-    for (let seed = 1; seed <= 5; seed++) {
+  ] as const)('%s: data goes both ways for twenty minutes', (_name, behaviours, addresses) => {
+    for (let seed = 1; seed <= 3; seed++) {
       const { network, a, b, servers } = sides(seed, behaviours, addresses)
       const isAllocated = (): boolean => [a, b].every(({ machine }) => machine.turn.state === 'allocated')
       network.runUntil(isAllocated, 20_000)
@@ -131,13 +131,13 @@ describe('two agents that only relayed candidates join', () => {
       network.runUntil(() => areJoined(a.machine.ice, b.machine.ice), 15_000)
       const types = [a, b].map(({ machine }) => machine.ice.selectedPair!.local.type)
       expect(types, `seed ${seed}`).toContain('relay')
-      for (let i = 0; i < 360; i++) {
+      for (let i = 0; i < 240; i++) {
         for (const { machine } of [a, b]) machine.send(network.now, Uint8Array.of(200, i))
-        network.runFor(10_000)
+        network.runFor(5000)
       }
       for (const { machine } of [a, b]) {
         // of four links at most, each loses one in twenty
-        expect(machine.received.length, `seed ${seed}`).toBeGreaterThan(270)
+        expect(machine.received.length, `seed ${seed}`).toBeGreaterThan(180)
         expect(machine.ice.state, `seed ${seed}`).toBe('completed')
         expect(machine.turn.statistics.dropped, `seed ${seed}`).toMatchObject({ permission: 0, limit: 0 })
       }

@@ -235,7 +235,9 @@ export class TurnServer implements Machine<never, Datagram, TimeoutInput | Recei
       return this.#challenge(message, source, 438)
     if (!this.lenient && decodeUtf8(attributes.get(0x14)!) !== realm)
       throw new Error('the realm is another one')
-    const code = this.errors.get(message.method) ?? this.#do(message, attributes, source, hmac)
+    const given = this.errors.get(message.method)
+    if (given === 401 || given === 438) return this.#challenge(message, source, given)
+    const code = given ?? this.#do(message, attributes, source, hmac)
     if (code !== 0) this.#answer(message, source, { errorCode: { code, reason: '' } }, hmac)
   }
 
