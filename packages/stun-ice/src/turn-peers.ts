@@ -2,6 +2,8 @@ import { canonicalIpAddress, type Instant, NEVER, type SocketAddress } from '@st
 
 /** Transport addresses of peers that an allocation knows of at a time. As many may have a permission each, and a channel. */
 export const MAX_PEERS = 256
+/** Of these, ports of one IP address: a host that answers from any number of ports takes no room from others. */
+export const MAX_PORTS_PER_HOST = 16
 /** Datagrams that wait for a permission, of all peers together. */
 export const MAX_WAITING_DATAGRAMS = 64
 /** Their bytes. */
@@ -74,26 +76,49 @@ export class TurnPeers {
     return canonical === undefined ? undefined : this.#hosts.get(canonical)
   }
 
-  /** Adds one that is not there, of a canonical address. `undefined` at the bound. */
+  /**
+   * Adds one that is not there, of a canonical address. `undefined` where there are too many. Of a host that has too many ports, one without a channel
+   * makes room; where there is none, or no room at all, the port is not kept, and gets no channel.
+   */
   add(address: SocketAddress): TurnPeer | undefined {
-    if (this.#size >= MAX_PEERS) return undefined
-    let host = this.#hosts.get(address.address)
-    if (host === undefined) {
-      host = {
-        address: address.address,
-        peers: new Map(),
-        permission: 'none',
-        asking: false,
-        used: false,
-        refreshAt: NEVER,
-        until: NEVER,
-      }
-      this.#hosts.set(address.address, host)
+    const known = this.#hosts.get(address.address)
+    if (known === undefined && this.#size >= MAX_PEERS) return undefined
+    const host = known ?? this.#addHost(address.address)
+    const peer: TurnPeer = { address, host, sent: 0, channel: undefined }
+    const isFull = this.#size >= MAX_PEERS || host.peers.size >= MAX_PORTS_PER_HOST
+    if (isFull && !this.#removeIdle(host)) {
+      peer.sent = Number.NEGATIVE_INFINITY
+      return peer
     }
-    const peer = { address, host, sent: 0, channel: undefined }
     host.peers.set(address.port, peer)
     this.#size++
     return peer
+  }
+
+  #addHost(address: string): PeerHost {
+    const host: PeerHost = {
+      address,
+      peers: new Map(),
+      permission: 'none',
+      asking: false,
+      used: false,
+      refreshAt: NEVER,
+      until: NEVER,
+    }
+    this.#hosts.set(address, host)
+    return host
+  }
+
+  /** Forgets the oldest port without a channel. False where there is none. */
+  #removeIdle(host: PeerHost): boolean {
+    for (const [port, peer] of host.peers) {
+      if (peer.channel !== undefined) continue
+      // what waits for it still goes, and makes no channel for a port that is not kept
+      peer.sent = Number.NEGATIVE_INFINITY
+      this.#size--
+      return host.peers.delete(port)
+    }
+    return false
   }
 
   /** Forgets a host and its peers. */

@@ -3,7 +3,7 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { writeChannelData } from '../src/channel-data.ts'
 import { parseStun, type StunMessage, TurnClient, type TurnDropReason, writeStun } from '../src/index.ts'
-import { MAX_PEERS, MAX_WAITING_BYTES, MAX_WAITING_DATAGRAMS } from '../src/turn-peers.ts'
+import { MAX_PEERS, MAX_PORTS_PER_HOST, MAX_WAITING_BYTES, MAX_WAITING_DATAGRAMS } from '../src/turn-peers.ts'
 import { writeSendIndication } from '../src/turn-wire.ts'
 import { at, receive, seededCrypto } from './support.ts'
 import { BASE, drain, PEER, SERVER, TurnStage, USER } from './turn-support.ts'
@@ -198,21 +198,62 @@ describe('S15: forged', () => {
 })
 
 describe('S12, S16: bounds', () => {
-  test('256 peers, and what is beyond is dropped', () => {
+  test('256 peers, and one of another host is dropped until they have lapsed', () => {
     const stage = TurnStage.allocated()
-    for (let i = 0; i < 1000; i++) stage.send('x', at(PEER.address, 1000 + i))
-    expect(stage.client.statistics.dropped.limit).toBe(1000 - MAX_WAITING_DATAGRAMS)
+    const peers = Array.from({ length: MAX_PEERS + 10 }, (_, i) =>
+      at(`198.51.${1 + (i >> 8)}.${i & 255}`, 6000),
+    )
+    const sendAll = (): void => {
+      for (const peer of peers) stage.send('x', peer)
+    }
+    expect(droppedBy(stage.client, sendAll)).toEqual({ limit: peers.length - MAX_WAITING_DATAGRAMS })
     stage.network.runFor(1000)
-    const dropped = droppedBy(stage.client, () => {
-      for (let i = 0; i < 1000; i++) stage.send('x', at(PEER.address, 1000 + i))
-    })
-    expect(dropped).toEqual({ limit: 1000 - MAX_PEERS })
-    expect(stage.client.statistics).toMatchObject({ permissions: 1, requestsSent: 3 })
-    // when they have lapsed there is room
+    for (const peer of peers) {
+      stage.send('x', peer)
+      stage.network.runFor(100)
+    }
+    expect(droppedBy(stage.client, sendAll)).toEqual({ limit: 10 })
+    expect(stage.client.statistics.permissions).toBe(MAX_PEERS)
     stage.network.runFor(1_000_000)
-    stage.send('x', at('198.51.100.3', 1))
+    expect(droppedBy(stage.client, () => stage.send('x'))).toEqual({})
     stage.network.runFor(1000)
     expect(stage.client.statistics.permissions).toBe(1)
+  })
+
+  test('a host of many ports takes no room from others, and all of its ports are answered', () => {
+    const stage = TurnStage.allocated()
+    stage.send('x')
+    stage.network.runFor(1000)
+    for (let i = 0; i < 20; i++) {
+      for (let port = 1; port <= 500; port++) stage.send('x', at(PEER.address, port))
+      stage.network.runFor(1000)
+    }
+    expect(stage.datagrams.length).toBe(10_001)
+    expect(Object.values(stage.client.statistics.dropped).every((count) => count === 0)).toBe(true)
+    for (let i = 0; i < 20; i++) {
+      for (let port = 1; port <= 20; port++)
+        for (let j = 0; j < 10; j++) stage.send('x', at(PEER.address, port))
+      stage.network.runFor(1000)
+    }
+    expect(stage.client.statistics.channels).toBe(MAX_PORTS_PER_HOST)
+    stage.send('x', at('198.51.100.3', 1))
+    stage.network.runFor(1000)
+    expect(stage.client.statistics).toMatchObject({ permissions: 2, permissionsRefused: 0 })
+    stage.network.runFor(2_000_000)
+    expect(stage.client.statistics).toMatchObject({ permissions: 0, channels: 0 })
+  })
+
+  test('a port that had to make room while its data waited gets one channel', () => {
+    const stage = TurnStage.allocated()
+    for (let i = 0; i < 10; i++) stage.send('x', at(PEER.address, 1))
+    for (let port = 2; port <= 20; port++) stage.send('x', at(PEER.address, port))
+    stage.network.runFor(1000)
+    expect(stage.client.statistics.channels).toBe(0)
+    stage.talk(2000, 100, at(PEER.address, 1))
+    expect(stage.client.statistics.channels).toBe(1)
+    expect([stage.server.badBindings, stage.server.log.filter((line) => / 4/.test(line)).length]).toEqual([
+      0, 1,
+    ])
   })
 
   test('256 permissions and 256 channels, which are all kept up', () => {
