@@ -18,8 +18,8 @@ const SERVER = { address: '198.51.100.1', port: 3478 }
 const BASE = { address: '192.0.2.1', port: 5000 }
 const RELAYED = { address: '198.51.100.1', port: 50_000 }
 const [USERNAME, PASSWORD, REALM] = ['user', 'pass', 'realm']
-/** Requests that one request and its challenges may become, and what is sent again of them. */
-const MAX_TRANSMITS = 2000
+/** 200 operations, each of which sends eight datagrams, or wakes what is due for 256 peers, at most. */
+const MAX_TRANSMITS = 10_000
 
 const crypto = fuzzCrypto(3)
 const text = (value: string): Uint8Array => Uint8Array.from(Buffer.from(value))
