@@ -101,6 +101,23 @@ describe('S15: forged', () => {
     expect(client.state).toBe('allocated')
   })
 
+  test('data of a host whose permission was refused, or has lapsed', () => {
+    const stage = talking()
+    const { client, network } = stage
+    const refused = at('198.51.100.9', 1)
+    stage.server.denied.add(refused.address)
+    stage.send('x', refused)
+    network.runFor(1000)
+    const datagram = indication(refused, new Uint8Array(4))
+    expect(droppedBy(client, () => give(client, datagram, SERVER, network.now))).toEqual({ peer: 1 })
+    // the number of its channel is still kept from others
+    network.runFor(1_150_000)
+    expect(client.statistics).toMatchObject({ permissions: 0, channels: 0 })
+    const data = writeChannelData(0x4000, Uint8Array.of(1), false)
+    expect(droppedBy(client, () => give(client, data, SERVER, network.now))).toEqual({ peer: 1 })
+    expect(stage.client.state).toBe('allocated')
+  })
+
   test('a Data indication whose FINGERPRINT is wrong', () => {
     const { client, network } = talking()
     const whole = indication(PEER, new Uint8Array(4))

@@ -172,6 +172,11 @@ describe('time', () => {
     stage.talk(7_200_000, 5000)
     stage.network.runFor(1000)
     expect(stage.datagrams.length).toBe(1440)
+    // only the first one waits for a permission
+    const delays = stage.host.events.flatMap(({ at, event }) =>
+      event.type === 'datagram' ? [at - Number(new TextDecoder().decode(event.contents).slice(3))] : [],
+    )
+    expect(delays.slice(1).every((delay) => delay === 20)).toBe(true)
     const { log } = stage.server
     expect(count(log, 'refresh success')).toBe(15)
     // every four minutes, and some by the ChannelBind
