@@ -3,7 +3,7 @@ import { type BrowserName, findBrowser, launch, openPage, PATIENCE, quit } from 
 import type { Browser } from 'puppeteer-core'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { BrowserStage } from './browser-stage.ts'
-import { hasCoturn, startCoturn } from './coturn.ts'
+import { hasCoturn, startCoturn } from '../../../packages/stun-ice/test/coturn.ts'
 
 /** How a page calls otherwise than ours does. */
 interface Variant {

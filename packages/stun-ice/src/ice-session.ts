@@ -4,13 +4,14 @@ import type { AgentContext } from './agent-context.ts'
 import type { CandidatePair } from './candidate-pair.ts'
 import { type Candidate, peerReflexive, peerReflexivePriority } from './candidate.ts'
 import { Checklist, MAX_LOCAL_CANDIDATES } from './checklist.ts'
+import { type IceCheck, MAX_CHECKS } from './ice-check.ts'
 import type { IceCredentials, IceDropReason } from './ice-types.ts'
 import { Nomination } from './nomination.ts'
 import { markMaintained, selectPair, type SelectionRules, UNANSWERED_INTERVALS } from './pair-selection.ts'
 import { verifyStunIntegrity } from './stun-parse.ts'
 import { BINDING, type ReceivedStun, type StunError, type StunMessage } from './stun-types.ts'
 import { writeStun } from './stun-write.ts'
-import { type Transaction, Transactions } from './transactions.ts'
+import { Transactions, TRANSMISSIONS } from './transactions.ts'
 
 /** Consent is checked at multiples of this on the caller's clock, ms, where the spread of RFC 7675 section 5.1 allows it. */
 const KEEPALIVE_GRID = 250
@@ -44,7 +45,7 @@ export class IceSession {
   readonly #context: AgentContext
   readonly #localHmac: Hmac
   #remoteHmac: Hmac | undefined
-  readonly #transactions = new Transactions()
+  readonly #transactions = new Transactions<IceCheck>(MAX_CHECKS)
   /** A newer generation has begun: this one keeps its selected pair up, and nothing else. */
   #retired = false
   #now: Instant = Number.NEGATIVE_INFINITY
@@ -89,13 +90,13 @@ export class IceSession {
     this.#retired = true
     this.#nomination.stop()
     this.checklist.keepOnly(this.selected)
-    this.#transactions.retain((pair) => pair === this.selected)
+    this.#transactions.retain(({ pair }) => pair === this.selected)
   }
 
   /** Ends it: no path of it is valid any more. */
   dispose(): void {
     for (const pair of this.checklist.pairs) pair.invalidate()
-    this.#transactions.retain(() => false)
+    this.#transactions.clear()
     this.selected = undefined
     this.failed = true
   }
@@ -168,7 +169,7 @@ export class IceSession {
     }
     if (pair.valid && pair.answeredAt > this.#rules().answeredAfter) return
     if (pair.valid) pair.rechecking = true
-    else this.#transactions.cancel(pair)
+    else this.#transactions.cancel((check) => check.pair === pair)
     this.checklist.trigger(pair)
   }
 
@@ -234,7 +235,7 @@ export class IceSession {
     return true
   }
 
-  #handleError({ pair, controlling, useCandidate }: Transaction, code: number | undefined): void {
+  #handleError({ pair, controlling, useCandidate }: IceCheck, code: number | undefined): void {
     const { role } = this.#context
     if (code === ROLE_CONFLICT.code) {
       // RFC 8445 section 7.2.5.1; where the role has changed since the request, only the check is repeated
@@ -254,7 +255,7 @@ export class IceSession {
     }
   }
 
-  #succeed(transaction: Transaction, response: ReceivedStun): void {
+  #succeed(transaction: IceCheck, response: ReceivedStun): void {
     const { pair } = transaction
     const { role, timing } = this.#context
     pair.answeredAt = this.#now
@@ -265,7 +266,7 @@ export class IceSession {
       pair.totalRoundTripTime += pair.currentRoundTripTime
     }
     if (!pair.valid) {
-      this.#transactions.cancel(pair)
+      this.#transactions.cancel((check) => check.pair === pair)
       pair.mapped = this.#mappedCandidate(transaction, response.xorMappedAddress)
       this.#validate(pair)
       this.checklist.thaw(pair.foundation)
@@ -294,10 +295,7 @@ export class IceSession {
   }
 
   /** The local candidate as the peer sees it: RFC 8445 section 7.2.5.3.1. */
-  #mappedCandidate(
-    { pair, priority }: Transaction,
-    mapped: SocketAddress | undefined,
-  ): Candidate | undefined {
+  #mappedCandidate({ pair, priority }: IceCheck, mapped: SocketAddress | undefined): Candidate | undefined {
     if (mapped === undefined) return undefined
     const { locals } = this.checklist
     const known = locals.find(
@@ -318,7 +316,7 @@ export class IceSession {
   #revoke(pair: CandidatePair): void {
     pair.revoked = true
     pair.invalidate()
-    this.#transactions.retain((other) => other !== pair)
+    this.#transactions.retain((check) => check.pair !== pair)
   }
 
   // --- what time does
@@ -417,7 +415,7 @@ export class IceSession {
     const pair = this.#nomination.decide(this.#now, this.checklist, this.#rules(), waitUntil)
     if (pair === undefined) return
     // where one is under way it is begun anew: an answer to the old request still counts
-    this.#transactions.cancel(pair)
+    this.#transactions.cancel((check) => check.pair === pair)
     pair.nominating = true
     this.checklist.trigger(pair)
   }
@@ -482,12 +480,20 @@ export class IceSession {
     }
     const bytes = writeStun(message, { integrity: this.#remoteHmac! })
     pair.requestsSent++
-    this.#transactions.add(
-      { pair, bytes: isConsent ? NO_BYTES : bytes, sentAt: this.#now, controlling, useCandidate, priority },
-      transactionId,
+    this.#transactions.add({
+      id: transactionId,
+      bytes: isConsent ? NO_BYTES : bytes,
+      sentAt: this.#now,
+      maxTransmissions: isConsent ? 1 : TRANSMISSIONS,
       rto,
-      consentTimeout,
-    )
+      transmissions: 1,
+      cancelled: isConsent,
+      at: this.#now + (consentTimeout ?? rto),
+      pair,
+      controlling,
+      useCandidate,
+      priority,
+    })
     this.#transmit(pair.source, pair.destination, isConsent ? bytes : bytes.slice())
   }
 

@@ -25,3 +25,19 @@ export type {
 } from './stun-types.ts'
 export { type StunWriteOptions, writeStun } from './stun-write.ts'
 export { StunBinding, type StunBindingEvent, type StunBindingOptions } from './stun-binding.ts'
+export { TurnClient } from './turn-client.ts'
+export { TurnFraming } from './turn-framing.ts'
+export type {
+  RelayedTransmit,
+  TurnAllocated,
+  TurnClientOptions,
+  TurnDatagram,
+  TurnDropReason,
+  TurnEnded,
+  TurnEndReason,
+  TurnEvent,
+  TurnReceive,
+  TurnState,
+  TurnStatistics,
+  TurnTransmit,
+} from './turn-types.ts'

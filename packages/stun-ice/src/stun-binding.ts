@@ -4,7 +4,6 @@ import {
   type EventOutput,
   type Instant,
   type Machine,
-  NEVER,
   type Output,
   OutputQueue,
   sameSocketAddress,
@@ -14,16 +13,10 @@ import {
 } from '@str0m/sans-io'
 import { Candidate } from './candidate.ts'
 import type { IceReceive, IceTransmit } from './ice-types.ts'
-import { parseStun } from './stun-parse.ts'
+import { isStun, parseStun } from './stun-parse.ts'
 import { BINDING } from './stun-types.ts'
 import { writeStun } from './stun-write.ts'
-
-/** RFC 8489 section 6.2.1. */
-const RTO = 500
-/** Rc, RFC 8489 section 6.2.1. */
-const TRANSMISSIONS = 7
-/** Rm, RFC 8489 section 6.2.1. */
-const FINAL_WAIT = 16
+import { requestTransaction, type Transaction, Transactions } from './transactions.ts'
 
 export type StunBindingEvent =
   /** The server has told the mapped address. */
@@ -46,49 +39,54 @@ export interface StunBindingOptions {
 export class StunBinding implements Machine<StunBindingEvent, IceTransmit, TimeoutInput | IceReceive> {
   readonly server: SocketAddress
   readonly base: SocketAddress
-  readonly #request: Uint8Array
+  readonly #transactionId: Uint8Array
+  readonly #transactions = new Transactions<Transaction>(1)
   readonly #outputs = new OutputQueue<IceTransmit | EventOutput<StunBindingEvent>>()
   #now: Instant = Number.NEGATIVE_INFINITY
-  #at: Instant = Number.NEGATIVE_INFINITY
-  #transmissions = 0
+  #state: 'new' | 'asking' | 'finished' = 'new'
 
   /** Throws a `UsageError` (`invalid-address`). */
   constructor(options: StunBindingOptions) {
     this.server = socketAddress(options.server)
     this.base = socketAddress(options.base)
-    const transactionId = (options.crypto ?? defaultCrypto()).randomBytes(12)
-    this.#request = writeStun({ class: 'request', method: BINDING, transactionId })
+    this.#transactionId = (options.crypto ?? defaultCrypto()).randomBytes(12)
   }
 
   /** Whether a datagram is the answer that this is waiting for. */
   accepts(contents: Uint8Array): boolean {
-    if (this.#at === NEVER || contents.length < 20) return false
-    for (let i = 4; i < 20; i++) if (contents[i] !== this.#request[i]) return false
-    return true
+    return isStun(contents) && this.#transactions.find(contents.subarray(8, 20)) !== undefined
   }
 
   handleInput(input: TimeoutInput | IceReceive): void {
     this.#now = Math.max(this.#now, input.now)
     if (input.kind === 'receive') this.#receive(input)
-    else if (this.#now >= this.#at) this.#send()
+    else this.#advance()
   }
 
   pollOutput(): Output<StunBindingEvent, IceTransmit> {
-    return this.#outputs.shift() ?? { kind: 'timeout', at: this.#at }
+    return this.#outputs.shift() ?? { kind: 'timeout', at: this.#nextAt() }
   }
 
-  #send(): void {
-    if (this.#transmissions === TRANSMISSIONS) return this.#finish({ type: 'failed', code: undefined })
-    const isLast = ++this.#transmissions === TRANSMISSIONS
-    this.#at = this.#now + RTO * (isLast ? FINAL_WAIT : 2 ** (this.#transmissions - 1))
-    const contents = this.#request.slice()
-    this.#outputs.push({
-      kind: 'transmit',
-      proto: 'udp',
-      source: this.base,
-      destination: this.server,
-      contents,
-    })
+  #nextAt(): Instant {
+    return this.#state === 'new' ? Number.NEGATIVE_INFINITY : this.#transactions.nextAt()
+  }
+
+  #advance(): void {
+    if (this.#state === 'new') {
+      this.#state = 'asking'
+      const bytes = writeStun({ class: 'request', method: BINDING, transactionId: this.#transactionId })
+      this.#transactions.add(requestTransaction(this.#transactionId, bytes, this.#now))
+      return this.#send(bytes)
+    }
+    const { again, failed } = this.#transactions.due(this.#now)
+    for (const { bytes } of again) this.#send(bytes)
+    if (failed.length > 0) this.#finish({ type: 'failed', code: undefined })
+  }
+
+  #send(bytes: Uint8Array): void {
+    const [source, destination] = [this.base, this.server]
+    // a copy: what was sent belongs to the caller
+    this.#outputs.push({ kind: 'transmit', proto: 'udp', source, destination, contents: bytes.slice() })
   }
 
   #receive({ contents, source }: IceReceive): void {
@@ -103,7 +101,8 @@ export class StunBinding implements Machine<StunBindingEvent, IceTransmit, Timeo
   }
 
   #finish(event: StunBindingEvent): void {
-    this.#at = NEVER
+    this.#transactions.clear()
+    this.#state = 'finished'
     this.#outputs.push({ kind: 'event', event })
   }
 }

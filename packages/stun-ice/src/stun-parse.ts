@@ -20,7 +20,10 @@ const MAX_NOT_UNDERSTOOD = 16
 const MAX_ATTRIBUTES = 64
 const MAX_SHORT_USERNAME = 64
 const FINGERPRINT_XOR = 0x5354_554e
+/** HMAC-SHA1, RFC 8489 section 14.5. */
 const INTEGRITY_LENGTH = 20
+/** HMAC-SHA256, RFC 8489 section 14.6, whole: no usage here has it truncated. */
+const INTEGRITY_SHA256_LENGTH = 32
 const CLASSES: readonly StunClass[] = ['request', 'indication', 'success', 'error']
 
 /**
@@ -68,6 +71,7 @@ export function parseStun(bytes: Uint8Array): ReceivedStun | StunFault {
     others,
     bytes,
     integrityAt: -1,
+    integritySha256At: -1,
     fingerprint: false,
     notUnderstood,
   }
@@ -85,8 +89,13 @@ export function parseStun(bytes: Uint8Array): ReceivedStun | StunFault {
       if (length !== 4) return 'attribute'
       if (readU32(value, 0) !== fingerprintOf(bytes, at)) return 'fingerprint'
       message.fingerprint = true
+    } else if (message.integritySha256At >= 0) {
+      // what follows it is not covered by it and is ignored, RFC 8489 section 14.6
+    } else if (type === Attribute.messageIntegritySha256) {
+      if (length % 4 !== 0 || length < 16 || length > INTEGRITY_SHA256_LENGTH) return 'attribute'
+      message.integritySha256At = at
     } else if (message.integrityAt >= 0) {
-      // what follows MESSAGE-INTEGRITY is not covered by it and is ignored, RFC 8489 section 14.5
+      // the same, RFC 8489 section 14.5
     } else if (type === Attribute.messageIntegrity) {
       if (length !== INTEGRITY_LENGTH) return 'attribute'
       message.integrityAt = at
@@ -102,19 +111,22 @@ export function parseStun(bytes: Uint8Array): ReceivedStun | StunFault {
   return message
 }
 
-/** Whether MESSAGE-INTEGRITY is there and is that of `hmac` (HMAC-SHA1 under the password). In constant time. */
+/**
+ * Whether the message integrity is there and is that of `hmac`: MESSAGE-INTEGRITY for HMAC-SHA1, MESSAGE-INTEGRITY-SHA256 for HMAC-SHA256. In constant
+ * time. A truncated one is none.
+ */
 export function verifyStunIntegrity(message: ReceivedStun, hmac: Hmac): boolean {
-  const { bytes, integrityAt } = message
-  if (integrityAt < 0) return false
-  const code = bytes.subarray(integrityAt + 4, integrityAt + 4 + INTEGRITY_LENGTH)
-  return equalConstantTime(code, integrityOf(bytes, integrityAt, hmac))
+  const { bytes, integrityAt, integritySha256At } = message
+  const at = hmac.length === INTEGRITY_LENGTH ? integrityAt : integritySha256At
+  if (at < 0 || readU16(bytes, at + 2) !== hmac.length) return false
+  return equalConstantTime(bytes.subarray(at + 4, at + 4 + hmac.length), integrityOf(bytes, at, hmac))
 }
 
-/** The code over a message whose MESSAGE-INTEGRITY starts at `at`, RFC 8489 section 14.5. */
+/** The code over a message whose integrity attribute starts at `at`, RFC 8489 sections 14.5 and 14.6. */
 function integrityOf(bytes: Uint8Array, at: number, hmac: Hmac): Uint8Array {
   // the length in the header is as if the message ended with this attribute
   const header = bytes.slice(0, STUN_HEADER_LENGTH)
-  writeU16(header, 2, at + 4 + INTEGRITY_LENGTH - STUN_HEADER_LENGTH)
+  writeU16(header, 2, at + 4 + hmac.length - STUN_HEADER_LENGTH)
   return hmac.sign(header, bytes.subarray(STUN_HEADER_LENGTH, at))
 }
 
@@ -191,9 +203,6 @@ function readAttribute(message: Fields, type: number, value: Uint8Array): 'known
     case Attribute.iceControlling:
       if (value.length !== 8) return 'malformed'
       message.iceControlling ??= new ByteReader(value).u64()
-      return 'known'
-    case Attribute.messageIntegritySha256:
-      // ICE's short-term credentials are of HMAC-SHA1 (RFC 8445 section 7): known, not used
       return 'known'
     default:
       return 'unknown'

@@ -6,19 +6,30 @@ export const BINDING = 0x001
 export const MAGIC_COOKIE = 0x2112_a442
 export const STUN_HEADER_LENGTH = 20
 
-/** Attribute types: RFC 8489 section 18.3, and RFC 8445 section 16.1 for ICE's. */
+/** Attribute types: RFC 8489 section 18.3, RFC 8445 section 16.1 for ICE's, RFC 8656 section 18 for TURN's. */
 export const Attribute = {
   mappedAddress: 0x0001,
   username: 0x0006,
   messageIntegrity: 0x0008,
   errorCode: 0x0009,
   unknownAttributes: 0x000a,
+  channelNumber: 0x000c,
+  lifetime: 0x000d,
+  xorPeerAddress: 0x0012,
+  data: 0x0013,
   realm: 0x0014,
   nonce: 0x0015,
+  xorRelayedAddress: 0x0016,
+  requestedAddressFamily: 0x0017,
+  requestedTransport: 0x0019,
   messageIntegritySha256: 0x001c,
+  passwordAlgorithm: 0x001d,
+  userhash: 0x001e,
   xorMappedAddress: 0x0020,
   priority: 0x0024,
   useCandidate: 0x0025,
+  additionalAddressFamily: 0x8000,
+  passwordAlgorithms: 0x8002,
   software: 0x8022,
   alternateServer: 0x8023,
   fingerprint: 0x8028,
@@ -44,7 +55,7 @@ export interface StunAttribute {
   readonly value: Uint8Array
 }
 
-/** A STUN message as plain data, RFC 8489. MESSAGE-INTEGRITY and FINGERPRINT are made when it is written. */
+/** A STUN message as plain data, RFC 8489. The message integrity and FINGERPRINT are made when it is written. */
 export interface StunMessage {
   readonly class: StunClass
   /** 12 bits. 1 is Binding. */
@@ -77,6 +88,8 @@ export interface ReceivedStun extends StunMessage {
   readonly bytes: Uint8Array
   /** Where the MESSAGE-INTEGRITY attribute starts, or -1. It is not yet verified. */
   readonly integrityAt: number
+  /** Where the MESSAGE-INTEGRITY-SHA256 attribute starts, or -1. It is not yet verified. */
+  readonly integritySha256At: number
   /** Whether there was a FINGERPRINT. A wrong one makes the message a fault. */
   readonly fingerprint: boolean
   /** Types that must be understood and are not: the reason for a 420. At most 16 are kept. */

@@ -13,14 +13,19 @@ import {
 /** Bits 4 and 8 of the message type, RFC 8489 section 5. */
 const CLASS_BITS: Record<StunClass, number> = { request: 0, indication: 0x010, success: 0x100, error: 0x110 }
 
+/** The message type, RFC 8489 section 5. */
+export function stunType(messageClass: StunClass, method: number): number {
+  return CLASS_BITS[messageClass] | (method & 0xf) | ((method & 0x70) << 1) | ((method & 0xf80) << 2)
+}
+
 export interface StunWriteOptions {
-  /** HMAC-SHA1 under the password: adds MESSAGE-INTEGRITY. */
-  readonly integrity?: Hmac
+  /** HMAC-SHA1 under the password adds MESSAGE-INTEGRITY, HMAC-SHA256 adds MESSAGE-INTEGRITY-SHA256. */
+  readonly integrity?: Hmac | undefined
   /** Adds FINGERPRINT. Default true. */
   readonly fingerprint?: boolean
 }
 
-const INTEGRITY_LENGTH = 20
+const SHA1_LENGTH = 20
 const ATTRIBUTE_HEADER_LENGTH = 4
 
 /** Writes a message as one datagram. */
@@ -29,20 +34,19 @@ export function writeStun(message: StunMessage, options: StunWriteOptions = {}):
   const { integrity, fingerprint = true } = options
   assert(transactionId.length === 12, 'a transaction id has 12 bytes')
   const writer = new ByteWriter(128)
-  writer
-    .u16(CLASS_BITS[message.class] | (method & 0xf) | ((method & 0x70) << 1) | ((method & 0xf80) << 2))
-    .u16(0)
-    .u32(MAGIC_COOKIE)
-    .bytes(transactionId)
+  writer.u16(stunType(message.class, method)).u16(0).u32(MAGIC_COOKIE).bytes(transactionId)
   writeAttributes(writer, message)
   const integrityAt = writer.length
-  if (integrity !== undefined)
-    header(writer, Attribute.messageIntegrity, INTEGRITY_LENGTH).zeros(INTEGRITY_LENGTH)
+  if (integrity !== undefined) {
+    const { length } = integrity
+    const type = length === SHA1_LENGTH ? Attribute.messageIntegrity : Attribute.messageIntegritySha256
+    header(writer, type, length).zeros(length)
+  }
   const fingerprintAt = writer.length
   if (fingerprint) header(writer, Attribute.fingerprint, 4).u32(0)
   const bytes = writer.finish()
   if (integrity !== undefined) {
-    // RFC 8489 section 14.5: over a message that ends with this attribute
+    // RFC 8489 sections 14.5 and 14.6: over a message that ends with this attribute
     writeU16(bytes, 2, fingerprintAt - STUN_HEADER_LENGTH)
     bytes.set(integrity.sign(bytes.subarray(0, integrityAt)), integrityAt + ATTRIBUTE_HEADER_LENGTH)
   }

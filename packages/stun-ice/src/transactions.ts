@@ -1,27 +1,18 @@
 import { type Instant, NEVER, readU16, readU32 } from '@str0m/sans-io'
-import type { CandidatePair } from './candidate-pair.ts'
 
 /** Rc: how often a request is sent. RFC 8489 section 6.2.1. */
-const TRANSMISSIONS = 7
+export const TRANSMISSIONS = 7
 /** Rm: how many RTO the last one is waited for. RFC 8489 section 6.2.1. */
 const FINAL_WAIT = 16
-/** Requests that may be answered. The oldest cancelled one makes room: it is then too late for its answer. */
-const MAX_TRANSACTIONS = 256
 
-/** A Binding request that may be answered. */
+/** A request that may be answered. Who asks keeps beside it what it was for. */
 export interface Transaction {
-  readonly pair: CandidatePair
   /** The transaction id of its message, 12 bytes. */
   readonly id: Uint8Array
-  /** As it was sent; empty for a consent check, which is never sent again. */
+  /** As it was sent; empty for one that is never sent again. */
   readonly bytes: Uint8Array
   readonly sentAt: Instant
-  /** The role that it spoke of. */
-  readonly controlling: boolean
-  readonly useCandidate: boolean
-  /** The value of PRIORITY. */
-  readonly priority: number
-  /** 1 for a consent check, which is never retransmitted: RFC 7675 section 5.1. */
+  /** `TRANSMISSIONS`, or fewer; 1 for one that is never sent again. */
   readonly maxTransmissions: number
   /** Doubles at each. */
   rto: number
@@ -32,75 +23,81 @@ export interface Transaction {
   at: Instant
 }
 
-/** What has come of the passing of time. */
-export interface DueTransactions {
-  readonly again: readonly Transaction[]
-  readonly failed: readonly Transaction[]
+/** RFC 8489 section 6.2.1. */
+const RTO = 500
+/** Ti: how long a request that is sent once is waited for, ms. RFC 8489 section 6.2.2. */
+const RELIABLE_WAIT = 39_500
+
+/** A request that has just been sent to a server, to be retransmitted as RFC 8489 section 6.2.1 has it. */
+export function requestTransaction(
+  id: Uint8Array,
+  bytes: Uint8Array,
+  sentAt: Instant,
+  maxTransmissions: number = TRANSMISSIONS,
+): Transaction {
+  const at = sentAt + (maxTransmissions === 1 ? RELIABLE_WAIT : RTO)
+  return { id, bytes, sentAt, maxTransmissions, rto: RTO, transmissions: 1, cancelled: false, at }
 }
 
-const NONE_DUE: DueTransactions = { again: [], failed: [] }
+/** What has come of the passing of time. */
+export interface DueTransactions<T> {
+  readonly again: readonly T[]
+  readonly failed: readonly T[]
+}
+
+const NONE_DUE = { again: [], failed: [] } as const
 
 /** Requests under way, by transaction id, and when each is sent again: RFC 8489 section 6.2.1. */
-export class Transactions {
+export class Transactions<T extends Transaction> {
   /** By 48 of the 96 bits of the id, which as a number are exact. No two of ours share them. */
-  readonly #byId = new Map<number, Transaction>()
+  readonly #byId = new Map<number, T>()
+  readonly #limit: number
 
-  /** Adds a request that has just been sent. */
-  add(
-    fields: Pick<Transaction, 'pair' | 'bytes' | 'sentAt' | 'controlling' | 'useCandidate' | 'priority'>,
-    transactionId: Uint8Array,
-    rto: number,
-    consentTimeout?: number,
-  ): void {
-    const isConsent = consentTimeout !== undefined
-    const { pair, bytes, sentAt, controlling, useCandidate, priority } = fields
-    // field by field: an object that is spread into another is made twice, slowly
-    const transaction: Transaction = {
-      pair,
-      bytes,
-      sentAt,
-      controlling,
-      useCandidate,
-      priority,
-      id: transactionId,
-      maxTransmissions: isConsent ? 1 : TRANSMISSIONS,
-      rto,
-      transmissions: 1,
-      cancelled: isConsent,
-      at: sentAt + (consentTimeout ?? rto),
-    }
-    if (this.#byId.size >= MAX_TRANSACTIONS) this.#evict()
-    this.#byId.set(keyOf(transactionId), transaction)
+  /**
+   * `limit`: how many may be answered at a time. The oldest cancelled one makes room: it is then too late for its answer. Those that are not cancelled are
+   * bounded by who asks.
+   */
+  constructor(limit: number) {
+    this.#limit = limit
   }
 
-  /** Forgets the oldest cancelled one. There are some: each of at most 100 pairs has at most one that is not. */
+  /** Adds a request that has just been sent. */
+  add(transaction: T): void {
+    if (this.#byId.size >= this.#limit) this.#evict()
+    this.#byId.set(keyOf(transaction.id), transaction)
+  }
+
   #evict(): void {
     for (const transaction of this.#byId.values()) {
       if (transaction.cancelled) return this.remove(transaction)
     }
   }
 
-  find(transactionId: Uint8Array): Transaction | undefined {
+  find(transactionId: Uint8Array): T | undefined {
     const transaction = this.#byId.get(keyOf(transactionId))
     return transaction !== undefined && sameId(transaction.id, transactionId) ? transaction : undefined
   }
 
-  remove(transaction: Transaction): void {
+  remove(transaction: T): void {
     this.#byId.delete(keyOf(transaction.id))
   }
 
-  /** Stops retransmitting what is under way for a pair; a late answer still counts. */
-  cancel(pair: CandidatePair): void {
+  /** Stops retransmitting some of them; a late answer still counts. */
+  cancel(which: (transaction: T) => boolean): void {
     for (const transaction of this.#byId.values()) {
-      if (transaction.pair !== pair || transaction.cancelled) continue
+      if (transaction.cancelled || !which(transaction)) continue
       transaction.cancelled = true
       transaction.at += remainingWait(transaction)
     }
   }
 
-  /** Forgets those of pairs that are not kept. */
-  retain(keep: (pair: CandidatePair) => boolean): void {
-    for (const [id, transaction] of this.#byId) if (!keep(transaction.pair)) this.#byId.delete(id)
+  /** Forgets those that are not kept. */
+  retain(keep: (transaction: T) => boolean): void {
+    for (const [id, transaction] of this.#byId) if (!keep(transaction)) this.#byId.delete(id)
+  }
+
+  clear(): void {
+    this.#byId.clear()
   }
 
   nextAt(): Instant {
@@ -110,10 +107,10 @@ export class Transactions {
   }
 
   /** What is due at `now`: each is to be sent again, or has been given up and is no longer here. */
-  due(now: Instant): DueTransactions {
+  due(now: Instant): DueTransactions<T> {
     if (this.nextAt() > now) return NONE_DUE
-    const again: Transaction[] = []
-    const failed: Transaction[] = []
+    const again: T[] = []
+    const failed: T[] = []
     for (const transaction of this.#byId.values()) {
       if (transaction.at > now) continue
       if (transaction.cancelled) {

@@ -5,9 +5,13 @@ import { networkInterfaces } from 'node:os'
 
 /** A TURN server of its own, for as long as a test takes. */
 export interface Coturn {
+  readonly address: string
+  readonly port: number
   readonly url: string
   readonly username: string
   readonly credential: string
+  /** What it has written so far. */
+  log(): string
   stop(): Promise<void>
 }
 
@@ -15,10 +19,13 @@ export function hasCoturn(): boolean {
   return spawnSync('turnserver', ['--version']).error === undefined
 }
 
-/** Starts coturn on a free port. Not on loopback: Firefox sends nothing there. */
-export async function startCoturn(): Promise<Coturn> {
+/** Starts coturn, by default on a free port, with more flags. Not on loopback: Firefox sends nothing there. */
+export async function startCoturn(
+  flags: readonly string[] = ['--no-tls', '--no-dtls'],
+  samePort?: number,
+): Promise<Coturn> {
   const address = ownAddress()
-  const port = await freePort(address)
+  const port = samePort ?? (await freePort(address))
   const [username, credential] = ['relay', 'relayed']
   const server = spawn(
     'turnserver',
@@ -30,18 +37,23 @@ export async function startCoturn(): Promise<Coturn> {
       '--lt-cred-mech',
       `--user=${username}:${credential}`,
       '--realm=str0m.test',
-      '--no-tls',
-      '--no-dtls',
       '--no-cli',
       '--allow-loopback-peers',
       '--log-file=stdout',
       '--pidfile=',
+      '--verbose',
+      ...flags,
     ],
-    { stdio: 'ignore' },
+    { stdio: ['ignore', 'pipe', 'ignore'] },
   )
+  let log = ''
+  server.stdout.setEncoding('utf8').on('data', (text: string) => (log += text))
   const exited = once(server, 'exit')
   await answering(address, port)
   return {
+    address,
+    port,
+    log: () => log,
     url: `turn:${address}:${port}`,
     username,
     credential,

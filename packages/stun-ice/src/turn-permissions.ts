@@ -1,0 +1,93 @@
+import { type Instant, NEVER } from '@str0m/sans-io'
+import type { PeerHost, TurnPeers } from './turn-peers.ts'
+import type { TurnAnswer } from './turn-requests.ts'
+
+/** Permission Lifetime, RFC 8656 section 9. */
+const PERMISSION_LIFETIME = 300_000
+/** While in use, asked for again this long after the last time. */
+const PERMISSION_REFRESH = 240_000
+/** Where the server has not said anything that can be verified, it is asked again at the earliest after this. */
+export const RETRY_DELAY = 5000
+
+/**
+ * The permissions of one allocation, RFC 8656 sections 9 and 10: asked for when data waits for one, and again every four minutes while something is sent. One
+ * that is not used lapses; one that is refused is asked for again after five minutes at the earliest.
+ */
+export class TurnPermissions {
+  /** How often the server has refused one. */
+  refused = 0
+  readonly #peers: TurnPeers
+
+  constructor(peers: TurnPeers) {
+    this.#peers = peers
+  }
+
+  get installed(): number {
+    let count = 0
+    for (const { permission } of this.#peers.hosts) if (permission === 'installed') count++
+    return count
+  }
+
+  /** Lets lapse what has; answers those to be asked for. Hosts that nothing is known of any more are forgotten. */
+  advance(now: Instant): PeerHost[] {
+    const due: PeerHost[] = []
+    for (const host of this.#peers.hosts) {
+      if (now >= host.until) lapse(host)
+      if (host.asking || host.permission === 'refused') continue
+      const isInstalled = host.permission === 'installed'
+      if (isInstalled ? host.used && now >= host.refreshAt : this.#peers.isAwaited(host)) {
+        host.asking = true
+        host.used = false
+        due.push(host)
+      } else if (!isInstalled && !hasChannel(host)) {
+        this.#peers.remove(host)
+      }
+    }
+    return due
+  }
+
+  nextAt(): Instant {
+    let at = NEVER
+    for (const host of this.#peers.hosts) {
+      at = Math.min(at, host.until)
+      if (host.permission === 'installed' && host.used && !host.asking) at = Math.min(at, host.refreshAt)
+    }
+    return at
+  }
+
+  /** By a CreatePermission or a ChannelBind that was sent at `sentAt`. */
+  install(host: PeerHost, sentAt: Instant): void {
+    host.permission = 'installed'
+    host.refreshAt = sentAt + PERMISSION_REFRESH
+    host.until = sentAt + PERMISSION_LIFETIME
+  }
+
+  /** The answer to a CreatePermission. */
+  answer(now: Instant, host: PeerHost, sentAt: Instant, answer: TurnAnswer): void {
+    host.asking = false
+    if (answer.type === 'success') {
+      this.install(host, sentAt)
+    } else if (answer.type === 'error') {
+      this.refused++
+      host.permission = 'refused'
+      host.until = now + PERMISSION_LIFETIME
+    } else if (host.permission === 'installed') {
+      // what is not verified takes nothing away
+      host.refreshAt = now + RETRY_DELAY
+      host.used = true
+    } else {
+      host.permission = 'refused'
+      host.until = now + RETRY_DELAY
+    }
+  }
+}
+
+function lapse(host: PeerHost): void {
+  host.permission = 'none'
+  host.until = NEVER
+}
+
+function hasChannel(host: PeerHost): boolean {
+  for (const { channel } of host.peers.values()) if (channel !== undefined) return true
+  return false
+}
