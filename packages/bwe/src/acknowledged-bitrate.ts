@@ -6,6 +6,9 @@ const INITIAL_VARIANCE = 50
 const DRIFT = 5
 /** What is added when the application starts to send more: a fast change is expected. */
 const FAST_CHANGE = 200
+/** So many windows in a row with less than this part of the estimate are no chance: what arrives has fallen, and the estimate with it at once. */
+const COLLAPSED_WINDOWS = 2
+const COLLAPSED = 0.5
 /** A measurement is the less certain the further it is from the estimate, by this factor of the relative distance. */
 const UNCERTAINTY = 10
 
@@ -14,6 +17,7 @@ export class AcknowledgedBitrate {
   /** kbit/s. */
   #estimate: number | undefined
   #variance = INITIAL_VARIANCE
+  #collapsed = 0
   #bytes = 0
   /** ms of the window that have passed. */
   #elapsed = 0
@@ -37,9 +41,8 @@ export class AcknowledgedBitrate {
     this.#variance += FAST_CHANGE
   }
 
-  /** The receiver's clock was set anew. The estimate stays. */
-  restart(): void {
-    this.#bytes = this.#elapsed = 0
+  /** Between the last packet and the next one some came that nothing was told of, or the receiver's clock was set anew: that time is left out. */
+  skip(): void {
     this.#lastArrival = Number.NaN
   }
 
@@ -64,8 +67,11 @@ export class AcknowledgedBitrate {
 
   #update(sample: number): void {
     const estimate = this.#estimate
-    if (estimate === undefined) {
+    this.#collapsed = estimate !== undefined && sample < COLLAPSED * estimate ? this.#collapsed + 1 : 0
+    if (estimate === undefined || this.#collapsed >= COLLAPSED_WINDOWS) {
       this.#estimate = sample
+      this.#variance = INITIAL_VARIANCE
+      this.#collapsed = 0
       return
     }
     const uncertainty = (UNCERTAINTY * Math.abs(estimate - sample)) / Math.max(estimate, 1)

@@ -10,6 +10,7 @@ import type { ProbeCluster } from './probe-cluster.ts'
 import { ProbeController, type ProbePermission } from './probe-controller.ts'
 import { ProbeResults } from './probe-results.ts'
 import { NO_PROBE, SentPackets } from './sent-packets.ts'
+import { StandingQueue } from './standing-queue.ts'
 
 /** Bits per second. */
 const DEFAULT_INITIAL_BITRATE = 300_000
@@ -58,6 +59,7 @@ export class BandwidthEstimator {
   readonly #reader = new FeedbackReader(this.#sent)
   readonly #delay: DelayControl
   readonly #loss: LossControl
+  readonly #queue = new StandingQueue()
   readonly #acknowledged = new AcknowledgedBitrate()
   readonly #limit: ApplicationLimit
   readonly #probes: ProbeController
@@ -68,6 +70,8 @@ export class BandwidthEstimator {
   #bitrate: number
   #wasLimited = false
   #lastArrival = Number.NEGATIVE_INFINITY
+  /** Between sending and arrival in the last feedback, in ms of two clocks. */
+  #leastDelay = Number.POSITIVE_INFINITY
   #roundTripTime: number | undefined
   #packetsAcknowledged = 0
   #packetsLost = 0
@@ -159,9 +163,13 @@ export class BandwidthEstimator {
     this.#packetsLost += reader.lost - reader.recovered
     this.#updateLimit()
     const probed = reader.received > 0 ? this.#addPackets() : undefined
+    if (probed !== undefined) this.#probes.handleResult()
     const acknowledged = this.#acknowledged.bitrate
     const limited = this.#limit.since !== undefined
     this.#delay.update(this.#now, acknowledged, this.#bounded(probed, acknowledged), limited)
+    if (this.#isQueueFull() && acknowledged !== undefined) {
+      this.#delay.handleFullQueue(this.#now, acknowledged)
+    }
     this.#updateLoss(acknowledged, limited)
     const recovered = this.#delay.takeRecovered()
     this.#settle()
@@ -198,14 +206,17 @@ export class BandwidthEstimator {
     const now = this.#now
     const sent = this.#sent
     const reader = this.#reader
+    if (reader.afterGap) this.#acknowledged.skip()
     if (reader.arrival(0) < this.#lastArrival - CLOCK_JUMP) this.#restart()
     let probed: number | undefined
     let roundTripTime = Number.POSITIVE_INFINITY
+    this.#leastDelay = Number.POSITIVE_INFINITY
     for (let i = 0; i < reader.received; i++) {
       const slot = reader.slot(i)
       const arrival = reader.arrival(i)
       const sentAt = sent.sentAt(slot)
       roundTripTime = Math.min(roundTripTime, now - sentAt)
+      this.#leastDelay = Math.min(this.#leastDelay, arrival - sentAt)
       const probe = sent.probe(slot)
       if (probe !== NO_PROBE) probed = this.#results.add(probe, sentAt, arrival, sent.size(slot)) ?? probed
       // of a feedback that was overtaken by another: what is measured in the order of arrival has been
@@ -222,8 +233,15 @@ export class BandwidthEstimator {
   /** The receiver's clock is not the one it was. */
   #restart(): void {
     this.#lastArrival = Number.NEGATIVE_INFINITY
-    this.#acknowledged.restart()
+    this.#acknowledged.skip()
+    this.#queue.restart()
     this.#delay.reset()
+  }
+
+  #isQueueFull(): boolean {
+    const { bytes, lostBytes, firstSentAt, lastSentAt, received } = this.#reader
+    const delay = received > 0 ? this.#leastDelay : Number.POSITIVE_INFINITY
+    return this.#queue.update(this.#now, bytes, lostBytes, firstSentAt, lastSentAt, delay)
   }
 
   #bounded(probed: number | undefined, acknowledged: number | undefined): number | undefined {

@@ -16,10 +16,14 @@ export class FeedbackReader {
   readonly #sent: SentPackets
   /** 24 bits of 64 ms, unwrapped; `undefined` before the first. */
   #referenceTime: number | undefined
+  /** The sequence number after the last that was told of. */
+  #untold = 0
   #slots = new Int32Array(0)
   #arrivals = new Float64Array(0)
   #keys = new Float64Array(0)
 
+  /** Whether there are packets before it that no feedback has told of: one was lost, or is late. */
+  afterGap = false
   /** How many packets had come, of which that had not been told. */
   received = 0
   /** How many and how many bytes had not come, of which nothing had been told. */
@@ -56,6 +60,7 @@ export class FeedbackReader {
     let ticks = this.#unwrap(feedback.referenceTime) * TICKS_PER_REFERENCE
     const { last } = sent
     const base = last - ((last - feedback.baseSequence) & 0xffff)
+    this.afterGap = sent.find(this.#untold) >= 0 && base > this.#untold
     let known = false
     let ordered = true
     let previous = Number.NEGATIVE_INFINITY
@@ -65,6 +70,7 @@ export class FeedbackReader {
       const slot = sent.find(base + i)
       if (slot < 0) continue
       known = true
+      this.#untold = Math.max(this.#untold, base + i + 1)
       const state = sent.state(slot)
       if (state === RECEIVED) continue
       if (delta === undefined) {

@@ -3,6 +3,8 @@ import type { ProbeCluster } from './probe-cluster.ts'
 
 /** The first probes, of the bitrate at the start. */
 const FIRST_SCALES = [3, 6]
+/** So often they are sent, while none has a result: the feedback on them was lost. */
+const FIRST_TRIES = 3
 /** Each further one, of the estimate after the one before: where that was more than this part of what was probed. */
 const FURTHER_SCALE = 2
 const FURTHER_THRESHOLD = 0.7
@@ -45,6 +47,7 @@ export class ProbeController {
   #state: State = 'start'
   #waiting: ProbeCluster[] = []
   #startedAt: Instant = Number.NEGATIVE_INFINITY
+  #firstTries = 0
   /** An estimate above it is probed further. */
   #further = Number.POSITIVE_INFINITY
   #droppedAt: Instant = Number.NEGATIVE_INFINITY
@@ -82,13 +85,18 @@ export class ProbeController {
     if (this.#state === 'start') {
       // both, whatever comes of the first; the result of the last decides on further ones
       for (const scale of FIRST_SCALES) this.#probe(now, scale * this.#estimate, true)
-      this.#state = 'waiting'
+      this.#firstTries++
     } else if (this.#state === 'waiting') {
-      if (now - this.#startedAt > MAX_WAIT) this.#complete()
+      if (now - this.#startedAt > MAX_WAIT) this.#giveUp()
     } else if (limitedSince !== undefined) {
       const since = Math.max(limitedSince, this.#startedAt)
       if (now - since >= LIMITED_INTERVAL) this.#probe(now, LIMITED_SCALE * this.#estimate, true)
     }
+  }
+
+  /** A cluster has shown something. */
+  handleResult(): void {
+    this.#firstTries = FIRST_TRIES
   }
 
   setEstimate(now: Instant, estimate: number, permission: ProbePermission): void {
@@ -110,6 +118,11 @@ export class ProbeController {
     if ((1 - UNCERTAINTY) * bitrate <= this.#estimate) return
     this.#dropProbedAt = now
     this.#probe(now, bitrate, false)
+  }
+
+  #giveUp(): void {
+    this.#complete()
+    if (this.#firstTries < FIRST_TRIES) this.#state = 'start'
   }
 
   #complete(): void {
