@@ -137,9 +137,12 @@ export class BandwidthEstimator {
 
   /**
    * A packet goes out. `sequenceNumber` is its transport-wide one, 16 bits, each one more than the one before; `size` is what counts for the path, bytes. `probe` is the
-   * id of the cluster that it is part of.
+   * id of the cluster that it is part of. Throws a `UsageError` (`invalid-size`) for a size that is no number of bytes.
    */
   handleSent(now: Instant, sequenceNumber: number, size: number, probe: number = NO_PROBE): void {
+    if (!(size >= 0 && size <= 0x7fff_ffff)) {
+      throw new UsageError('invalid-size', `a packet has 0 bytes or more, not ${size}`)
+    }
     this.#advance(now)
     this.#sent.add(this.#now, sequenceNumber, size, probe)
     this.#limit.handleSent(this.#now, size)

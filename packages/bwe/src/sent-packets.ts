@@ -15,6 +15,9 @@ export const LOST = 2
 /** No probe. Ids of clusters are not negative. */
 export const NO_PROBE = -1
 
+/** The size where a number is of no packet. */
+const NO_PACKET = -1
+
 /**
  * The packets that were sent last, by their transport-wide sequence numbers: when, how large, and what became of them. A ring in which a packet's place (its
  * *slot*) follows from its number; bounded.
@@ -55,7 +58,7 @@ export class SentPackets {
     if (this.#next === this.#first) {
       this.#next = this.#first = this.#next + ahead
     } else if (ahead !== 0) {
-      this.#skip(ahead)
+      this.#skip(now, ahead)
     }
     if (this.length > this.#mask) this.#makeRoom(now)
     const slot = this.#next & this.#mask
@@ -68,9 +71,9 @@ export class SentPackets {
 
   /** The slot of the packet with an unwrapped sequence number; -1: none is remembered. */
   find(sequence: number): number {
-    return sequence >= this.#first && sequence < this.#next && this.#size[sequence & this.#mask]! >= 0
-      ? sequence & this.#mask
-      : -1
+    if (sequence < this.#first || sequence >= this.#next) return -1
+    const slot = sequence & this.#mask
+    return this.#size[slot] === NO_PACKET ? -1 : slot
   }
 
   sentAt(slot: number): Instant {
@@ -93,16 +96,19 @@ export class SentPackets {
     this.#state[slot] = state
   }
 
-  #skip(count: number): void {
-    // more than the ring has: also what seems to go back
-    if (count + this.length > this.capacity) {
+  /** Leaves so many numbers out. */
+  #skip(now: Instant, count: number): void {
+    // all would be overwritten: also what seems to go back
+    if (count >= this.capacity) {
       this.#next += count
       this.#first = this.#next
       return
     }
     for (let i = 0; i < count; i++) {
-      this.#size[this.#next & this.#mask] = -1
-      this.#state[this.#next & this.#mask] = RECEIVED
+      if (this.length > this.#mask) this.#makeRoom(now)
+      const slot = this.#next & this.#mask
+      this.#size[slot] = NO_PACKET
+      this.#state[slot] = RECEIVED
       this.#next++
     }
   }
