@@ -112,7 +112,8 @@ export class ProbeController {
 
   /** The queue that made the estimate fall has drained. */
   handleRecovery(now: Instant): void {
-    if (this.#state !== 'complete' || now - this.#droppedAt > DROP_TIMEOUT) return
+    if (this.#state !== 'complete' || this.#permission === 'forbidden') return
+    if (now - this.#droppedAt > DROP_TIMEOUT) return
     if (now - this.#dropProbedAt <= DROP_INTERVAL) return
     const bitrate = AFTER_DROP_SCALE * this.#beforeDrop
     if ((1 - UNCERTAINTY) * bitrate <= this.#estimate) return

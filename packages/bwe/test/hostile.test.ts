@@ -1,5 +1,5 @@
 import { SeededRandom } from '@str0m/sans-io'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { BandwidthEstimator, type Feedback } from '../src/index.ts'
 import { Path } from './harness/path.ts'

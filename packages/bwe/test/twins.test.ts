@@ -144,9 +144,9 @@ describe('reading feedback', () => {
           arrival: reader.arrival(i),
         }))
         const where = `seed ${seed}, round ${round}`
-        expect(known, where).toBe(told)
-        expect(read, where).toEqual(came)
-        expect([reader.lost, reader.lostBytes, reader.recovered, reader.bytes], where).toEqual([
+        expect(known, `in ${where}`).toBe(told)
+        expect(read, `in ${where}`).toEqual(came)
+        expect([reader.lost, reader.lostBytes, reader.recovered, reader.bytes], `in ${where}`).toEqual([
           lost,
           lostBytes,
           recovered,
@@ -225,7 +225,7 @@ describe('the average loss', () => {
       all.push({ bytes, lost })
       const weighted = all
         .slice(-15)
-        .reverse()
+        .toReversed()
         .map((one, age) => ({
           ratio: one.lost / one.bytes,
           bytes: one.bytes * 0.9 ** age,
