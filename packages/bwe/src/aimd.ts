@@ -68,9 +68,9 @@ export class Aimd {
     else if (this.#state === 'decrease') this.#decrease(now, acknowledged)
   }
 
-  /** A probe has shown what the path takes. */
-  handleProbe(now: Instant, bitrate: number): void {
-    this.#capacity.handleProbe(bitrate)
+  /** A probe has shown that the path takes this bitrate; `saturated`: and no more. */
+  handleProbe(now: Instant, bitrate: number, saturated: boolean): void {
+    if (saturated) this.#capacity.handleProbe(bitrate)
     this.set(now, bitrate)
   }
 

@@ -132,7 +132,7 @@ export class BandwidthEstimator {
       throw new UsageError('invalid-bitrate', `a desired bitrate is 0 or more, not ${desiredBitrate}`)
     }
     this.#advance(now)
-    this.#probes.setDesired(this.#now, desiredBitrate, this.#limit.since !== undefined)
+    this.#probes.setDesired(this.#now, desiredBitrate)
   }
 
   /**
@@ -166,10 +166,11 @@ export class BandwidthEstimator {
     this.#packetsLost += reader.lost - reader.recovered
     this.#updateLimit()
     const probed = reader.received > 0 ? this.#addPackets() : undefined
-    if (probed !== undefined) this.#probes.handleResult()
+    const { last, saturated } = this.#results
+    if (probed !== undefined) this.#probes.handleResult(last, probed, saturated)
     const acknowledged = this.#acknowledged.bitrate
     const limited = this.#limit.since !== undefined
-    this.#delay.update(this.#now, acknowledged, this.#bounded(probed, acknowledged), limited)
+    this.#delay.update(this.#now, acknowledged, this.#bounded(probed, acknowledged), saturated, limited)
     if (this.#isQueueFull() && acknowledged !== undefined) {
       this.#delay.handleFullQueue(this.#now, acknowledged)
     }

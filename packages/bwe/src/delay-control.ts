@@ -51,11 +51,15 @@ export class DelayControl {
     if (usage === 'underuse' && this.#detector.usage === 'normal') this.#recovered = true
   }
 
-  /** All packets of a feedback were added. `probed`: bits per second that a probe has shown. `applicationLimited`: less is sent than could be. */
+  /**
+   * All packets of a feedback were added. `probed`: bits per second that a probe has shown; `saturated`: and no more. `applicationLimited`: less is sent than
+   * could be.
+   */
   update(
     now: Instant,
     acknowledged: number | undefined,
     probed: number | undefined,
+    saturated: boolean,
     applicationLimited: boolean,
   ): void {
     const aimd = this.#aimd
@@ -66,7 +70,7 @@ export class DelayControl {
       if (acknowledged === undefined) aimd.set(now, aimd.bitrate / 2)
       else aimd.update(now, usage, acknowledged, false)
     } else if (probed !== undefined) {
-      aimd.handleProbe(now, probed)
+      aimd.handleProbe(now, probed, saturated)
     } else {
       aimd.update(now, usage, acknowledged, !applicationLimited)
     }

@@ -8,6 +8,8 @@ const FIRST_TRIES = 3
 /** Each further one, of the estimate after the one before: where that was more than this part of what was probed. */
 const FURTHER_SCALE = 2
 const FURTHER_THRESHOLD = 0.7
+/** Or where the path took all, which was less than was asked for, as when the driver's timer is late: if the estimate grows by this factor at least. */
+const FURTHER_GROWTH = 1.05
 /** In a region that is limited by the application, one is sent each so many ms, of this much of the estimate. */
 const LIMITED_INTERVAL = 5000
 const LIMITED_SCALE = 2
@@ -15,7 +17,7 @@ const LIMITED_SCALE = 2
 const MAX_OF_DESIRED = 2
 /** While loss is the limit and the estimate rises, at most of this much of it. */
 const LOSS_LIMITED_SCALE = 1.5
-/** ms for which a result is awaited. */
+/** ms for which a result is awaited, and before which nothing is probed because more is desired. */
 const MAX_WAIT = 1000
 /** An estimate that falls to less than this part has had a large drop: for so many ms it is tried whether this much of it is there again. */
 const LARGE_DROP = 0.66
@@ -43,6 +45,8 @@ export class ProbeController {
   readonly #max: number
   #estimate: number
   #desired: number | undefined
+  /** Whether more is desired than when it was last probed for. */
+  #raised = false
   #permission: ProbePermission = 'free'
   #state: State = 'start'
   #waiting: ProbeCluster[] = []
@@ -64,20 +68,12 @@ export class ProbeController {
     return this.#waiting.shift()
   }
 
-  /** Whether one waits to be polled. */
-  get hasCluster(): boolean {
-    return this.#waiting.length > 0
-  }
-
-  /** `applicationLimited`: whether less is sent than could be. */
-  setDesired(now: Instant, desired: number | undefined, applicationLimited: boolean): void {
+  setDesired(now: Instant, desired: number | undefined): void {
     const before = this.#desired ?? Number.POSITIVE_INFINITY
     const after = desired ?? Number.POSITIVE_INFINITY
     this.#desired = desired
-    if (after <= before || this.#state !== 'complete' || !applicationLimited) return
-    if (this.#estimate < Math.min(after, this.#max)) {
-      this.#probe(now, Math.min(after, LIMITED_SCALE * this.#estimate), true)
-    }
+    this.#raised = after > before
+    this.#probeDesired(now)
   }
 
   /** Called as packets are sent. `limitedSince`: since when less is sent than could be, if it is. */
@@ -88,15 +84,19 @@ export class ProbeController {
       this.#firstTries++
     } else if (this.#state === 'waiting') {
       if (now - this.#startedAt > MAX_WAIT) this.#giveUp()
+    } else if (this.#raised) {
+      this.#probeDesired(now)
     } else if (limitedSince !== undefined) {
       const since = Math.max(limitedSince, this.#startedAt)
       if (now - since >= LIMITED_INTERVAL) this.#probe(now, LIMITED_SCALE * this.#estimate, true)
     }
   }
 
-  /** A cluster has shown something. */
-  handleResult(): void {
+  /** The cluster `id` has shown that the path takes this bitrate; `saturated`: and no more. Before the estimate is set by it. */
+  handleResult(id: number, bitrate: number, saturated: boolean): void {
     this.#firstTries = FIRST_TRIES
+    if (id !== this.clusters - 1 || saturated || bitrate < FURTHER_GROWTH * this.#estimate) return
+    this.#further = Math.min(this.#further, FURTHER_THRESHOLD * bitrate)
   }
 
   setEstimate(now: Instant, estimate: number, permission: ProbePermission): void {
@@ -119,6 +119,14 @@ export class ProbeController {
     if ((1 - UNCERTAINTY) * bitrate <= this.#estimate) return
     this.#dropProbedAt = now
     this.#probe(now, bitrate, false)
+  }
+
+  #probeDesired(now: Instant): void {
+    if (!this.#raised || this.#state !== 'complete' || this.#permission === 'forbidden') return
+    if (now - this.#startedAt <= MAX_WAIT) return
+    this.#raised = false
+    const desired = this.#desired ?? Number.POSITIVE_INFINITY
+    if (desired > this.#estimate) this.#probe(now, Math.min(desired, LIMITED_SCALE * this.#estimate), true)
   }
 
   #giveUp(): void {

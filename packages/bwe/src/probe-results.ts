@@ -33,6 +33,9 @@ interface Progress {
 export class ProbeResults {
   /** Clusters so far that had a result. */
   succeeded = 0
+  /** Of the last result: the cluster's id, and whether packets came slower than they were sent, so that the path takes no more. */
+  last = -1
+  saturated = false
   readonly #clusters: Progress[] = []
 
   /** A cluster is to be sent. */
@@ -71,12 +74,15 @@ export class ProbeResults {
     const { cluster } = progress
     if (progress.packets < MIN_RECEIVED * cluster.minPackets) return undefined
     if (progress.bytes < MIN_RECEIVED * cluster.minBytes) return undefined
-    const bitrate = bitrateOf(progress)
-    if (bitrate !== undefined && !progress.succeeded) {
-      progress.succeeded = true
-      this.succeeded++
-    }
-    return bitrate
+    const sent = sendBitrate(progress)
+    const received = receiveBitrate(progress)
+    if (sent === undefined || received === undefined || received > MAX_RATIO * sent) return undefined
+    if (!progress.succeeded) this.succeeded++
+    progress.succeeded = true
+    this.last = id
+    this.saturated = received < SATURATED * sent
+    const bitrate = this.saturated ? UTILISATION * received : Math.min(sent, received)
+    return Math.min(bitrate, MAX_RESULT * cluster.bitrate)
   }
 
   #find(id: number): Progress | undefined {
@@ -85,15 +91,16 @@ export class ProbeResults {
   }
 }
 
-function bitrateOf(progress: Progress): number | undefined {
-  const sending = progress.lastSentAt - progress.firstSentAt
-  const receiving = progress.lastArrival - progress.firstArrival
-  if (!(sending > 0 && sending <= MAX_INTERVAL && receiving > 0 && receiving <= MAX_INTERVAL))
-    return undefined
-  // the last packet was sent, and the first one came, outside of the interval
-  const sent = ((progress.bytes - progress.lastSentSize) * 8000) / sending
-  const received = ((progress.bytes - progress.firstArrivalSize) * 8000) / receiving
-  if (received > MAX_RATIO * sent) return undefined
-  const bitrate = received < SATURATED * sent ? UTILISATION * received : Math.min(sent, received)
-  return Math.min(bitrate, MAX_RESULT * progress.cluster.bitrate)
+/** Bits per second; the last packet was sent when the time had passed. */
+function sendBitrate(progress: Progress): number | undefined {
+  const interval = progress.lastSentAt - progress.firstSentAt
+  if (!(interval > 0 && interval <= MAX_INTERVAL)) return undefined
+  return ((progress.bytes - progress.lastSentSize) * 8000) / interval
+}
+
+/** Bits per second; the first packet came before the time began. */
+function receiveBitrate(progress: Progress): number | undefined {
+  const interval = progress.lastArrival - progress.firstArrival
+  if (!(interval > 0 && interval <= MAX_INTERVAL)) return undefined
+  return ((progress.bytes - progress.firstArrivalSize) * 8000) / interval
 }

@@ -42,6 +42,15 @@ describe('convergence from 300 kbit/s', () => {
     expect(flow.record.reached(0, 0.8 * 3e6)).toBeLessThan(45_000)
   })
 
+  it.each([2, 5])('by a driver whose timer is late by up to %d ms', (lateness) => {
+    const rate = 5e6
+    const flow = run(`late by ${lateness} ms`, 20_000, { seed: 1, rate }, { lateness })
+    expect(flow.record.reached(0, 0.7 * rate, 1.05 * rate)).toBeLessThan(2500)
+    expect(utilisation(flow, 3000, 20_000, rate)).toBeGreaterThan(0.75)
+    expect(utilisation(flow, 3000, 20_000, rate)).toBeLessThan(1)
+    expect(flow.record.delay(0.95, 3000, 20_000)).toBeLessThan(230)
+  })
+
   it('at the rate of its source, no further than the receiver is asked for', () => {
     const flow = run('max 1.2 Mbit/s', 10_000, { seed: 1, rate: 10e6 }, { maxBitrate: 1_200_000 })
     const [, most] = flow.record.range(0, 10_000)
@@ -52,46 +61,53 @@ describe('convergence from 300 kbit/s', () => {
 })
 
 describe('a capacity that falls from 3 to 0.5 Mbit/s and comes back', () => {
-  it.each([11, 12, 13, 14, 15])('seed %d', (seed) => {
-    const path = new Path({ seed, rate: 3e6 })
-    path.setRate(20_000, 0.5e6)
-    path.setRate(40_000, 3e6)
-    const flow = path.add()
-    path.runUntil(80_000)
-    const { record } = flow
-    for (const [from, until] of [
-      [10, 20],
-      [20, 23],
-      [23, 40],
-      [40, 60],
-      [60, 80],
-    ] as const) {
-      figures(`3 → 0.5 → 3 Mbit/s, seed ${seed}`, [flow], from * 1000, until * 1000)
+  it('the queue drains within 2 to 3 s, and the rate comes back within 30', () => {
+    const drained: number[] = []
+    for (const seed of [11, 12, 13, 14, 15, 16, 17]) {
+      const path = new Path({ seed, rate: 3e6 })
+      path.setRate(20_000, 0.5e6)
+      path.setRate(40_000, 3e6)
+      const flow = path.add()
+      path.runUntil(80_000)
+      const { record } = flow
+      for (const [from, until] of [
+        [10, 20],
+        [20, 23],
+        [23, 40],
+        [40, 60],
+        [60, 80],
+      ] as const) {
+        figures(`3 → 0.5 → 3 Mbit/s, seed ${seed}`, [flow], from * 1000, until * 1000)
+      }
+      drained.push(record.lastAbove(100, 20_000, 30_000) - 20_000)
+      expect(utilisation(flow, 25_000, 40_000, 0.5e6), `seed ${seed}`).toBeGreaterThan(0.8)
+      expect(utilisation(flow, 25_000, 40_000, 0.5e6), `seed ${seed}`).toBeLessThan(1)
+      expect(record.delay(0.95, 25_000, 40_000), `seed ${seed}`).toBeLessThan(100)
+      // the estimate has to be sure that it is another link before it grows by 8 % a second
+      expect(record.reached(40_000, 1e6), `seed ${seed}`).toBeLessThan(60_000)
+      expect(record.reached(40_000, 2e6), `seed ${seed}`).toBeLessThan(70_000)
+      expect(record.delay(0.95, 42_000, 80_000), `seed ${seed}`).toBeLessThan(170)
     }
-    expect(record.lastAbove(100, 20_000, 30_000)).toBeLessThan(23_000)
-    expect(utilisation(flow, 25_000, 40_000, 0.5e6)).toBeGreaterThan(0.75)
-    expect(utilisation(flow, 25_000, 40_000, 0.5e6)).toBeLessThan(1)
-    expect(record.delay(0.95, 25_000, 40_000)).toBeLessThan(100)
-    // the estimate has to be sure that it is another link before it grows by 8 % a second
-    expect(record.reached(40_000, 1e6)).toBeLessThan(63_000)
-    expect(record.reached(40_000, 2e6)).toBeLessThan(73_000)
-    expect(record.delay(0.95, 42_000, 80_000)).toBeLessThan(120)
+    drained.sort((a, b) => a - b)
+    expect(drained[0]).toBeGreaterThan(1000)
+    expect(drained[3]).toBeLessThan(3000)
+    expect(drained[6]).toBeLessThan(3500)
   })
 })
 
 describe('loss', () => {
   it.each([
-    [0.02, 0.75, 1],
-    [0.05, 0.65, 1],
+    [0.02, 0.82, 1],
+    [0.05, 0.7, 1],
     // what the loss model leaves at 10 %: 100 kbit/s over the loss above 5 %
-    [0.1, 0.25, 0.75],
+    [0.1, 0.3, 0.7],
   ])('of %d at random: no less than %d of the path', (loss, low, high) => {
     const rate = 3e6
     for (const seed of [21, 22, 23]) {
       const flow = run(`loss of ${100 * loss} %`, 30_000, { seed, rate, forward: { loss } })
       expect(utilisation(flow, 5000, 30_000, rate), `seed ${seed}`).toBeGreaterThan(low)
       expect(utilisation(flow, 5000, 30_000, rate), `seed ${seed}`).toBeLessThan(high)
-      expect(flow.record.delay(0.95, 5000, 30_000)).toBeLessThan(130)
+      expect(flow.record.delay(0.95, 5000, 30_000)).toBeLessThan(200)
       const { packetsLost, packetsAcknowledged } = flow.estimator.statistics
       expect(packetsLost / packetsAcknowledged).toBeGreaterThan(0.8 * loss)
       expect(packetsLost / packetsAcknowledged).toBeLessThan(1.2 * loss)
@@ -104,9 +120,9 @@ describe('loss', () => {
   ])('in %s bursts', (name, loss) => {
     const rate = 3e6
     const flow = run(`${name} bursts`, 30_000, { seed: 24, rate, forward: { loss } })
-    expect(utilisation(flow, 5000, 30_000, rate)).toBeGreaterThan(0.7)
+    expect(utilisation(flow, 5000, 30_000, rate)).toBeGreaterThan(0.72)
     expect(utilisation(flow, 5000, 30_000, rate)).toBeLessThan(1)
-    expect(flow.record.delay(0.95, 5000, 30_000)).toBeLessThan(130)
+    expect(flow.record.delay(0.95, 5000, 30_000)).toBeLessThan(200)
   })
 
   it('of a queue that is too short for the frames: it does not starve', () => {
@@ -130,7 +146,7 @@ describe('delay', () => {
     const flow = run('jitter of 30 ms', 40_000, { seed: 31, rate, forward: { jitter: 30 } })
     expect(utilisation(flow, 10_000, 40_000, rate)).toBeGreaterThan(low)
     expect(utilisation(flow, 10_000, 40_000, rate)).toBeLessThan(1)
-    expect(flow.record.delay(0.95, 10_000, 40_000)).toBeLessThan(130)
+    expect(flow.record.delay(0.95, 10_000, 40_000)).toBeLessThan(200)
   })
 
   it('reordering of a tenth', () => {

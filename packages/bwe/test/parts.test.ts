@@ -166,7 +166,7 @@ describe('the rate', () => {
     const rate = aimd()
     rate.update(0, 'overuse', 10, true)
     expect(rate.bitrate).toBe(100_000)
-    rate.handleProbe(1000, 1e9)
+    rate.handleProbe(1000, 1e9, true)
     expect(rate.bitrate).toBe(5_000_000)
   })
 
@@ -334,7 +334,7 @@ describe('when to probe', () => {
   const complete = (): ProbeController => {
     const controller = started()
     rates(controller)
-    controller.handleResult()
+    controller.handleResult(1, 300_000, true)
     controller.handleSent(2000, undefined)
     return controller
   }
@@ -371,16 +371,36 @@ describe('when to probe', () => {
     expect(rates(controller)).toEqual([])
   })
 
+  it('further where the path took all that was sent, though that was less than was asked for', () => {
+    const controller = started()
+    rates(controller)
+    // of the first of two
+    controller.handleResult(0, 700_000, false)
+    controller.setEstimate(100, 700_000, 'free')
+    expect(rates(controller)).toEqual([])
+    controller.handleResult(1, 1_000_000, false)
+    controller.setEstimate(200, 1_000_000, 'free')
+    expect(rates(controller)).toEqual([2_000_000])
+    for (const [bitrate, saturated] of [
+      [1_040_000, false],
+      [1_300_000, true],
+    ] as const) {
+      controller.handleResult(2, bitrate, saturated)
+      controller.setEstimate(300, bitrate, 'free')
+      expect(rates(controller)).toEqual([])
+    }
+  })
+
   it('to no more than the greatest bitrate, and twice what is desired', () => {
     const bounded = new ProbeController(300_000, 1_000_000)
     bounded.handleSent(0, undefined)
     expect(rates(bounded)).toEqual([900_000, 1_000_000])
     const modest = new ProbeController(300_000, Infinity)
-    modest.setDesired(0, 350_000, false)
+    modest.setDesired(0, 350_000)
     modest.handleSent(0, undefined)
     expect(rates(modest)).toEqual([700_000, 700_000])
     const content = new ProbeController(300_000, Infinity)
-    content.setDesired(0, 100_000, false)
+    content.setDesired(0, 100_000)
     content.handleSent(0, undefined)
     expect(rates(content)).toEqual([])
   })
@@ -395,18 +415,32 @@ describe('when to probe', () => {
     expect(at).toEqual([15_000, 20_000])
   })
 
-  it('where more is desired, while the application is the limit', () => {
+  it('where more is desired, as soon as there is no other probe', () => {
     const controller = complete()
-    controller.setDesired(3000, 100_000, true)
+    controller.setDesired(3000, 100_000)
     expect(rates(controller)).toEqual([])
-    controller.setDesired(3000, 400_000, false)
+    controller.setDesired(3000, 200_000)
     expect(rates(controller)).toEqual([])
-    controller.setDesired(3000, 500_000, true)
+    controller.setDesired(3000, 500_000)
     expect(rates(controller)).toEqual([500_000])
+    controller.setDesired(3100, 550_000)
+    expect(rates(controller)).toEqual([])
+    controller.handleSent(4100, undefined)
+    controller.handleSent(4120, undefined)
+    expect(rates(controller)).toEqual([550_000])
     const eager = complete()
-    eager.setDesired(3000, 100_000, true)
-    eager.setDesired(3000, undefined, true)
+    eager.setDesired(3000, 100_000)
+    eager.setDesired(3000, undefined)
     expect(rates(eager)).toEqual([600_000])
+    const careful = complete()
+    careful.setDesired(3000, 100_000)
+    careful.setEstimate(3000, 300_000, 'forbidden')
+    careful.setDesired(3100, 900_000)
+    careful.handleSent(3200, undefined)
+    expect(rates(careful)).toEqual([])
+    careful.setEstimate(3300, 300_000, 'free')
+    careful.handleSent(3400, undefined)
+    expect(rates(careful)).toEqual([600_000])
   })
 
   it('after a large drop, once', () => {

@@ -32,6 +32,8 @@ export interface FlowOptions extends BandwidthEstimatorOptions {
   readonly clock?: number
   readonly audio?: boolean
   readonly padding?: boolean
+  /** ms by which the driver's timer for the pacer is late, at most. Default 0. */
+  readonly lateness?: number
 }
 
 interface Waiting {
@@ -54,6 +56,8 @@ export class Flow implements Actor {
   #audioAt: number
   #feedbackAt = Number.POSITIVE_INFINITY
   #bitrate = 0
+  /** When the driver's timer for the pacer comes. */
+  #pacerAt = Number.POSITIVE_INFINITY
 
   constructor(simulation: Simulation, options: FlowOptions) {
     this.#simulation = simulation
@@ -73,13 +77,7 @@ export class Flow implements Actor {
   }
 
   get deadline(): number {
-    return Math.min(
-      this.#frameAt,
-      this.#audioAt,
-      this.#feedbackAt,
-      this.pacer.deadline,
-      this.estimator.deadline,
-    )
+    return Math.min(this.#frameAt, this.#audioAt, this.#feedbackAt, this.#pacerAt, this.estimator.deadline)
   }
 
   wake(now: number): void {
@@ -115,6 +113,9 @@ export class Flow implements Actor {
       pacer.handlePadding(now, size)
       this.#send(now, size, probe)
     }
+    this.#pacerAt = pacer.deadline
+    const { lateness = 0 } = this.#options
+    if (lateness > 0) this.#pacerAt += lateness * this.#random.float()
     if (pacer.deadline <= now) throw new Error(`the pacer asks for ${pacer.deadline} at ${now}`)
     if (estimator.deadline <= now) throw new Error(`the estimator asks for ${estimator.deadline} at ${now}`)
   }
