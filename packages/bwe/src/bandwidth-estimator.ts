@@ -58,7 +58,7 @@ export class BandwidthEstimator {
   readonly #sent = new SentPackets()
   readonly #reader = new FeedbackReader(this.#sent)
   readonly #delay: DelayControl
-  readonly #loss: LossControl
+  #loss: LossControl
   readonly #queue = new StandingQueue()
   readonly #acknowledged = new AcknowledgedBitrate()
   readonly #limit: ApplicationLimit
@@ -72,6 +72,8 @@ export class BandwidthEstimator {
   #lastArrival = Number.NEGATIVE_INFINITY
   /** Between sending and arrival in the last feedback, in ms of two clocks. */
   #leastDelay = Number.POSITIVE_INFINITY
+  /** Loss of packets that were sent before does not count. */
+  #lossFrom: Instant = Number.NEGATIVE_INFINITY
   #roundTripTime: number | undefined
   #packetsAcknowledged = 0
   #packetsLost = 0
@@ -154,6 +156,7 @@ export class BandwidthEstimator {
     }
   }
 
+  /** What the receiver tells. Nothing that it tells throws; see `feedbackIgnored`. */
   handleFeedback(now: Instant, feedback: Feedback): void {
     this.#advance(now)
     const reader = this.#reader
@@ -161,7 +164,7 @@ export class BandwidthEstimator {
       this.#feedbackIgnored++
       return
     }
-    this.#timeout.handleFeedback(this.#now)
+    if (this.#timeout.handleFeedback(this.#now)) this.#startAnew()
     this.#packetsAcknowledged += reader.received + reader.lost - reader.recovered
     this.#packetsLost += reader.lost - reader.recovered
     this.#updateLimit()
@@ -180,6 +183,7 @@ export class BandwidthEstimator {
     if (recovered) this.#probes.handleRecovery(this.#now)
   }
 
+  /** Time has come to `deadline`: feedback stays away. */
   handleTimeout(now: Instant): void {
     this.#advance(now)
     if (!this.#timeout.handleTimeout(this.#now)) return
@@ -234,6 +238,13 @@ export class BandwidthEstimator {
     return probed
   }
 
+  /** There is feedback again, after the estimate has fallen for want of it. What was lost meanwhile, on a path that was dead, tells nothing of this one. */
+  #startAnew(): void {
+    this.#loss = new LossControl(this.#min, this.#max)
+    this.#lossFrom = this.#now
+    this.#probes.restart()
+  }
+
   /** The receiver's clock is not the one it was. */
   #restart(): void {
     this.#lastArrival = Number.NEGATIVE_INFINITY
@@ -255,6 +266,7 @@ export class BandwidthEstimator {
 
   #updateLoss(acknowledged: number | undefined, limited: boolean): void {
     const reader = this.#reader
+    if (reader.firstSentAt < this.#lossFrom) return
     this.#loss.update(
       reader.bytes,
       reader.lostBytes,

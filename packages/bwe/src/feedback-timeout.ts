@@ -26,9 +26,12 @@ export class FeedbackTimeout {
     this.#sentAt = now
   }
 
-  handleFeedback(now: Instant): void {
+  /** Answers whether the estimate fell for want of it. */
+  handleFeedback(now: Instant): boolean {
+    const fallen = this.#decreasedAt > Number.NEGATIVE_INFINITY
     this.#since = this.#sentAt < now ? NEVER : now
     this.#decreasedAt = Number.NEGATIVE_INFINITY
+    return fallen
   }
 
   /** Answers whether the estimate is to fall now. */

@@ -1,7 +1,7 @@
 import type { Instant } from '@str0m/sans-io'
 
 /** Observations that are kept. */
-export const WINDOW = 15
+const WINDOW = 15
 /** ms of sending that one is of, at least. */
 const MIN_DURATION = 250
 /** The weight of an observation, of that of the one after it. */

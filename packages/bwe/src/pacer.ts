@@ -107,7 +107,7 @@ export class Pacer<T> {
     this.#rate = rate
   }
 
-  /** Throws a `UsageError` (`invalid-size`) for a size that is no number of bytes. */
+  /** A packet of `size` bytes is to go out, in its turn. Throws a `UsageError` (`invalid-size`) for a size that is no number of bytes. */
   push(now: Instant, packet: T, size: number, priority: PacerPriority): void {
     if (!(size >= 0 && size <= 0x7fff_ffff)) {
       throw new UsageError('invalid-size', `a packet has 0 bytes or more, not ${size}`)
@@ -166,7 +166,7 @@ export class Pacer<T> {
     return this.#probes.padding
   }
 
-  /** Padding of so many bytes went out. */
+  /** A packet of padding went out, of so many bytes. */
   handlePadding(now: Instant, size: number): void {
     this.#advance(now)
     this.#probes.handleSent(this.#now, size)

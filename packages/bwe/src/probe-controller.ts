@@ -99,6 +99,13 @@ export class ProbeController {
     this.#further = Math.min(this.#further, FURTHER_THRESHOLD * bitrate)
   }
 
+  /** The path is there again, after a time in which nothing was told of it: what it takes is found out anew. */
+  restart(): void {
+    this.#complete()
+    this.#state = 'start'
+    this.#firstTries = 0
+  }
+
   setEstimate(now: Instant, estimate: number, permission: ProbePermission): void {
     this.#permission = permission
     if (estimate < LARGE_DROP * this.#estimate) {
