@@ -10,7 +10,6 @@ import type { ProbeCluster } from './probe-cluster.ts'
 import { ProbeController, type ProbePermission } from './probe-controller.ts'
 import { ProbeResults } from './probe-results.ts'
 import { NO_PROBE, SentPackets } from './sent-packets.ts'
-import { StandingQueue } from './standing-queue.ts'
 
 /** Bits per second. */
 const DEFAULT_INITIAL_BITRATE = 300_000
@@ -19,6 +18,8 @@ const DEFAULT_MIN_BITRATE = 30_000
 const NO_FEEDBACK_DECREASE = 0.8
 /** A probe does not lower the estimate below this part of what arrives. */
 const MIN_PROBED = 0.85
+/** Where the application sent less than it could so many ms ago, a fall of the estimate may have been of what it sent for a moment: it is probed for. */
+const LIMITED_LATELY = 3000
 /** Arrivals so many ms before the last one are of a clock that was set back; others that lie before it are of feedback that was overtaken. */
 const CLOCK_JUMP = 3000
 
@@ -59,7 +60,6 @@ export class BandwidthEstimator {
   readonly #reader = new FeedbackReader(this.#sent)
   readonly #delay: DelayControl
   #loss: LossControl
-  readonly #queue = new StandingQueue()
   readonly #acknowledged = new AcknowledgedBitrate()
   readonly #limit: ApplicationLimit
   readonly #probes: ProbeController
@@ -69,9 +69,9 @@ export class BandwidthEstimator {
   #now: Instant = Number.NEGATIVE_INFINITY
   #bitrate: number
   #wasLimited = false
+  /** When the application was last found to send less than it could. */
+  #limitedAt: Instant = Number.NEGATIVE_INFINITY
   #lastArrival = Number.NEGATIVE_INFINITY
-  /** Between sending and arrival in the last feedback, in ms of two clocks. */
-  #leastDelay = Number.POSITIVE_INFINITY
   /** Loss of packets that were sent before does not count. */
   #lossFrom: Instant = Number.NEGATIVE_INFINITY
   #roundTripTime: number | undefined
@@ -174,13 +174,10 @@ export class BandwidthEstimator {
     const acknowledged = this.#acknowledged.bitrate
     const limited = this.#limit.since !== undefined
     this.#delay.update(this.#now, acknowledged, this.#bounded(probed, acknowledged), saturated, limited)
-    if (this.#isQueueFull() && acknowledged !== undefined) {
-      this.#delay.handleFullQueue(this.#now, acknowledged)
-    }
     this.#updateLoss(acknowledged, limited)
     const recovered = this.#delay.takeRecovered()
     this.#settle()
-    if (recovered) this.#probes.handleRecovery(this.#now)
+    if (recovered && this.#now - this.#limitedAt < LIMITED_LATELY) this.#probes.handleRecovery(this.#now)
   }
 
   /** Time has come to `deadline`: feedback stays away. */
@@ -207,6 +204,7 @@ export class BandwidthEstimator {
     const limited = this.#limit.since !== undefined
     if (this.#wasLimited && !limited) this.#acknowledged.expectFastChange()
     this.#wasLimited = limited
+    if (limited) this.#limitedAt = this.#now
   }
 
   /** The packets of a feedback that had come, to all who measure. Answers what a probe has shown, bits per second. */
@@ -218,13 +216,11 @@ export class BandwidthEstimator {
     if (reader.arrival(0) < this.#lastArrival - CLOCK_JUMP) this.#restart()
     let probed: number | undefined
     let roundTripTime = Number.POSITIVE_INFINITY
-    this.#leastDelay = Number.POSITIVE_INFINITY
     for (let i = 0; i < reader.received; i++) {
       const slot = reader.slot(i)
       const arrival = reader.arrival(i)
       const sentAt = sent.sentAt(slot)
       roundTripTime = Math.min(roundTripTime, now - sentAt)
-      this.#leastDelay = Math.min(this.#leastDelay, arrival - sentAt)
       const probe = sent.probe(slot)
       if (probe !== NO_PROBE) probed = this.#results.add(probe, sentAt, arrival, sent.size(slot)) ?? probed
       // of a feedback that was overtaken by another: what is measured in the order of arrival has been
@@ -249,14 +245,7 @@ export class BandwidthEstimator {
   #restart(): void {
     this.#lastArrival = Number.NEGATIVE_INFINITY
     this.#acknowledged.skip()
-    this.#queue.restart()
     this.#delay.reset()
-  }
-
-  #isQueueFull(): boolean {
-    const { bytes, lostBytes, firstSentAt, lastSentAt, received } = this.#reader
-    const delay = received > 0 ? this.#leastDelay : Number.POSITIVE_INFINITY
-    return this.#queue.update(this.#now, bytes, lostBytes, firstSentAt, lastSentAt, delay)
   }
 
   #bounded(probed: number | undefined, acknowledged: number | undefined): number | undefined {

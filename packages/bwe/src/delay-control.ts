@@ -76,11 +76,6 @@ export class DelayControl {
     }
   }
 
-  /** There is a queue that does not grow any more, for it is full. */
-  handleFullQueue(now: Instant, acknowledged: number): void {
-    this.#aimd.update(now, 'overuse', acknowledged, false)
-  }
-
   /** Whether a queue has drained since this was last asked. */
   takeRecovered(): boolean {
     const recovered = this.#recovered

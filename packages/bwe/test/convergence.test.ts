@@ -95,6 +95,24 @@ describe('a capacity that falls from 3 to 0.5 Mbit/s and comes back', () => {
   })
 })
 
+describe('a capacity that falls for 2 s, below what the application sends', () => {
+  it('is found again by a probe, mostly', () => {
+    const found: number[] = []
+    for (const seed of [1, 2, 3, 4, 5, 6, 7, 8]) {
+      const path = new Path({ seed, rate: 3e6 })
+      path.setRate(20_000, 0.5e6)
+      path.setRate(22_000, 3e6)
+      const flow = path.add({ maxVideo: 1_500_000 })
+      path.runUntil(45_000)
+      found.push(flow.record.reached(22_000, 1.5e6) - 22_000)
+    }
+    found.sort((a, b) => a - b)
+    expect(found[1]).toBeLessThan(2000)
+    expect(found[4]).toBeLessThan(12_000)
+    expect(found[7]).toBeLessThan(23_000)
+  })
+})
+
 describe('loss', () => {
   it.each([
     [0.02, 0.82, 1],
@@ -168,6 +186,15 @@ describe('feedback', () => {
     expect(utilisation(flow, 10_000, 30_000, 3e6)).toBeGreaterThan(0.6)
     expect(utilisation(flow, 10_000, 30_000, 3e6)).toBeLessThan(1)
     expect(flow.record.delay(0.95, 5000, 30_000)).toBeLessThan(200)
+  })
+
+  it('of which 40 % is lost: time that none told of is no time in which nothing came', () => {
+    const shares = [1, 3, 4, 7, 9].map((seed) => {
+      const flow = run('40 % of feedback lost', 25_000, { seed, rate: 3e6, backward: { loss: 0.4 } })
+      return utilisation(flow, 10_000, 25_000, 3e6)
+    })
+    expect(Math.min(...shares)).toBeGreaterThan(0.8)
+    expect(Math.max(...shares)).toBeLessThan(1)
   })
 
   it('that is reordered and comes twice', () => {

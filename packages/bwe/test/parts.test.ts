@@ -11,7 +11,6 @@ import { LossControl } from '../src/loss-control.ts'
 import { OveruseDetector } from '../src/overuse-detector.ts'
 import { ProbeController } from '../src/probe-controller.ts'
 import { ProbeResults } from '../src/probe-results.ts'
-import { StandingQueue } from '../src/standing-queue.ts'
 
 describe('groups of packets', () => {
   it('are those that were sent within 5 ms', () => {
@@ -465,30 +464,6 @@ describe('when to probe', () => {
     controller.setEstimate(3000, 1_000_000, 'limited')
     controller.handleSent(10_000, 3000)
     expect(rates(controller)).toEqual([1_500_000])
-  })
-})
-
-describe('a queue that stays full', () => {
-  function run(delay: number, loss: number): number[] {
-    const queue = new StandingQueue()
-    const full: number[] = []
-    for (let now = 0; now < 6000; now += 100) {
-      const wait = now < 2000 ? 0 : delay
-      if (queue.update(now, 1000, 1000 * loss, now - 150, now - 60, 5000 + wait)) full.push(now)
-    }
-    return full
-  }
-
-  it('is one of much delay and loss, each time for half a second', () => {
-    const full = run(150, 0.1)
-    expect(full[0]).toBeGreaterThanOrEqual(2500)
-    expect(full[0]).toBeLessThan(3100)
-    for (let i = 1; i < full.length; i++) expect(full[i]! - full[i - 1]!).toBeGreaterThanOrEqual(500)
-  })
-
-  it('is not one of either alone', () => {
-    expect(run(150, 0.04)).toEqual([])
-    expect(run(90, 0.5)).toEqual([])
   })
 })
 
