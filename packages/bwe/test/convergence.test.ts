@@ -90,8 +90,8 @@ describe('a capacity that falls from 3 to 0.5 Mbit/s and comes back', () => {
     }
     drained.sort((a, b) => a - b)
     expect(drained[0]).toBeGreaterThan(1000)
-    expect(drained[3]).toBeLessThan(3000)
-    expect(drained[6]).toBeLessThan(3500)
+    expect(drained[3]).toBeLessThan(2500)
+    expect(drained[6]).toBeLessThan(3000)
   })
 })
 

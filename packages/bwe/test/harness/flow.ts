@@ -146,7 +146,7 @@ export class Flow implements Actor {
     const sequence = this.#sequence
     this.#sequence = (sequence + 1) & 0xffff
     this.estimator.handleSent(now, sequence, size, probe)
-    this.record.sent(now, size)
+    this.record.sent()
     const arrive = (at: number): void => {
       this.record.arrived(at, size, at - now - this.#options.latency)
       this.receiver.handle(at, sequence)
