@@ -168,13 +168,9 @@ export class BandwidthEstimator {
     this.#packetsAcknowledged += reader.received + reader.lost - reader.recovered
     this.#packetsLost += reader.lost - reader.recovered
     this.#updateLimit()
-    const probed = reader.received > 0 ? this.#addPackets() : undefined
-    const { last, saturated } = this.#results
-    if (probed !== undefined) this.#probes.handleResult(last, probed, saturated)
-    const acknowledged = this.#acknowledged.bitrate
     const limited = this.#limit.since !== undefined
-    this.#delay.update(this.#now, acknowledged, this.#bounded(probed, acknowledged), saturated, limited)
-    this.#updateLoss(acknowledged, limited)
+    if (reader.received > 0) this.#updateDelay(limited)
+    this.#updateLoss(this.#acknowledged.bitrate, limited)
     const recovered = this.#delay.takeRecovered()
     this.#settle()
     if (recovered && this.#now - this.#limitedAt < LIMITED_LATELY) this.#probes.handleRecovery(this.#now)
@@ -205,6 +201,14 @@ export class BandwidthEstimator {
     if (this.#wasLimited && !limited) this.#acknowledged.expectFastChange()
     this.#wasLimited = limited
     if (limited) this.#limitedAt = this.#now
+  }
+
+  #updateDelay(limited: boolean): void {
+    const probed = this.#addPackets()
+    const { last, saturated } = this.#results
+    if (probed !== undefined) this.#probes.handleResult(last, probed, saturated)
+    const acknowledged = this.#acknowledged.bitrate
+    this.#delay.update(this.#now, acknowledged, this.#bounded(probed, acknowledged), saturated, limited)
   }
 
   /** The packets of a feedback that had come, to all who measure. Answers what a probe has shown, bits per second. */

@@ -72,16 +72,19 @@ export class ProbeController {
     const before = this.#desired ?? Number.POSITIVE_INFINITY
     const after = desired ?? Number.POSITIVE_INFINITY
     this.#desired = desired
-    this.#raised = after > before
+    if (after !== before) this.#raised = after > before
     this.#probeDesired(now)
   }
 
   /** Called as packets are sent. `limitedSince`: since when less is sent than could be, if it is. */
   handleSent(now: Instant, limitedSince: Instant | undefined): void {
+    if (this.#permission === 'forbidden') return
     if (this.#state === 'start') {
-      // both, whatever comes of the first; the result of the last decides on further ones
-      for (const scale of FIRST_SCALES) this.#probe(now, scale * this.#estimate, true)
       this.#firstTries++
+      // both, whatever comes of the first, unless that is as much as may be; the result of the last decides on further ones
+      for (const scale of FIRST_SCALES) {
+        if (!this.#probe(now, scale * this.#estimate, true)) return
+      }
     } else if (this.#state === 'waiting') {
       if (now - this.#startedAt > MAX_WAIT) this.#giveUp()
     } else if (this.#raised) {
@@ -146,26 +149,34 @@ export class ProbeController {
     this.#further = Number.POSITIVE_INFINITY
   }
 
-  #probe(now: Instant, bitrate: number, further: boolean): void {
-    if (this.#permission === 'forbidden') return
+  /** Answers whether its result is awaited, to probe `further`. */
+  #probe(now: Instant, bitrate: number, further: boolean): boolean {
+    if (this.#permission === 'forbidden') return false
     const bound = Math.min(
       this.#max,
       MAX_OF_DESIRED * (this.#desired ?? Number.POSITIVE_INFINITY),
       this.#permission === 'limited' ? LOSS_LIMITED_SCALE * this.#estimate : Number.POSITIVE_INFINITY,
     )
-    this.#startedAt = now
-    // nothing would be learned
-    if (bound <= this.#estimate) return this.#complete()
     const bounded = Math.min(bitrate, bound)
+    this.#startedAt = now
+    // else nothing would be learned
+    if (bound > this.#estimate) this.#add(bounded)
+    if (!further || bitrate >= bound) {
+      this.#complete()
+      return false
+    }
+    this.#state = 'waiting'
+    this.#further = FURTHER_THRESHOLD * bounded
+    return true
+  }
+
+  #add(bitrate: number): void {
     if (this.#waiting.length === MAX_WAITING) this.#waiting.shift()
     this.#waiting.push({
       id: this.clusters++,
-      bitrate: bounded,
+      bitrate,
       minPackets: MIN_PACKETS,
-      minBytes: Math.ceil((bounded * DURATION) / 8000),
+      minBytes: Math.ceil((bitrate * DURATION) / 8000),
     })
-    if (!further || bitrate >= bound) return this.#complete()
-    this.#state = 'waiting'
-    this.#further = FURTHER_THRESHOLD * bounded
   }
 }

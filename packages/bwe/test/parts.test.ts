@@ -397,7 +397,7 @@ describe('when to probe', () => {
     const modest = new ProbeController(300_000, Infinity)
     modest.setDesired(0, 350_000)
     modest.handleSent(0, undefined)
-    expect(rates(modest)).toEqual([700_000, 700_000])
+    expect(rates(modest)).toEqual([700_000])
     const content = new ProbeController(300_000, Infinity)
     content.setDesired(0, 100_000)
     content.handleSent(0, undefined)
@@ -423,6 +423,7 @@ describe('when to probe', () => {
     controller.setDesired(3000, 500_000)
     expect(rates(controller)).toEqual([500_000])
     controller.setDesired(3100, 550_000)
+    controller.setDesired(3200, 550_000)
     expect(rates(controller)).toEqual([])
     controller.handleSent(4100, undefined)
     controller.handleSent(4120, undefined)
@@ -457,6 +458,28 @@ describe('when to probe', () => {
     late.setEstimate(4000, 1_000_000, 'free')
     late.handleRecovery(9500)
     expect(rates(late)).toEqual([])
+  })
+
+  it('not while the delay says that the path is full, and then', () => {
+    const controller = new ProbeController(300_000, Infinity)
+    controller.setEstimate(0, 300_000, 'forbidden')
+    for (let now = 0; now < 5000; now += 20) controller.handleSent(now, 0)
+    expect(rates(controller)).toEqual([])
+    controller.setEstimate(5000, 300_000, 'free')
+    controller.handleSent(5000, 0)
+    expect(rates(controller)).toEqual([900_000, 1_800_000])
+  })
+
+  it('of which none is polled: no more than four wait', () => {
+    const controller = complete()
+    for (let i = 1; i <= 50; i++) {
+      controller.setDesired(3000 + 2000 * i, 100_000)
+      controller.setDesired(4500 + 2000 * i, 400_000 + i)
+      // its result is not awaited any more
+      controller.handleSent(5600 + 2000 * i, undefined)
+    }
+    expect(controller.clusters).toBeGreaterThan(20)
+    expect(rates(controller)).toHaveLength(4)
   })
 
   it('less while loss is the limit', () => {
@@ -527,6 +550,17 @@ describe('usage', () => {
       probesSent: 0,
       probesSucceeded: 0,
     })
+  })
+
+  it('feedback that tells of nothing that came does not raise the estimate', () => {
+    const estimator = new BandwidthEstimator()
+    for (let i = 0; i < 500; i++) estimator.handleSent(i * 10, i, 100)
+    for (let base = 0; base < 500; base += 50) {
+      const deltas = Array.from({ length: 50 }, () => undefined)
+      estimator.handleFeedback(5000, { baseSequence: base, referenceTime: 0, deltas })
+    }
+    expect(estimator.bitrate).toBeLessThanOrEqual(300_000)
+    expect(estimator.statistics.packetsLost).toBe(500)
   })
 
   it('before anything is sent there is no probe, and nothing to wait for', () => {
