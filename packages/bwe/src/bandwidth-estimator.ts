@@ -1,0 +1,286 @@
+import { type Instant, UsageError } from '@str0m/sans-io'
+import { AcknowledgedBitrate } from './acknowledged-bitrate.ts'
+import { ApplicationLimit } from './application-limit.ts'
+import { DelayControl } from './delay-control.ts'
+import type { Feedback } from './feedback.ts'
+import { FeedbackReader } from './feedback-reader.ts'
+import { FeedbackTimeout } from './feedback-timeout.ts'
+import { LossControl } from './loss-control.ts'
+import type { ProbeCluster } from './probe-cluster.ts'
+import { ProbeController, type ProbePermission } from './probe-controller.ts'
+import { ProbeResults } from './probe-results.ts'
+import { NO_PROBE, SentPackets } from './sent-packets.ts'
+
+/** Bits per second. */
+const DEFAULT_INITIAL_BITRATE = 300_000
+const DEFAULT_MIN_BITRATE = 30_000
+/** What the estimate falls to each time that feedback stays away. */
+const NO_FEEDBACK_DECREASE = 0.8
+/** A probe does not lower the estimate below this part of what arrives. */
+const MIN_PROBED = 0.85
+/** Where the application sent less than it could so many ms ago, a fall of the estimate may have been of what it sent for a moment: it is probed for. */
+const LIMITED_LATELY = 3000
+/** Arrivals so many ms before the last one are of a clock that was set back; others that lie before it are of feedback that was overtaken. */
+const CLOCK_JUMP = 3000
+
+/** All are optional. Bits per second. */
+export interface BandwidthEstimatorOptions {
+  /** What is taken for the bandwidth before anything is known. Default 300 000. */
+  readonly initialBitrate?: number
+  /** The estimate does not fall below it. Default 30 000. */
+  readonly minBitrate?: number
+  /** The estimate does not rise above it. Default: no bound. */
+  readonly maxBitrate?: number
+}
+
+export interface BandwidthEstimatorStatistics {
+  /** Bits per second that arrive, as the last feedback tells; `undefined` before there was enough of it. */
+  readonly receivedBitrate: number | undefined
+  /** Seconds, from a packet's being sent to the feedback on it, the shortest of the last feedback; `undefined` before one. */
+  readonly roundTripTime: number | undefined
+  /** Packets that feedback has told of. */
+  readonly packetsAcknowledged: number
+  readonly packetsLost: number
+  /** Feedback that was on nothing that is remembered. */
+  readonly feedbackIgnored: number
+  readonly probesSent: number
+  readonly probesSucceeded: number
+}
+
+/**
+ * Estimates how many bits per second the path takes, from when packets were sent and when they came. A part of a sender, driven by it.
+ *
+ * Google Congestion Control, all of it in the sender (draft-ietf-rmcat-gcc-02): the least of what the delay and what the loss allows, found out faster by
+ * probes.
+ */
+export class BandwidthEstimator {
+  readonly #min: number
+  readonly #max: number
+  readonly #sent = new SentPackets()
+  readonly #reader = new FeedbackReader(this.#sent)
+  readonly #delay: DelayControl
+  #loss: LossControl
+  readonly #acknowledged = new AcknowledgedBitrate()
+  readonly #limit: ApplicationLimit
+  readonly #probes: ProbeController
+  readonly #results = new ProbeResults()
+  readonly #timeout = new FeedbackTimeout()
+
+  #now: Instant = Number.NEGATIVE_INFINITY
+  #bitrate: number
+  #wasLimited = false
+  /** When the application was last found to send less than it could. */
+  #limitedAt: Instant = Number.NEGATIVE_INFINITY
+  #lastArrival = Number.NEGATIVE_INFINITY
+  /** Loss of packets that were sent before does not count. */
+  #lossFrom: Instant = Number.NEGATIVE_INFINITY
+  #roundTripTime: number | undefined
+  #packetsAcknowledged = 0
+  #packetsLost = 0
+  #feedbackIgnored = 0
+  #probesSent = 0
+  #lastProbe = NO_PROBE
+
+  /** Throws a `UsageError` (`invalid-option`) where a bitrate is not above 0, or the least is above the greatest. */
+  constructor(options: BandwidthEstimatorOptions = {}) {
+    const { initialBitrate = DEFAULT_INITIAL_BITRATE, minBitrate = DEFAULT_MIN_BITRATE } = options
+    const { maxBitrate = Number.POSITIVE_INFINITY } = options
+    if (!(initialBitrate > 0 && initialBitrate < Number.POSITIVE_INFINITY)) {
+      throw new UsageError(
+        'invalid-option',
+        `initialBitrate is to be finite and above 0, not ${initialBitrate}`,
+      )
+    }
+    if (!(minBitrate > 0 && minBitrate <= maxBitrate && minBitrate < Number.POSITIVE_INFINITY)) {
+      throw new UsageError('invalid-option', 'minBitrate is to be above 0, and not above maxBitrate')
+    }
+    this.#min = minBitrate
+    this.#max = maxBitrate
+    this.#bitrate = Math.min(Math.max(initialBitrate, minBitrate), maxBitrate)
+    this.#delay = new DelayControl(this.#bitrate, minBitrate, maxBitrate)
+    this.#loss = new LossControl(minBitrate, maxBitrate)
+    this.#limit = new ApplicationLimit(this.#bitrate)
+    this.#probes = new ProbeController(this.#bitrate, maxBitrate)
+  }
+
+  /** The estimate, bits per second. Where it has changed after a call, the pacer is to be told. */
+  get bitrate(): number {
+    return this.#bitrate
+  }
+
+  /** When `handleTimeout` is next needed; `Infinity` while nothing is sent. */
+  get deadline(): Instant {
+    return this.#timeout.deadline
+  }
+
+  get statistics(): BandwidthEstimatorStatistics {
+    return {
+      receivedBitrate: this.#acknowledged.bitrate,
+      roundTripTime: this.#roundTripTime,
+      packetsAcknowledged: this.#packetsAcknowledged,
+      packetsLost: this.#packetsLost,
+      feedbackIgnored: this.#feedbackIgnored,
+      probesSent: this.#probesSent,
+      probesSucceeded: this.#results.succeeded,
+    }
+  }
+
+  /**
+   * What would be sent if there were room for it, bits per second: it is probed up to that. `undefined`: as much as there is. Throws a `UsageError`
+   * (`invalid-bitrate`) for what is below 0.
+   */
+  setDesiredBitrate(now: Instant, desiredBitrate: number | undefined): void {
+    if (desiredBitrate !== undefined && !(desiredBitrate >= 0)) {
+      throw new UsageError('invalid-bitrate', `a desired bitrate is 0 or more, not ${desiredBitrate}`)
+    }
+    this.#advance(now)
+    this.#probes.setDesired(this.#now, desiredBitrate)
+  }
+
+  /**
+   * A packet goes out. `sequenceNumber` is its transport-wide one, 16 bits, each one more than the one before; `size` is what counts for the path, bytes. `probe` is the
+   * id of the cluster that it is part of. Throws a `UsageError` (`invalid-size`) for a size that is no number of bytes.
+   */
+  handleSent(now: Instant, sequenceNumber: number, size: number, probe: number = NO_PROBE): void {
+    if (!(size >= 0 && size <= 0x7fff_ffff)) {
+      throw new UsageError('invalid-size', `a packet has 0 bytes or more, not ${size}`)
+    }
+    this.#advance(now)
+    this.#sent.add(this.#now, sequenceNumber, size, probe)
+    this.#limit.handleSent(this.#now, size)
+    this.#timeout.handleSent(this.#now)
+    this.#probes.handleSent(this.#now, this.#limit.since)
+    if (probe > this.#lastProbe) {
+      this.#lastProbe = probe
+      this.#probesSent++
+    }
+  }
+
+  /** What the receiver tells. Nothing that it tells throws; see `feedbackIgnored`. */
+  handleFeedback(now: Instant, feedback: Feedback): void {
+    this.#advance(now)
+    const reader = this.#reader
+    if (!reader.read(feedback)) {
+      this.#feedbackIgnored++
+      return
+    }
+    if (this.#timeout.handleFeedback(this.#now)) this.#startAnew()
+    this.#packetsAcknowledged += reader.received + reader.lost - reader.recovered
+    this.#packetsLost += reader.lost - reader.recovered
+    this.#updateLimit()
+    const limited = this.#limit.since !== undefined
+    if (reader.received > 0) this.#updateDelay(limited)
+    this.#updateLoss(this.#acknowledged.bitrate, limited)
+    const recovered = this.#delay.takeRecovered()
+    this.#settle()
+    if (recovered && this.#now - this.#limitedAt < LIMITED_LATELY) this.#probes.handleRecovery(this.#now)
+  }
+
+  /** Time has come to `deadline`: feedback stays away. */
+  handleTimeout(now: Instant): void {
+    this.#advance(now)
+    if (!this.#timeout.handleTimeout(this.#now)) return
+    this.#delay.lower(this.#now, NO_FEEDBACK_DECREASE * this.#bitrate)
+    this.#settle()
+  }
+
+  /** A cluster to be given to the pacer; `undefined`: there is none. */
+  pollProbe(): ProbeCluster | undefined {
+    const cluster = this.#probes.poll()
+    if (cluster !== undefined) this.#results.expect(cluster)
+    return cluster
+  }
+
+  /** Time does not go backwards. */
+  #advance(now: Instant): void {
+    if (now > this.#now) this.#now = now
+  }
+
+  #updateLimit(): void {
+    const limited = this.#limit.since !== undefined
+    if (this.#wasLimited && !limited) this.#acknowledged.expectFastChange()
+    this.#wasLimited = limited
+    if (limited) this.#limitedAt = this.#now
+  }
+
+  #updateDelay(limited: boolean): void {
+    const probed = this.#addPackets()
+    const { last, saturated } = this.#results
+    if (probed !== undefined) this.#probes.handleResult(last, probed, saturated)
+    const acknowledged = this.#acknowledged.bitrate
+    this.#delay.update(this.#now, acknowledged, this.#bounded(probed, acknowledged), saturated, limited)
+  }
+
+  /** The packets of a feedback that had come, to all who measure. Answers what a probe has shown, bits per second. */
+  #addPackets(): number | undefined {
+    const now = this.#now
+    const sent = this.#sent
+    const reader = this.#reader
+    if (reader.afterGap) this.#acknowledged.skip()
+    if (reader.arrival(0) < this.#lastArrival - CLOCK_JUMP) this.#restart()
+    let probed: number | undefined
+    let roundTripTime = Number.POSITIVE_INFINITY
+    for (let i = 0; i < reader.received; i++) {
+      const slot = reader.slot(i)
+      const arrival = reader.arrival(i)
+      const sentAt = sent.sentAt(slot)
+      roundTripTime = Math.min(roundTripTime, now - sentAt)
+      const probe = sent.probe(slot)
+      if (probe !== NO_PROBE) probed = this.#results.add(probe, sentAt, arrival, sent.size(slot)) ?? probed
+      // of a feedback that was overtaken by another: what is measured in the order of arrival has been
+      if (arrival < this.#lastArrival) continue
+      this.#lastArrival = arrival
+      this.#acknowledged.add(arrival, sent.size(slot))
+      this.#delay.addPacket(now, sentAt, arrival)
+    }
+    this.#roundTripTime = roundTripTime / 1000
+    this.#delay.roundTripTime = roundTripTime
+    return probed
+  }
+
+  /** There is feedback again, after the estimate has fallen for want of it. What was lost meanwhile, on a path that was dead, tells nothing of this one. */
+  #startAnew(): void {
+    this.#loss = new LossControl(this.#min, this.#max)
+    this.#lossFrom = this.#now
+    this.#probes.restart()
+  }
+
+  /** The receiver's clock is not the one it was. */
+  #restart(): void {
+    this.#lastArrival = Number.NEGATIVE_INFINITY
+    this.#acknowledged.skip()
+    this.#delay.reset()
+  }
+
+  #bounded(probed: number | undefined, acknowledged: number | undefined): number | undefined {
+    if (probed === undefined || acknowledged === undefined) return probed
+    return Math.max(probed, Math.min(this.#delay.bitrate, MIN_PROBED * acknowledged))
+  }
+
+  #updateLoss(acknowledged: number | undefined, limited: boolean): void {
+    const reader = this.#reader
+    if (reader.firstSentAt < this.#lossFrom) return
+    this.#loss.update(
+      reader.bytes,
+      reader.lostBytes,
+      reader.recoveredBytes,
+      reader.firstSentAt,
+      reader.lastSentAt,
+      this.#delay.bitrate,
+      acknowledged,
+      limited,
+    )
+  }
+
+  #settle(): void {
+    const bitrate = Math.min(this.#delay.bitrate, this.#loss.bitrate)
+    this.#bitrate = Math.min(Math.max(bitrate, this.#min), this.#max)
+    this.#limit.setBitrate(this.#bitrate)
+    this.#probes.setEstimate(this.#now, this.#bitrate, this.#probePermission())
+  }
+
+  #probePermission(): ProbePermission {
+    if (this.#delay.usage !== 'normal' || this.#loss.state === 'decreasing') return 'forbidden'
+    return this.#loss.state === 'increasing' ? 'limited' : 'free'
+  }
+}
