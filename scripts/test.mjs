@@ -43,6 +43,7 @@ const needs = [
     'apt-get install --no-install-recommends python3-gi gir1.2-gst-plugins-base-1.0 gir1.2-gst-plugins-bad-1.0 ' +
       'gstreamer1.0-nice gstreamer1.0-libav gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly',
   ],
+  ['[film]', 'Chromium or no ffmpeg', 'apt-get install chromium ffmpeg'],
   ['[janus]', 'Janus', 'apt-get install --no-install-recommends janus ffmpeg'],
   ['[bun]', 'Bun', 'npm install --global bun, or give its path in BUN'],
   ['[deno]', 'Deno', 'npm install --global deno, or give its path in DENO'],

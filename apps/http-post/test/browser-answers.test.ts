@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { scratchDirectory } from '../../../vitest.scratch.ts'
 import { BrowserStage } from './browser-stage.ts'
 import { CallingPeer } from './calling-peer.ts'
-import { type FilmFrame, readIvf } from './film.ts'
+import { type FilmFrame, readIvf } from '@str0m/demo-kit/film'
 import { makeFilm } from './foreign-peers.ts'
 import { until } from './test-server.ts'
 

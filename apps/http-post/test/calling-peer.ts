@@ -1,7 +1,7 @@
 import type { Socket } from 'node:dgram'
 import { bindUdp, candidateAddresses, Peers } from '@str0m/demo-kit'
 import { type ChannelId, type MediaData, Rtc, type RtcEvent, type RtcOptions } from '@str0m/rtc'
-import type { FilmFrame } from './film.ts'
+import type { FilmFrame } from '@str0m/demo-kit/film'
 
 /** 20 ms of silence, as Opus has it. */
 const SILENCE = Uint8Array.of(0xf8, 0xff, 0xfe)

@@ -1,7 +1,7 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { scratchDirectory } from '../../../vitest.scratch.ts'
 import { CallingPeer } from './calling-peer.ts'
-import { type FilmFrame, readIvf } from './film.ts'
+import { type FilmFrame, readIvf } from '@str0m/demo-kit/film'
 import { expectSteady, makeFilm } from './foreign-peers.ts'
 import type { ChangeSet } from '@str0m/rtc'
 import { hasJanus, Janus, type JanusHandle } from './janus.ts'

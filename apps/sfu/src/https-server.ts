@@ -29,7 +29,7 @@ async function handle(request: IncomingMessage, response: ServerResponse, room: 
   const { pathname } = new URL(request.url ?? '/', 'https://localhost')
   const [, id, rid] = /^\/subscribers\/(\d+)\/encoding\/([\w-]+)$/.exec(pathname) ?? []
   if (request.method === 'POST' && id !== undefined && rid !== undefined) {
-    if (room.select(id, rid)) response.writeHead(204).end()
+    if (room.select(id, rid === 'auto' ? undefined : rid)) response.writeHead(204).end()
     else reply(response, 404, { error: 'There is no such subscriber' })
   } else if (request.method === 'GET' && pathname === '/encodings') {
     reply(response, 200, { encodings: room.encodings })

@@ -7,9 +7,11 @@ import {
   type PacketForwarder,
   Rtc,
   type RtcEvent,
+  type RtcOptions,
   type RtpPacket,
 } from '@str0m/rtc'
 import { DEFAULT_CODECS } from '@str0m/sdp'
+import { chooseEncoding, desiredBitrate } from './encoding-choice.ts'
 
 /** One codec of each kind, so that what the publisher sends is what each subscriber takes. */
 const CODECS = DEFAULT_CODECS.filter(({ name }) => name === 'opus' || name === 'VP8')
@@ -26,8 +28,10 @@ interface Subscriber {
   readonly id: string
   readonly rtc: Rtc
   readonly ways: Map<Kind, Way>
-  /** The encoding of the video that it wants; `undefined`: the first that comes. */
+  /** The encoding of the video that it wants; `undefined`: the largest that there is room for. */
   rid: string | undefined
+  /** Bits per second that its path takes. */
+  estimate: number
 }
 
 /** One of the publisher's streams. */
@@ -35,7 +39,17 @@ interface Source {
   readonly ssrc: number
   readonly kind: Kind
   readonly rid: string | undefined
+  /** Bytes since the last time that rates were taken, and bits per second then. */
+  bytes: number
+  bitrate: number
 }
+
+/** Milliseconds between one measuring of rates and the next. */
+const RATE_INTERVAL = 1000
+/** What a rate falls to at least from one measuring to the next: a second of a still picture does not make a small encoding of a large one. */
+const RATE_DECAY = 0.95
+/** What a path is taken for before anything is known of it, bits per second. */
+const INITIAL_BITRATE = 500_000
 
 /** One publisher and those who watch it: packets of the one, forwarded to each of the others. */
 export class Room {
@@ -45,6 +59,7 @@ export class Room {
   #peers: Peers | undefined
   #publisher: Rtc | undefined
   #count = 0
+  #ratesAt = 0
 
   /** Says what drives the peers. */
   drivenBy(peers: Peers): void {
@@ -53,7 +68,7 @@ export class Room {
 
   /** Answers the one who sends; another one that was there leaves. Throws a `UsageError`. */
   publish(offer: Offer): Answer {
-    const { rtc, answer } = this.#answer(offer)
+    const { rtc, answer } = this.#answer(offer, {})
     const before = this.#publisher
     this.#publisher = rtc
     this.#sources.clear()
@@ -67,25 +82,31 @@ export class Room {
 
   /** Answers one who watches. Throws a `UsageError`. */
   subscribe(offer: Offer): { id: string; answer: Answer } {
-    const { rtc, answer } = this.#answer(offer)
-    const subscriber: Subscriber = { id: String(++this.#count), rtc, ways: new Map(), rid: undefined }
+    const { rtc, answer } = this.#answer(offer, { bandwidthEstimation: { initialBitrate: INITIAL_BITRATE } })
+    const subscriber: Subscriber = {
+      id: String(++this.#count),
+      rtc,
+      ways: new Map(),
+      rid: undefined,
+      estimate: INITIAL_BITRATE,
+    }
     for (const media of rtc.medias) {
       const codec = media.codecs.find(({ name }) => name === (media.kind === 'audio' ? 'opus' : 'VP8'))
       if (codec === undefined || subscriber.ways.has(media.kind)) continue
       subscriber.ways.set(media.kind, { media, forwarder: media.forwarder(codec.pt) })
     }
     this.#subscribers.set(rtc, subscriber)
-    for (const source of this.#sources.values()) this.#choose(subscriber, source)
+    this.#choose(subscriber)
     this.#peers?.add(rtc)
     return { id: subscriber.id, answer }
   }
 
-  /** Gives a subscriber another encoding of the video. False where there is no such subscriber. */
-  select(id: string, rid: string): boolean {
+  /** Gives a subscriber another encoding of the video, or, `undefined`, what there is room for. False where there is no such subscriber. */
+  select(id: string, rid: string | undefined): boolean {
     const subscriber = [...this.#subscribers.values()].find((known) => known.id === id)
     if (subscriber === undefined) return false
     subscriber.rid = rid
-    for (const source of this.#sources.values()) this.#choose(subscriber, source)
+    this.#choose(subscriber)
     return true
   }
 
@@ -106,6 +127,13 @@ export class Room {
         if (way?.forwarder.current !== undefined) this.#askForKeyframe(way.forwarder.current)
         break
       }
+      case 'egressBitrateEstimate': {
+        const subscriber = this.#subscribers.get(rtc)
+        if (subscriber === undefined) break
+        subscriber.estimate = event.bitrate
+        this.#choose(subscriber)
+        break
+      }
       case 'closed':
         this.#subscribers.delete(rtc)
         if (rtc === this.#publisher) this.#publisher = undefined
@@ -115,8 +143,8 @@ export class Room {
     }
   }
 
-  #answer(offer: Offer): { rtc: Rtc; answer: Answer } {
-    const rtc = new Rtc({ certificate: this.#certificate, codecs: CODECS, rtpMode: true })
+  #answer(offer: Offer, options: RtcOptions): { rtc: Rtc; answer: Answer } {
+    const rtc = new Rtc({ certificate: this.#certificate, codecs: CODECS, rtpMode: true, ...options })
     this.#peers?.addCandidates(rtc)
     return { rtc, answer: rtc.acceptOffer(offer) }
   }
@@ -126,10 +154,12 @@ export class Room {
     const { ssrc, rid, mid } = packet
     let source = this.#sources.get(ssrc)
     if (source === undefined) {
-      source = { ssrc, rid, kind: publisher.media(mid)?.kind ?? 'video' }
+      source = { ssrc, rid, kind: publisher.media(mid)?.kind ?? 'video', bytes: 0, bitrate: 0 }
       this.#sources.set(ssrc, source)
-      for (const subscriber of this.#subscribers.values()) this.#choose(subscriber, source)
+      for (const subscriber of this.#subscribers.values()) this.#choose(subscriber)
     }
+    source.bytes += packet.bytes.length
+    if (packet.receivedAt >= this.#ratesAt + RATE_INTERVAL) this.#takeRates(packet.receivedAt)
     for (const { rtc, ways } of this.#subscribers.values()) {
       const way = ways.get(source.kind)
       if (way === undefined) continue
@@ -141,13 +171,44 @@ export class Room {
     }
   }
 
-  /** Selects a source where a subscriber wants it. What it had before goes on until the new one's keyframe. */
-  #choose({ ways, rid }: Subscriber, source: Source): void {
-    const forwarder = ways.get(source.kind)?.forwarder
-    if (forwarder === undefined) return
-    const known = forwarder.selected !== undefined && this.#sources.has(forwarder.selected)
-    if (source.kind === 'video' && rid !== undefined ? source.rid !== rid : known) return
-    forwarder.select(source.ssrc)
+  /** Measures what each source takes, and chooses anew. */
+  #takeRates(now: number): void {
+    for (const source of this.#sources.values()) {
+      const measured = (8000 * source.bytes) / (now - this.#ratesAt)
+      source.bitrate = measured === 0 ? 0 : Math.max(measured, RATE_DECAY * source.bitrate)
+      source.bytes = 0
+    }
+    this.#ratesAt = now
+    const desired = desiredBitrate(this.#flowing)
+    for (const subscriber of this.#subscribers.values()) {
+      this.#choose(subscriber)
+      if (desired === 0 || subscriber.rtc.closed) continue
+      this.#peers?.tell(subscriber.rtc)
+      subscriber.rtc.setDesiredBitrate(desired)
+      this.#peers?.changed(subscriber.rtc)
+    }
+  }
+
+  /** The encodings that come in now. */
+  get #flowing(): Source[] {
+    return [...this.#sources.values()].filter(({ kind, bitrate }) => kind === 'video' && bitrate > 0)
+  }
+
+  /** Selects what a subscriber is to have. What it had before goes on until the new one's keyframe. */
+  #choose(subscriber: Subscriber): void {
+    for (const [kind, { forwarder }] of subscriber.ways) {
+      const sources = [...this.#sources.values()].filter((source) => source.kind === kind)
+      const known = sources.find(({ ssrc }) => ssrc === forwarder.selected) ?? sources[0]
+      const wanted = kind === 'video' ? this.#wantedVideo(subscriber, known?.ssrc) : undefined
+      const next = wanted ?? known?.ssrc
+      if (next !== undefined && next !== forwarder.selected) forwarder.select(next)
+    }
+  }
+
+  /** The encoding that a subscriber asked for, or the one that there is room for. */
+  #wantedVideo({ rid, estimate }: Subscriber, current: number | undefined): number | undefined {
+    if (rid === undefined) return chooseEncoding(this.#flowing, estimate, current)
+    return [...this.#sources.values()].find((source) => source.rid === rid)?.ssrc
   }
 
   #askForKeyframe(ssrc: number): void {

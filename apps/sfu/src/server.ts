@@ -8,6 +8,8 @@ const GOODBYE_TIME = 50
 export interface RunningServer {
   /** Of the HTTPS server. */
   readonly port: number
+  /** Of the socket that media goes through. */
+  readonly udpPort: number
   close(): Promise<void>
 }
 
@@ -31,7 +33,7 @@ export async function startServer(port: number, directory: string): Promise<Runn
       })
       socket.close()
     }
-    return { port: listening, close }
+    return { port: listening, udpPort: socket.address().port, close }
   } catch (error) {
     socket.close()
     throw error

@@ -104,6 +104,8 @@ export type RtcEvent =
       readonly rid?: Rid
       readonly kind: 'pli' | 'fir'
     }
+  /** What the path to the peer is estimated to take has changed: bits per second, of all media with their headers. With `bandwidthEstimation`. */
+  | { readonly type: 'egressBitrateEstimate'; readonly bitrate: number }
   /** A data channel can be used: the peer has opened it, or has taken up one of ours. See `rtc.channel(id)`. */
   | { readonly type: 'channelOpen'; readonly id: ChannelId; readonly label: string }
   | ChannelData

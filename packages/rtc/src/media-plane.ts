@@ -1,3 +1,4 @@
+import type { BandwidthEstimatorOptions } from '@str0m/bwe'
 import type { CryptoProvider } from '@str0m/crypto'
 import {
   dtmfDigit,
@@ -9,6 +10,7 @@ import {
 } from '@str0m/rtp'
 import {
   type Instant,
+  NEVER,
   type OutputQueue,
   type Rid,
   type Ssrc,
@@ -16,7 +18,9 @@ import {
   type WallClock,
 } from '@str0m/sans-io'
 import { sends } from '@str0m/sdp'
+import { BandwidthControl } from './bandwidth-control.ts'
 import type { Codec } from './codec.ts'
+import { Egress } from './egress.ts'
 import type { Receive, RtcEvent, RtcOutput } from './events.ts'
 import { HoldBack, MEDIA_LIMITS } from './hold-back.ts'
 import type { LocalStream, Media, MediaOwner } from './media.ts'
@@ -26,7 +30,12 @@ import { RtpPacket } from './rtp-packet.ts'
 import type { RtpFields } from './rtp-writer.ts'
 import { type Sender, Senders } from './senders.ts'
 import { randomSsrc } from './random-ids.ts'
-import type { DropReason, InboundStreamStatistics, OutboundStreamStatistics } from './statistics.ts'
+import type {
+  BandwidthStatistics,
+  DropReason,
+  InboundStreamStatistics,
+  OutboundStreamStatistics,
+} from './statistics.ts'
 import type { Transport } from './transport.ts'
 import type { MediaTime, WriteOptions } from './writer.ts'
 
@@ -41,6 +50,7 @@ export interface MediaPlaneOptions {
   readonly maxReorderWait: number | undefined
   readonly cname: string
   readonly wallClock: WallClock
+  readonly bandwidthEstimation: BandwidthEstimatorOptions | undefined
 }
 
 /** A packet, decrypted, that no section takes yet. */
@@ -58,6 +68,8 @@ export class MediaPlane implements MediaOwner {
   readonly #outputs: OutputQueue<RtcOutput>
   readonly #receivers: Receivers
   readonly #senders: Senders
+  /** `undefined` where the bandwidth is not estimated. */
+  readonly #bandwidth: BandwidthControl | undefined
   readonly #reporter: Reporter
   readonly #undescribed = new HoldBack<UndescribedPacket>(MEDIA_LIMITS, 'oldest')
   #awaitsAnswer = false
@@ -71,7 +83,14 @@ export class MediaPlane implements MediaOwner {
     this.#transport = transport
     this.#outputs = outputs
     this.#receivers = new Receivers(maxReorderWait, !rtpMode)
-    this.#senders = new Senders(crypto, mtu)
+    const { bandwidthEstimation } = options
+    if (bandwidthEstimation !== undefined) {
+      this.#bandwidth = new BandwidthControl(transport, bandwidthEstimation, {
+        padding: () => this.#senders.padding(this.#now),
+        handleEstimate: (bitrate) => this.#event({ type: 'egressBitrateEstimate', bitrate }),
+      })
+    }
+    this.#senders = new Senders(crypto, mtu, new Egress(transport, this.#bandwidth))
     this.#reporter = new Reporter(randomSsrc(crypto), cname, wallClock, (bytes) =>
       bytes.set(crypto.randomBytes(bytes.length)),
     )
@@ -79,7 +98,12 @@ export class MediaPlane implements MediaOwner {
 
   /** When `handleTimeout` is next needed. */
   get deadline(): Instant {
-    return Math.min(this.#receivers.deadline, this.#senders.deadline, this.#reporter.deadline)
+    return Math.min(
+      this.#receivers.deadline,
+      this.#senders.deadline,
+      this.#reporter.deadline,
+      this.#bandwidth?.deadline ?? NEVER,
+    )
   }
 
   /** The time at which packets come and all methods act. It does not go backwards. */
@@ -103,6 +127,26 @@ export class MediaPlane implements MediaOwner {
   /** Takes the sections as they now stand. */
   setMedias(medias: readonly Media[]): void {
     this.#receivers.setMedias(medias)
+    this.#bandwidth?.setNumberId(this.#receivers.transportNumberId)
+  }
+
+  /** Throws a `UsageError` (`invalid-option`, `wrong-mode` where the bandwidth is not estimated). */
+  setDesiredBitrate(bitrate: number): void {
+    if (this.#bandwidth === undefined) {
+      throw new UsageError(
+        'wrong-mode',
+        'The bandwidth is not estimated: new Rtc({ bandwidthEstimation: {} }) does',
+      )
+    }
+    if (!(bitrate > 0)) {
+      throw new UsageError('invalid-option', `A bitrate is more than 0 bits per second, not ${bitrate}`)
+    }
+    this.#bandwidth.setDesiredBitrate(this.#now, bitrate)
+  }
+
+  /** `undefined` where the bandwidth is not estimated. */
+  get bandwidth(): BandwidthStatistics | undefined {
+    return this.#bandwidth?.statistics
   }
 
   /**
@@ -141,9 +185,9 @@ export class MediaPlane implements MediaOwner {
     for (const receiver of this.#receivers.handleTimeout(now)) this.#attend(receiver)
     const { outbound } = this.#transport
     if (outbound !== undefined && now >= this.#senders.deadline) {
-      for (const datagram of this.#senders.takeTelephoneEvents(now, outbound))
-        this.#transport.transmit(datagram)
+      this.#senders.sendTelephoneEvents(now, outbound.rtpOverhead)
     }
+    this.#bandwidth?.handleTimeout(now)
     const { feedback } = this.#receivers
     if (now >= feedback.deadline && outbound !== undefined) {
       for (const report of feedback.take(now, this.#reporter.ssrc)) {
@@ -263,6 +307,9 @@ export class MediaPlane implements MediaOwner {
       case 'extendedReport':
         this.#reporter.handleExtendedReport(this.#now, packet)
         break
+      case 'transportFeedback':
+        this.#bandwidth?.handleFeedback(this.#now, packet)
+        break
       default:
         break
     }
@@ -287,11 +334,10 @@ export class MediaPlane implements MediaOwner {
     const sender = this.#sender(media, rid, codec)
     const { outbound } = this.#transport
     if (outbound === undefined) return false
-    const datagrams = this.#senders.packetize(this.#now, sender, codec, time, data, options, outbound)
-    if (datagrams === undefined) {
+    const { rtpOverhead } = outbound
+    if (!this.#senders.sendFrame(this.#now, sender, codec, time, data, options, rtpOverhead)) {
       throw new UsageError('invalid-frame', `This is no ${codec.name} frame, or it does not fit a datagram`)
     }
-    for (const datagram of datagrams) this.#transport.transmit(datagram)
     this.#noteSent(sender, sender.stream.ssrc)
     return true
   }
@@ -307,7 +353,7 @@ export class MediaPlane implements MediaOwner {
     const sender = this.#sender(media, rid, codec)
     const { outbound } = this.#transport
     if (outbound === undefined) return false
-    this.#transport.transmit(this.#senders.packet(this.#now, sender, codec, fields, payload, outbound))
+    this.#senders.sendPacket(this.#now, sender, codec, fields, payload, outbound.rtpOverhead)
     this.#noteSent(sender, sender.stream.ssrc)
     return true
   }
@@ -328,12 +374,10 @@ export class MediaPlane implements MediaOwner {
     if (outbound === undefined) return false
     // this peer may have had no input for long: the one that the packet came to has
     this.setNow(packet.receivedAt)
-    let datagram = this.#senders.forward(this.#now, sender, codec, forwarder, packet, outbound)
-    if (datagram === undefined) return false
-    while (datagram !== undefined) {
-      this.#transport.transmit(datagram)
-      datagram = this.#senders.forwardHeld(this.#now, sender, codec, forwarder, outbound)
-    }
+    const { rtpOverhead } = outbound
+    let sent = this.#senders.forward(this.#now, sender, codec, forwarder, packet, rtpOverhead)
+    if (!sent) return false
+    while (sent) sent = this.#senders.forwardHeld(this.#now, sender, codec, forwarder, rtpOverhead)
     // until its source has reported, when it came is all that can be said: that is in time with the next report
     this.#noteSent(sender, packet.capturedAt === undefined ? sender.timedBy : packet.ssrc)
     return true
@@ -341,6 +385,7 @@ export class MediaPlane implements MediaOwner {
 
   /** Something was sent, whose time of capture is known of that source. */
   #noteSent(sender: Sender, timedBy: Ssrc | undefined): void {
+    this.#bandwidth?.flush(this.#now)
     this.#reporter.noteActivity(this.#now)
     if (sender.timedBy === timedBy) return
     sender.timedBy = timedBy
@@ -417,8 +462,8 @@ export class MediaPlane implements MediaOwner {
   #retransmit(mediaSsrc: Ssrc, sequenceNumbers: readonly number[]): void {
     const { outbound } = this.#transport
     if (outbound === undefined) return
-    const datagrams = this.#senders.retransmit(this.#now, mediaSsrc, sequenceNumbers, outbound)
-    for (const datagram of datagrams) this.#transport.transmit(datagram)
+    this.#senders.retransmit(this.#now, mediaSsrc, sequenceNumbers, outbound.rtpOverhead)
+    this.#bandwidth?.flush(this.#now)
   }
 
   /** Asks for a keyframe, where none was asked for lately. */

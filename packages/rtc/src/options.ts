@@ -1,3 +1,4 @@
+import type { BandwidthEstimatorOptions } from '@str0m/bwe'
 import type { CryptoProvider } from '@str0m/crypto'
 import type { DtlsCertificate } from '@str0m/dtls'
 import { UsageError, type WallClock } from '@str0m/sans-io'
@@ -32,6 +33,11 @@ export interface RtcOptions {
    * lost; with it Firefox begins with a quarter of its picture. Default `simulcast`.
    */
   readonly transportFeedback?: 'simulcast' | 'always'
+  /**
+   * Estimates what the path to the peer takes, by when its packets came (the peer tells: it implies `transportFeedback: 'always'`), and sends media evenly at that rate instead of
+   * in bursts: `egressBitrateEstimate` events say how much there is room for. Default: no estimate, and what is written is sent at once.
+   */
+  readonly bandwidthEstimation?: BandwidthEstimatorOptions
   /** Largest datagram that is sent, in bytes without IP and UDP headers: 256 to 65507. Default 1200. */
   readonly mtu?: number
   /** Bytes of the largest message that a data channel takes from the peer, 1 to 8 MiB. A larger one ends the data channels. Default 256 KiB. */
@@ -50,6 +56,12 @@ export interface RtcOptions {
 
 const MESSAGE_SIZE = { min: 1, max: 8 << 20, default: 256 << 10 } as const
 const MTU = { min: 256, max: 65_507, default: 1200 } as const
+
+/** Who is told when packets came, by what was asked for. */
+export function resolveTransportFeedback(options: RtcOptions): 'simulcast' | 'always' {
+  if (options.bandwidthEstimation !== undefined) return 'always'
+  return options.transportFeedback ?? 'simulcast'
+}
 
 /** Throws a `UsageError` (`invalid-option`). */
 export function resolveMtu({ mtu }: RtcOptions): number {

@@ -7,7 +7,8 @@ import {
   writeHeaderExtensions,
   type WrittenExtensions,
 } from '@str0m/rtp'
-import type { Mid, Rid } from '@str0m/sans-io'
+import type { Rid } from '@str0m/sans-io'
+import type { Media } from './media.ts'
 
 /** What goes from one peer's packets to another's. The rest is of one way: ids, times of sending, numbers of one source. */
 const FORWARDED = [
@@ -33,10 +34,15 @@ export class OutgoingExtensions {
   #withLevel: WrittenExtensions | undefined
   #levelAt = -1
 
-  constructor(ids: ExtensionIds, mid: Mid, rid: Rid | undefined) {
-    this.#ids = ids
-    this.#identity = { mid, ...(rid === undefined ? {} : { rid }) }
-    this.#fixed = writeHeaderExtensions(this.#identity, ids)
+  /** `numbered`: with a place for the transport-wide number, where it was negotiated. */
+  constructor({ extensionIds, mid }: Media, rid: Rid | undefined, numbered: boolean) {
+    this.#ids = extensionIds
+    this.#identity = {
+      mid,
+      ...(rid === undefined ? {} : { rid }),
+      ...(numbered ? { transportSequenceNumber: 0 } : {}),
+    }
+    this.#fixed = writeHeaderExtensions(this.#identity, extensionIds)
   }
 
   /** Those of every packet, and `values`. To be used before the next call. */

@@ -62,6 +62,8 @@ export class Receivers {
   #extensionIds = new ExtensionIds()
   /** The one extension that each packet is looked at for; `undefined` where the peer does not want to know. */
   #transportIds: ExtensionIds | undefined
+  /** Its id; 0 where the peer does not want to know. It is the same both ways. */
+  transportNumberId = 0
   /** When each packet came, of all streams. */
   readonly feedback: TransportFeedbackGenerator = new TransportFeedbackGenerator()
   /** What the peer's reports say of its clock. */
@@ -95,6 +97,7 @@ export class Receivers {
     this.#mediaByMid = new Map(this.#medias.map((media) => [media.mid, media]))
     this.#extensionIds = new ExtensionIds()
     this.#transportIds = undefined
+    this.transportNumberId = 0
     for (const media of this.#medias) {
       for (const name of ['mid', 'rid', 'repairedRid'] as const) {
         const id = media.extensionIds.id(name)
@@ -105,6 +108,7 @@ export class Receivers {
         continue
       this.#transportIds ??= new ExtensionIds()
       this.#transportIds.map(id, 'transportSequenceNumber')
+      this.transportNumberId = id
     }
     if (this.#bySsrc.size > 0) this.#forgetMoved()
   }

@@ -13,7 +13,7 @@ import { DirectApi, type DirectTarget } from './direct-api.ts'
 import { type AnswerChoices, IncomingOffer, NO_CHOICES } from './incoming-offer.ts'
 import type { Media } from './media.ts'
 import { MediaPlane } from './media-plane.ts'
-import { resolveMaxMessageSize, resolveMtu, type RtcOptions } from './options.ts'
+import { resolveMaxMessageSize, resolveMtu, resolveTransportFeedback, type RtcOptions } from './options.ts'
 import {
   type Changes,
   type Answer,
@@ -82,6 +82,7 @@ export class Rtc {
         maxReorderWait: options.maxReorderWait,
         cname,
         wallClock: options.wallClock ?? { now: 0, unixTime: 0 },
+        bandwidthEstimation: options.bandwidthEstimation,
       },
       this.#transport,
       this.#outputs,
@@ -92,7 +93,7 @@ export class Rtc {
       codecs: options.codecs ?? DEFAULT_CODECS,
       maxMessageSize,
       dtlsSetup: options.dtlsSetup ?? 'active',
-      transportFeedback: options.transportFeedback ?? 'simulcast',
+      transportFeedback: resolveTransportFeedback(options),
     })
     this.#channels = new Channels({ crypto, mtu, maxMessageSize })
   }
@@ -285,6 +286,15 @@ export class Rtc {
     return this.#session.medias
   }
 
+  /**
+   * What would be sent if there were room for it, bits per second: the path is probed for that much, also while less is written. An SFU sets it to what the layers that it would
+   * send take. Throws a `UsageError` (`invalid-option`, `wrong-mode` without `bandwidthEstimation`, `closed`).
+   */
+  setDesiredBitrate(bitrate: number): void {
+    this.#checkOpen()
+    this.#media.setDesiredBitrate(bitrate)
+  }
+
   // --- data channels
 
   /** The data channel with this id; `undefined` where it is closed. */
@@ -370,7 +380,7 @@ export class Rtc {
   get statistics(): RtcStatistics {
     const { ice, dtls, inbound, selectedPair } = this.#transport
     const sctp = this.#channels.statistics
-    const { roundTripTime } = this.#media
+    const { roundTripTime, bandwidth } = this.#media
     return {
       iceState: ice.state,
       dtlsState: this.#transport.dtlsState,
@@ -387,6 +397,7 @@ export class Rtc {
       ...(roundTripTime === undefined ? {} : { roundTripTime }),
       inbound: this.#media.inbound,
       outbound: this.#media.outbound,
+      ...(bandwidth === undefined ? {} : { bandwidth }),
       ...(sctp === undefined ? {} : { sctp }),
       channels: this.#channels.channelStatistics,
     }

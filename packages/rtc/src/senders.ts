@@ -1,5 +1,6 @@
 import type { CryptoProvider } from '@str0m/crypto'
 import {
+  type CachedPacket,
   type Dependency,
   Forwarder,
   type FullIntraRequest,
@@ -18,8 +19,9 @@ import {
   writeRtx,
 } from '@str0m/rtp'
 import { datagramBytes, type Instant, NEVER, type Pt, serial32, type Ssrc, UsageError } from '@str0m/sans-io'
-import type { SrtpContext } from '@str0m/srtp'
+import type { PlainPacket } from './bandwidth-control.ts'
 import type { Codec } from './codec.ts'
+import type { Egress } from './egress.ts'
 import type { LocalStream, Media } from './media.ts'
 import { OutgoingExtensions } from './outgoing-extensions.ts'
 import { type RtpPacket, sharedBytes } from './rtp-packet.ts'
@@ -67,17 +69,19 @@ export interface Sender {
   telephoneEventPt: Pt
 }
 
-/** The streams that go out: packetizes and protects frames, and takes what the peer says of them. */
+/** The streams that go out: makes packets of frames, and takes what the peer says of them. */
 export class Senders {
   readonly #crypto: CryptoProvider
   readonly #maxPacket: number
+  readonly #egress: Egress
   readonly #bySsrc = new Map<Ssrc, Sender>()
   /** Those in the middle of a telephone event. */
   readonly #signalling = new Set<Sender>()
 
-  constructor(crypto: CryptoProvider, mtu: number) {
+  constructor(crypto: CryptoProvider, mtu: number, egress: Egress) {
     this.#crypto = crypto
     this.#maxPacket = mtu
+    this.#egress = egress
   }
 
   /** All streams that anything was sent on. */
@@ -89,52 +93,51 @@ export class Senders {
     return this.#bySsrc.get(ssrc)
   }
 
-  /** The datagrams of a frame; `undefined` where it cannot be packetized. */
-  packetize(
+  /** Sends a frame; false where it cannot be packetized. `overhead`: bytes that protecting a packet adds. */
+  sendFrame(
     now: Instant,
     sender: Sender,
     codec: Codec,
     time: MediaTime,
     data: Uint8Array,
     options: WriteOptions,
-    srtp: SrtpContext,
-  ): Uint8Array[] | undefined {
+    overhead: number,
+  ): boolean {
     const { audioLevel } = options
     const extensions = sender.extensions.of(
       audioLevel === undefined ? undefined : { audioLevel, voiceActivity: options.voiceActivity ?? false },
     )
     const headerLength =
       RTP_HEADER_LENGTH + (extensions === undefined ? 0 : EXTENSION_HEADER_LENGTH + extensions.bytes.length)
-    const maxPayload = this.#maxPacket - headerLength - srtp.rtpOverhead - spareOf(sender)
+    const maxPayload = this.#maxPacket - headerLength - overhead - spareOf(sender)
     const value = Math.round((time.value * codec.clockRate) / time.clockRate)
     const timestamp = serial32.add(sender.timestampOffset, value % 0x1_0000_0000)
     const payloads = this.#payloads(sender, codec, timestamp, data, maxPayload, options.keyframe ?? false)
-    if (payloads === undefined) return undefined
+    if (payloads === undefined) return false
     sender.codec = codec
     sender.stream.countFrame(options.keyframe ?? false)
     const isVideo = sender.media.kind === 'video'
-    const datagrams: Uint8Array[] = []
     for (let i = 0; i < payloads.length; i++) {
       // the marker ends a video frame, RFC 3551 section 5; in audio it would start a talkspurt
       const marker = isVideo && i === payloads.length - 1
       const fields = { pt: codec.sendPt, timestamp, marker, extensions }
       const sequenceNumber = sender.stream.sequenceNumber
-      const { buffer, length } = sender.stream.packet(now, fields, payloads[i]!, srtp.rtpOverhead)
+      const { buffer, length } = sender.stream.packet(now, fields, payloads[i]!, overhead)
       sender.cache?.add(now, sequenceNumber, buffer, length, headerLength)
-      datagrams.push(protect(buffer, length, srtp))
+      this.#egress.send(now, buffer, length, sender.media.kind)
     }
-    return datagrams
+    return true
   }
 
-  /** The datagram of a packet. Throws a `UsageError` (`invalid-packet`, `sequence-number-used`). */
-  packet(
+  /** Sends a packet. Throws a `UsageError` (`invalid-packet`, `sequence-number-used`). */
+  sendPacket(
     now: Instant,
     sender: Sender,
     codec: Codec,
     fields: RtpFields,
     payload: Uint8Array,
-    srtp: SrtpContext,
-  ): Uint8Array {
+    overhead: number,
+  ): void {
     const { sequenceNumber, timestamp, marker = false, csrcs = NO_CSRCS } = fields
     const extensions = sender.extensions.of(fields.extensions)
     const extensionLength = extensions === undefined ? 0 : EXTENSION_HEADER_LENGTH + extensions.bytes.length
@@ -146,14 +149,14 @@ export class Senders {
       !isNumbered ||
       !isTimed ||
       csrcs.length > 15 ||
-      length + srtp.rtpOverhead + spareOf(sender) > this.#maxPacket
+      length + overhead + spareOf(sender) > this.#maxPacket
     ) {
       throw new UsageError(
         'invalid-packet',
         `A packet fits a datagram of ${this.#maxPacket} bytes and has a sequence number of 16 bits, a timestamp of 32, up to 15 CSRCs, and was captured at an instant`,
       )
     }
-    if (!srtp.isFresh(sender.stream.ssrc, sequenceNumber)) {
+    if (!this.#egress.isFresh(sender.stream.ssrc, sequenceNumber)) {
       throw new UsageError(
         'sequence-number-used',
         `The sequence number ${sequenceNumber} was sent before, or is too far back: each packet has its own`,
@@ -165,20 +168,20 @@ export class Senders {
       payload,
       { csrcs, payloadStart: 0, payloadLength: payload.length },
       { pt: codec.sendPt, sequenceNumber, timestamp, marker, extensions, capturedAt },
-      srtp.rtpOverhead,
+      overhead,
     )
-    return this.#keep(now, sender, written, srtp)
+    this.#keepAndSend(now, sender, written)
   }
 
-  /** The datagram of a packet of another peer; `undefined` where it does not go out. */
+  /** Sends a packet of another peer on; false where it does not go out. */
   forward(
     now: Instant,
     sender: Sender,
     codec: Codec,
     forwarder: Forwarder,
     packet: RtpPacket,
-    srtp: SrtpContext,
-  ): Uint8Array | undefined {
+    overhead: number,
+  ): boolean {
     const values = packet.extensions
     const fields = {
       pt: codec.sendPt,
@@ -190,33 +193,33 @@ export class Senders {
     // what goes out is of the same bytes as what is kept, should it be asked for again
     const shared = sender.cache === undefined ? undefined : sharedBytes(packet)
     const bytes = shared ?? packet.bytes
-    const written = forwarder.handlePacket(now, bytes, header, fields, srtp.rtpOverhead, capturedAt)
-    if (written === undefined) return undefined
-    if (shared === undefined) return this.#keep(now, sender, written, srtp)
+    const written = forwarder.handlePacket(now, bytes, header, fields, overhead, capturedAt)
+    if (written === undefined) return false
+    if (shared === undefined) {
+      this.#keepAndSend(now, sender, written)
+      return true
+    }
     const { buffer, length, payloadStart, unchanged } = written
     const from = header.payloadStart + header.payloadLength - unchanged
     const sequenceNumber = (buffer[2]! << 8) | buffer[3]!
     sender.cache?.add(now, sequenceNumber, buffer, length, payloadStart, shared, from, unchanged)
-    return protect(buffer, length, srtp)
+    this.#egress.send(now, buffer, length, sender.media.kind)
+    return true
   }
 
-  /** The datagram of a packet that had to wait for one that was just forwarded; `undefined`: there is none. */
-  forwardHeld(
-    now: Instant,
-    sender: Sender,
-    codec: Codec,
-    forwarder: Forwarder,
-    srtp: SrtpContext,
-  ): Uint8Array | undefined {
+  /** Sends a packet that had to wait for one that was just forwarded; false: there is none. */
+  forwardHeld(now: Instant, sender: Sender, codec: Codec, forwarder: Forwarder, overhead: number): boolean {
     const fields = { pt: codec.sendPt, extensions: sender.extensions.of(undefined) }
-    const written = forwarder.pollHeld(now, fields, srtp.rtpOverhead)
-    return written === undefined ? undefined : this.#keep(now, sender, written, srtp)
+    const written = forwarder.pollHeld(now, fields, overhead)
+    if (written === undefined) return false
+    this.#keepAndSend(now, sender, written)
+    return true
   }
 
-  #keep(now: Instant, { cache }: Sender, written: WrittenPacket, srtp: SrtpContext): Uint8Array {
+  #keepAndSend(now: Instant, { cache, media }: Sender, written: WrittenPacket): void {
     const { buffer, length, payloadStart } = written
     cache?.add(now, (buffer[2]! << 8) | buffer[3]!, buffer, length, payloadStart)
-    return protect(buffer, length, srtp)
+    this.#egress.send(now, buffer, length, media.kind)
   }
 
   /** What makes one stream of packets of several sources, for a stream that nothing else is sent on. */
@@ -230,42 +233,36 @@ export class Senders {
   }
 
   /**
-   * The datagrams that answer a request for lost packets: each under the header of its retransmission, or, where none was negotiated, the
+   * Answers a request for lost packets: sends each under the header of its retransmission, or, where none was negotiated, the
    * same again.
    */
-  retransmit(
-    now: Instant,
-    mediaSsrc: Ssrc,
-    sequenceNumbers: readonly number[],
-    srtp: SrtpContext,
-  ): Uint8Array[] {
+  retransmit(now: Instant, mediaSsrc: Ssrc, sequenceNumbers: readonly number[], overhead: number): void {
     const sender = this.#bySsrc.get(mediaSsrc)
-    if (sender?.cache === undefined) return []
+    if (sender?.cache === undefined) return
     sender.stream.countFeedback('nack')
     const { roundTripTime } = sender.stream.statistics
     const interval =
       roundTripTime === undefined ? DEFAULT_RESEND_INTERVAL : RESEND_INTERVAL * 1000 * roundTripTime
-    const datagrams: Uint8Array[] = []
     for (const sequenceNumber of sequenceNumbers) {
       const cached = sender.cache.take(now, sequenceNumber, interval)
       if (cached === undefined) continue
-      const { packet, payloadStart } = cached
-      const pt = sender.media.rtxPt(packet[1]! & 0x7f)
-      let buffer: Uint8Array
-      let { length } = packet
-      if (pt === undefined || sender.rtx === undefined) {
-        buffer = datagramBytes(length + srtp.rtpOverhead)
-        buffer.set(packet)
-      } else {
-        const { ssrc } = sender.rtx
-        const rtx = { pt, ssrc, sequenceNumber: sender.rtx.takeSequenceNumber(packet.length - payloadStart) }
-        ;({ buffer, length } = writeRtx(packet, payloadStart, rtx, srtp.rtpOverhead))
-        sender.extensions.repairRid(buffer)
-      }
-      sender.stream.countRetransmission(packet.length - payloadStart, payloadStart)
-      datagrams.push(buffer.subarray(0, srtp.protectRtp(buffer, length)))
+      const { buffer, length } = repeat(sender, cached, overhead) ?? sameAgain(cached.packet, overhead)
+      sender.stream.countRetransmission(cached.packet.length - cached.payloadStart, cached.payloadStart)
+      this.#egress.send(now, buffer, length, 'retransmission')
     }
-    return datagrams
+  }
+
+  /** The last packet of a video once more, as a retransmission: what fills a probe for bandwidth; `undefined` where no stream has such. */
+  padding(now: Instant): PlainPacket | undefined {
+    const overhead = this.#egress.srtp?.rtpOverhead ?? 0
+    for (const sender of this.#bySsrc.values()) {
+      const cached = sender.cache?.latest(now)
+      const repeated = cached === undefined ? undefined : repeat(sender, cached, overhead)
+      if (cached === undefined || repeated === undefined) continue
+      sender.stream.countRetransmission(cached.packet.length - cached.payloadStart, cached.payloadStart)
+      return repeated
+    }
+    return undefined
   }
 
   /** Those that sent since their last report. */
@@ -318,7 +315,7 @@ export class Senders {
       stream: new StreamTx({ ssrc, sequenceNumber: (random[0]! << 8) | random[1]! }),
       packetizers: new Map(),
       timestampOffset: ((random[2]! << 24) | (random[3]! << 16) | (random[4]! << 8) | random[5]!) >>> 0,
-      extensions: new OutgoingExtensions(media.extensionIds, media.mid, rid),
+      extensions: new OutgoingExtensions(media, rid, this.#egress.numbers),
       cache: media.nack ? new SendCache(MAX_CACHE_BYTES, MAX_CACHE_AGE) : undefined,
       rtx:
         rtxSsrc === undefined
@@ -381,9 +378,8 @@ export class Senders {
     this.#signalling.add(sender)
   }
 
-  /** The datagrams of telephone events that are due. */
-  takeTelephoneEvents(now: Instant, srtp: SrtpContext): Uint8Array[] {
-    const datagrams: Uint8Array[] = []
+  /** Sends what is due of telephone events. */
+  sendTelephoneEvents(now: Instant, overhead: number): void {
     for (const sender of this.#signalling) {
       const { telephoneEvents, telephoneEventPt: pt, stream, extensions } = sender
       if (telephoneEvents === undefined) continue
@@ -391,12 +387,11 @@ export class Senders {
         const { timestamp, marker, payload } = packet
         const fields = { pt, timestamp, marker, extensions: extensions.of(undefined) }
         const pieces = { pieces: [payload], length: payload.length }
-        const { buffer, length } = stream.packet(now, fields, pieces, srtp.rtpOverhead)
-        datagrams.push(protect(buffer, length, srtp))
+        const { buffer, length } = stream.packet(now, fields, pieces, overhead)
+        this.#egress.send(now, buffer, length, 'audio')
       }
       if (telephoneEvents.deadline === NEVER) this.#signalling.delete(sender)
     }
-    return datagrams
   }
 
   #packetizer(sender: Sender, codec: Codec): Packetizer | undefined {
@@ -420,9 +415,24 @@ function isUint(value: number, max: number): boolean {
   return Number.isInteger(value) && value >= 0 && value <= max
 }
 
-function protect(buffer: Uint8Array, length: number, srtp: SrtpContext): Uint8Array {
-  const end = srtp.protectRtp(buffer, length)
-  return end === buffer.length ? buffer : buffer.subarray(0, end)
+/** A packet that was sent, under the header of its retransmission (RFC 4588); `undefined` where none was negotiated. */
+function repeat(
+  { media, rtx, extensions }: Sender,
+  { packet, payloadStart }: CachedPacket,
+  overhead: number,
+): PlainPacket | undefined {
+  const pt = media.rtxPt(packet[1]! & 0x7f)
+  if (pt === undefined || rtx === undefined) return undefined
+  const sequenceNumber = rtx.takeSequenceNumber(packet.length - payloadStart)
+  const repeated = writeRtx(packet, payloadStart, { pt, ssrc: rtx.ssrc, sequenceNumber }, overhead)
+  extensions.repairRid(repeated.buffer)
+  return repeated
+}
+
+function sameAgain(packet: Uint8Array, overhead: number): PlainPacket {
+  const buffer = datagramBytes(packet.length + overhead)
+  buffer.set(packet)
+  return { buffer, length: packet.length }
 }
 
 /** What says of a packet which layers it is of, and how it goes out with it. */

@@ -1,3 +1,4 @@
+import type { BandwidthEstimatorStatistics } from '@str0m/bwe'
 import type { StreamRxStatistics, StreamTxStatistics } from '@str0m/rtp'
 import type { DtlsStatistics } from '@str0m/dtls'
 import type { Mid, Rid } from '@str0m/sans-io'
@@ -42,6 +43,15 @@ export interface OutboundStreamStatistics extends StreamTxStatistics {
   readonly rid?: Rid
 }
 
+/** Of what is sent, where the bandwidth is estimated and the peer tells when packets came. */
+export interface BandwidthStatistics extends BandwidthEstimatorStatistics {
+  /** The estimate, bits per second. */
+  readonly availableOutgoingBitrate: number
+  /** Packets and bytes that wait for their turn. */
+  readonly packetsQueued: number
+  readonly bytesQueued: number
+}
+
 /** One data channel, as long as it is there. */
 export interface ChannelStatistics {
   readonly id: ChannelId
@@ -78,6 +88,7 @@ export interface RtcStatistics {
   readonly roundTripTime?: number
   readonly inbound: readonly InboundStreamStatistics[]
   readonly outbound: readonly OutboundStreamStatistics[]
+  readonly bandwidth?: BandwidthStatistics
   readonly sctp?: SctpStatistics
   readonly channels: readonly ChannelStatistics[]
 }

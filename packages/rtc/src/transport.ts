@@ -113,6 +113,11 @@ export class Transport {
     return this.#inbound
   }
 
+  /** The path that is used; another object where it has changed. `undefined`: none yet. */
+  get path(): IcePair | undefined {
+    return this.#pair
+  }
+
   /** The statistics of the path that is used; `undefined` where there is none. */
   get selectedPair(): IcePairStatistics | undefined {
     const selected = this.#pair

@@ -112,6 +112,17 @@ const REPORTS: readonly ((random: SeededRandom) => Rtcp)[] = [
     mediaSsrc: 2,
     sequenceNumbers: [r.integer(65_536), r.integer(65_536)],
   }),
+  (r) => ({
+    type: 'transportFeedback',
+    senderSsrc: r.u32(),
+    mediaSsrc: r.u32(),
+    baseSequence: r.integer(r.chance(0.5) ? 300 : 0x1_0000),
+    referenceTime: r.chance(0.5) ? r.integer(100) : r.integer(0x100_0000) - 0x80_0000,
+    feedbackCount: r.integer(256),
+    deltas: Array.from({ length: 1 + r.integer(100) }, () =>
+      r.chance(0.2) ? undefined : r.integer(r.chance(0.8) ? 400 : 0x1_0000) - (r.chance(0.8) ? 0 : 0x8000),
+    ).map((delta) => (delta === undefined ? undefined : Math.min(delta, 0x7fff))),
+  }),
   (r) => ({ type: 'fir', senderSsrc: 1, entries: [{ ssrc: r.u32(), sequenceNumber: r.integer(256) }] }),
   (r) => ({ type: 'goodbye', ssrcs: [r.u32(), r.u32()] }),
   (r) => ({
@@ -152,10 +163,12 @@ function anyRtcp(random: SeededRandom): Uint8Array {
 const MODES: readonly (readonly [string, RtcOptions])[] = [
   ['frames', {}],
   ['packets', { rtpMode: true }],
+  ['packets, with the bandwidth estimated', { rtpMode: true, bandwidthEstimation: {} }],
 ]
 
-describe.each(MODES)('with media flowing, as %s', (mode, options) => {
-  const type = mode === 'frames' ? 'mediaData' : 'rtpPacket'
+describe.each(MODES)('with media flowing, as %s', (_, options) => {
+  const isPackets = options.rtpMode === true
+  const type = isPackets ? 'rtpPacket' : 'mediaData'
 
   it('S10, S11, S13: garbage, short datagrams and replays from anywhere cost no frame', () => {
     for (let seed = 1; seed <= 5; seed++) {
@@ -220,8 +233,7 @@ describe.each(MODES)('with media flowing, as %s', (mode, options) => {
       const genuine = new Genuine(peer)
       const retransmits = seed % 5 === 0
       const payloadTypes = retransmits ? [...PAYLOAD_TYPES, ...RETRANSMISSIONS] : PAYLOAD_TYPES
-      const forwarder =
-        mode === 'packets' ? rtc.media('1')!.forwarder(rtc.media('1')!.codecs[0]!.pt) : undefined
+      const forwarder = isPackets ? rtc.media('1')!.forwarder(rtc.media('1')!.codecs[0]!.pt) : undefined
       forwarder?.select(2)
       let forwarded = 0
       for (let i = 0; i < 100; i++) {

@@ -116,6 +116,19 @@ export class SendCache {
     return { packet: this.#packetAt(place), payloadStart, sentAt }
   }
 
+  /** The newest packet, as often as it is asked for; `undefined` where it is gone. */
+  latest(now: Instant): CachedPacket | undefined {
+    if (this.#count === 0) return undefined
+    const newest = (this.#first + this.#count - 1) % this.#capacity
+    const sentAt = this.#times[TIMES * newest + SENT_AT]!
+    if (this.#fields[FIELDS * newest + GONE] !== 0 || now - sentAt > this.#maxAge) return undefined
+    return {
+      packet: this.#packetAt(newest),
+      payloadStart: this.#fields[FIELDS * newest + PAYLOAD_START]!,
+      sentAt,
+    }
+  }
+
   #packetAt(place: number): Uint8Array {
     const fields = this.#fields
     const record = FIELDS * place

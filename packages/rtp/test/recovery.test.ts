@@ -48,6 +48,19 @@ describe('the cache of what was sent', () => {
     }
   })
 
+  it('gives the newest as often as it is asked for, until that is too old', () => {
+    const cache = new SendCache(50_000, 1000)
+    expect(cache.latest(0)).toBeUndefined()
+    for (let i = 0; i < 200; i++) {
+      const { bytes, payloadStart } = packet(i, Uint8Array.of(i))
+      cache.add(10 * i, i, bytes, bytes.length, payloadStart)
+      for (let again = 0; again < 2; again++)
+        expect(cache.latest(10 * i)?.packet, `packet ${i}`).toEqual(bytes)
+    }
+    expect(cache.latest(1990 + 1000)?.payloadStart).toBe(12)
+    expect(cache.latest(1990 + 1001)).toBeUndefined()
+  })
+
   it('gives the same, whether bytes are shared or not', () => {
     for (let seed = 1; seed <= 50; seed++) {
       const random = new SeededRandom(seed)

@@ -49,7 +49,11 @@ class World {
     const flags = input.u8()
     this.#isPackets = (flags & 1) !== 0
     this.#offered = OFFERED[(flags >> 1) & 1]!
-    this.#call = makeCall((flags >> 1) & 1, 'active', { rtpMode: this.#isPackets, maxMessageSize: 4096 })
+    this.#call = makeCall((flags >> 1) & 1, 'active', {
+      rtpMode: this.#isPackets,
+      maxMessageSize: 4096,
+      ...((flags & 16) === 0 ? {} : { bandwidthEstimation: {} }),
+    })
     const { rtc, peer, pair } = this.#call
     pair.runUntil(() => rtc.connected && peer.transport.connected)
     this.#peerSctp = new SctpAssociation({

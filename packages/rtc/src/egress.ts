@@ -1,0 +1,44 @@
+import type { PacerPriority } from '@str0m/bwe'
+import type { Instant } from '@str0m/sans-io'
+import type { SrtpContext } from '@str0m/srtp'
+import type { BandwidthControl } from './bandwidth-control.ts'
+import type { Transport } from './transport.ts'
+
+/** How packets of media leave: at once, or, where the bandwidth is estimated, when their turn comes. */
+export class Egress {
+  readonly #transport: Transport
+  readonly #control: BandwidthControl | undefined
+
+  constructor(transport: Transport, control: BandwidthControl | undefined) {
+    this.#transport = transport
+    this.#control = control
+  }
+
+  /** What packets will be protected with; `undefined` while nothing can be sent. */
+  get srtp(): SrtpContext | undefined {
+    return this.#transport.outbound
+  }
+
+  /** Whether packets are to have room for a transport-wide number, where it was negotiated. */
+  get numbers(): boolean {
+    return this.#control !== undefined
+  }
+
+  /** Sends the packet in the first `length` bytes of `buffer`, which has room for what protecting it adds. */
+  send(now: Instant, buffer: Uint8Array, length: number, priority: PacerPriority): void {
+    if (this.#control?.active === true) this.#control.push(now, buffer, length, priority)
+    else if (this.srtp !== undefined) this.#transport.transmit(protect(buffer, length, this.srtp))
+  }
+
+  /** Whether no packet of this source and number was given yet, as far back as that is known: each is encrypted with its own keystream (RFC 3711 section 9.1). */
+  isFresh(ssrc: number, sequenceNumber: number): boolean {
+    if (this.#control?.holds(ssrc, sequenceNumber) === true) return false
+    return this.srtp?.isFresh(ssrc, sequenceNumber) ?? true
+  }
+}
+
+/** Encrypts a packet in its buffer. Answers the datagram. */
+export function protect(buffer: Uint8Array, length: number, srtp: SrtpContext): Uint8Array {
+  const end = srtp.protectRtp(buffer, length)
+  return end === buffer.length ? buffer : buffer.subarray(0, end)
+}

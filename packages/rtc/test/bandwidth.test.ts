@@ -1,0 +1,227 @@
+import type { LinkOptions } from '@str0m/netem'
+import { DEFAULT_CODECS } from '@str0m/sdp'
+import { describe, expect, it } from 'vitest'
+import { Rtc, type RtcOptions, type RtpPacket } from '../src/index.ts'
+import { connectedPair, eventsOf } from './harness.ts'
+
+// the estimator and the pacer have tests of their own in @str0m/bwe: these are on what the peer makes of them
+
+const FRAME_INTERVAL = 33
+/** Of a peer that tells when packets came. */
+const TELLING: RtcOptions = { transportFeedback: 'always' }
+
+/** A video source that sends what it may, up to `most`, in frames of the same length. Bits per second. */
+function videoCall(seed: number, link: LinkOptions, options: RtcOptions = {}, most = 20_000_000) {
+  const made = connectedPair({
+    seed,
+    link: { latency: 20 },
+    a: { bandwidthEstimation: {}, ...options },
+    b: TELLING,
+  })
+  const { a, b, pair } = made
+  pair.aToB.configure(pair.now, link)
+  const media = a.media('1')!
+  const { pt } = media.codecs.find(({ name }) => name === 'VP8')!
+  let count = 0
+  let told = 0
+  let rate = 300_000
+  /** Sends for so many ms. Answers what came meanwhile, in bits per second, and the longest queue, ms. */
+  const run = (duration: number) => {
+    const before = b.statistics.inbound.find(({ mid }) => mid === '1')?.bytesReceived ?? 0
+    let queued = 0
+    for (const end = pair.now + duration; pair.now < end;) {
+      for (; told < pair.a.events.length; told++) {
+        const { event } = pair.a.events[told]!
+        if (event.type === 'egressBitrateEstimate') rate = event.bitrate
+      }
+      const bytes = Math.min(rate, most) * (FRAME_INTERVAL / 8000)
+      const frame = new Uint8Array(Math.max(20, Math.round(bytes))).fill(count)
+      frame[0] = count === 0 ? 0x10 : 0x11
+      media.writer(pt).write({ value: 90 * FRAME_INTERVAL * count++, clockRate: 90_000 }, frame)
+      pair.runFor(FRAME_INTERVAL)
+      queued = Math.max(queued, (8000 * pair.aToB.queuedBytes(pair.now)) / (link.rate ?? Infinity))
+    }
+    const after = b.statistics.inbound.find(({ mid }) => mid === '1')?.bytesReceived ?? 0
+    return { received: (8000 * (after - before)) / duration, queued }
+  }
+  return { ...made, media, run, estimate: () => a.statistics.bandwidth!.availableOutgoingBitrate }
+}
+
+describe('the estimate of the bandwidth', () => {
+  it.each([500_000, 2_000_000, 8_000_000])('comes to what the path takes: %i bit/s', (rate) => {
+    const { run, estimate } = videoCall(rate, { rate })
+    run(15_000)
+    const { received, queued } = run(15_000)
+    expect(received / rate, 'of the path is used').toBeGreaterThan(0.6)
+    expect(estimate() / rate).toBeLessThan(1.3)
+    expect(queued, 'ms at the bottleneck').toBeLessThan(300)
+  })
+
+  it('is told as events and in the statistics', () => {
+    const { a, pair, run } = videoCall(1, { rate: 1_000_000 })
+    run(5000)
+    const told = eventsOf(pair.a.events, 'egressBitrateEstimate')
+    expect(told.length).toBeGreaterThan(3)
+    const { bandwidth } = a.statistics
+    const last = told.at(-1)!.bitrate
+    expect(Math.abs(bandwidth!.availableOutgoingBitrate - last) / last).toBeLessThan(0.01)
+    expect(bandwidth!.packetsAcknowledged).toBeGreaterThan(100)
+    expect(bandwidth!.roundTripTime).toBeGreaterThan(0.02)
+  })
+
+  it('falls with the path, and rises with it again', () => {
+    const { pair, run, estimate } = videoCall(2, { rate: 3_000_000 })
+    run(15_000)
+    expect(estimate()).toBeGreaterThan(1_800_000)
+    pair.aToB.configure(pair.now, { rate: 500_000 })
+    run(5000)
+    expect(estimate()).toBeLessThan(650_000)
+    pair.aToB.configure(pair.now, { rate: 3_000_000 })
+    run(30_000)
+    expect(estimate()).toBeGreaterThan(1_500_000)
+  })
+
+  it('begins anew on another path', () => {
+    const { a, b, pair, run, estimate } = videoCall(9, { rate: 2_000_000 })
+    run(10_000)
+    const before = a.statistics.bandwidth!
+    const change = a.createOffer()
+    change.iceRestart()
+    const answer = b.acceptOffer(change.apply())
+    a.pendingChanges()!.acceptAnswer(answer)
+    run(3000)
+    const after = a.statistics.bandwidth!
+    expect(after.packetsAcknowledged).toBeLessThan(before.packetsAcknowledged)
+    expect(after.probesSent).toBeGreaterThan(1)
+    run(5000)
+    expect(estimate()).toBeGreaterThan(1_200_000)
+    expect(pair.aToB.statistics.overflow).toBe(0)
+  })
+
+  it('finds more than is sent where more is desired, by retransmissions that nobody asked for', () => {
+    const { a, pair, run, estimate, b } = videoCall(3, { rate: 5_000_000 }, {}, 200_000)
+    a.setDesiredBitrate(3_000_000)
+    run(20_000)
+    expect(estimate()).toBeGreaterThan(2_000_000)
+    // what fills the probes is no media
+    const frames = eventsOf(pair.b.events, 'mediaData')
+    expect(new Set(frames.map(({ time }) => time.value)).size).toBe(frames.length)
+    expect(a.statistics.outbound[0]!.retransmittedPacketsSent).toBeGreaterThan(10)
+    expect(b.statistics.inbound[0]!.nackCount).toBe(0)
+  })
+})
+
+describe('pacing', () => {
+  it('spreads a keyframe, and leaves sound alone', () => {
+    const { a, pair, media, run } = videoCall(4, { rate: 4_000_000 }, {}, 400_000)
+    run(10_000)
+    const before = pair.b.events.length
+    const keyframe = new Uint8Array(60_000)
+    keyframe[0] = 0x10
+    media.writer(media.codecs[0]!.pt).write({ value: 2 ** 31, clockRate: 90_000 }, keyframe)
+    const audio = a.media('0')!
+    audio.writer(audio.codecs[0]!.pt).write({ value: 0, clockRate: 48_000 }, new Uint8Array(80))
+    const { bandwidth } = a.statistics
+    expect(bandwidth!.packetsQueued).toBeGreaterThan(10)
+    const start = pair.now
+    pair.runFor(2000)
+    const came = pair.b.events.slice(before)
+    const sound = came.find(({ event }) => event.type === 'mediaData' && event.mid === '0')!
+    const picture = came.find(({ event }) => event.type === 'mediaData' && event.mid === '1')!
+    expect(sound.at - start).toBeLessThan(60)
+    expect(picture.at - start).toBeGreaterThan(100)
+    expect(a.statistics.bandwidth!.packetsQueued).toBe(0)
+  })
+
+  it('wakes nobody once all is sent', () => {
+    const { a, pair, run } = videoCall(5, { rate: 1_000_000 })
+    run(3000)
+    pair.runFor(20_000)
+    const woken: number[] = []
+    for (let i = 0; i < 20; i++) {
+      const output = a.pollOutput()
+      if (output.kind !== 'timeout') continue
+      woken.push(output.at - pair.now)
+      pair.runFor(1000)
+    }
+    // checks of consent, and reports that end
+    expect(Math.min(...woken)).toBeGreaterThan(0)
+    expect(a.statistics.bandwidth!.packetsQueued).toBe(0)
+  })
+})
+
+describe('in RTP mode', () => {
+  it('no number is taken twice, though the first packet still waits', () => {
+    const { a, pair } = connectedPair({
+      seed: 6,
+      a: { rtpMode: true, bandwidthEstimation: {} },
+      b: { rtpMode: true, ...TELLING },
+    })
+    const media = a.media('1')!
+    const { pt } = media.codecs[0]!
+    const writer = media.rtpWriter()
+    const send = (sequenceNumber: number) =>
+      writer.write({ pt, sequenceNumber, timestamp: 0 }, new Uint8Array(1000))
+    for (let i = 0; i < 40; i++) send(i)
+    expect(a.statistics.bandwidth!.packetsQueued).toBeGreaterThan(5)
+    expect(() => send(39)).toThrow(expect.objectContaining({ code: 'sequence-number-used' }))
+    expect(() => send(0)).toThrow(expect.objectContaining({ code: 'sequence-number-used' }))
+    pair.runFor(2000)
+    expect(() => send(39)).toThrow(expect.objectContaining({ code: 'sequence-number-used' }))
+    // what fills the probes are retransmissions
+    const packets = eventsOf(pair.b.events, 'rtpPacket').filter(({ retransmitted }) => !retransmitted)
+    expect(packets.map(({ header }) => header.sequenceNumber)).toEqual(
+      Array.from({ length: 40 }, (_, i) => i),
+    )
+    const numbers = packets.map(transportNumber)
+    expect(numbers).toEqual(numbers.toSorted((x, y) => x! - y!))
+    expect(numbers[0]).toBe(0)
+  })
+})
+
+describe('without it', () => {
+  it('nothing is numbered or held back, and no peer is asked', () => {
+    const { a, pair } = connectedPair({ seed: 7, a: { rtpMode: true }, b: { rtpMode: true } })
+    expect(a.statistics.bandwidth).toBeUndefined()
+    expect(() => a.setDesiredBitrate(1_000_000)).toThrow(expect.objectContaining({ code: 'wrong-mode' }))
+    const writer = a.media('1')!.rtpWriter()
+    const { pt } = a.media('1')!.codecs[0]!
+    writer.write({ pt, sequenceNumber: 1, timestamp: 0 }, new Uint8Array(1000))
+    pair.runFor(100)
+    expect(eventsOf(pair.b.events, 'rtpPacket').map(transportNumber)).toEqual([undefined])
+  })
+
+  it.each(['the offerer', 'the answerer'])('a peer that tells nothing is sent to at once: %s', (who) => {
+    const codecs = DEFAULT_CODECS.map((codec) => ({
+      ...codec,
+      feedback: codec.feedback.filter((type) => type !== 'transport-cc'),
+    }))
+    const estimating = { rtpMode: true, bandwidthEstimation: {} }
+    const silent = { rtpMode: true, codecs, ...TELLING }
+    const { a, b, pair } = connectedPair({
+      seed: 8,
+      a: who === 'the offerer' ? estimating : silent,
+      b: who === 'the offerer' ? silent : estimating,
+    })
+    const [rtc, events] = who === 'the offerer' ? [a, pair.b.events] : [b, pair.a.events]
+    expect(rtc.statistics.bandwidth).toBeUndefined()
+    const writer = rtc.media('1')!.rtpWriter()
+    const { pt } = rtc.media('1')!.codecs[0]!
+    for (let i = 0; i < 100; i++) writer.write({ pt, sequenceNumber: i, timestamp: 0 }, new Uint8Array(1000))
+    pair.runFor(10)
+    expect(eventsOf(events, 'rtpPacket')).toHaveLength(100)
+  })
+
+  it('a bitrate that is none is refused', () => {
+    const rtc = new Rtc({ bandwidthEstimation: {} })
+    for (const bitrate of [0, -1, Number.NaN]) {
+      expect(() => rtc.setDesiredBitrate(bitrate)).toThrow(
+        expect.objectContaining({ code: 'invalid-option' }),
+      )
+    }
+  })
+})
+
+function transportNumber({ extensions }: RtpPacket): number | undefined {
+  return extensions.transportSequenceNumber
+}
