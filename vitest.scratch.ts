@@ -1,8 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, onTestFinished } from 'vitest'
-import { getCurrentTest } from 'vitest/suite'
+import { afterAll, onTestFinished, TestRunner } from 'vitest'
 
 /** Those that no single test asked for. */
 const directories: string[] = []
@@ -17,7 +16,7 @@ afterAll(() => {
  */
 export function scratchDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), 'str0m-test-'))
-  if (getCurrentTest() === undefined) directories.push(directory)
+  if (TestRunner.getCurrentTest() === undefined) directories.push(directory)
   else onTestFinished(() => remove(directory))
   return directory
 }
