@@ -1,6 +1,6 @@
 import { BandwidthEstimator, type BandwidthEstimatorOptions, Pacer, type PacerPriority } from '@str0m/bwe'
 import { findHeaderExtension, parseRtpHeader, type TransportFeedback } from '@str0m/rtp'
-import { type Instant, readU16, readU32, serial16, writeU16 } from '@str0m/sans-io'
+import { type Instant, readU16, readU32, serial16, type Ssrc, writeU16 } from '@str0m/sans-io'
 import type { IcePair } from '@str0m/stun-ice'
 import { protect } from './egress.ts'
 import type { BandwidthStatistics } from './statistics.ts'
@@ -46,6 +46,8 @@ export class BandwidthControl {
   #toldBitrate = 0
   /** Sources and sequence numbers of what waits. */
   readonly #held = new Set<number>()
+  /** The newest sequence number of each source of ours, sent or waiting. */
+  readonly #newest = new Map<Ssrc, number>()
 
   constructor(transport: Transport, options: BandwidthEstimatorOptions, owner: BandwidthOwner) {
     this.#transport = transport
@@ -85,14 +87,22 @@ export class BandwidthControl {
     this.#heedEstimate(now)
   }
 
-  /** Whether a packet of this source and number waits. */
-  holds(ssrc: number, sequenceNumber: number): boolean {
-    return this.#held.has(ssrc * 0x1_0000 + sequenceNumber)
+  /** Whether a packet of this source and number waits, or lies so far behind one that waits that it will be too late for it. */
+  isTaken(ssrc: Ssrc, sequenceNumber: number, replayWindow: number): boolean {
+    if (this.#held.has(ssrc * 0x1_0000 + sequenceNumber)) return true
+    const newest = this.#newest.get(ssrc)
+    return newest !== undefined && serial16.diff(sequenceNumber, newest) <= -replayWindow
   }
 
   /** Takes a packet that is to be sent: `flush` lets it go when its turn comes. */
   push(now: Instant, buffer: Uint8Array, length: number, priority: PacerPriority): void {
     this.#held.add(identityOf(buffer))
+    const ssrc = readU32(buffer, 8)
+    const sequenceNumber = readU16(buffer, 2)
+    const newest = this.#newest.get(ssrc)
+    if (newest === undefined || serial16.diff(sequenceNumber, newest) > 0) {
+      this.#newest.set(ssrc, sequenceNumber)
+    }
     this.#pacer.push(now, { buffer, length }, this.#sizeOf(length), priority)
   }
 

@@ -1,5 +1,5 @@
 import type { PacerPriority } from '@str0m/bwe'
-import type { Instant } from '@str0m/sans-io'
+import type { Instant, Ssrc } from '@str0m/sans-io'
 import type { SrtpContext } from '@str0m/srtp'
 import type { BandwidthControl } from './bandwidth-control.ts'
 import type { Transport } from './transport.ts'
@@ -31,9 +31,11 @@ export class Egress {
   }
 
   /** Whether no packet of this source and number was given yet, as far back as that is known: each is encrypted with its own keystream (RFC 3711 section 9.1). */
-  isFresh(ssrc: number, sequenceNumber: number): boolean {
-    if (this.#control?.holds(ssrc, sequenceNumber) === true) return false
-    return this.srtp?.isFresh(ssrc, sequenceNumber) ?? true
+  isFresh(ssrc: Ssrc, sequenceNumber: number): boolean {
+    const { srtp } = this
+    if (srtp === undefined) return true
+    if (this.#control?.isTaken(ssrc, sequenceNumber, srtp.replayWindow) === true) return false
+    return srtp.isFresh(ssrc, sequenceNumber)
   }
 }
 

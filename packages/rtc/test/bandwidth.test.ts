@@ -151,31 +151,50 @@ describe('pacing', () => {
 })
 
 describe('in RTP mode', () => {
-  it('no number is taken twice, though the first packet still waits', () => {
+  /** Two that are connected, and what sends packets with the numbers that it is given. */
+  function packetCall(seed: number) {
     const { a, pair } = connectedPair({
-      seed: 6,
+      seed,
       a: { rtpMode: true, bandwidthEstimation: {} },
       b: { rtpMode: true, ...TELLING },
     })
-    const media = a.media('1')!
-    const { pt } = media.codecs[0]!
-    const writer = media.rtpWriter()
+    const { pt } = a.media('1')!.codecs[0]!
+    const writer = a.media('1')!.rtpWriter()
     const send = (sequenceNumber: number) =>
       writer.write({ pt, sequenceNumber, timestamp: 0 }, new Uint8Array(1000))
+    /** What came of them; what fills the probes are retransmissions. */
+    const came = () => eventsOf(pair.b.events, 'rtpPacket').filter(({ retransmitted }) => !retransmitted)
+    return { a, pair, send, came }
+  }
+  const used: unknown = expect.objectContaining({ code: 'sequence-number-used' })
+
+  it('no number is taken twice, though the first packet still waits', () => {
+    const { a, pair, send, came } = packetCall(6)
     for (let i = 0; i < 40; i++) send(i)
     expect(a.statistics.bandwidth!.packetsQueued).toBeGreaterThan(5)
-    expect(() => send(39)).toThrow(expect.objectContaining({ code: 'sequence-number-used' }))
-    expect(() => send(0)).toThrow(expect.objectContaining({ code: 'sequence-number-used' }))
+    expect(() => send(39)).toThrow(used)
+    expect(() => send(0)).toThrow(used)
     pair.runFor(2000)
-    expect(() => send(39)).toThrow(expect.objectContaining({ code: 'sequence-number-used' }))
-    // what fills the probes are retransmissions
-    const packets = eventsOf(pair.b.events, 'rtpPacket').filter(({ retransmitted }) => !retransmitted)
+    expect(() => send(39)).toThrow(used)
+    const packets = came()
     expect(packets.map(({ header }) => header.sequenceNumber)).toEqual(
       Array.from({ length: 40 }, (_, i) => i),
     )
     const numbers = packets.map(transportNumber)
     expect(numbers).toEqual(numbers.toSorted((x, y) => x! - y!))
     expect(numbers[0]).toBe(0)
+  })
+
+  it('one far behind those that wait is refused when it is given, not when its turn would come', () => {
+    const { a, pair, send, came } = packetCall(10)
+    for (let i = 0; i < 40; i++) send(i)
+    send(9000)
+    expect(() => send(50)).toThrow(used)
+    send(8999)
+    expect(a.statistics.bandwidth!.packetsQueued).toBeGreaterThan(5)
+    pair.runFor(2000)
+    const numbers = came().map(({ header }) => header.sequenceNumber)
+    expect(numbers.slice(-2)).toEqual([9000, 8999])
   })
 })
 

@@ -55,7 +55,8 @@ export class SrtpContext {
   #rtcpMade: RtcpProtection | undefined
   readonly #rtpStreams: Map<number, RtpStream> = new Map()
   readonly #rtcpStreams: Map<number, RtcpStream> = new Map()
-  readonly #replayWindow: number
+  /** How many packet indices back from the newest are told apart. */
+  readonly replayWindow: number
   readonly #maxStreams: number
   readonly #allowRepeats: boolean
   readonly #statistics = emptyStatistics()
@@ -69,7 +70,7 @@ export class SrtpContext {
     checkLength('master key', masterKey, parameters.keyLength)
     checkLength('master salt', masterSalt, parameters.saltLength)
     this.profile = profile
-    this.#replayWindow = checkReplayWindow(options.replayWindow ?? REPLAY_WINDOW_DEFAULT)
+    this.replayWindow = checkReplayWindow(options.replayWindow ?? REPLAY_WINDOW_DEFAULT)
     this.#maxStreams = options.maxStreams ?? STREAMS_DEFAULT
     if (!Number.isInteger(this.#maxStreams) || this.#maxStreams < 1) {
       throw new UsageError('invalid-option', 'maxStreams is to be a whole number, 1 or more')
@@ -100,7 +101,7 @@ export class SrtpContext {
     const ssrc = readU32(buffer, 8)
     const known = this.#findRtpStream(ssrc)
     if (known === undefined) this.#checkCallersStreams(this.#rtpStreams.size)
-    const stream = known ?? new RtpStream(ssrc, this.#replayWindow)
+    const stream = known ?? new RtpStream(ssrc, this.replayWindow)
     const index = stream.guessIndex(readU16(buffer, 2))
     if (index >= PACKET_INDEX_END) {
       throw new UsageError('key-exhausted', 'All 2^48 packets of this SSRC are sent: set up a new master key')
@@ -162,7 +163,7 @@ export class SrtpContext {
     if (!this.#rtp.unprotect(packet, headerLength, ssrc, index, undefined)) {
       return this.#drop('authenticationFailed')
     }
-    const stream = new RtpStream(ssrc, this.#replayWindow)
+    const stream = new RtpStream(ssrc, this.replayWindow)
     stream.window.commit(index)
     this.#rtpStreams.set(ssrc, stream)
     this.#latest = stream
@@ -184,7 +185,7 @@ export class SrtpContext {
     let stream = this.#rtcpStreams.get(ssrc)
     if (stream === undefined) {
       this.#checkCallersStreams(this.#rtcpStreams.size)
-      stream = new RtcpStream(this.#replayWindow)
+      stream = new RtcpStream(this.replayWindow)
       this.#rtcpStreams.set(ssrc, stream)
     }
     this.#rtcp.protect(buffer, length, ssrc, stream.takeIndex())
@@ -211,7 +212,7 @@ export class SrtpContext {
       if (freshness !== 'fresh') return this.#drop(freshness === 'replayed' ? 'replayed' : 'tooOld')
     }
     if (!this.#rtcp.unprotect(packet, ssrc, trailer)) return this.#drop('authenticationFailed')
-    const stream = known ?? new RtcpStream(this.#replayWindow)
+    const stream = known ?? new RtcpStream(this.replayWindow)
     if (known === undefined) this.#rtcpStreams.set(ssrc, stream)
     stream.window.commit(index)
     this.#statistics.unprotected++
@@ -235,7 +236,7 @@ export class SrtpContext {
       )
     }
     if (known === undefined) this.#checkCallersStreams(this.#rtpStreams.size)
-    const stream = known ?? new RtpStream(ssrc, this.#replayWindow)
+    const stream = known ?? new RtpStream(ssrc, this.replayWindow)
     stream.initialRollover = rolloverCounter
     this.#rtpStreams.set(ssrc, stream)
   }
