@@ -135,12 +135,13 @@ export class Session {
 
   constructor(mediaOwner: MediaOwner, options: SessionOptions) {
     const { crypto, cname, codecs, maxMessageSize, dtlsSetup, transportFeedback } = options
-    const all = { codecs, extensions: EXTENSIONS }
+    const plain =
+      transportFeedback === 'always' ? { codecs, extensions: EXTENSIONS } : withoutTransportFeedback(codecs)
     this.#crypto = crypto
     this.#cname = cname
-    const plain = transportFeedback === 'always' ? all : withoutTransportFeedback(codecs)
-    this.#capabilities = { ...plain, maxMessageSize }
-    this.#simulcastCapabilities = { ...all, maxMessageSize }
+    // no spreads: see the copies of `@str0m/sdp`'s known sections
+    this.#capabilities = { codecs: plain.codecs, extensions: plain.extensions, maxMessageSize }
+    this.#simulcastCapabilities = { codecs, extensions: EXTENSIONS, maxMessageSize }
     this.#maxMessageSize = maxMessageSize
     this.#dtlsSetup = dtlsSetup
     this.#mediaOwner = mediaOwner

@@ -56,7 +56,8 @@ export function parseClientHello(body: Uint8Array): ClientHello | undefined {
   const compressionMethods = reader.view(reader.u8())
   const extensions = readExtensions(reader)
   if (prefix === undefined || extensions === undefined || cipherSuites.length === 0) return undefined
-  return { ...prefix, cipherSuites, compressionMethods, extensions }
+  const { version, random, sessionId, cookie } = prefix
+  return { version, random, sessionId, cookie, cipherSuites, compressionMethods, extensions }
 }
 
 /** The body of a ClientHello that offers DTLS 1.2, no session and no compression. */
