@@ -6,7 +6,7 @@ import type { ChannelId } from './channel.ts'
 import type { PlannedChannel } from './channels.ts'
 import type { AddedMedia, Answer, Changes, Offer, OfferedSection } from './session.ts'
 
-/** What a `ChangeSet` does when it is applied. Implemented by `Rtc`. */
+/** What a `ChangeSet` does when it is applied. */
 export interface ChangeTarget {
   freeMid(taken: ReadonlySet<string>): Mid
   /** Throws a `UsageError` (`unknown-mid`) unless a section that was not stopped has this mid. */
@@ -105,7 +105,7 @@ export interface PendingOffer {
   readonly channels: readonly PlannedChannel[]
 }
 
-/** What `PendingChanges` hands back. Implemented by `Rtc`. */
+/** What `PendingChanges` hands back. */
 export interface PendingTarget {
   acceptAnswer(pending: PendingOffer, answer: Answer): void
   rollback(pending: PendingOffer): void

@@ -64,7 +64,7 @@ export interface DirectMedia {
   readonly sources?: readonly DirectSource[]
 }
 
-/** What the direct API is of. Implemented by `Rtc`. */
+/** What the direct API is of. */
 export interface DirectTarget {
   readonly localIceCredentials: IceCredentials
   readonly localFingerprint: Fingerprint

@@ -1,30 +1,23 @@
-import { type CryptoProvider, defaultCrypto } from '@str0m/crypto'
+import { defaultCrypto } from '@str0m/crypto'
 import { DtlsCertificate } from '@str0m/dtls'
 import { type Instant, type Mid, OutputQueue, plainBytes, UsageError } from '@str0m/sans-io'
 import { DEFAULT_CODECS } from '@str0m/sdp'
 import type { ChannelOptions } from '@str0m/sctp'
-import { Candidate, generateCredentials, type IceState } from '@str0m/stun-ice'
+import type { Candidate, IceState } from '@str0m/stun-ice'
 import type { Channel, ChannelId } from './channel.ts'
-import { type PlannedChannel, Channels } from './channels.ts'
-import { ChangeSet, PendingChanges, type PendingOffer } from './change-set.ts'
+import { Channels } from './channels.ts'
+import type { ChangeSet, PendingChanges } from './change-set.ts'
 import { demultiplex } from './demultiplex.ts'
 import type { Receive, RtcEvent, RtcInput, RtcOutput } from './events.ts'
-import { DirectApi, type DirectTarget } from './direct-api.ts'
-import { type AnswerChoices, IncomingOffer, NO_CHOICES } from './incoming-offer.ts'
+import type { DirectApi } from './direct-api.ts'
+import type { IncomingOffer } from './incoming-offer.ts'
 import type { Media } from './media.ts'
 import { MediaPlane } from './media-plane.ts'
+import { Negotiation } from './negotiation.ts'
 import { resolveMaxMessageSize, resolveMtu, resolveTransportFeedback, type RtcOptions } from './options.ts'
-import {
-  type Changes,
-  type Answer,
-  type MediaUpdate,
-  type Negotiated,
-  type Offer,
-  Session,
-} from './session.ts'
+import { type Answer, type Offer, Session } from './session.ts'
 import type { DropReason, RtcStatistics } from './statistics.ts'
-import type { LocalTransport } from './local-description.ts'
-import { randomName, randomSsrc } from './random-ids.ts'
+import { randomName } from './random-ids.ts'
 import { SRTP_PROFILES, Transport, type TransportOutput } from './transport.ts'
 
 /**
@@ -37,30 +30,22 @@ import { SRTP_PROFILES, Transport, type TransportOutput } from './transport.ts'
  * Passive: `addLocalCandidate`, `acceptOffer`. Active: `addLocalCandidate`, `createOffer`, `apply`, `pendingChanges().acceptAnswer`.
  */
 export class Rtc {
-  readonly #crypto: CryptoProvider
-  readonly #certificate: DtlsCertificate
   readonly #transport: Transport
   readonly #session: Session
   readonly #channels: Channels
   readonly #media: MediaPlane
   readonly #outputs = new OutputQueue<RtcOutput>()
-  readonly #localCandidates: Candidate[] = []
-  readonly #iceLite: boolean
-  #fingerprint: string | undefined
-  #pending: PendingOffer | undefined
+  readonly #negotiation: Negotiation
   #now: Instant = 0
   #closed = false
-  /** How the session was set up; `undefined`: not yet. */
-  #mode: 'descriptions' | 'direct' | undefined
 
   /** Throws a `UsageError` (`invalid-option`, `unknown-profile`). */
   constructor(options: RtcOptions = {}) {
     const mtu = resolveMtu(options)
     const maxMessageSize = resolveMaxMessageSize(options)
     const crypto = options.crypto ?? defaultCrypto()
-    this.#crypto = crypto
-    this.#iceLite = options.iceLite ?? false
-    this.#certificate =
+    const iceLite = options.iceLite ?? false
+    const certificate =
       options.certificate ??
       DtlsCertificate.generate({
         crypto,
@@ -68,8 +53,8 @@ export class Rtc {
       })
     this.#transport = new Transport({
       crypto,
-      certificate: this.#certificate,
-      iceLite: this.#iceLite,
+      certificate,
+      iceLite,
       mtu,
       srtpProfiles: options.srtpProfiles ?? SRTP_PROFILES,
     })
@@ -96,6 +81,17 @@ export class Rtc {
       transportFeedback: resolveTransportFeedback(options),
     })
     this.#channels = new Channels({ crypto, mtu, maxMessageSize })
+    this.#negotiation = new Negotiation({
+      crypto,
+      certificate,
+      iceLite,
+      session: this.#session,
+      transport: this.#transport,
+      media: this.#media,
+      channels: this.#channels,
+      outputs: this.#outputs,
+      checkOpen: () => this.#checkOpen(),
+    })
   }
 
   // --- candidates
@@ -115,9 +111,7 @@ export class Rtc {
    */
   addLocalCandidate(candidate: Candidate): void {
     this.#checkOpen()
-    this.#localCandidates.push(candidate)
-    this.#transport.ice.addLocalCandidate(candidate)
-    this.#transport.touch()
+    this.#negotiation.addLocalCandidate(candidate)
   }
 
   /**
@@ -126,14 +120,7 @@ export class Rtc {
    */
   addRemoteCandidate(candidate: Candidate | string): void {
     this.#checkOpen()
-    const { ice } = this.#transport
-    if (candidate === '') {
-      ice.endOfRemoteCandidates()
-    } else {
-      const parsed = typeof candidate === 'string' ? Candidate.parse(candidate) : candidate
-      if (parsed !== undefined) ice.addRemoteCandidate(parsed)
-    }
-    this.#transport.touch()
+    this.#negotiation.addRemoteCandidate(candidate)
   }
 
   /** Answers a `resolveMdns` event: the address of the name, or `undefined` if there is none. */
@@ -150,7 +137,7 @@ export class Rtc {
    * `invalid-offer`, `wrong-state` where an offer of ours waits for its answer, `closed`.
    */
   acceptOffer(offer: Offer): Answer {
-    return this.#acceptOffer(offer, NO_CHOICES)
+    return this.#negotiation.acceptOffer(offer)
   }
 
   /**
@@ -158,65 +145,17 @@ export class Rtc {
    * does.
    */
   readOffer(offer: Offer): IncomingOffer {
-    this.#checkNegotiable()
-    const summary = this.#session.negotiateOffer(checkDescription(offer, 'offer')).summarize()
-    return new IncomingOffer(summary, (choices) => this.#acceptOffer(offer, choices))
-  }
-
-  #checkNegotiable(): void {
-    this.#checkOpen()
-    this.#checkMode('descriptions')
-    if (this.#pending !== undefined) {
-      throw new UsageError('wrong-state', 'An offer of ours waits for its answer: roll it back first')
-    }
-  }
-
-  #acceptOffer(offer: Offer, choices: AnswerChoices): Answer {
-    this.#checkNegotiable()
-    const negotiated = this.#session.negotiateOffer(checkDescription(offer, 'offer'), choices)
-    this.#mode = 'descriptions'
-    if (negotiated.iceRestart) this.#transport.ice.restart()
-    else if (this.#transport.remote === undefined) {
-      // RFC 8445 section 6.1.1: the offerer controls, unless it is lite and we are not
-      this.#transport.ice.setControlling(negotiated.transport?.iceLite === true && !this.#iceLite)
-    }
-    const { updates, answer } = negotiated.commit(this.#localTransport())
-    this.#apply(negotiated, updates)
-    return answer
+    return this.#negotiation.readOffer(offer)
   }
 
   /** Starts a set of changes to be offered. */
   createOffer(): ChangeSet {
-    this.#checkOpen()
-    this.#checkMode('descriptions')
-    return new ChangeSet({
-      freeMid: (taken) => this.#session.freeMid(taken),
-      checkMid: (mid) => {
-        const media = this.media(mid)
-        if (media === undefined || media.stopped) {
-          throw new UsageError('unknown-mid', `There is no media section "${mid}": see rtc.medias`)
-        }
-      },
-      planChannel: (label, channelOptions) => this.#channels.plan(label, channelOptions),
-      applyChanges: (changes, channels) => this.#applyChanges(changes, channels),
-    })
+    return this.#negotiation.createOffer()
   }
 
   /** The offer that waits for its answer; `undefined` where there is none. */
   pendingChanges(): PendingChanges | undefined {
-    const pending = this.#pending
-    if (pending === undefined) return undefined
-    return new PendingChanges(
-      {
-        acceptAnswer: (of, answer) => this.#acceptAnswer(of, answer),
-        rollback: (of) => {
-          this.#checkPending(of)
-          this.#pending = undefined
-          this.#media.answered()
-        },
-      },
-      pending,
-    )
+    return this.#negotiation.pendingChanges()
   }
 
   /**
@@ -224,56 +163,7 @@ export class Rtc {
    * `closed`.
    */
   direct(): DirectApi {
-    this.#checkOpen()
-    this.#checkMode('direct')
-    this.#mode = 'direct'
-    return new DirectApi(this.#directTarget())
-  }
-
-  #directTarget(): DirectTarget {
-    const local = this.#localTransport()
-    return {
-      localIceCredentials: local.credentials,
-      localFingerprint: { algorithm: 'sha-256', value: local.fingerprint },
-      connect: (remote, controlling) => {
-        this.#checkOpen()
-        if (this.#transport.remote !== undefined) {
-          throw new UsageError('wrong-state', 'It was told whom to connect to already')
-        }
-        this.#transport.ice.setControlling(controlling && !this.#iceLite)
-        this.#media.setReducedSize(true)
-        this.#transport.setRemote(remote)
-      },
-      addMedia: (mid, kind, negotiated) => {
-        this.#checkOpen()
-        const media = this.#session.addDirect(mid, kind, negotiated)
-        this.#media.setMedias(this.#session.medias)
-        return media
-      },
-      stopMedia: (mid) => {
-        const media = this.media(mid)
-        if (media === undefined) throw new UsageError('unknown-mid', `There is no media section "${mid}"`)
-        media.stop()
-        this.#media.setMedias(this.#session.medias)
-      },
-      openData: (remote) => {
-        this.#checkOpen()
-        const role = this.#transport.remote?.dtlsRole
-        if (role === undefined) throw new UsageError('wrong-state', 'Call connect first')
-        this.#session.setDirectData()
-        this.#channels.negotiated(remote, role)
-      },
-      randomSsrc: () => randomSsrc(this.#crypto),
-    }
-  }
-
-  /** Descriptions and the direct API do not know of each other. */
-  #checkMode(mode: 'descriptions' | 'direct'): void {
-    if (this.#mode === undefined || this.#mode === mode) return
-    throw new UsageError(
-      'wrong-state',
-      'A session is set up by offers and answers, or by rtc.direct(), not by both',
-    )
+    return this.#negotiation.direct()
   }
 
   /** The media section with this mid. */
@@ -407,100 +297,6 @@ export class Rtc {
     if (this.#closed) throw new UsageError('closed', 'The peer is closed: make another')
   }
 
-  #localTransport(): LocalTransport {
-    this.#fingerprint ??= this.#certificate.fingerprint('sha-256')
-    return {
-      credentials: this.#transport.ice.localCredentials,
-      candidates: this.#localCandidates,
-      iceLite: this.#iceLite,
-      fingerprint: this.#fingerprint,
-      initChunk: () => this.#channels.initChunk(),
-    }
-  }
-
-  #applyChanges(changes: Changes, channels: readonly PlannedChannel[]): Offer {
-    this.#checkOpen()
-    if (this.#pending !== undefined) {
-      throw new UsageError(
-        'wrong-state',
-        'Another offer waits for its answer: take or roll back that one first',
-      )
-    }
-    this.#checkMode('descriptions')
-    const hasSections = this.#session.medias.length > 0 || this.#session.hasData
-    if (!hasSections && changes.added.length === 0 && !changes.data) {
-      throw new UsageError(
-        'no-changes',
-        'An offer has at least one section: call addMedia or addChannel first',
-      )
-    }
-    if (this.#transport.remote === undefined) this.#transport.ice.setControlling(!this.#iceLite)
-    const restarts = changes.iceRestart && this.#transport.remote !== undefined
-    const credentials = restarts ? generateCredentials(this.#crypto) : undefined
-    const local = this.#localTransport()
-    const { offer, sections } = this.#session.offer(
-      changes,
-      credentials === undefined ? local : { ...local, credentials },
-    )
-    this.#mode = 'descriptions'
-    this.#pending = { offer, sections, credentials, channels }
-    this.#media.awaitAnswer()
-    return offer
-  }
-
-  #checkPending(pending: PendingOffer): void {
-    this.#checkOpen()
-    if (this.#pending !== pending)
-      throw new UsageError('wrong-state', 'This offer waits for no answer any more')
-  }
-
-  #acceptAnswer(pending: PendingOffer, answer: Answer): void {
-    this.#checkPending(pending)
-    const negotiated = this.#session.negotiateAnswer(checkDescription(answer, 'answer'), pending.sections)
-    const { transport, iceRestart } = negotiated
-    // where every section is rejected there is no path to find anew
-    const mayRestart = transport !== undefined && this.#transport.remote !== undefined
-    if (mayRestart && iceRestart !== (pending.credentials !== undefined)) {
-      throw new UsageError(
-        'invalid-answer',
-        'Both sides restart ICE, or neither does: the answer has other credentials',
-      )
-    }
-    this.#pending = undefined
-    if (iceRestart && pending.credentials !== undefined) this.#transport.ice.restart(pending.credentials)
-    const { updates } = negotiated.commit(this.#localTransport())
-    this.#apply(negotiated, updates)
-    this.#media.answered()
-    this.#channels.open(pending.channels)
-  }
-
-  /** Puts to work what was agreed on. */
-  #apply(negotiated: Negotiated, updates: readonly MediaUpdate[]): void {
-    const { transport } = negotiated
-    if (transport !== undefined) {
-      this.#media.setReducedSize(negotiated.reducedSize)
-      this.#transport.setRemote(transport)
-      for (const candidate of negotiated.candidates) this.addRemoteCandidate(candidate)
-      if (negotiated.endOfCandidates) this.addRemoteCandidate('')
-    }
-    this.#applyData(negotiated)
-    for (const { media, added, direction } of updates) {
-      const { mid, kind } = media
-      this.#event(
-        added ? { type: 'mediaAdded', mid, kind, direction } : { type: 'mediaChanged', mid, direction },
-      )
-    }
-    this.#media.setMedias(this.#session.medias)
-  }
-
-  #applyData({ data, transport }: Negotiated): void {
-    if (data !== undefined && transport !== undefined) {
-      this.#channels.negotiated(data, transport.dtlsRole)
-    } else {
-      this.#channels.end()
-    }
-  }
-
   /** Lets the peer know before the way to it is gone. */
   #endChannels(): void {
     this.#channels.end()
@@ -587,11 +383,4 @@ export class Rtc {
       }
     }
   }
-}
-
-function checkDescription(description: Offer | Answer, type: 'offer' | 'answer'): string {
-  if (typeof description?.sdp !== 'string' || description.type !== type) {
-    throw new UsageError(`invalid-${type}`, `An ${type} is { type: '${type}', sdp: '…' }`)
-  }
-  return description.sdp
 }
