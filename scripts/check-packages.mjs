@@ -1,36 +1,24 @@
 // Checks the shape of every package as npm would publish it: publint and "are the types wrong".
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { availableParallelism, tmpdir } from 'node:os'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import { must, root, withPnpm } from './workspace.mjs'
+import { packAll, root } from './workspace.mjs'
 
-const scratch = mkdtempSync(join(tmpdir(), 'pack-'))
-process.on('exit', () => rmSync(scratch, { recursive: true, force: true }))
-must(
-  withPnpm(`pnpm --silent --recursive --filter "./packages/*" pack --pack-destination ${scratch} >/dev/null`),
-)
-const wanted = readdirSync(join(root, 'packages')).length
-const packed = readdirSync(scratch)
-if (packed.length !== wanted) {
-  console.error(`${packed.length} of ${wanted} packages could be packed`)
-  process.exit(1)
-}
+const { files: packed } = packAll()
 
 let fit = 0
 const waiting = [...packed]
 await Promise.all(Array.from({ length: availableParallelism() }, checkNext))
-console.log(`${fit} of ${wanted} packages are fit to be published`)
-process.exit(fit === wanted ? 0 : 1)
+console.log(`${fit} of ${packed.length} packages are fit to be published`)
+process.exit(fit === packed.length ? 0 : 1)
 
 async function checkNext() {
-  for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
-    const file = join(scratch, name)
+  for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
     const said = [await tool('publint', '--strict', file), await tool('attw', '--profile', 'esm-only', file)]
     const wrong = said.filter(({ code }) => code !== 0)
     if (wrong.length === 0) fit++
     else
-      console.error(`${name} is not as it should be published\n${wrong.map(({ text }) => text).join('\n')}`)
+      console.error(`${file} is not as it should be published\n${wrong.map(({ text }) => text).join('\n')}`)
   }
 }
 

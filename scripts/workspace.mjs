@@ -1,7 +1,8 @@
 // What the scripts of the root share: they need Node and npm alone, and get pnpm, turbo and the rest by themselves.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -37,6 +38,24 @@ export function build(filter) {
       `turbo run build --output-logs=errors-only${filter === undefined ? '' : ` --filter=${filter}...`}`,
     ),
   )
+}
+
+/** Packs every package as npm would publish it: the files, and the folder that they are in until this process ends. */
+export function packAll() {
+  const folder = mkdtempSync(join(tmpdir(), 'pack-'))
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
+  must(
+    withPnpm(
+      `pnpm --silent --recursive --filter "./packages/*" pack --pack-destination ${folder} >/dev/null`,
+    ),
+  )
+  const wanted = readdirSync(join(root, 'packages')).length
+  const files = readdirSync(folder).map((name) => join(folder, name))
+  if (files.length !== wanted) {
+    console.error(`${files.length} of ${wanted} packages could be packed`)
+    process.exit(1)
+  }
+  return { folder, files }
 }
 
 /** Runs a command line with pnpm and the tools of the root at hand; answers its exit code. */
