@@ -11,8 +11,17 @@ export interface ConnectResult {
   readonly answererCpu: number
 }
 
-const [stack, count, tries, purpose] = process.argv.slice(2) as [StackName, string, string, Purpose]
+const [stack, count, tries, purpose, earlier] = process.argv.slice(2) as [
+  StackName,
+  string,
+  string,
+  Purpose,
+  string,
+]
 const offerer = await Offerer.start(stack)
+for (let i = 0; i < Number(earlier); i++) {
+  await offerer.close(await offerer.connect(Number(tries), { purpose }))
+}
 const before = await offerer.usage(false)
 const latencies: number[] = []
 for (let i = 0; i < Number(count); i++) {
