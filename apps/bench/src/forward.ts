@@ -41,7 +41,7 @@ export async function measureForward({ quick, alone }: Settings): Promise<Sectio
     const found = engineRow(subscribers, engine)
     rows.push(found.row)
     goals.push(...found.goals)
-    const round: Round = { kind: 'packets', ...BURSTS[subscribers]! }
+    const round: Round = { kind: 'packets', pace: 'each ms', ...BURSTS[subscribers]! }
     const contenders = STACKS.filter(({ other }) => !alone || !other).map(
       ({ name, client, server }): Contender<Round> => ({
         name,

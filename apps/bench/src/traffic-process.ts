@@ -1,5 +1,5 @@
 // Sends messages or packets by one connection of one stack: the side that offers. It does a round each time that it is told to.
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { type Connection, Offerer } from './offerer.ts'
 import { makePayload } from './packets.ts'
 import { monotonicTime } from './signalling.ts'
@@ -14,10 +14,18 @@ export interface TrafficOptions {
   readonly subscribers: number
 }
 
-/** `messages`: as fast as backpressure allows, for `duration` ms. `packets`: so many `bursts` of `burst` packets, one each ms. */
+/**
+ * `messages`: as fast as backpressure allows, for `duration` ms. `packets`: so many `bursts` of `burst` packets, one each ms, or as fast as the
+ * sender's event loop turns.
+ */
 export type TrafficRound =
   | { readonly kind: 'messages'; readonly size: number; readonly duration: number }
-  | { readonly kind: 'packets'; readonly burst: number; readonly bursts: number }
+  | {
+      readonly kind: 'packets'
+      readonly pace: 'each ms' | 'flat out'
+      readonly burst: number
+      readonly bursts: number
+    }
 
 export interface TrafficResult {
   readonly sent: number
@@ -76,12 +84,15 @@ function sendMessages(flow: Flow, message: Uint8Array, duration: number): Promis
   })
 }
 
-async function sendPackets(flow: Flow, burst: number, bursts: number): Promise<number> {
+async function sendPackets(
+  flow: Flow,
+  { pace, burst, bursts }: Extract<TrafficRound, { kind: 'packets' }>,
+): Promise<number> {
   const payload = makePayload()
   for (let i = 0; i < bursts; i++) {
     for (let j = 0; j < burst; j++) flow.send(payload)
     flow.flush()
-    await sleep(BURST_INTERVAL)
+    await (pace === 'flat out' ? nextTurn() : sleep(BURST_INTERVAL))
   }
   return burst * bursts
 }
@@ -99,7 +110,7 @@ async function run(
     sent = await sendMessages(flow, new Uint8Array(round.size).fill(0x5a), round.duration)
     end = await offerer.arrival(before.received + sent)
   } else {
-    sent = await sendPackets(flow, round.burst, round.bursts)
+    sent = await sendPackets(flow, round)
     end = monotonicTime()
     await sleep(TAIL)
   }
