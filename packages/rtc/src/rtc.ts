@@ -227,8 +227,19 @@ export class Rtc {
     this.#now = Math.max(input.now, this.#now)
     this.#media.setNow(this.#now)
     this.#channels.setNow(this.#now)
-    if (input.kind === 'timeout') this.#handleTimeout(this.#now)
-    else this.#handleReceive({ ...input, now: this.#now, contents: plainBytes(input.contents) })
+    if (input.kind === 'timeout') {
+      this.#handleTimeout(this.#now)
+      return
+    }
+    const { kind, proto, source, destination, contents } = input
+    this.#handleReceive({
+      kind,
+      now: this.#now,
+      proto,
+      source,
+      destination,
+      contents: plainBytes(contents),
+    })
   }
 
   /** What to do next. Poll until it answers `timeout`. */
