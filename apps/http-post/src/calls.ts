@@ -15,12 +15,21 @@ import {
 } from '@str0m/rtc'
 import { UsageError } from '@str0m/sans-io'
 import { EchoQueue } from './echo-queue.ts'
-import { credentialsOf, type IceCredentials, restarted } from './whip.ts'
+import {
+  acceptWhip,
+  checkWhole,
+  credentialsOf,
+  type IceCredentials,
+  isSameSession,
+  restarted,
+} from './whip.ts'
 
 export interface CallsOptions {
   readonly socket: Socket
   /** The addresses that browsers are told. */
   readonly addresses: readonly string[]
+  /** How many there are at once, at most. */
+  readonly maxCalls: number
   readonly log: (line: string) => void
   /** Is given each frame beside its line, with the number of the peer that it came from. */
   readonly onFrame?: (frame: MediaData, peer: number) => void
@@ -33,6 +42,8 @@ interface Call {
   readonly number: number
   readonly rtc: Rtc
   readonly echo: boolean
+  /** How its offers are answered. */
+  readonly accept: (offer: Offer) => Answer
   /** Messages on their way back. */
   readonly messages: EchoQueue
   /** The latest that was agreed on. */
@@ -49,6 +60,7 @@ export class Calls {
   readonly #addresses: readonly string[]
   readonly #port: number
   readonly #mapped: boolean
+  readonly #maxCalls: number
   readonly #log: (line: string) => void
   readonly #onFrame: CallsOptions['onFrame']
   readonly #router = new RtcRouter()
@@ -58,11 +70,12 @@ export class Calls {
   #count = 0
   #timer: NodeJS.Timeout | undefined
 
-  constructor({ socket, addresses, log, onFrame }: CallsOptions) {
+  constructor({ socket, addresses, maxCalls, log, onFrame }: CallsOptions) {
     this.#socket = socket
     this.#addresses = addresses
     this.#port = socket.address().port
     this.#mapped = socket.address().family === 'IPv6'
+    this.#maxCalls = maxCalls
     this.#log = log
     this.#onFrame = onFrame
     socket.on('message', (contents, from) => this.#receive(contents, from))
@@ -75,24 +88,36 @@ export class Calls {
     return this.#router.size
   }
 
+  /** Whether there is no room for another one. */
+  get isFull(): boolean {
+    return this.#router.size >= this.#maxCalls
+  }
+
   /**
-   * Answers an offer: a new call. With `echo`, what comes in is sent back. Throws a `UsageError` for an offer that cannot be
-   * taken.
+   * Answers an offer: a new call. With `echo`, what comes in is sent back. With `whip`, it is answered as RFC 9725 wants it, as a whole or not at all. Throws a
+   * `UsageError` for an offer that cannot be taken.
    */
-  accept(offer: Offer, echo = false): { id: string; answer: Answer } {
+  accept(
+    offer: Offer,
+    { echo = false, whip = false }: { readonly echo?: boolean; readonly whip?: boolean } = {},
+  ): { id: string; answer: Answer } {
     // 1. A peer.
     const rtc = new Rtc({ certificate: this.#certificate })
     // 2. Where it can be reached.
     for (const address of this.#addresses)
       rtc.addLocalCandidate(Candidate.host({ address, port: this.#port }, 'udp'))
     // 3. The answer. It goes back over HTTP.
-    const answer = rtc.acceptOffer(offer)
+    const accept = (offered: Offer): Answer =>
+      whip ? acceptWhip(rtc, offered, echo) : rtc.acceptOffer(offered)
+    const answer = accept(offer)
+    if (whip) checkWhole(offer, answer)
     // 4. From here on, the run loop drives it.
     const call: Call = {
       id: randomUUID(),
       number: ++this.#count,
       rtc,
       echo,
+      accept,
       messages: new EchoQueue(rtc),
       offer,
       answer,
@@ -112,7 +137,7 @@ export class Calls {
   renegotiate(id: string, offer: Offer): Answer | undefined {
     const call = this.#byId.get(id)
     if (call === undefined) return undefined
-    call.answer = call.rtc.acceptOffer(offer)
+    call.answer = call.accept(offer)
     call.offer = offer
     this.#changed(call.rtc)
     return call.answer
@@ -134,11 +159,14 @@ export class Calls {
     return call && this.renegotiate(id, { type: 'offer', sdp: restarted(call.offer.sdp, credentials) })
   }
 
-  /** Takes candidates that came after the offer, as RFC 8839 writes them. False where there is no such call. */
+  /** Takes candidates that came after the offer, as RFC 8839 writes them; not those of another ICE session. False where there is no such call. */
   trickle(id: string, candidates: readonly string[]): boolean {
     const rtc = this.#byId.get(id)?.rtc
     if (rtc === undefined) return false
-    for (const candidate of candidates) rtc.addRemoteCandidate(candidate)
+    const ufrag = this.remoteCredentials(id)?.ufrag
+    for (const candidate of candidates) {
+      if (isSameSession(candidate, ufrag)) rtc.addRemoteCandidate(candidate)
+    }
     this.#changed(rtc)
     return true
   }

@@ -1,4 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Answer, Offer, Rtc } from '@str0m/rtc'
+import { UsageError } from '@str0m/sans-io'
 
 /** Fragments of SDP that PATCH brings and answers, RFC 8840 section 9. */
 export const FRAGMENT_TYPE = 'application/trickle-ice-sdpfrag'
@@ -25,11 +27,62 @@ export function parseFragment(text: string): IceFragment | undefined {
   return { credentials: credentialsOf(text), candidates }
 }
 
+/** Whether a candidate that says whose it is (`ufrag`, RFC 8839 section 5.1) is of this ICE session. */
+export function isSameSession(candidate: string, ufrag: string | undefined): boolean {
+  const said = / ufrag (\S+)/.exec(candidate)?.[1]
+  return said === undefined || said === ufrag
+}
+
 /** Those of the first section, which is the one that the others share the transport of. */
 export function credentialsOf(sdp: string): IceCredentials | undefined {
   const ufrag = /^a=ice-ufrag:([^\r\n]+)/m.exec(sdp)?.[1]
   const pwd = /^a=ice-pwd:([^\r\n]+)/m.exec(sdp)?.[1]
   return ufrag === undefined || pwd === undefined ? undefined : { ufrag, pwd }
+}
+
+/**
+ * Answers what a client of WHIP offers: it sends and we receive (RFC 9725 section 4.2), RTP and RTCP share one port (section 4.4.1). `echo`, which is not of the RFC:
+ * it receives too. Throws a `UsageError`, as `Rtc.acceptOffer`.
+ */
+export function acceptWhip(rtc: Rtc, offer: Offer, echo: boolean): Answer {
+  const incoming = rtc.readOffer(offer)
+  if (!echo) for (const { mid } of incoming.medias) incoming.setDirection(mid, 'recvonly')
+  const { type, sdp } = incoming.accept()
+  return { type, sdp: sdp.replaceAll(/^a=rtcp-mux\r\n/gm, '$&a=rtcp-mux-only\r\n') }
+}
+
+/**
+ * Whether an answer is to the whole of an offer: no section is rejected alone (RFC 9725 section 4.4.3), and all send (section 4.2). Throws a `UsageError`:
+ * `partial-answer`, `not-sending`.
+ */
+export function checkWhole(offer: Offer, answer: Answer): void {
+  const offered = sectionsOf(offer.sdp)
+  sectionsOf(answer.sdp).forEach(({ port, inactive }, index) => {
+    const { port: wanted, bundleOnly } = offered[index]!
+    // RFC 9143 section 6: at port 0 it is not used, unless it says that it goes with the others
+    if (wanted === 0 && !bundleOnly) return
+    if (port === 0) throw new UsageError('partial-answer', `Section ${index} of the offer cannot be taken`)
+    if (inactive) throw new UsageError('not-sending', `Section ${index} of the offer sends nothing`)
+  })
+}
+
+interface Section {
+  readonly port: number
+  readonly bundleOnly: boolean
+  readonly inactive: boolean
+}
+
+function sectionsOf(sdp: string): Section[] {
+  const has = (section: string, attribute: string): boolean =>
+    section.split(/\r\n|\r|\n/).includes(`a=${attribute}`)
+  return sdp
+    .split(/^m=/m)
+    .slice(1)
+    .map((section) => ({
+      port: Number.parseInt(section.split(' ', 2)[1]!, 10),
+      bundleOnly: has(section, 'bundle-only'),
+      inactive: has(section, 'inactive'),
+    }))
 }
 
 /** An offer as it was, but for an ICE session of its own: what a client means by a fragment that restarts ICE. */
@@ -70,7 +123,10 @@ export function matchesEntity(
 /** Lets pages of other servers call, as RFC 9725 section 4.2 demands. Nothing here depends on who asks. */
 export function allowOrigins(response: ServerResponse): void {
   response.setHeader('Access-Control-Allow-Origin', '*')
-  response.setHeader('Access-Control-Expose-Headers', 'Location, ETag, Accept-Patch, Link')
+  response.setHeader(
+    'Access-Control-Expose-Headers',
+    'Location, ETag, Accept-Patch, Link, Retry-After, WWW-Authenticate',
+  )
 }
 
 /** Answers OPTIONS: what may be asked for here, to a page of another server too. */

@@ -2,7 +2,6 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { readFile, stat, writeFile } from 'node:fs/promises'
-import { request } from 'node:https'
 import { join } from 'node:path'
 import { connect } from 'node:tls'
 import { destinationFor, loadTlsCertificate, MAX_BODY, pageAddresses } from '@str0m/demo-kit'
@@ -10,6 +9,7 @@ import { Candidate, Rtc } from '@str0m/rtc'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { scratchDirectory } from '../../../vitest.scratch.ts'
 import { parseSettings } from '../src/settings.ts'
+import { fetchFrom } from './https-client.ts'
 import { startTestServer, type TestServer, until } from './test-server.ts'
 
 const FRAGMENT = 'application/trickle-ice-sdpfrag'
@@ -20,47 +20,6 @@ function offer(): { type: string; sdp: string } {
   const change = rtc.createOffer()
   change.addMedia('audio', 'sendonly')
   return change.apply()
-}
-
-/** One request; the certificate is made by the server itself. */
-function fetchFrom(
-  port: number,
-  path: string,
-  {
-    method = 'GET',
-    body = '',
-    type,
-    match,
-  }: { method?: string; body?: string; type?: string; match?: string } = {},
-): Promise<{ status: number; headers: Record<string, unknown>; text: string }> {
-  return new Promise((resolve, reject) => {
-    const sent = request(
-      {
-        host: '127.0.0.1',
-        port,
-        path,
-        method,
-        rejectUnauthorized: false,
-        headers: {
-          ...(type === undefined ? {} : { 'Content-Type': type }),
-          ...(match === undefined ? {} : { 'If-Match': match }),
-        },
-      },
-      (response) => {
-        const chunks: Buffer[] = []
-        response.on('data', (chunk: Buffer) => chunks.push(chunk))
-        response.on('end', () =>
-          resolve({
-            status: response.statusCode ?? 0,
-            headers: response.headers,
-            text: Buffer.concat(chunks).toString('utf8'),
-          }),
-        )
-      },
-    )
-    sent.on('error', reject)
-    sent.end(body)
-  })
 }
 
 describe('the server', () => {
@@ -107,7 +66,7 @@ describe('the server', () => {
     [
       'an offer without media',
       '{"type":"offer","sdp":"v=0\\r\\no=- 1 1 IN IP4 0.0.0.0\\r\\ns=-\\r\\nt=0 0\\r\\n"}',
-      400,
+      422,
       'no media',
     ],
     ['too much', 'x'.repeat(MAX_BODY + 1), 413, 'at most'],
@@ -139,7 +98,9 @@ describe('the server', () => {
 
     const fragment = 'a=candidate:1 1 udp 2122194687 127.0.0.1 9 typ host\r\na=end-of-candidates\r\n'
     const type = 'application/trickle-ice-sdpfrag'
-    expect((await fetchFrom(server.port, path, { method: 'PATCH', body: fragment, type })).status).toBe(204)
+    const match = String(first.headers['etag'])
+    const patch = { method: 'PATCH', body: fragment, type, match }
+    expect((await fetchFrom(server.port, path, patch)).status).toBe(204)
     expect((await fetchFrom(server.port, path, { method: 'PATCH', body: fragment })).status).toBe(415)
     expect((await fetchFrom(server.port, path, { method: 'GET' })).status).toBe(405)
     expect((await fetchFrom(server.port, path, { method: 'POST', body: 'x' })).status).toBe(400)
@@ -182,8 +143,7 @@ describe('the server', () => {
     expect([taken.status, taken.headers['etag']]).toEqual([204, undefined])
     expect((await patch(`"other", ${etag}`)).status).toBe(204)
     expect((await patch('*')).status).toBe(204)
-    // drafts of WHIP had no entity tags
-    expect((await patch(undefined)).status).toBe(204)
+    expect((await patch(undefined)).status).toBe(428)
     expect((await patch('"other"')).status).toBe(412)
     expect((await patch(etag, 'hello')).status).toBe(400)
     // other credentials ask for an ICE restart, which says so
@@ -282,6 +242,9 @@ describe('the server', () => {
       host: '::',
       addresses: [],
       directory: scratchDirectory(),
+      token: undefined,
+      iceServers: [],
+      maxCalls: 1,
       quiet: true,
     }
     const { startServer } = await import('../src/server.ts')
