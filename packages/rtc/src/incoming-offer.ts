@@ -1,5 +1,12 @@
 import { type Mid, type Pt, UsageError } from '@str0m/sans-io'
-import { type Direction, intersectDirections } from '@str0m/sdp'
+import {
+  type Direction,
+  intersectDirections,
+  type MediaSection,
+  rejectedSection,
+  retransmittedPt,
+  type SectionAnswer,
+} from '@str0m/sdp'
 import type { Codec } from './codec.ts'
 import type { Answer } from './session.ts'
 
@@ -108,4 +115,21 @@ export class IncomingOffer {
     if (media === undefined) throw new UsageError('unknown-mid', `The offer has no media section "${mid}"`)
     return media
   }
+}
+
+/** An answer as it was chosen to be. */
+export function choose(offered: MediaSection, answer: SectionAnswer, choices: AnswerChoices): SectionAnswer {
+  const { mid } = offered
+  if (!answer.accepted || mid === undefined) return answer
+  if (choices.rejected.has(mid)) {
+    return { accepted: false, section: rejectedSection(offered), reason: 'rejected-by-offerer' }
+  }
+  const { section } = answer
+  section.direction = choices.directions.get(mid) ?? section.direction ?? 'sendrecv'
+  const taken = choices.payloadTypes.get(mid)
+  if (taken !== undefined) {
+    section.payloads = section.payloads.filter((format) => taken.has(retransmittedPt(format) ?? format.pt))
+    section.formats = section.payloads.map(({ pt }) => String(pt))
+  }
+  return answer
 }

@@ -2,8 +2,8 @@ import type { CryptoProvider } from '@str0m/crypto'
 import { checkFingerprints } from '@str0m/dtls'
 import { fromBase64, type Mid, toBase64, toHex, UsageError } from '@str0m/sans-io'
 import {
-  answerSection,
-  bundledSections,
+  answeredSections,
+  answerSections,
   type Capabilities,
   type CodecCapability,
   dataSection,
@@ -30,7 +30,13 @@ import {
   writeSdp,
 } from '@str0m/sdp'
 import { EXTENSIONS, withoutTransportFeedback } from './capabilities.ts'
-import { type AnswerChoices, NO_CHOICES, type OfferedMedia, type OfferSummary } from './incoming-offer.ts'
+import {
+  type AnswerChoices,
+  choose,
+  NO_CHOICES,
+  type OfferedMedia,
+  type OfferSummary,
+} from './incoming-offer.ts'
 import { type LocalStream, Media, type MediaOwner, type NegotiatedMedia } from './media.ts'
 import { formatsOf, sameTypes } from './formats.ts'
 import { fillRejected, fillSession, fillTransport, type LocalTransport } from './local-description.ts'
@@ -173,19 +179,22 @@ export class Session {
   negotiateOffer(sdp: string, choices: AnswerChoices = NO_CHOICES): NegotiatedOffer {
     const offer = parseSdp(sdp)
     this.#checkSections(offer, 'offer')
-    const bundled = bundledSections(offer)
     const hasSimulcast = offer.media.some(({ simulcast }) => simulcast !== undefined)
     const capabilities = hasSimulcast ? this.#simulcastCapabilities : this.#capabilities
-    const answers = offer.media.map((section) =>
-      choose(section, answerSection(offer, section, bundled, capabilities), choices),
-    )
-    const first = answers.findIndex(({ accepted }) => accepted)
-    const transport = first < 0 ? undefined : this.#remoteTransport(offer, offer.media[first]!, 'offer')
+    const { sections, shared, bundled } = answerSections(offer, capabilities, (index) => {
+      const known = this.#sections[index]
+      return known !== undefined && stands(known)
+    })
+    const answers = sections.map((answer, index) => choose(offer.media[index]!, answer, choices))
+    // RFC 9143 section 7.3.1
+    const accepted = shared.filter((section) => answers[offer.media.indexOf(section)]!.accepted)
+    const tagged = accepted.find(({ port }) => port !== 0) ?? accepted[0]
+    const transport = tagged && this.#remoteTransport(offer, tagged, 'offer')
     const iceRestart = this.#isIceRestart(transport)
     return {
       transport,
-      candidates: offer.media[first]?.candidates ?? [],
-      endOfCandidates: offer.media[first]?.endOfCandidates ?? false,
+      candidates: tagged?.candidates ?? [],
+      endOfCandidates: tagged?.endOfCandidates ?? false,
       iceRestart,
       reducedSize: answers.some(({ accepted, section }) => accepted && section.rtcpReducedSize),
       data: remoteData(offer.media.find((section, index) => isData(section) && answers[index]!.accepted)),
@@ -203,7 +212,7 @@ export class Session {
           const offered = offer.media[index]!
           const known = this.#sectionAt(index, offered, section)
           if (accepted) {
-            fillTransport(section, local, setup, index === first)
+            fillTransport(section, local, setup, offered === tagged)
             known.streams = this.#fillStreams(section, known)
             if (isData(section)) {
               // in an answer, to one who sends its own; in later ones it stays as it was
@@ -226,11 +235,7 @@ export class Session {
           known.local = section
           description.media.push(section)
         })
-        fillSession(
-          description,
-          local,
-          offer.groups.some(({ semantics }) => semantics === 'BUNDLE'),
-        )
+        fillSession(description, local, bundled ? tagged?.mid : undefined)
         return { updates, answer: { type: 'answer', sdp: writeSdp(description) } }
       },
     }
@@ -280,7 +285,7 @@ export class Session {
     })
     const description = this.#describe()
     description.media.push(...sections)
-    fillSession(description, local, true)
+    fillSession(description, local, sections[tagged]?.mid)
     return { offer: { type: 'offer', sdp: writeSdp(description) }, sections: offered }
   }
 
@@ -295,16 +300,24 @@ export class Session {
       if (section.kind !== offered.kind || (section.mid !== undefined && section.mid !== offered.mid)) {
         throw invalid('answer', `its media section ${index} is not the one that was offered`)
       }
+      // RFC 3264 section 6: a section that was offered with port 0 stays so
+      if (offered.port === 0 && section.port !== 0) {
+        throw invalid('answer', `its media section ${index} was not offered to be used`)
+      }
     })
-    const first = answer.media.findIndex(({ port }) => port !== 0)
-    const transport = first < 0 ? undefined : this.#remoteTransport(answer, answer.media[first]!, 'answer')
+    const used = answeredSections(answer)
+    if (used === undefined) {
+      throw invalid('answer', 'its media sections are not all in one a=group:BUNDLE, which was offered')
+    }
+    const [tagged] = used
+    const transport = tagged && this.#remoteTransport(answer, tagged, 'answer')
     return {
       transport,
-      candidates: answer.media[first]?.candidates ?? [],
-      endOfCandidates: answer.media[first]?.endOfCandidates ?? false,
+      candidates: tagged?.candidates ?? [],
+      endOfCandidates: tagged?.endOfCandidates ?? false,
       iceRestart: this.#isIceRestart(transport),
-      reducedSize: answer.media.some(({ port, rtcpReducedSize }) => port !== 0 && rtcpReducedSize),
-      data: remoteData(answer.media.find((section) => isData(section) && section.port !== 0)),
+      reducedSize: used.some(({ rtcpReducedSize }) => rtcpReducedSize),
+      data: remoteData(used.find(isData)),
       commit: () => {
         this.#remote = transport ?? this.#remote
         const updates: MediaUpdate[] = []
@@ -313,7 +326,7 @@ export class Session {
           const known = this.#sectionAt(index, offered, offered)
           known.local = offered
           known.streams = streams
-          if (section.port === 0) {
+          if (!used.includes(section)) {
             stopSection(known, updates)
             return
           }
@@ -538,23 +551,6 @@ export interface AddedMedia {
   readonly direction: Direction
   /** Where several are to be sent (simulcast). */
   readonly encodings: readonly EncodingOptions[]
-}
-
-/** An answer as it was chosen to be. */
-function choose(offered: MediaSection, answer: SectionAnswer, choices: AnswerChoices): SectionAnswer {
-  const { mid } = offered
-  if (!answer.accepted || mid === undefined) return answer
-  if (choices.rejected.has(mid)) {
-    return { accepted: false, section: rejectedSection(offered), reason: 'rejected-by-offerer' }
-  }
-  const { section } = answer
-  section.direction = choices.directions.get(mid) ?? section.direction ?? 'sendrecv'
-  const taken = choices.payloadTypes.get(mid)
-  if (taken !== undefined) {
-    section.payloads = section.payloads.filter((format) => taken.has(retransmittedPt(format) ?? format.pt))
-    section.formats = section.payloads.map(({ pt }) => String(pt))
-  }
-  return answer
 }
 
 /** Whether a section is in use: it was accepted, and not stopped since. */
