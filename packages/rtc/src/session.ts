@@ -247,7 +247,12 @@ export class Session {
    */
   offer(changes: Changes, local: LocalTransport): { offer: Offer; sections: OfferedSection[] } {
     const numbering = new OfferNumbering()
-    for (const section of this.#sections) numbering.adopt(section.local, this.#capabilities.codecs)
+    // one who is asked for several encodings is told what came of them, as one who offers them is
+    const asks =
+      changes.added.some(({ receiveEncodings }) => receiveEncodings.length > 0) ||
+      this.#sections.some(({ local: { simulcast } }) => simulcast !== undefined && simulcast.recv.length > 0)
+    const capabilities = asks ? this.#simulcastCapabilities : this.#capabilities
+    for (const section of this.#sections) numbering.adopt(section.local, capabilities.codecs)
     const free: number[] = []
     const sections = this.#sections.map((known, index) => {
       const { local: section, mid } = known
@@ -257,9 +262,9 @@ export class Session {
       return { ...section, direction: changes.directions.get(mid) ?? section.direction ?? 'sendrecv' }
     })
     const isNew = new Set<MediaSection>()
-    for (const { mid, kind, direction, encodings } of changes.added) {
-      const section = offerSection(kind, mid, direction, this.#capabilities, numbering)
-      if (encodings.length > 0) offerEncodings(section, encodings)
+    for (const { mid, kind, direction, encodings, receiveEncodings } of changes.added) {
+      const section = offerSection(kind, mid, direction, capabilities, numbering)
+      if (encodings.length + receiveEncodings.length > 0) offerEncodings(section, encodings, receiveEncodings)
       isNew.add(section)
       sections[free.shift() ?? sections.length] = section
     }
@@ -551,6 +556,8 @@ export interface AddedMedia {
   readonly direction: Direction
   /** Where several are to be sent (simulcast). */
   readonly encodings: readonly EncodingOptions[]
+  /** Where several are to be received. */
+  readonly receiveEncodings: readonly EncodingOptions[]
 }
 
 /** Whether a section is in use: it was accepted, and not stopped since. */
