@@ -23,10 +23,25 @@ const PAGES: Readonly<Record<string, Page>> = {
 }
 
 const ENDPOINT_METHODS = 'GET, HEAD, POST, OPTIONS'
-const CALL_METHODS = 'POST, PATCH, DELETE, OPTIONS'
-const OFFER_TYPES = 'application/sdp, application/json'
-/** What a caller is told to wait where there is no room for another call, seconds. */
+const CALL_METHODS = 'GET, HEAD, POST, PATCH, DELETE, OPTIONS'
+const SDP_TYPE = 'application/sdp'
+const OFFER_TYPES = `${SDP_TYPE}, application/json`
+/** What a caller is told to wait where there is no room for another call, or nothing to be watched, seconds. */
 const RETRY_AFTER = 10
+
+/** Where calls begin. */
+const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
+  '/': { types: OFFER_TYPES, watches: false },
+  '/whip': { types: SDP_TYPE, watches: false },
+  '/whep': { types: SDP_TYPE, watches: true },
+}
+
+interface Endpoint {
+  /** What an offer comes as. */
+  readonly types: string
+  /** Whether the caller receives what another one sends. */
+  readonly watches: boolean
+}
 
 export interface HttpsOptions {
   readonly calls: Calls
@@ -67,18 +82,23 @@ async function handle(request: IncomingMessage, response: ServerResponse, contex
   const { pathname, searchParams } = new URL(request.url ?? '/', 'https://localhost')
   const { calls } = context
   const call = /^\/calls\/([\w-]+)$/.exec(pathname)?.[1]
-  if (call !== undefined || pathname === '/') allowOrigins(response)
+  const endpoint = ENDPOINTS[pathname]
+  if (call !== undefined || endpoint !== undefined) allowOrigins(response)
   if (call !== undefined) await handleCall(request, response, context, call)
-  else if (request.method === 'POST' && pathname === '/') {
+  else if (request.method === 'POST' && endpoint !== undefined) {
     if (isRefused(request, response, context)) return
-    await handleOffer(request, response, context, (offer, whip) => {
-      return calls.accept(offer, { echo: searchParams.has('echo'), whip })
+    await handleOffer(request, response, context, {
+      types: endpoint.types,
+      answer: (offer, whip) =>
+        endpoint.watches ? calls.watch(offer) : calls.accept(offer, { echo: searchParams.has('echo'), whip }),
     })
-  } else if (request.method === 'OPTIONS' && pathname === '/') {
+  } else if (request.method === 'OPTIONS' && endpoint !== undefined) {
     // a browser's own question has no token (RFC 9725 section 4.7.1), and is not told the servers (section 4.6)
     const isPreflight = request.headers['access-control-request-method'] !== undefined
     if (!isPreflight && context.guard(request) === undefined) setLinks(response, context)
-    replyOptions(response, ENDPOINT_METHODS, { 'Accept-Post': OFFER_TYPES })
+    replyOptions(response, ENDPOINT_METHODS, { 'Accept-Post': endpoint.types })
+  } else if (endpoint !== undefined && pathname !== '/') {
+    replyEmpty(request, response, ENDPOINT_METHODS)
   } else {
     servePage(request, response, pathname, PAGES[pathname], pathname === '/' ? ENDPOINT_METHODS : undefined)
   }
@@ -117,15 +137,11 @@ async function handleCall(
   }
   switch (request.method) {
     case 'POST':
-      await handleOffer(
-        request,
-        response,
-        context,
-        (offer) => {
-          return { id, answer: calls.renegotiate(id, offer) }
-        },
-        id,
-      )
+      await handleOffer(request, response, context, {
+        types: OFFER_TYPES,
+        call: id,
+        answer: (offer) => ({ id, answer: calls.renegotiate(id, offer) }),
+      })
       return
     case 'PATCH':
       await handlePatch(request, response, calls, id)
@@ -135,8 +151,17 @@ async function handleCall(
       response.writeHead(200, { 'Content-Length': 0 }).end()
       return
     default:
-      response.setHeader('Allow', CALL_METHODS)
-      reply(response, 405, { error: `${request.method} is not answered at /calls/…` })
+      replyEmpty(request, response, CALL_METHODS)
+  }
+}
+
+/** What is no page has nothing to be read (RFC 9725 section 4.1). */
+function replyEmpty(request: IncomingMessage, response: ServerResponse, methods: string): void {
+  if (request.method === 'GET' || request.method === 'HEAD') {
+    response.writeHead(204).end()
+  } else {
+    response.setHeader('Allow', methods)
+    reply(response, 405, { error: `${request.method} is not answered here` })
   }
 }
 
@@ -194,13 +219,24 @@ function entityTag(calls: Calls, id: string): string | undefined {
   return session === undefined ? undefined : `"${session}"`
 }
 
-/** Takes an offer as JSON, or as `application/sdp` as WHIP (RFC 9725) posts it, and answers in kind. `call`: the one that is negotiated again. */
+/** How an offer that is posted somewhere is taken. */
+interface OfferHandler {
+  readonly types: string
+  /** The call that is negotiated again; absent: it is a new one. */
+  readonly call?: string
+  /** `undefined`: there is no call to be watched. */
+  readonly answer: (
+    offer: Offer,
+    whip: boolean,
+  ) => { readonly id: string; readonly answer: Answer | undefined } | undefined
+}
+
+/** Takes an offer as JSON, or as `application/sdp` as WHIP (RFC 9725) posts it, and answers in kind. */
 async function handleOffer(
   request: IncomingMessage,
   response: ServerResponse,
   context: Context,
-  accept: (offer: Offer, whip: boolean) => { id: string; answer: Answer | undefined },
-  call?: string,
+  { types, call, answer: answerTo }: OfferHandler,
 ): Promise<void> {
   const { calls } = context
   const body = await readBody(request)
@@ -208,15 +244,18 @@ async function handleOffer(
     refuseLarge(response)
     return
   }
-  const whip = isType(request, 'application/sdp')
+  const whip = isType(request, SDP_TYPE)
+  const type = request.headers['content-type']
+  const isOther = !whip && type !== undefined && !isType(request, 'application/json')
   const offer = whip ? ({ type: 'offer', sdp: body } as const) : parseOffer(body)
+  if (types === SDP_TYPE ? !whip : isOther && offer === undefined) {
+    response.setHeader('Accept-Post', types)
+    reply(response, 415, {
+      error: `An offer comes as ${types.replace(',', ' or')}, not as ${type ?? 'nothing'}`,
+    })
+    return
+  }
   if (offer === undefined) {
-    const type = request.headers['content-type']
-    if (type !== undefined && !isType(request, 'application/json')) {
-      response.setHeader('Accept-Post', OFFER_TYPES)
-      reply(response, 415, { error: `An offer comes as application/sdp or application/json, not as ${type}` })
-      return
-    }
     reply(response, 400, { error: 'Post an offer as JSON: { "type": "offer", "sdp": "…" }' })
     return
   }
@@ -226,7 +265,13 @@ async function handleOffer(
     return
   }
   try {
-    const { id, answer } = accept(offer, whip)
+    const answered = answerTo(offer, whip)
+    if (answered === undefined) {
+      response.setHeader('Retry-After', String(RETRY_AFTER))
+      reply(response, 409, { error: 'Nobody sends anything that could be watched' })
+      return
+    }
+    const { id, answer } = answered
     if (answer === undefined) {
       reply(response, 404, { error: 'There is no such call' })
       return
@@ -237,7 +282,7 @@ async function handleOffer(
     setLinks(response, context)
     if (whip) {
       response.writeHead(201, {
-        'Content-Type': 'application/sdp',
+        'Content-Type': SDP_TYPE,
         'Content-Length': Buffer.byteLength(answer.sdp),
       })
       response.end(answer.sdp)

@@ -201,7 +201,7 @@ describe('an offer of WHIP', () => {
     for (const direction of ['recvonly', 'inactive']) {
       const refused = await post(server, audio.replace('a=sendonly', `a=${direction}`))
       expect(refused.status).toBe(422)
-      expect(JSON.parse(refused.text)).toMatchObject({ code: 'not-sending' })
+      expect(JSON.parse(refused.text)).toMatchObject({ code: 'wrong-direction' })
     }
     expect((await post(server, 'v=1\r\n')).status).toBe(400)
     expect((await post(server, audio.replace(/a=ice-ufrag:.*\r\n/, ''))).status).toBe(422)
@@ -214,7 +214,44 @@ describe('an offer of WHIP', () => {
     const rejected = of('m=audio 0 x 0')
     expect(check(rejected, rejected)).not.toThrow()
     expect(check(of('m=audio 0 x 0', 'a=bundle-only'), rejected)).toThrow('cannot be taken')
-    expect(check(of('m=audio 9 x 0'), of('m=audio 9 x 0', 'a=inactive'))).toThrow('sends nothing')
+    expect(check(of('m=audio 9 x 0'), of('m=audio 9 x 0', 'a=inactive'))).toThrow('no media goes')
+  })
+
+  it('has an address where nothing else is taken, and nothing is to be read (section 4.1)', async () => {
+    const server = await start()
+    const made = await post(server, audio, {}, '/whip')
+    expect(made.status).toBe(201)
+    const json = { method: 'POST', body: JSON.stringify({ type: 'offer', sdp: audio }) }
+    for (const type of [undefined, 'application/json', 'text/plain']) {
+      const refused = await fetchFrom(server.port, '/whip', { ...json, ...(type && { type }) })
+      expect([refused.status, refused.headers['accept-post']]).toEqual([415, 'application/sdp'])
+    }
+    const options = await fetchFrom(server.port, '/whip', { method: 'OPTIONS' })
+    expect(options.headers).toMatchObject({
+      'accept-post': 'application/sdp',
+      allow: 'GET, HEAD, POST, OPTIONS',
+    })
+    for (const path of ['/whip', '/whep', String(made.headers['location'])]) {
+      for (const method of ['GET', 'HEAD']) {
+        const { status, text } = await fetchFrom(server.port, path, { method })
+        expect([status, text]).toEqual([204, ''])
+      }
+      expect((await fetchFrom(server.port, path, { method: 'PUT' })).status).toBe(405)
+    }
+  })
+
+  it('of which nothing can be taken makes no call, as JSON neither: it would never end', async () => {
+    const server = await start()
+    const unknown = audio.replaceAll(/(a=rtpmap:\d+ )/g, '$1x')
+    for (const sdp of [unknown, audio.replace(/m=audio \d+/, 'm=audio 0')]) {
+      const refused = await fetchFrom(server.port, '/', {
+        method: 'POST',
+        body: JSON.stringify({ type: 'offer', sdp }),
+      })
+      expect(refused.status).toBe(422)
+      expect(JSON.parse(refused.text)).toMatchObject({ code: 'nothing-taken' })
+    }
+    expect(server.calls.size).toBe(0)
   })
 
   it('goes in as the DTLS client alone too (section 4.4.4)', async () => {
