@@ -72,7 +72,10 @@ export class ChangeSet {
     return this
   }
 
-  /** Ends a section for good. Its place may serve a new one. Throws a `UsageError` (`unknown-mid`). */
+  /**
+   * Ends a section for good. Its place may serve a new one. Not for the first one of a session with a browser: both Chromium and Firefox then give up the transport that all
+   * share, and the connection ends; turn it inactive. Throws a `UsageError` (`unknown-mid`).
+   */
   stopMedia(mid: Mid): this {
     this.#target.checkMid(mid)
     this.#stopped.add(mid)

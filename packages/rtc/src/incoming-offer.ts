@@ -72,7 +72,10 @@ export class IncomingOffer {
     return this.#summary.iceRestart
   }
 
-  /** Answers a section with no. Throws a `UsageError` (`unknown-mid`). */
+  /**
+   * Answers a section with no. Where the others go on with its transport, which is that of the first one of a session that stands, `accept` throws: see there. Throws a
+   * `UsageError` (`unknown-mid`).
+   */
   reject(mid: Mid): this {
     this.#find(mid)
     this.#rejected.add(mid)
@@ -100,7 +103,8 @@ export class IncomingOffer {
   }
 
   /**
-   * Answers it. Throws what `Rtc.acceptOffer` throws, and nothing has changed.
+   * Answers it. Throws what `Rtc.acceptOffer` throws, and nothing has changed; or a `UsageError` (`tagged-section`) where a section is rejected that the others share the transport
+   * of, in an offer that is not the first (RFC 9143 section 7.3.3): browsers would lose the connection. It can be answered as inactive.
    */
   accept(): Answer {
     return this.#accept({

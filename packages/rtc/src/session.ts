@@ -1,6 +1,6 @@
 import type { CryptoProvider } from '@str0m/crypto'
 import { checkFingerprints } from '@str0m/dtls'
-import { fromBase64, type Mid, toBase64, toHex, UsageError } from '@str0m/sans-io'
+import { type Mid, toBase64, toHex, UsageError } from '@str0m/sans-io'
 import {
   answeredSections,
   answerSections,
@@ -41,6 +41,7 @@ import { type LocalStream, Media, type MediaOwner, type NegotiatedMedia } from '
 import { formatsOf, sameTypes } from './formats.ts'
 import { fillRejected, fillSession, fillTransport, type LocalTransport } from './local-description.ts'
 import { randomSsrc } from './random-ids.ts'
+import { DEFAULT_SCTP_PORT, type RemoteData, remoteData } from './remote-data.ts'
 import type { RemoteTransport } from './transport.ts'
 
 /** What a browser's `RTCSessionDescription` is as JSON. */
@@ -75,15 +76,6 @@ export interface MediaUpdate {
   readonly direction: Direction
 }
 
-/** What the peer says of its end of the data channels, RFC 8841. */
-export interface RemoteData {
-  readonly sctpPort: number
-  /** Bytes of the largest message that it takes; `Infinity`: any. */
-  readonly maxMessageSize: number
-  /** Its INIT chunk (SNAP), where it sends one. */
-  readonly init?: Uint8Array | undefined
-}
-
 /** What a negotiation has come to. Nothing has changed before it is committed. */
 export interface Negotiated {
   /** `undefined` where every section was rejected. */
@@ -103,10 +95,6 @@ export interface NegotiatedOffer extends Negotiated {
   /** What there is to be known of it before it is answered. */
   summarize(): OfferSummary
 }
-
-export const DEFAULT_SCTP_PORT = 5000
-/** RFC 8841 section 6.1. */
-const DEFAULT_MAX_MESSAGE_SIZE = 65_536
 
 export interface SessionOptions {
   readonly crypto: CryptoProvider
@@ -189,6 +177,8 @@ export class Session {
     // RFC 9143 section 7.3.1
     const accepted = shared.filter((section) => answers[offer.media.indexOf(section)]!.accepted)
     const tagged = accepted.find(({ port }) => port !== 0) ?? accepted[0]
+    const [offererTagged] = shared
+    if (tagged !== undefined && offererTagged !== tagged) this.#checkTagged(offer, offererTagged!, choices)
     const transport = tagged && this.#remoteTransport(offer, tagged, 'offer')
     const iceRestart = this.#isIceRestart(transport)
     return {
@@ -450,6 +440,22 @@ export class Session {
     })
   }
 
+  /** RFC 9143 section 7.3.3: who offers again has taken the transport of this section for that of the others, which do not do without it. */
+  #checkTagged({ media }: SessionDescription, section: MediaSection, { rejected }: AnswerChoices): void {
+    const known = this.#sections[media.indexOf(section)]
+    if (known === undefined || !stands(known) || section.port === 0) return
+    if (!rejected.has(known.mid)) {
+      throw invalid(
+        'offer',
+        `its section "${known.mid}" cannot be taken any more, and the others share its transport`,
+      )
+    }
+    throw new UsageError(
+      'tagged-section',
+      `Others share the transport of section "${known.mid}": answer it as inactive, or reject all`,
+    )
+  }
+
   #remoteTransport(
     description: SessionDescription,
     section: MediaSection,
@@ -575,17 +581,6 @@ function stopSection(section: Section, updates: MediaUpdate[]): void {
 
 function isData({ kind }: MediaSection): boolean {
   return kind === 'application'
-}
-
-/** What a section says of its sender's end, with the defaults of RFC 8841 sections 5.2 and 6.1. */
-function remoteData(section: MediaSection | undefined): RemoteData | undefined {
-  if (section === undefined) return undefined
-  const { sctpPort = DEFAULT_SCTP_PORT, maxMessageSize = DEFAULT_MAX_MESSAGE_SIZE, sctpInit } = section
-  return {
-    sctpPort,
-    maxMessageSize: maxMessageSize === 0 ? Number.POSITIVE_INFINITY : maxMessageSize,
-    init: sctpInit === undefined ? undefined : fromBase64(sctpInit),
-  }
 }
 
 function invalid(what: 'offer' | 'answer', reason: string): UsageError {

@@ -241,6 +241,58 @@ describe('the transport of a group (RFC 9143 section 7.3.1)', () => {
   })
 })
 
+describe('the section whose transport the others share (RFC 9143 section 7.3.3)', () => {
+  it('is not rejected alone in a session that stands', () => {
+    const { a, b, pair } = connectedPair({ seed: 70, change: all })
+    const again = () => {
+      const change = a.createOffer()
+      change.setDirection('0', 'sendrecv')
+      return change.apply()
+    }
+    const refused = b.readOffer(again()).reject('0')
+    expect(codeOf(() => refused.accept())).toBe('tagged-section')
+    expect(b.media('0')!.stopped).toBe(false)
+    a.pendingChanges()!.rollback()
+    // another is, and this one may go silent
+    const { sdp } = b.readOffer(again()).reject('1').setDirection('0', 'inactive').accept()
+    expect([ports(sdp), group(sdp)]).toEqual([
+      [true, false, true],
+      ['0', '2'],
+    ])
+    a.pendingChanges()!.acceptAnswer({ type: 'answer', sdp })
+    expect(a.media('0')).toMatchObject({ stopped: false, direction: 'inactive' })
+    pair.runFor(100)
+    expect(a.connected && b.connected).toBe(true)
+  })
+
+  it('has an offer refused in which it cannot be taken any more', () => {
+    const { a, b } = connectedPair({ seed: 71, change: all })
+    const change = a.createOffer()
+    change.setDirection('1', 'sendrecv')
+    const sdp = inSection(0, (part) => part.replaceAll(/(a=rtpmap:\d+ )/g, '$1x-'))(change.apply().sdp)
+    expect(codeOf(() => b.acceptOffer({ type: 'offer', sdp }))).toBe('invalid-offer')
+    expect(b.media('0')!.stopped).toBe(false)
+  })
+
+  it('may be rejected with all others, and where the offer stops it', () => {
+    const { a, b } = connectedPair({
+      seed: 72,
+      change: (change) => {
+        change.addMedia('audio')
+        change.addMedia('video')
+      },
+    })
+    const change = a.createOffer()
+    change.stopMedia('0')
+    const { sdp } = b.acceptOffer(change.apply())
+    expect([ports(sdp), group(sdp)]).toEqual([[false, true], ['1']])
+    a.pendingChanges()!.acceptAnswer({ type: 'answer', sdp })
+    const last = a.createOffer()
+    last.setDirection('1', 'sendonly')
+    expect(ports(b.readOffer(last.apply()).reject('1').accept().sdp)).toEqual([false, false])
+  })
+})
+
 describe('an answer to an offer of ours', () => {
   /** What comes of an answer that is edited on its way. */
   function answered(seed: number, edit: (sdp: string) => string) {

@@ -209,7 +209,15 @@ function negotiate(from: Rtc, to: Rtc, random: SeededRandom, what: string): void
         if (wanted.has(mid)) wanted.set(mid, both)
       }
     }
-    answer = incoming.accept()
+    try {
+      answer = incoming.accept()
+    } catch (error) {
+      // the others share its transport
+      expect(error).toMatchObject({ code: 'tagged-section' })
+      from.pendingChanges()!.rollback()
+      expect(describeAll(from, false), `${what}: refused`).toEqual(describeAll(to, true))
+      return
+    }
   } else {
     answer = to.acceptOffer(offer)
   }
