@@ -23,20 +23,18 @@ export function sharedTransports(description: SessionDescription): SharedTranspo
 
 /**
  * The sections of an answer that are in use, of one who offered to bundle all. The first is the one whose transport attributes count for all. `undefined`: they do not share one
- * transport (RFC 9143 section 7.4). A section with port 0 is in use where it says `a=bundle-only` (section 7.4.1).
+ * transport (RFC 9143 section 7.4). A section with port 0 is in use where it goes with others by `a=bundle-only` (section 7.4.1).
  */
 export function answeredSections(answer: SessionDescription): readonly MediaSection[] | undefined {
-  const used = answer.media.filter(({ port, bundleOnly }) => port !== 0 || bundleOnly)
-  if (used.length === 0) return used
-  if (used.length === 1 && used[0]!.port !== 0) return used
-  const isUsed = new Set(used)
+  const open = answer.media.filter(({ port }) => port !== 0)
   for (const group of bundleGroups(answer)) {
-    const inUse = group.filter((section) => isUsed.has(section))
-    const tagged = inUse.find(({ port }) => port !== 0)
-    if (tagged === undefined || inUse.length < used.length) continue
-    return [tagged, ...inUse.filter((section) => section !== tagged)]
+    const used = group.filter(({ port, bundleOnly }) => port !== 0 || bundleOnly)
+    const tagged = used.find(({ port }) => port !== 0)
+    const isUsed = new Set(used)
+    if (tagged === undefined || !open.every((section) => isUsed.has(section))) continue
+    return [tagged, ...used.filter((section) => section !== tagged)]
   }
-  return undefined
+  return open.length <= 1 ? open : undefined
 }
 
 /** The sections of each BUNDLE group, in the group's order; a section is in one alone. */

@@ -317,8 +317,9 @@ describe('the sections of an answer that are in use', () => {
     const only = description([...VIDEO, 'a=bundle-only'], ['a=group:BUNDLE 1 0'])
     const text = only.replace('m=video 9', 'm=video 0')
     expect(mids(text)).toEqual(['0', '1'])
-    expect(mids(text.replace('BUNDLE 1 0', 'BUNDLE 0'))).toBeUndefined()
-    // with nothing that they could go with
-    expect(mids(text.replace('m=audio 9', 'm=audio 0'))).toBeUndefined()
+    // with nothing that they could go with, they are rejected
+    expect(mids(text.replace('BUNDLE 1 0', 'BUNDLE 0'))).toEqual(['0'])
+    expect(mids(text.replace('BUNDLE 1 0', 'BUNDLE 1'))).toEqual(['0'])
+    expect(mids(text.replace('m=audio 9', 'm=audio 0'))).toEqual([])
   })
 })
