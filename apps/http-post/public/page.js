@@ -36,13 +36,63 @@ function allowConnect() {
   element('connect').disabled = local.getTracks().length === 0 && !data
 }
 
-/** All candidates stand in the offer: it is posted once. */
-function gathered(peer) {
-  if (peer.iceGatheringState === 'complete') return Promise.resolve()
-  return new Promise((resolve) => {
-    peer.addEventListener('icegatheringstatechange', () => {
-      if (peer.iceGatheringState === 'complete') resolve()
-    })
+/** What the server asks for where it has a token. `#token=…` fills it in, which is not sent to the server with the page's address. */
+function authorization() {
+  const token = element('token').value.trim()
+  return token === '' ? {} : { Authorization: `Bearer ${token}` }
+}
+
+function askForToken() {
+  element('token-asked').hidden = false
+  element('token').focus()
+}
+
+/** The STUN and TURN servers that `Link` names, RFC 9725 section 4.6. */
+function iceServersOf(link) {
+  const servers = []
+  for (const [, urls, rest] of (link ?? '').matchAll(/<([^>]*)>((?:\s*;\s*[\w-]+="(?:[^"\\]|\\.)*")*)/g)) {
+    const values = new Map()
+    for (const [, name, value] of rest.matchAll(/([\w-]+)="((?:[^"\\]|\\.)*)"/g)) {
+      values.set(name, value.replaceAll(/\\(.)/g, '$1'))
+    }
+    if (values.get('rel') !== 'ice-server') continue
+    const server = { urls }
+    if (values.has('username')) server.username = values.get('username')
+    if (values.has('credential')) server.credential = values.get('credential')
+    servers.push(server)
+  }
+  return servers
+}
+
+/** Tells the server the candidates as they are found, RFC 9725 section 4.3.2: one request at a time, with all that there are. */
+function trickle(peer, address, entityTag) {
+  let waiting = []
+  let busy = false
+  const send = async () => {
+    if (busy) return
+    busy = true
+    while (waiting.length > 0) {
+      const { sdp } = peer.localDescription
+      const [section] = /^m=.*$/m.exec(sdp)
+      const common = ['ice-ufrag', 'ice-pwd'].map((name) => new RegExp(`^a=${name}:.*$`, 'm').exec(sdp)[0])
+      const [mid] = /^a=mid:.*$/m.exec(sdp)
+      const body = [...common, section, mid, ...waiting, ''].join('\r\n')
+      waiting = []
+      const headers = {
+        ...authorization(),
+        'Content-Type': 'application/trickle-ice-sdpfrag',
+        'If-Match': entityTag,
+      }
+      // where it fails, the server finds this page by the checks that come from it
+      await fetch(address, { method: 'PATCH', headers, body }).catch(() => {})
+    }
+    busy = false
+  }
+  peer.addEventListener('icecandidate', ({ candidate }) => {
+    // an empty one ends those of a generation, null ends all
+    if (candidate?.candidate === '') return
+    waiting.push(candidate === null ? 'a=end-of-candidates' : `a=${candidate.candidate}`)
+    setTimeout(guarded(send))
   })
 }
 
@@ -108,7 +158,8 @@ async function send(asBytes) {
 async function connect() {
   say('')
   element('connect').disabled = true
-  const peer = new RTCPeerConnection()
+  // RFC 9725 section 4.4.1: all sections share one transport
+  const peer = new RTCPeerConnection({ bundlePolicy: 'max-bundle' })
   connection = peer
   peer.addEventListener('connectionstatechange', () => {
     element('state').textContent = peer.connectionState
@@ -122,15 +173,20 @@ async function connect() {
     preferCodec(peer.addTransceiver(track, { direction, streams: [local] }))
   }
   if (data) openChannel(peer)
-  await peer.setLocalDescription()
-  await gathered(peer)
+  const offer = await peer.createOffer()
   const response = await fetch(echo ? '/?echo' : '/', {
     method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify(peer.localDescription),
+    headers: { ...authorization(), 'Content-Type': 'application/json' },
+    body: JSON.stringify(offer),
   })
   const answer = await response.json()
+  if (response.status === 401) askForToken()
   if (!response.ok) throw new Error(answer.error)
+  // before candidates are gathered, which begins with the local description
+  const iceServers = iceServersOf(response.headers.get('Link'))
+  if (iceServers.length > 0) peer.setConfiguration({ ...peer.getConfiguration(), iceServers })
+  trickle(peer, response.headers.get('Location'), response.headers.get('ETag'))
+  await peer.setLocalDescription(offer)
   await peer.setRemoteDescription(answer)
 }
 
@@ -187,6 +243,7 @@ buttons.audio.addEventListener(
 element('echo').addEventListener('click', toggleEcho)
 if (new URLSearchParams(location.search).has('echo')) toggleEcho()
 element('data').addEventListener('click', toggleData)
+element('token').value = new URLSearchParams(location.hash.slice(1)).get('token') ?? ''
 element('chat').addEventListener('submit', (event) => {
   event.preventDefault()
   guarded(() => send(event.submitter === element('send-bytes')))()

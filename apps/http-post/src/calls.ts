@@ -15,12 +15,23 @@ import {
 } from '@str0m/rtc'
 import { UsageError } from '@str0m/sans-io'
 import { EchoQueue } from './echo-queue.ts'
-import { credentialsOf, type IceCredentials, restarted } from './whip.ts'
+import { Viewers } from './viewers.ts'
+import {
+  acceptWhole,
+  checkSome,
+  checkWhole,
+  credentialsOf,
+  type IceCredentials,
+  isSameSession,
+  restarted,
+} from './whip.ts'
 
 export interface CallsOptions {
   readonly socket: Socket
   /** The addresses that browsers are told. */
   readonly addresses: readonly string[]
+  /** How many there are at once, at most. */
+  readonly maxCalls: number
   readonly log: (line: string) => void
   /** Is given each frame beside its line, with the number of the peer that it came from. */
   readonly onFrame?: (frame: MediaData, peer: number) => void
@@ -33,6 +44,8 @@ interface Call {
   readonly number: number
   readonly rtc: Rtc
   readonly echo: boolean
+  /** How its offers are answered. */
+  readonly accept: (offer: Offer) => Answer
   /** Messages on their way back. */
   readonly messages: EchoQueue
   /** The latest that was agreed on. */
@@ -49,20 +62,23 @@ export class Calls {
   readonly #addresses: readonly string[]
   readonly #port: number
   readonly #mapped: boolean
+  readonly #maxCalls: number
   readonly #log: (line: string) => void
   readonly #onFrame: CallsOptions['onFrame']
   readonly #router = new RtcRouter()
   readonly #certificate = DtlsCertificate.generate()
   readonly #calls = new Map<Rtc, Call>()
   readonly #byId = new Map<string, Call>()
+  readonly #viewers = new Viewers()
   #count = 0
   #timer: NodeJS.Timeout | undefined
 
-  constructor({ socket, addresses, log, onFrame }: CallsOptions) {
+  constructor({ socket, addresses, maxCalls, log, onFrame }: CallsOptions) {
     this.#socket = socket
     this.#addresses = addresses
     this.#port = socket.address().port
     this.#mapped = socket.address().family === 'IPv6'
+    this.#maxCalls = maxCalls
     this.#log = log
     this.#onFrame = onFrame
     socket.on('message', (contents, from) => this.#receive(contents, from))
@@ -75,33 +91,68 @@ export class Calls {
     return this.#router.size
   }
 
+  /** Whether there is no room for another one. */
+  get isFull(): boolean {
+    return this.#router.size >= this.#maxCalls
+  }
+
   /**
-   * Answers an offer: a new call. With `echo`, what comes in is sent back. Throws a `UsageError` for an offer that cannot be
-   * taken.
+   * Answers an offer: a new call. With `echo`, what comes in is sent back. With `whip`, it is answered as RFC 9725 wants it, as a whole or not at all. Throws a
+   * `UsageError` for an offer that cannot be taken.
    */
-  accept(offer: Offer, echo = false): { id: string; answer: Answer } {
+  accept(
+    offer: Offer,
+    { echo = false, whip = false }: { readonly echo?: boolean; readonly whip?: boolean } = {},
+  ): { id: string; answer: Answer } {
+    const rtc = this.#makePeer()
+    // 3. The answer. It goes back over HTTP.
+    const accept = (offered: Offer): Answer =>
+      whip ? acceptWhole(rtc, offered, echo ? 'sendrecv' : 'recvonly') : rtc.acceptOffer(offered)
+    const answer = accept(offer)
+    if (whip) checkWhole(offer, answer)
+    checkSome(answer)
+    return { id: this.#add(rtc, { echo, accept, offer, answer }), answer }
+  }
+
+  /**
+   * Answers one who watches the latest call that sends (WHEP): the frames of that go to this one, until it ends. `undefined` where there is none. Throws a `UsageError` for an offer
+   * that cannot be taken.
+   */
+  watch(offer: Offer): { id: string; answer: Answer } | undefined {
+    const publisher = Array.from(this.#calls.keys()).findLast((rtc) => !this.#viewers.has(rtc) && !rtc.closed)
+    if (publisher === undefined) return undefined
+    const rtc = this.#makePeer()
+    const accept = (offered: Offer): Answer => acceptWhole(rtc, offered, 'sendonly')
+    const answer = accept(offer)
+    checkWhole(offer, answer)
+    checkSome(answer)
+    this.#viewers.add(rtc, publisher)
+    return { id: this.#add(rtc, { echo: false, accept, offer, answer }), answer }
+  }
+
+  #makePeer(): Rtc {
     // 1. A peer.
     const rtc = new Rtc({ certificate: this.#certificate })
     // 2. Where it can be reached.
     for (const address of this.#addresses)
       rtc.addLocalCandidate(Candidate.host({ address, port: this.#port }, 'udp'))
-    // 3. The answer. It goes back over HTTP.
-    const answer = rtc.acceptOffer(offer)
+    return rtc
+  }
+
+  #add(rtc: Rtc, rest: Pick<Call, 'echo' | 'accept' | 'offer' | 'answer'>): string {
     // 4. From here on, the run loop drives it.
     const call: Call = {
       id: randomUUID(),
       number: ++this.#count,
       rtc,
-      echo,
       messages: new EchoQueue(rtc),
-      offer,
-      answer,
+      ...rest,
     }
     this.#calls.set(rtc, call)
     this.#byId.set(call.id, call)
     this.#router.add(rtc)
     this.#run()
-    return { id: call.id, answer }
+    return call.id
   }
 
   has(id: string): boolean {
@@ -112,7 +163,7 @@ export class Calls {
   renegotiate(id: string, offer: Offer): Answer | undefined {
     const call = this.#byId.get(id)
     if (call === undefined) return undefined
-    call.answer = call.rtc.acceptOffer(offer)
+    call.answer = call.accept(offer)
     call.offer = offer
     this.#changed(call.rtc)
     return call.answer
@@ -134,11 +185,14 @@ export class Calls {
     return call && this.renegotiate(id, { type: 'offer', sdp: restarted(call.offer.sdp, credentials) })
   }
 
-  /** Takes candidates that came after the offer, as RFC 8839 writes them. False where there is no such call. */
+  /** Takes candidates that came after the offer, as RFC 8839 writes them; not those of another ICE session. False where there is no such call. */
   trickle(id: string, candidates: readonly string[]): boolean {
     const rtc = this.#byId.get(id)?.rtc
     if (rtc === undefined) return false
-    for (const candidate of candidates) rtc.addRemoteCandidate(candidate)
+    const ufrag = this.remoteCredentials(id)?.ufrag
+    for (const candidate of candidates) {
+      if (isSameSession(candidate, ufrag)) rtc.addRemoteCandidate(candidate)
+    }
     this.#changed(rtc)
     return true
   }
@@ -224,6 +278,7 @@ export class Calls {
         this.#print(rtc, mediaDataLine(event))
         this.#onFrame?.(event, this.#calls.get(rtc)?.number ?? 0)
         if (this.#calls.get(rtc)?.echo === true) this.#attempt(rtc, () => echo(rtc, event))
+        for (const viewer of this.#viewers.of(rtc)) this.#show(viewer, rtc, event)
         break
       case 'iceConnectionStateChange':
         this.#print(rtc, `IceConnectionStateChange(${event.state})`)
@@ -279,15 +334,41 @@ export class Calls {
         void this.#resolve(rtc, event.name)
         break
       case 'keyframeRequest':
-        // what is echoed is the browser's own: it makes the keyframe
-        rtc.media(event.mid)?.requestKeyframe(event.kind)
+        // what is echoed is the browser's own: it makes the keyframe; of what is watched, its sender does
+        if (this.#viewers.has(rtc)) this.#askPublisher(rtc)
+        else rtc.media(event.mid)?.requestKeyframe(event.kind)
         break
       case 'closed':
         this.#print(rtc, `Closed(${event.reason}${event.detail === undefined ? '' : `: ${event.detail}`})`)
         this.#byId.delete(this.#calls.get(rtc)?.id ?? '')
         this.#calls.delete(rtc)
+        this.#viewers.remove(rtc)
+        for (const viewer of this.#viewers.of(rtc)) {
+          viewer.close()
+          this.#router.changed(viewer)
+        }
         break
     }
+  }
+
+  /** Sends a frame on to one who watches its sender. */
+  #show(viewer: Rtc, publisher: Rtc, frame: MediaData): void {
+    if (!viewer.connected) return
+    // it acts at the time of its latest input, which may be long ago
+    viewer.handleInput({ kind: 'timeout', now: performance.now() })
+    this.#attempt(viewer, () => this.#viewers.write(viewer, frame))
+    this.#router.changed(viewer)
+    // asked again until it comes: at most one request in half a second goes out
+    const media = publisher.media(frame.mid)
+    if (media !== undefined && this.#viewers.waits(viewer, media)) media.requestKeyframe()
+  }
+
+  #askPublisher(viewer: Rtc): void {
+    const publisher = this.#viewers.publisherOf(viewer)
+    const media = this.#viewers.pictureOf(viewer)
+    if (publisher === undefined || media === undefined) return
+    media.requestKeyframe()
+    this.#router.changed(publisher)
   }
 
   /** The name of a host in the local network, where the system can look it up; else the browser's own checks make it known. */

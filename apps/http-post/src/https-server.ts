@@ -3,7 +3,9 @@ import { createServer, type Server } from 'node:https'
 import { isType, MAX_BODY, type Page, readBody, reply, servePage, type TlsCertificate } from '@str0m/demo-kit'
 import { UsageError } from '@str0m/sans-io'
 import type { Answer, Offer } from '@str0m/rtc'
+import { bearerGuard, type Guard } from './authorization.ts'
 import type { Calls } from './calls.ts'
+import { type IceServer, iceServerLink } from './ice-servers.ts'
 import {
   allowOrigins,
   FRAGMENT_TYPE,
@@ -21,16 +23,54 @@ const PAGES: Readonly<Record<string, Page>> = {
 }
 
 const ENDPOINT_METHODS = 'GET, HEAD, POST, OPTIONS'
-const CALL_METHODS = 'POST, PATCH, DELETE, OPTIONS'
+const CALL_METHODS = 'GET, HEAD, POST, PATCH, DELETE, OPTIONS'
+const SDP_TYPE = 'application/sdp'
+const OFFER_TYPES = `${SDP_TYPE}, application/json`
+/** What a caller is told to wait where there is no room for another call, or nothing to be watched, seconds. */
+const RETRY_AFTER = 10
+
+/** Where calls begin. */
+const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
+  '/': { types: OFFER_TYPES, watches: false },
+  '/whip': { types: SDP_TYPE, watches: false },
+  '/whep': { types: SDP_TYPE, watches: true },
+}
+
+interface Endpoint {
+  /** What an offer comes as. */
+  readonly types: string
+  /** Whether the caller receives what another one sends. */
+  readonly watches: boolean
+}
+
+export interface HttpsOptions {
+  readonly calls: Calls
+  /** What callers show (RFC 6750); `undefined`: all may call. */
+  readonly token: string | undefined
+  /** What callers are told of STUN and TURN. */
+  readonly iceServers: readonly IceServer[]
+}
+
+/** What requests are answered with. */
+interface Context {
+  readonly calls: Calls
+  readonly guard: Guard
+  /** Values of `Link`. */
+  readonly links: readonly string[]
+}
 
 function page(file: string, type: string): Page {
   return { file: new URL(`../public/${file}`, import.meta.url), type }
 }
 
 /** Serves the page, and takes offers that are posted to `/`. */
-export function createHttpsServer({ key, cert }: TlsCertificate, calls: Calls): Server {
+export function createHttpsServer(
+  { key, cert }: TlsCertificate,
+  { calls, token, iceServers }: HttpsOptions,
+): Server {
+  const context = { calls, guard: bearerGuard(token), links: iceServers.map(iceServerLink) }
   return createServer({ key, cert }, (request, response) => {
-    handle(request, response, calls).catch((error: unknown) => {
+    handle(request, response, context).catch((error: unknown) => {
       console.error(error)
       if (response.headersSent) response.destroy()
       else reply(response, 500, { error: 'Something went wrong in the server' })
@@ -38,39 +78,70 @@ export function createHttpsServer({ key, cert }: TlsCertificate, calls: Calls): 
   })
 }
 
-async function handle(request: IncomingMessage, response: ServerResponse, calls: Calls): Promise<void> {
+async function handle(request: IncomingMessage, response: ServerResponse, context: Context): Promise<void> {
   const { pathname, searchParams } = new URL(request.url ?? '/', 'https://localhost')
+  const { calls } = context
   const call = /^\/calls\/([\w-]+)$/.exec(pathname)?.[1]
-  if (call !== undefined || pathname === '/') allowOrigins(response)
-  if (call !== undefined) await handleCall(request, response, calls, call)
-  else if (request.method === 'POST' && pathname === '/') {
-    await handleOffer(request, response, calls, (offer) => calls.accept(offer, searchParams.has('echo')))
-  } else if (request.method === 'OPTIONS' && pathname === '/') {
-    replyOptions(response, ENDPOINT_METHODS, { 'Accept-Post': 'application/sdp, application/json' })
+  const endpoint = ENDPOINTS[pathname]
+  if (call !== undefined || endpoint !== undefined) allowOrigins(response)
+  if (call !== undefined) await handleCall(request, response, context, call)
+  else if (request.method === 'POST' && endpoint !== undefined) {
+    if (isRefused(request, response, context)) return
+    await handleOffer(request, response, context, {
+      types: endpoint.types,
+      answer: (offer, whip) =>
+        endpoint.watches ? calls.watch(offer) : calls.accept(offer, { echo: searchParams.has('echo'), whip }),
+    })
+  } else if (request.method === 'OPTIONS' && endpoint !== undefined) {
+    // a browser's own question has no token (RFC 9725 section 4.7.1), and is not told the servers (section 4.6)
+    const isPreflight = request.headers['access-control-request-method'] !== undefined
+    if (!isPreflight && context.guard(request) === undefined) setLinks(response, context)
+    replyOptions(response, ENDPOINT_METHODS, { 'Accept-Post': endpoint.types })
+  } else if (endpoint !== undefined && pathname !== '/') {
+    replyEmpty(request, response, ENDPOINT_METHODS)
   } else {
     servePage(request, response, pathname, PAGES[pathname], pathname === '/' ? ENDPOINT_METHODS : undefined)
   }
+}
+
+/** Refuses who does not show the token, RFC 9725 section 4.7.1. */
+function isRefused(request: IncomingMessage, response: ServerResponse, { guard }: Context): boolean {
+  const challenge = guard(request)
+  if (challenge === undefined) return false
+  response.setHeader('WWW-Authenticate', challenge)
+  reply(response, 401, { error: 'This server asks for a token: Authorization: Bearer …' })
+  return true
+}
+
+function setLinks(response: ServerResponse, { links }: Context): void {
+  if (links.length > 0) response.setHeader('Link', links)
 }
 
 /** A call that stands, at the address that its answer gave as `Location`: negotiated again, told candidates (WHIP, RFC 9725), or ended. */
 async function handleCall(
   request: IncomingMessage,
   response: ServerResponse,
-  calls: Calls,
+  context: Context,
   id: string,
 ): Promise<void> {
+  const { calls } = context
   // a browser asks for leave before it knows whether the call still stands
   if (request.method === 'OPTIONS') {
     replyOptions(response, CALL_METHODS, { 'Accept-Patch': FRAGMENT_TYPE })
     return
   }
+  if (isRefused(request, response, context)) return
   if (!calls.has(id)) {
     reply(response, 404, { error: 'There is no such call' })
     return
   }
   switch (request.method) {
     case 'POST':
-      await handleOffer(request, response, calls, (offer) => ({ id, answer: calls.renegotiate(id, offer) }))
+      await handleOffer(request, response, context, {
+        types: OFFER_TYPES,
+        call: id,
+        answer: (offer) => ({ id, answer: calls.renegotiate(id, offer) }),
+      })
       return
     case 'PATCH':
       await handlePatch(request, response, calls, id)
@@ -80,8 +151,17 @@ async function handleCall(
       response.writeHead(200, { 'Content-Length': 0 }).end()
       return
     default:
-      response.setHeader('Allow', CALL_METHODS)
-      reply(response, 405, { error: `${request.method} is not answered at /calls/…` })
+      replyEmpty(request, response, CALL_METHODS)
+  }
+}
+
+/** What is no page has nothing to be read (RFC 9725 section 4.1). */
+function replyEmpty(request: IncomingMessage, response: ServerResponse, methods: string): void {
+  if (request.method === 'GET' || request.method === 'HEAD') {
+    response.writeHead(204).end()
+  } else {
+    response.setHeader('Allow', methods)
+    reply(response, 405, { error: `${request.method} is not answered here` })
   }
 }
 
@@ -111,12 +191,11 @@ async function handlePatch(
   const current = calls.remoteCredentials(id)
   const isRestart =
     credentials !== undefined && (credentials.ufrag !== current?.ufrag || credentials.pwd !== current.pwd)
-  // who does not say which ICE session is meant (drafts of WHIP asked for no more) adds to the one that there is
   const matches = matchesEntity(request, entityTag(calls, id))
-  if (matches === false || (isRestart && matches === true)) {
+  if (matches === undefined) {
+    reply(response, 428, { error: 'Candidates say If-Match: and the ETag, an ICE restart says If-Match: *' })
+  } else if (matches === false || (isRestart && matches === true)) {
     reply(response, 412, { error: 'These candidates are of another ICE session' })
-  } else if (isRestart && matches === undefined) {
-    reply(response, 428, { error: 'An ICE restart says If-Match: *' })
   } else if (isRestart) {
     try {
       const answer = calls.restartIce(id, credentials)
@@ -140,32 +219,59 @@ function entityTag(calls: Calls, id: string): string | undefined {
   return session === undefined ? undefined : `"${session}"`
 }
 
+/** How an offer that is posted somewhere is taken. */
+interface OfferHandler {
+  readonly types: string
+  /** The call that is negotiated again; absent: it is a new one. */
+  readonly call?: string
+  /** `undefined`: there is no call to be watched. */
+  readonly answer: (
+    offer: Offer,
+    whip: boolean,
+  ) => { readonly id: string; readonly answer: Answer | undefined } | undefined
+}
+
 /** Takes an offer as JSON, or as `application/sdp` as WHIP (RFC 9725) posts it, and answers in kind. */
 async function handleOffer(
   request: IncomingMessage,
   response: ServerResponse,
-  calls: Calls,
-  accept: (offer: Offer) => { id: string; answer: Answer | undefined },
+  context: Context,
+  { types, call, answer: answerTo }: OfferHandler,
 ): Promise<void> {
+  const { calls } = context
   const body = await readBody(request)
   if (body === undefined) {
     refuseLarge(response)
     return
   }
-  const whip = isType(request, 'application/sdp')
+  const whip = isType(request, SDP_TYPE)
+  const type = request.headers['content-type']
+  const isOther = !whip && type !== undefined && !isType(request, 'application/json')
   const offer = whip ? ({ type: 'offer', sdp: body } as const) : parseOffer(body)
+  if (types === SDP_TYPE ? !whip : isOther && offer === undefined) {
+    response.setHeader('Accept-Post', types)
+    reply(response, 415, {
+      error: `An offer comes as ${types.replace(',', ' or')}, not as ${type ?? 'nothing'}`,
+    })
+    return
+  }
   if (offer === undefined) {
-    const type = request.headers['content-type']
-    if (type !== undefined && !isType(request, 'application/json')) {
-      response.setHeader('Accept-Post', 'application/sdp, application/json')
-      reply(response, 415, { error: `An offer comes as application/sdp or application/json, not as ${type}` })
-      return
-    }
     reply(response, 400, { error: 'Post an offer as JSON: { "type": "offer", "sdp": "…" }' })
     return
   }
+  if (call === undefined && calls.isFull) {
+    response.setHeader('Retry-After', String(RETRY_AFTER))
+    reply(response, 503, { error: 'There is no room for another call' })
+    return
+  }
   try {
-    const { id, answer } = accept(offer)
+    const answered = answerTo(offer, whip)
+    if (answered === undefined) {
+      response.setHeader('Retry-After', String(RETRY_AFTER))
+      reply(response, 409, { error: 'Nobody sends anything that could be watched' })
+      return
+    }
+    const { id, answer } = answered
     if (answer === undefined) {
       reply(response, 404, { error: 'There is no such call' })
       return
@@ -173,9 +279,10 @@ async function handleOffer(
     response.setHeader('Location', `/calls/${id}`)
     response.setHeader('ETag', entityTag(calls, id) ?? '')
     response.setHeader('Accept-Patch', FRAGMENT_TYPE)
+    setLinks(response, context)
     if (whip) {
       response.writeHead(201, {
-        'Content-Type': 'application/sdp',
+        'Content-Type': SDP_TYPE,
         'Content-Length': Buffer.byteLength(answer.sdp),
       })
       response.end(answer.sdp)
@@ -187,10 +294,10 @@ async function handleOffer(
   }
 }
 
-/** An offer that cannot be taken is the client's matter; all else is ours. */
+/** An offer that cannot be taken is the client's matter; all else is ours. RFC 9725 section 4.2: what is no SDP is malformed. */
 function refuse(response: ServerResponse, error: unknown): void {
   if (!(error instanceof UsageError)) throw error
-  reply(response, 400, { error: error.message, code: error.code })
+  reply(response, error.code === 'invalid-sdp' ? 400 : 422, { error: error.message, code: error.code })
 }
 
 function refuseLarge(response: ServerResponse): void {

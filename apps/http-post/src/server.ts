@@ -25,9 +25,10 @@ export async function startServer(
     const calls = new Calls({
       socket,
       addresses: candidateAddresses(settings.addresses, socket),
+      maxCalls: settings.maxCalls,
       ...options,
     })
-    const server = createHttpsServer(await loadTlsCertificate(settings.directory), calls)
+    const server = createHttpsServer(await loadTlsCertificate(settings.directory), { calls, ...settings })
     const port = await listen(server, settings.port, settings.host)
     const close = async (): Promise<void> => {
       calls.close()

@@ -2,6 +2,8 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { canonicalIpAddress } from '@str0m/sans-io'
+import { isBearerToken } from './authorization.ts'
+import { type IceServer, parseIceServers } from './ice-servers.ts'
 
 export interface Settings {
   /** The port of the HTTPS server; 0: any that is free. */
@@ -14,9 +16,17 @@ export interface Settings {
   readonly addresses: readonly string[]
   /** Where the certificate of the HTTPS server is kept. */
   readonly directory: string
+  /** What callers show to be let in; `undefined`: all may call. */
+  readonly token: string | undefined
+  /** What callers are told of STUN and TURN. */
+  readonly iceServers: readonly IceServer[]
+  /** How many calls there are at once, at most. */
+  readonly maxCalls: number
   /** No line for each frame. */
   readonly quiet: boolean
 }
+
+const DEFAULT_MAX_CALLS = 1000
 
 export const USAGE = `Usage: npm start -- [options]
 
@@ -26,6 +36,12 @@ export const USAGE = `Usage: npm start -- [options]
   --address LIST   addresses that browsers are told, with commas between (those of
                    this machine, or $ADDRESS)
   --directory DIR  where the server's certificate is kept (.str0m beside the app, or $STR0M_DIRECTORY)
+  --token TOKEN    what callers show as bearer token (all may call, or $STR0M_TOKEN, which other
+                   users of this machine do not see)
+  --ice-server LIST  STUN and TURN servers that callers are told, with commas between:
+                   stun:HOST, or "turn:HOST?transport=udp USERNAME CREDENTIAL"
+                   (none, or $ICE_SERVER)
+  --max-calls N    calls at once (1000, or $MAX_CALLS)
   --quiet          print no line for each frame
   --help           print this`
 
@@ -42,6 +58,9 @@ export function parseSettings(
       'udp-port': { type: 'string' },
       address: { type: 'string' },
       directory: { type: 'string' },
+      token: { type: 'string' },
+      'ice-server': { type: 'string' },
+      'max-calls': { type: 'string' },
       quiet: { type: 'boolean' },
       help: { type: 'boolean' },
     },
@@ -54,6 +73,11 @@ export function parseSettings(
   for (const address of addresses) {
     if (canonicalIpAddress(address) === undefined) throw new Error(`--address: "${address}" is no IP address`)
   }
+  const token = values.token ?? environment['STR0M_TOKEN']
+  if (token !== undefined && !isBearerToken(token)) {
+    // an empty one too: who sets it does not want a server that is open
+    throw new Error('--token: a token is of letters, digits and "-._~+/", with "=" at its end at most')
+  }
   return {
     port: readPort('--port', values.port ?? environment['PORT'] ?? '3000'),
     host: values.host ?? environment['HOST'] ?? '::',
@@ -63,6 +87,9 @@ export function parseSettings(
       values.directory ??
       environment['STR0M_DIRECTORY'] ??
       join(dirname(fileURLToPath(import.meta.url)), '..', '.str0m'),
+    token,
+    iceServers: parseIceServers('--ice-server', values['ice-server'] ?? environment['ICE_SERVER'] ?? ''),
+    maxCalls: readCount('--max-calls', values['max-calls'] ?? environment['MAX_CALLS'], DEFAULT_MAX_CALLS),
     quiet: values.quiet ?? false,
   }
 }
@@ -71,4 +98,11 @@ function readPort(name: string, text: string): number {
   const port = Number(text)
   if (!/^\d+$/.test(text) || port > 65535) throw new Error(`${name}: "${text}" is no port (0 to 65535)`)
   return port
+}
+
+function readCount(name: string, text: string | undefined, otherwise: number): number {
+  if (text === undefined) return otherwise
+  const count = Number(text)
+  if (!/^\d{1,9}$/.test(text) || count === 0) throw new Error(`${name}: "${text}" is no number above 0`)
+  return count
 }

@@ -1,6 +1,7 @@
 import { type BrowserName, launch, type LaunchOptions, quit } from '@str0m/demo-kit/browsers'
 import type { Browser } from 'puppeteer-core'
 import { afterAll, beforeAll, onTestFinished } from 'vitest'
+import type { Settings } from '../src/settings.ts'
 import { startTestServer, type TestServer } from './test-server.ts'
 
 /** A server and a browser that calls it. They are gone after what they are for, also where that ran out of time. */
@@ -17,15 +18,19 @@ export class BrowserStage {
   }
 
   /** For the test that this is called in. */
-  static async forTest(name: BrowserName, options: LaunchOptions = {}): Promise<BrowserStage> {
+  static async forTest(
+    name: BrowserName,
+    options: LaunchOptions = {},
+    settings: Partial<Settings> = {},
+  ): Promise<BrowserStage> {
     const stage = new BrowserStage()
     onTestFinished(() => stage.#close())
-    await stage.#open(name, options)
+    await stage.#open(name, options, settings)
     return stage
   }
 
-  async #open(name: BrowserName, options: LaunchOptions): Promise<void> {
-    this.#server = await startTestServer()
+  async #open(name: BrowserName, options: LaunchOptions, settings: Partial<Settings> = {}): Promise<void> {
+    this.#server = await startTestServer(settings)
     this.#browser = await launch(name, options)
   }
 

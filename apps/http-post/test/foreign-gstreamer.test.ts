@@ -69,8 +69,14 @@ describe.skipIf(!hasPeer('gstreamer'))('[gstreamer] webrtcbin', { timeout: 300_0
     expect(messages.length).toBe(3)
   })
 
-  it('without BUNDLE, its default: the first section is taken, the other is rejected and does no harm', async () => {
-    const peer = start({ video: 'VP8', audio: 'OPUS', echo: true, bundle: false })
+  it('without BUNDLE, its default: WHIP refuses it (RFC 9725 section 4.4.3)', async () => {
+    const peer = start({ video: 'VP8', audio: 'OPUS', bundle: false })
+    await peer.until(() => peer.find('answer') !== undefined, 'the answer')
+    expect(peer.find('answer')).toMatchObject({ status: 422 })
+  })
+
+  it('without BUNDLE, as JSON: the first section is taken, the other is rejected and does no harm', async () => {
+    const peer = start({ video: 'VP8', audio: 'OPUS', echo: true, bundle: false, json: true })
     const { received } = await peer.endOnce<Result>(
       (so) => (so.received.video?.buffers ?? 0) >= 2 * RATE,
       'two seconds of pictures',

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { MediaData } from '@str0m/rtc'
 import { afterEach, beforeEach, expect } from 'vitest'
+import type { Settings } from '../src/settings.ts'
 import { startTestServer, type TestServer, until } from './test-server.ts'
 
 /** The system's, since its packages are not those of another Python on the path. */
@@ -221,10 +222,10 @@ export class ForeignCall {
   #peer: ForeignPeer | undefined
 
   /** To be called in a group: from there on, each of its tests has a server of its own, and nothing outlives it. */
-  static forEachTest(): ForeignCall {
+  static forEachTest(settings: Partial<Settings> = {}): ForeignCall {
     const call = new ForeignCall()
     beforeEach(async () => {
-      call.#server = await startTestServer()
+      call.#server = await startTestServer(settings)
     })
     afterEach(async ({ task }) => {
       if (task.result?.state === 'fail') console.error(call.server.lines.filter(isNews).join('\n'))

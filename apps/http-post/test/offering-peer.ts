@@ -1,6 +1,6 @@
-import { createSocket, type Socket } from 'node:dgram'
-import { candidateAddresses } from '@str0m/demo-kit'
-import { type Answer, Candidate, type MediaData, type Offer, Rtc, type RtcEvent } from '@str0m/rtc'
+import type { Socket } from 'node:dgram'
+import { bindUdp, candidateAddresses, Peers } from '@str0m/demo-kit'
+import { type Answer, type MediaData, type Offer, Rtc, type RtcEvent } from '@str0m/rtc'
 import type { ForeignPeer } from './foreign-peers.ts'
 
 /** One `Rtc` on a socket of its own, which offers. */
@@ -10,36 +10,21 @@ export class OfferingPeer {
   readonly received: { label: string; data: string | Uint8Array }[] = []
   readonly frames: MediaData[] = []
   readonly #socket: Socket
-  readonly #address: string
+  readonly #peers: Peers
   readonly #length: number
-  #timer: NodeJS.Timeout | undefined
 
   private constructor(socket: Socket, address: string, length: number) {
     this.#length = length
     this.#socket = socket
-    this.#address = address
-    const { port } = socket.address()
-    this.rtc.addLocalCandidate(Candidate.host({ address, port }, 'udp'))
-    socket.on('message', (contents, { address: from, port: fromPort }) => {
-      this.rtc.handleInput({
-        kind: 'receive',
-        now: performance.now(),
-        proto: 'udp',
-        source: { address: from, port: fromPort },
-        destination: { address: this.#address, port },
-        contents,
-      })
-      this.#run()
-    })
+    this.#peers = new Peers(socket, [address], (_, event) => this.#handle(event))
+    this.#peers.addCandidates(this.rtc)
+    this.#peers.add(this.rtc)
   }
 
   /** `length`: bytes of the message that it sends. */
   static async start(length = 100_000): Promise<OfferingPeer> {
-    const socket = createSocket('udp4')
-    await new Promise<void>((resolve) => {
-      socket.bind(0, resolve)
-    })
-    const address = candidateAddresses([], socket).find((candidate) => candidate !== '127.0.0.1')
+    const socket = await bindUdp(0)
+    const address = candidateAddresses([], socket).find((candidate) => isIpv4(candidate))
     if (address === undefined) throw new Error('This machine has no address but loopback: Firefox needs one')
     return new OfferingPeer(socket, address, length)
   }
@@ -64,42 +49,14 @@ export class OfferingPeer {
   }
 
   accept(answer: Answer): void {
+    this.#peers.tell(this.rtc)
     this.rtc.pendingChanges()!.acceptAnswer(answer)
-    this.#run()
+    this.#peers.changed(this.rtc)
   }
 
   close(): void {
-    this.rtc.close()
-    this.#run()
-    clearTimeout(this.#timer)
+    this.#peers.close()
     this.#socket.close()
-  }
-
-  #run(): void {
-    for (;;) {
-      const output = this.rtc.pollOutput()
-      if (output.kind === 'transmit') {
-        this.#socket.send(output.contents, output.destination.port, output.destination.address)
-      } else if (output.kind === 'event') {
-        this.#handle(output.event)
-      } else {
-        this.#wakeAt(output.at)
-        return
-      }
-    }
-  }
-
-  #wakeAt(at: number): void {
-    clearTimeout(this.#timer)
-    if (at === Infinity) return
-    this.#timer = setTimeout(
-      () => {
-        this.rtc.handleInput({ kind: 'timeout', now: performance.now() })
-        this.#run()
-      },
-      // Node's timers cut off fractions: rounded down, each would come twice
-      Math.ceil(Math.max(0, at - performance.now())),
-    )
   }
 
   #handle(event: RtcEvent): void {
@@ -112,4 +69,9 @@ export class OfferingPeer {
       this.received.push({ label: this.rtc.channel(event.id)?.label ?? '', data: event.data })
     }
   }
+}
+
+/** One that others than this machine reach. */
+function isIpv4(address: string): boolean {
+  return address !== '127.0.0.1' && !address.includes(':')
 }

@@ -2,6 +2,7 @@ import { untilMet } from '@str0m/demo-kit/browsers'
 import type { MediaData } from '@str0m/rtc'
 import { scratchDirectory } from '../../../vitest.scratch.ts'
 import { type RunningServer, startServer } from '../src/server.ts'
+import type { Settings } from '../src/settings.ts'
 
 /** A server on free ports, with what it printed and received. */
 export interface TestServer extends RunningServer {
@@ -19,12 +20,23 @@ interface ReceivedFrame {
   readonly at: number
 }
 
-export async function startTestServer(): Promise<TestServer> {
+export async function startTestServer(settings: Partial<Settings> = {}): Promise<TestServer> {
   const lines: string[] = []
   const frames: ReceivedFrame[] = []
   const directory = scratchDirectory()
   const server = await startServer(
-    { port: 0, host: '::', udpPort: 0, addresses: [], directory, quiet: false },
+    {
+      port: 0,
+      host: '::',
+      udpPort: 0,
+      addresses: [],
+      directory,
+      token: undefined,
+      iceServers: [],
+      maxCalls: 100,
+      quiet: false,
+      ...settings,
+    },
     {
       log: (line) => lines.push(line),
       onFrame: (frame, peer) => frames.push({ frame, peer, at: performance.now() }),

@@ -29,7 +29,7 @@ const EXTENSIONS_WITHOUT_TRANSPORT_FEEDBACK: Capabilities['extensions'] = {
 }
 
 /**
- * What there is without transport-wide feedback. By default that is agreed on where a peer offers simulcast alone, whose encodings are switched on as the estimate
+ * What there is without transport-wide feedback. By default that is agreed on where a peer offers simulcast, or is asked for it, alone, whose encodings are switched on as the estimate
  * allows: with one encoding Firefox sends a quarter of its picture for ten seconds, and the whole of it at once where it has no estimate to climb from.
  */
 export const withoutTransportFeedback: (codecs: readonly CodecCapability[]) => RtpCapabilities = onceFor(

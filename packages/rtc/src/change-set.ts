@@ -22,6 +22,11 @@ export interface AddMediaOptions {
    * stream.
    */
   readonly encodings?: readonly Encoding[]
+  /**
+   * Several encodings that the peer is asked to send of its source, in the order of preference (RFC 8853): what comes says by its rid which it is. The peer may leave some out, or
+   * pause them: see `media.receiveEncodings`. Default: one stream.
+   */
+  readonly receiveEncodings?: readonly Encoding[]
 }
 
 /** Changes to be offered to the peer together. Nothing happens before `apply`. */
@@ -38,10 +43,14 @@ export class ChangeSet {
     this.#target = target
   }
 
-  /** Adds a media section. Answers its mid. Throws a `UsageError` (`invalid-option`) where encodings have no rid, or the same. */
+  /** Adds a media section. Answers its mid. Throws a `UsageError` (`invalid-option`) where encodings have no rid, or the same, also one that is sent and one that
+   * is received. */
   addMedia(kind: 'audio' | 'video', direction: Direction = 'sendrecv', options: AddMediaOptions = {}): Mid {
     const mid = this.#target.freeMid(new Set(this.#added.map((media) => media.mid)))
-    this.#added.push({ mid, kind, direction, encodings: checkEncodings(options.encodings ?? []) })
+    const { encodings = [], receiveEncodings = [] } = options
+    // RFC 8851 section 6.1: of one section, both ways
+    checkEncodings([...encodings, ...receiveEncodings])
+    this.#added.push({ mid, kind, direction, encodings, receiveEncodings })
     return mid
   }
 
@@ -63,7 +72,10 @@ export class ChangeSet {
     return this
   }
 
-  /** Ends a section for good. Its place may serve a new one. Throws a `UsageError` (`unknown-mid`). */
+  /**
+   * Ends a section for good. Its place may serve a new one. Not for the first one of a session with a browser: both Chromium and Firefox then give up the transport that all
+   * share, and the connection ends; turn it inactive. Throws a `UsageError` (`unknown-mid`).
+   */
   stopMedia(mid: Mid): this {
     this.#target.checkMid(mid)
     this.#stopped.add(mid)
@@ -140,9 +152,9 @@ export class PendingChanges {
 /** RFC 8851 section 10, and what fits the header extension in its one-byte form. */
 const RID = /^[A-Za-z0-9_-]{1,16}$/
 
-function checkEncodings(encodings: readonly Encoding[]): readonly Encoding[] {
+function checkEncodings(encodings: readonly Encoding[]): void {
   const rids = new Set(encodings.map(({ rid }) => rid))
-  if (rids.size === encodings.length && encodings.every(({ rid }) => RID.test(rid))) return encodings
+  if (rids.size === encodings.length && encodings.every(({ rid }) => RID.test(rid))) return
   throw new UsageError(
     'invalid-option',
     'Each encoding has a rid of its own: 1 to 16 letters, digits, "-" and "_"',

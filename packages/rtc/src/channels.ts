@@ -12,7 +12,7 @@ import { type Instant, NEVER, OutputQueue, UsageError } from '@str0m/sans-io'
 import { Channel, type ChannelId, type ChannelOwner, type ChannelState } from './channel.ts'
 import type { RtcEvent } from './events.ts'
 import { FLIGHT_LIMITS, HoldBack } from './hold-back.ts'
-import { DEFAULT_SCTP_PORT, type RemoteData } from './session.ts'
+import { DEFAULT_SCTP_PORT, type RemoteData } from './remote-data.ts'
 import type { ChannelStatistics } from './statistics.ts'
 
 /** A channel that is to be opened when an offer is answered. */

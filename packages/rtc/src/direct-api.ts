@@ -11,7 +11,7 @@ import {
 import type { IceCredentials } from '@str0m/stun-ice'
 import { sameTypes } from './formats.ts'
 import type { LocalStream, Media, NegotiatedMedia } from './media.ts'
-import type { RemoteData } from './session.ts'
+import type { RemoteData } from './remote-data.ts'
 import type { RemoteTransport } from './transport.ts'
 
 /** What is to be known of the peer to connect to it. */

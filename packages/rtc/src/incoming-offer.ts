@@ -1,5 +1,12 @@
 import { type Mid, type Pt, UsageError } from '@str0m/sans-io'
-import { type Direction, intersectDirections } from '@str0m/sdp'
+import {
+  type Direction,
+  intersectDirections,
+  type MediaSection,
+  rejectedSection,
+  retransmittedPt,
+  type SectionAnswer,
+} from '@str0m/sdp'
 import type { Codec } from './codec.ts'
 import type { Answer } from './session.ts'
 
@@ -65,7 +72,10 @@ export class IncomingOffer {
     return this.#summary.iceRestart
   }
 
-  /** Answers a section with no. Throws a `UsageError` (`unknown-mid`). */
+  /**
+   * Answers a section with no. Where the others go on with its transport, which is that of the first one of a session that stands, `accept` throws: see there. Throws a
+   * `UsageError` (`unknown-mid`).
+   */
   reject(mid: Mid): this {
     this.#find(mid)
     this.#rejected.add(mid)
@@ -93,7 +103,8 @@ export class IncomingOffer {
   }
 
   /**
-   * Answers it. Throws what `Rtc.acceptOffer` throws, and nothing has changed.
+   * Answers it. Throws what `Rtc.acceptOffer` throws, and nothing has changed; or a `UsageError` (`tagged-section`) where a section is rejected that the others share the transport
+   * of, in an offer that is not the first (RFC 9143 section 7.3.3): browsers would lose the connection. It can be answered as inactive.
    */
   accept(): Answer {
     return this.#accept({
@@ -108,4 +119,21 @@ export class IncomingOffer {
     if (media === undefined) throw new UsageError('unknown-mid', `The offer has no media section "${mid}"`)
     return media
   }
+}
+
+/** An answer as it was chosen to be. */
+export function choose(offered: MediaSection, answer: SectionAnswer, choices: AnswerChoices): SectionAnswer {
+  const { mid } = offered
+  if (!answer.accepted || mid === undefined) return answer
+  if (choices.rejected.has(mid)) {
+    return { accepted: false, section: rejectedSection(offered), reason: 'rejected-by-offerer' }
+  }
+  const { section } = answer
+  section.direction = choices.directions.get(mid) ?? section.direction ?? 'sendrecv'
+  const taken = choices.payloadTypes.get(mid)
+  if (taken !== undefined) {
+    section.payloads = section.payloads.filter((format) => taken.has(retransmittedPt(format) ?? format.pt))
+    section.formats = section.payloads.map(({ pt }) => String(pt))
+  }
+  return answer
 }

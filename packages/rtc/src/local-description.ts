@@ -44,10 +44,16 @@ function fillKeys(section: MediaSection, { credentials, fingerprint }: LocalTran
   section.setup = setup
 }
 
-export function fillSession(description: SessionDescription, local: LocalTransport, bundle: boolean): void {
+/** `tagged`: the mid whose section's transport all share; `undefined`: there is no group (RFC 9143 section 7.3). */
+export function fillSession(
+  description: SessionDescription,
+  local: LocalTransport,
+  tagged: string | undefined,
+): void {
   const accepted = description.media.filter(({ port }) => port !== 0)
   description.iceLite = local.iceLite
   description.extmapAllowMixed = accepted.some(({ extmapAllowMixed }) => extmapAllowMixed)
-  const mids = accepted.map(({ mid }) => mid).filter((mid) => mid !== undefined)
-  if (bundle && mids.length > 0) description.groups.push({ semantics: 'BUNDLE', mids })
+  if (tagged === undefined) return
+  const others = accepted.flatMap(({ mid }) => (mid === undefined || mid === tagged ? [] : [mid]))
+  description.groups.push({ semantics: 'BUNDLE', mids: [tagged, ...others] })
 }

@@ -28,7 +28,7 @@ export interface RtcOptions {
   /** Who opens the DTLS connection where the offer leaves the choice (RFC 8842 section 5.3). Default `active`. */
   readonly dtlsSetup?: 'active' | 'passive'
   /**
-   * Whom to tell when each packet came (transport-wide feedback), which a browser estimates the bandwidth by: `simulcast`, peers that offer several encodings, which are
+   * Whom to tell when each packet came (transport-wide feedback), which a browser estimates the bandwidth by: `simulcast`, peers that offer several encodings or are asked for them, which are
    * switched on as the estimate allows; `always`, all that can use it, and in offers of ours too. Without it a browser climbs by 8 % a second and does not yield before packets are
    * lost; with it Firefox begins with a quarter of its picture. Default `simulcast`.
    */

@@ -1,9 +1,9 @@
 import type { CryptoProvider } from '@str0m/crypto'
 import { checkFingerprints } from '@str0m/dtls'
-import { fromBase64, type Mid, toBase64, toHex, UsageError } from '@str0m/sans-io'
+import { type Mid, toBase64, toHex, UsageError } from '@str0m/sans-io'
 import {
-  answerSection,
-  bundledSections,
+  answeredSections,
+  answerSections,
   type Capabilities,
   type CodecCapability,
   dataSection,
@@ -30,11 +30,18 @@ import {
   writeSdp,
 } from '@str0m/sdp'
 import { EXTENSIONS, withoutTransportFeedback } from './capabilities.ts'
-import { type AnswerChoices, NO_CHOICES, type OfferedMedia, type OfferSummary } from './incoming-offer.ts'
+import {
+  type AnswerChoices,
+  choose,
+  NO_CHOICES,
+  type OfferedMedia,
+  type OfferSummary,
+} from './incoming-offer.ts'
 import { type LocalStream, Media, type MediaOwner, type NegotiatedMedia } from './media.ts'
 import { formatsOf, sameTypes } from './formats.ts'
 import { fillRejected, fillSession, fillTransport, type LocalTransport } from './local-description.ts'
 import { randomSsrc } from './random-ids.ts'
+import { DEFAULT_SCTP_PORT, type RemoteData, remoteData } from './remote-data.ts'
 import type { RemoteTransport } from './transport.ts'
 
 /** What a browser's `RTCSessionDescription` is as JSON. */
@@ -69,15 +76,6 @@ export interface MediaUpdate {
   readonly direction: Direction
 }
 
-/** What the peer says of its end of the data channels, RFC 8841. */
-export interface RemoteData {
-  readonly sctpPort: number
-  /** Bytes of the largest message that it takes; `Infinity`: any. */
-  readonly maxMessageSize: number
-  /** Its INIT chunk (SNAP), where it sends one. */
-  readonly init?: Uint8Array | undefined
-}
-
 /** What a negotiation has come to. Nothing has changed before it is committed. */
 export interface Negotiated {
   /** `undefined` where every section was rejected. */
@@ -97,10 +95,6 @@ export interface NegotiatedOffer extends Negotiated {
   /** What there is to be known of it before it is answered. */
   summarize(): OfferSummary
 }
-
-export const DEFAULT_SCTP_PORT = 5000
-/** RFC 8841 section 6.1. */
-const DEFAULT_MAX_MESSAGE_SIZE = 65_536
 
 export interface SessionOptions {
   readonly crypto: CryptoProvider
@@ -174,19 +168,24 @@ export class Session {
   negotiateOffer(sdp: string, choices: AnswerChoices = NO_CHOICES): NegotiatedOffer {
     const offer = parseSdp(sdp)
     this.#checkSections(offer, 'offer')
-    const bundled = bundledSections(offer)
     const hasSimulcast = offer.media.some(({ simulcast }) => simulcast !== undefined)
     const capabilities = hasSimulcast ? this.#simulcastCapabilities : this.#capabilities
-    const answers = offer.media.map((section) =>
-      choose(section, answerSection(offer, section, bundled, capabilities), choices),
-    )
-    const first = answers.findIndex(({ accepted }) => accepted)
-    const transport = first < 0 ? undefined : this.#remoteTransport(offer, offer.media[first]!, 'offer')
+    const { sections, shared, bundled } = answerSections(offer, capabilities, (index) => {
+      const known = this.#sections[index]
+      return known !== undefined && stands(known)
+    })
+    const answers = sections.map((answer, index) => choose(offer.media[index]!, answer, choices))
+    // RFC 9143 section 7.3.1
+    const accepted = shared.filter((section) => answers[offer.media.indexOf(section)]!.accepted)
+    const tagged = accepted.find(({ port }) => port !== 0) ?? accepted[0]
+    const [offererTagged] = shared
+    if (tagged !== undefined && offererTagged !== tagged) this.#checkTagged(offer, offererTagged!, choices)
+    const transport = tagged && this.#remoteTransport(offer, tagged, 'offer')
     const iceRestart = this.#isIceRestart(transport)
     return {
       transport,
-      candidates: offer.media[first]?.candidates ?? [],
-      endOfCandidates: offer.media[first]?.endOfCandidates ?? false,
+      candidates: tagged?.candidates ?? [],
+      endOfCandidates: tagged?.endOfCandidates ?? false,
       iceRestart,
       reducedSize: answers.some(({ accepted, section }) => accepted && section.rtcpReducedSize),
       data: remoteData(offer.media.find((section, index) => isData(section) && answers[index]!.accepted)),
@@ -204,7 +203,7 @@ export class Session {
           const offered = offer.media[index]!
           const known = this.#sectionAt(index, offered, section)
           if (accepted) {
-            fillTransport(section, local, setup, index === first)
+            fillTransport(section, local, setup, offered === tagged)
             known.streams = this.#fillStreams(section, known)
             if (isData(section)) {
               // in an answer, to one who sends its own; in later ones it stays as it was
@@ -227,11 +226,7 @@ export class Session {
           known.local = section
           description.media.push(section)
         })
-        fillSession(
-          description,
-          local,
-          offer.groups.some(({ semantics }) => semantics === 'BUNDLE'),
-        )
+        fillSession(description, local, bundled ? tagged?.mid : undefined)
         return { updates, answer: { type: 'answer', sdp: writeSdp(description) } }
       },
     }
@@ -243,7 +238,12 @@ export class Session {
    */
   offer(changes: Changes, local: LocalTransport): { offer: Offer; sections: OfferedSection[] } {
     const numbering = new OfferNumbering()
-    for (const section of this.#sections) numbering.adopt(section.local, this.#capabilities.codecs)
+    // one who is asked for several encodings is told what came of them, as one who offers them is
+    const asks =
+      changes.added.some(({ receiveEncodings }) => receiveEncodings.length > 0) ||
+      this.#sections.some(({ local: { simulcast } }) => simulcast !== undefined && simulcast.recv.length > 0)
+    const capabilities = asks ? this.#simulcastCapabilities : this.#capabilities
+    for (const section of this.#sections) numbering.adopt(section.local, capabilities.codecs)
     const free: number[] = []
     const sections = this.#sections.map((known, index) => {
       const { local: section, mid } = known
@@ -253,9 +253,9 @@ export class Session {
       return { ...section, direction: changes.directions.get(mid) ?? section.direction ?? 'sendrecv' }
     })
     const isNew = new Set<MediaSection>()
-    for (const { mid, kind, direction, encodings } of changes.added) {
-      const section = offerSection(kind, mid, direction, this.#capabilities, numbering)
-      if (encodings.length > 0) offerEncodings(section, encodings)
+    for (const { mid, kind, direction, encodings, receiveEncodings } of changes.added) {
+      const section = offerSection(kind, mid, direction, capabilities, numbering)
+      if (encodings.length + receiveEncodings.length > 0) offerEncodings(section, encodings, receiveEncodings)
       isNew.add(section)
       sections[free.shift() ?? sections.length] = section
     }
@@ -281,7 +281,7 @@ export class Session {
     })
     const description = this.#describe()
     description.media.push(...sections)
-    fillSession(description, local, true)
+    fillSession(description, local, sections[tagged]?.mid)
     return { offer: { type: 'offer', sdp: writeSdp(description) }, sections: offered }
   }
 
@@ -296,16 +296,24 @@ export class Session {
       if (section.kind !== offered.kind || (section.mid !== undefined && section.mid !== offered.mid)) {
         throw invalid('answer', `its media section ${index} is not the one that was offered`)
       }
+      // RFC 3264 section 6: a section that was offered with port 0 stays so
+      if (offered.port === 0 && section.port !== 0) {
+        throw invalid('answer', `its media section ${index} was not offered to be used`)
+      }
     })
-    const first = answer.media.findIndex(({ port }) => port !== 0)
-    const transport = first < 0 ? undefined : this.#remoteTransport(answer, answer.media[first]!, 'answer')
+    const used = answeredSections(answer)
+    if (used === undefined) {
+      throw invalid('answer', 'its media sections are not all in one a=group:BUNDLE, which was offered')
+    }
+    const [tagged] = used
+    const transport = tagged && this.#remoteTransport(answer, tagged, 'answer')
     return {
       transport,
-      candidates: answer.media[first]?.candidates ?? [],
-      endOfCandidates: answer.media[first]?.endOfCandidates ?? false,
+      candidates: tagged?.candidates ?? [],
+      endOfCandidates: tagged?.endOfCandidates ?? false,
       iceRestart: this.#isIceRestart(transport),
-      reducedSize: answer.media.some(({ port, rtcpReducedSize }) => port !== 0 && rtcpReducedSize),
-      data: remoteData(answer.media.find((section) => isData(section) && section.port !== 0)),
+      reducedSize: used.some(({ rtcpReducedSize }) => rtcpReducedSize),
+      data: remoteData(used.find(isData)),
       commit: () => {
         this.#remote = transport ?? this.#remote
         const updates: MediaUpdate[] = []
@@ -314,7 +322,7 @@ export class Session {
           const known = this.#sectionAt(index, offered, offered)
           known.local = offered
           known.streams = streams
-          if (section.port === 0) {
+          if (!used.includes(section)) {
             stopSection(known, updates)
             return
           }
@@ -433,6 +441,22 @@ export class Session {
     })
   }
 
+  /** RFC 9143 section 7.3.3: who offers again has taken the transport of this section for that of the others, which do not do without it. */
+  #checkTagged({ media }: SessionDescription, section: MediaSection, { rejected }: AnswerChoices): void {
+    const known = this.#sections[media.indexOf(section)]
+    if (known === undefined || !stands(known) || section.port === 0) return
+    if (!rejected.has(known.mid)) {
+      throw invalid(
+        'offer',
+        `its section "${known.mid}" cannot be taken any more, and the others share its transport`,
+      )
+    }
+    throw new UsageError(
+      'tagged-section',
+      `Others share the transport of section "${known.mid}": answer it as inactive, or reject all`,
+    )
+  }
+
   #remoteTransport(
     description: SessionDescription,
     section: MediaSection,
@@ -539,23 +563,8 @@ export interface AddedMedia {
   readonly direction: Direction
   /** Where several are to be sent (simulcast). */
   readonly encodings: readonly EncodingOptions[]
-}
-
-/** An answer as it was chosen to be. */
-function choose(offered: MediaSection, answer: SectionAnswer, choices: AnswerChoices): SectionAnswer {
-  const { mid } = offered
-  if (!answer.accepted || mid === undefined) return answer
-  if (choices.rejected.has(mid)) {
-    return { accepted: false, section: rejectedSection(offered), reason: 'rejected-by-offerer' }
-  }
-  const { section } = answer
-  section.direction = choices.directions.get(mid) ?? section.direction ?? 'sendrecv'
-  const taken = choices.payloadTypes.get(mid)
-  if (taken !== undefined) {
-    section.payloads = section.payloads.filter((format) => taken.has(retransmittedPt(format) ?? format.pt))
-    section.formats = section.payloads.map(({ pt }) => String(pt))
-  }
-  return answer
+  /** Where several are to be received. */
+  readonly receiveEncodings: readonly EncodingOptions[]
 }
 
 /** Whether a section is in use: it was accepted, and not stopped since. */
@@ -573,17 +582,6 @@ function stopSection(section: Section, updates: MediaUpdate[]): void {
 
 function isData({ kind }: MediaSection): boolean {
   return kind === 'application'
-}
-
-/** What a section says of its sender's end, with the defaults of RFC 8841 sections 5.2 and 6.1. */
-function remoteData(section: MediaSection | undefined): RemoteData | undefined {
-  if (section === undefined) return undefined
-  const { sctpPort = DEFAULT_SCTP_PORT, maxMessageSize = DEFAULT_MAX_MESSAGE_SIZE, sctpInit } = section
-  return {
-    sctpPort,
-    maxMessageSize: maxMessageSize === 0 ? Number.POSITIVE_INFINITY : maxMessageSize,
-    init: sctpInit === undefined ? undefined : fromBase64(sctpInit),
-  }
 }
 
 function invalid(what: 'offer' | 'answer', reason: string): UsageError {

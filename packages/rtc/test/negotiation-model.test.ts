@@ -37,6 +37,7 @@ const withoutRtx = DEFAULT_CODECS.map((codec) => {
 })
 const renumbered = DEFAULT_CODECS.map((codec, i) => ({ ...codec, preferredPt: 127 - i }))
 const encodings = [{ rid: 'f' }, { rid: 'h' }, { rid: 'q' }]
+const others = [{ rid: '1' }, { rid: '2', restrictions: { 'max-width': '320' } }]
 
 /** The codecs that a browser's offer lists, by its numbers. */
 function codecsOfBrowser(name: 'chromium' | 'firefox'): CodecCapability[] {
@@ -90,6 +91,17 @@ const SHAPES: readonly Shape[] = [
     begin: (change) => {
       change.addMedia('video', 'sendrecv', { encodings })
       change.addMedia('video', 'sendonly', { encodings: encodings.slice(1) })
+    },
+  },
+  {
+    name: 'simulcast that is asked for',
+    begin: (change) => change.addMedia('video', 'recvonly', { receiveEncodings: encodings }),
+  },
+  {
+    name: 'simulcast both ways',
+    begin: (change) => {
+      change.addMedia('video', 'sendrecv', { encodings, receiveEncodings: others })
+      change.addMedia('video', 'sendrecv')
     },
   },
   {
@@ -150,7 +162,8 @@ function change(from: Rtc, random: SeededRandom): { set: ChangeSet; wanted: Map<
     const direction = DIRECTIONS[random.integer(4)]!
     const kind = random.chance(0.5) ? 'audio' : 'video'
     const several = kind === 'video' && random.chance(0.3) ? { encodings } : {}
-    wanted.set(set.addMedia(kind, direction, several), direction)
+    const asked = kind === 'video' && random.chance(0.3) ? { receiveEncodings: others } : {}
+    wanted.set(set.addMedia(kind, direction, { ...several, ...asked }), direction)
   }
   for (const { mid } of standing) {
     if (random.chance(0.15)) set.stopMedia(mid)
@@ -196,7 +209,15 @@ function negotiate(from: Rtc, to: Rtc, random: SeededRandom, what: string): void
         if (wanted.has(mid)) wanted.set(mid, both)
       }
     }
-    answer = incoming.accept()
+    try {
+      answer = incoming.accept()
+    } catch (error) {
+      // the others share its transport
+      expect(error).toMatchObject({ code: 'tagged-section' })
+      from.pendingChanges()!.rollback()
+      expect(describeAll(from, false), `${what}: refused`).toEqual(describeAll(to, true))
+      return
+    }
   } else {
     answer = to.acceptOffer(offer)
   }
@@ -230,8 +251,8 @@ function drain(rtc: Rtc): void {
 }
 
 describe('both ends agree', () => {
-  it('there are twenty shapes', () => {
-    expect(new Set(SHAPES.map(({ name }) => name)).size).toBe(20)
+  it('there are twenty-two shapes', () => {
+    expect(new Set(SHAPES.map(({ name }) => name)).size).toBe(22)
   })
 
   for (const role of ['offers', 'answers'] as const) {

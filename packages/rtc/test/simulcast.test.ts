@@ -122,6 +122,156 @@ describe('simulcast is sent', () => {
   })
 })
 
+describe('simulcast is asked for (RFC 8853 section 5.3)', () => {
+  const asked = (change: ChangeSet) => change.addMedia('video', 'recvonly', { receiveEncodings: ENCODINGS })
+
+  it('by rids to be received, and what comes is told apart by them, and repaired', () => {
+    let offer = ''
+    let answer = ''
+    // an SFU, that calls a publisher
+    const { a, b, pair } = connectedPair({
+      seed: 11,
+      link: { latency: 20, loss: 0.05 },
+      change: asked,
+      offered: (sdp) => (offer = sdp),
+      answered: (sdp) => (answer = sdp),
+    })
+    for (const line of ['a=rid:h recv max-width=640', 'a=rid:q recv', 'a=simulcast:recv h;q', 'a=recvonly']) {
+      expect(offer.split('\r\n')).toContain(line)
+    }
+    expect(offer).not.toMatch(/^a=(msid|ssrc)/m)
+    for (const line of ['a=rid:h send max-width=640', 'a=rid:q send', 'a=simulcast:send h;q', 'a=sendonly']) {
+      expect(answer.split('\r\n')).toContain(line)
+    }
+    expect(a.media('0')!.receiveEncodings).toEqual([
+      { rid: 'h', paused: false, restrictions: { 'max-width': '640' } },
+      { rid: 'q', paused: false, restrictions: {} },
+    ])
+    expect(a.media('0')!.sendEncodings).toEqual([])
+    const media = b.media('0')!
+    expect(media.sendEncodings.map(({ rid }) => rid)).toEqual(['h', 'q'])
+    const { pt } = media.codecs.find(({ name }) => name === 'VP8')!
+    const count = 100
+    for (let i = 0; i < count; i++) {
+      if (i === count - 3) pair.bToA.configure(pair.now, { latency: 20 })
+      for (const [k, { rid }] of ENCODINGS.entries()) {
+        media
+          .writer(pt, rid)
+          .write({ value: 3000 * i, clockRate: 90_000 }, frame(2500 - 1000 * k, i === 0, i), {
+            keyframe: i === 0,
+          })
+      }
+      pair.runFor(33)
+    }
+    pair.runFor(2000)
+    const frames = eventsOf(pair.a.events, 'mediaData')
+    for (const [k, { rid }] of ENCODINGS.entries()) {
+      const ofRid = frames.filter((data) => data.rid === rid)
+      expect(ofRid.length).toBe(count)
+      expect(ofRid.every(({ data, contiguous }) => data.length === 2500 - 1000 * k && contiguous)).toBe(true)
+    }
+    expect(a.statistics.inbound.every((stream) => stream.retransmittedPacketsReceived > 0)).toBe(true)
+
+    // a keyframe is asked for of one of them
+    const q = frames.find(({ rid }) => rid === 'q')!
+    a.media('0')!.requestKeyframe('pli', q.ssrc)
+    pair.runFor(100)
+    expect(eventsOf(pair.b.events, 'keyframeRequest').map(({ rid }) => rid)).toContain('q')
+  })
+
+  it('and the sender is told what came, so that it knows how many there is room for', () => {
+    const feedback = (change: (change: ChangeSet) => unknown): boolean[] => {
+      const { a, b } = negotiatedPair({ seed: 12, change })
+      return [a, b].map((rtc) =>
+        rtc.media('0')!.codecs.some((codec) => codec.feedback.includes('transport-cc')),
+      )
+    }
+    expect(feedback(asked)).toEqual([true, true])
+    expect(feedback((change) => change.addMedia('video', 'recvonly'))).toEqual([false, false])
+  })
+
+  it('as much of it as the peer sends, or as is not paused', () => {
+    const { a } = negotiatedPair({
+      seed: 13,
+      change: asked,
+      answered: (sdp) =>
+        sdp.replace('a=simulcast:send h;q', 'a=simulcast:send ~q').replace(/a=rid:h .*\r\n/, ''),
+    })
+    expect(a.media('0')!.receiveEncodings).toEqual([{ rid: 'q', paused: true, restrictions: {} }])
+    // what was not offered is not there
+    const more = negotiatedPair({
+      seed: 14,
+      change: asked,
+      answered: (sdp) =>
+        sdp
+          .replace('a=simulcast:send h;q', 'a=rid:x send\r\na=simulcast:send x;q')
+          .replace('a=rid:h', 'a=rid:h'),
+    })
+    expect(more.a.media('0')!.receiveEncodings.map(({ rid }) => rid)).toEqual(['q'])
+  })
+
+  it('and one stream comes of a peer that does not know it', () => {
+    const { a, b, pair } = connectedPair({
+      seed: 15,
+      change: asked,
+      offered: (sdp) => sdp.replaceAll(/a=(simulcast|rid):.*\r\n/g, ''),
+    })
+    expect(a.media('0')!.receiveEncodings).toEqual([])
+    const media = b.media('0')!
+    const { pt } = media.codecs.find(({ name }) => name === 'VP8')!
+    media.writer(pt).write({ value: 0, clockRate: 90_000 }, frame(100, true, 1), { keyframe: true })
+    pair.runFor(50)
+    expect(eventsOf(pair.a.events, 'mediaData').map(({ rid }) => rid)).toEqual([undefined])
+  })
+
+  it('in both directions of a section, and still where it is offered again', () => {
+    const other = [{ rid: '1' }, { rid: '2' }]
+    const { a, b } = connectedPair({
+      seed: 16,
+      change: (change) =>
+        change.addMedia('video', 'sendrecv', { encodings: ENCODINGS, receiveEncodings: other }),
+    })
+    const rids = (encodings: readonly { rid: string }[]) => encodings.map(({ rid }) => rid)
+    const check = () => {
+      for (const [one, two] of [
+        [a.media('0')!, b.media('0')!],
+        [b.media('0')!, a.media('0')!],
+      ] as const) {
+        expect(rids(one.sendEncodings)).toEqual(rids(two.receiveEncodings))
+      }
+      expect(rids(a.media('0')!.sendEncodings)).toEqual(['h', 'q'])
+      expect(rids(a.media('0')!.receiveEncodings)).toEqual(['1', '2'])
+    }
+    check()
+    for (const [from, to] of [
+      [a, b],
+      [b, a],
+    ] as const) {
+      const change = from.createOffer()
+      change.addMedia('video')
+      const offer = change.apply()
+      expect(offer.sdp).toContain(
+        from === a ? 'a=simulcast:send h;q recv 1;2' : 'a=simulcast:send 1;2 recv h;q',
+      )
+      from.pendingChanges()!.acceptAnswer(to.acceptOffer(offer))
+      check()
+    }
+  })
+
+  it('and each rid is of one encoding, both ways (RFC 8851 section 6.1)', () => {
+    const change = new Rtc().createOffer()
+    for (const options of [
+      { receiveEncodings: [{ rid: 'a' }, { rid: 'a' }] },
+      { receiveEncodings: [{ rid: 'a b' }] },
+      { encodings: [{ rid: 'a' }], receiveEncodings: [{ rid: 'a' }] },
+    ]) {
+      expect(() => change.addMedia('video', 'sendrecv', options)).toThrow(
+        expect.objectContaining({ code: 'invalid-option' }),
+      )
+    }
+  })
+})
+
 describe('an answer with payload types of its own', () => {
   it('is sent what it wants, and sends what we said', () => {
     // RFC 3264 section 5.1: each side says what it wants to receive

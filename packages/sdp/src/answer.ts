@@ -1,3 +1,4 @@
+import { NO_TRANSPORT, sharedTransports } from './bundle.ts'
 import { type CodecCapability, isMediaFormat } from './codec.ts'
 import { commonExtensions, commonFormats } from './common-formats.ts'
 import {
@@ -57,36 +58,62 @@ const SCTP_PORT = 5000
 /** What its drafts wrote in place of `a=sctp-port`: the port is the format of the section. Some peers (aiortc) still offer this. */
 const SCTP_MAP = `sctpmap:${SCTP_PORT} ${DATA_CHANNEL_FORMAT} 65535`
 
+/** How all sections of an offer are answered. */
+export interface OfferAnswer {
+  /** In the order of the offer. */
+  readonly sections: readonly SectionAnswer[]
+  /** The sections of the offer that may be accepted, in the order in which one is sought whose transport all share (RFC 9143 section 7.3.1). */
+  readonly shared: readonly MediaSection[]
+  /** Whether they are a BUNDLE group, which the answer has to repeat. */
+  readonly bundled: boolean
+}
+
 /**
- * The sections that may share the one transport: those of the first `a=group:BUNDLE`, or, without
- * such a group, the first section that is not rejected (RFC 9143 section 7.3, RFC 8829 section 5.3.1).
+ * Answers an offer as one who has one transport. Accepted are the sections of the first `a=group:BUNDLE` that has one to be accepted; without such a group, the first section that
+ * can be. All others are rejected (RFC 9143 section 7.3.3, RFC 8829 section 5.3.1). `stands`: whether the section at an index of the offer is in use already; what shares its
+ * transport comes first. Transport attributes are the caller's to fill in.
  */
-export function bundledSections(description: SessionDescription): ReadonlySet<MediaSection> {
-  const bundle = description.groups.find((group) => group.semantics === 'BUNDLE')
-  if (bundle !== undefined) {
-    const mids = new Set(bundle.mids)
-    return new Set(description.media.filter(({ mid }) => mid !== undefined && mids.has(mid)))
+export function answerSections(
+  offer: SessionDescription,
+  capabilities: Capabilities,
+  stands: (index: number) => boolean = () => false,
+): OfferAnswer {
+  const answers = new Map(
+    offer.media.map((offered) => [offered, answerSection(offer, offered, capabilities)] as const),
+  )
+  const candidates = sharedTransports(offer)
+  const usable = candidates.filter(({ sections }) =>
+    sections.some((section) => answers.get(section)!.accepted),
+  )
+  const standing = new Set(offer.media.filter((_, index) => stands(index)))
+  const { sections, bundled } =
+    usable.find((candidate) => candidate.sections.some((section) => standing.has(section))) ??
+    usable[0] ??
+    NO_TRANSPORT
+  const shared = new Set(sections)
+  return {
+    sections: Array.from(answers, ([offered, answer]) =>
+      answer.accepted && !shared.has(offered) ? reject(offered, 'not-bundled') : answer,
+    ),
+    shared: sections,
+    bundled,
   }
-  const first = description.media.find(({ port }) => port !== 0)
-  return new Set(first === undefined ? [] : [first])
 }
 
 /**
  * Answers one section of an offer, RFC 3264 section 6: payload types, extension ids and their order are the
- * offerer's, the direction is the offered one seen from here. Transport attributes are the caller's to fill in.
+ * offerer's, the direction is the offered one seen from here.
  */
-export function answerSection(
+function answerSection(
   offer: SessionDescription,
   offered: MediaSection,
-  bundled: ReadonlySet<MediaSection>,
   capabilities: Capabilities,
 ): SectionAnswer {
   const { kind } = offered
   if (offered.port === 0 && !offered.bundleOnly) return reject(offered, 'rejected-by-offerer')
-  if (kind === 'application') return answerDataSection(offer, offered, bundled, capabilities)
+  if (kind === 'application') return answerDataSection(offer, offered, capabilities)
   if (kind !== 'audio' && kind !== 'video') return reject(offered, 'unsupported-media')
   if (!RTP_PROTOCOLS.has(offered.protocol)) return reject(offered, 'unsupported-protocol')
-  if (!bundled.has(offered)) return reject(offered, 'not-bundled')
   if (!offered.rtcpMux) return reject(offered, 'no-rtcp-mux')
   const { payloads, types } = commonFormats[kind](capabilities.codecs, offered.payloads)
   if (!payloads.some(isMediaFormat)) return reject(offered, 'no-common-codec')
@@ -109,7 +136,6 @@ export function answerSection(
 function answerDataSection(
   offer: SessionDescription,
   offered: MediaSection,
-  bundled: ReadonlySet<MediaSection>,
   { maxMessageSize }: Capabilities,
 ): SectionAnswer {
   const isDraft = hasSctpMap(offered) && offered.sctpPort !== undefined
@@ -118,7 +144,6 @@ function answerDataSection(
   }
   if (!SCTP_PROTOCOLS.has(offered.protocol)) return reject(offered, 'unsupported-protocol')
   if (offered.sctpPort === 0) return reject(offered, 'rejected-by-offerer')
-  if (!bundled.has(offered)) return reject(offered, 'not-bundled')
   const isFirst =
     offer.media.find(({ kind, port, bundleOnly }) => kind === 'application' && (port !== 0 || bundleOnly)) ===
     offered

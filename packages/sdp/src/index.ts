@@ -1,12 +1,13 @@
 export {
-  answerSection,
-  bundledSections,
+  answerSections,
   type Capabilities,
   dataSection,
+  type OfferAnswer,
   type Rejection,
   rejectedSection,
   type SectionAnswer,
 } from './answer.ts'
+export { answeredSections } from './bundle.ts'
 export {
   type CodecCapability,
   DEFAULT_CODECS,

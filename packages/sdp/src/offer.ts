@@ -7,6 +7,8 @@ import {
   type MediaSection,
   mediaSection,
   type PayloadFormat,
+  type RidDescription,
+  type SimulcastStream,
 } from './model.ts'
 
 /**
@@ -215,7 +217,7 @@ function describeRedundancy(payloads: readonly PayloadFormat[]): PayloadFormat[]
   })
 }
 
-/** One encoding of a section that sends several, RFC 8853. */
+/** One encoding of a section that sends or receives several, RFC 8853. */
 export interface Encoding {
   /** 1 to 255 letters, digits, `-` and `_` (RFC 8851 section 10); most peers take no more than 16. */
   readonly rid: string
@@ -223,10 +225,25 @@ export interface Encoding {
   readonly restrictions?: Readonly<Record<string, string>>
 }
 
-/** Offers that a section sends these encodings, in the order of preference. */
-export function offerEncodings(section: MediaSection, encodings: readonly Encoding[]): void {
-  section.rids = encodings.map(({ rid, restrictions = {} }) => ({ id: rid, direction: 'send', restrictions }))
-  section.simulcast = { send: encodings.map(({ rid }) => [{ rid, paused: false }]), recv: [] }
+/** Offers that a section sends the encodings of `send`, and receives those of `receive`, in the order of preference. The rids of all of them differ (RFC 8851 section 6.1). */
+export function offerEncodings(
+  section: MediaSection,
+  send: readonly Encoding[],
+  receive: readonly Encoding[] = [],
+): void {
+  section.rids = [
+    ...send.map((encoding) => rid(encoding, 'send')),
+    ...receive.map((encoding) => rid(encoding, 'recv')),
+  ]
+  section.simulcast = { send: send.map(stream), recv: receive.map(stream) }
+}
+
+function rid({ rid: id, restrictions = {} }: Encoding, direction: 'send' | 'recv'): RidDescription {
+  return { id, direction, restrictions }
+}
+
+function stream({ rid }: Encoding): readonly SimulcastStream[] {
+  return [{ rid, paused: false }]
 }
 
 /** RFC 4588 section 8.6. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import {
-  answerSection,
-  bundledSections,
+  answeredSections,
+  answerSections,
   type Capabilities,
   DEFAULT_CODECS,
   type MediaSection,
@@ -19,10 +19,8 @@ const CAPABILITIES: Capabilities = {
   extensions: { audio: [MID, LEVEL, CSRC_LEVEL], video: [MID] },
 }
 
-function answers(text: string, capabilities = CAPABILITIES): SectionAnswer[] {
-  const offer = parseSdp(text)
-  const bundled = bundledSections(offer)
-  return offer.media.map((section) => answerSection(offer, section, bundled, capabilities))
+function answers(text: string, capabilities = CAPABILITIES): readonly SectionAnswer[] {
+  return answerSections(parseSdp(text), capabilities).sections
 }
 
 /** The answer to the one section of `description`. */
@@ -133,10 +131,56 @@ describe('a section is rejected', () => {
       'not-bundled',
       'accepted',
     ])
-    expect(outcome(description(VIDEO, ['a=group:BUNDLE']))).toEqual(['not-bundled', 'not-bundled'])
+    expect(outcome(description(VIDEO, ['a=group:BUNDLE']))).toEqual(['accepted', 'not-bundled'])
   })
 
-  it('without a group: all but the first that is not rejected', () => {
+  it('outside of the first BUNDLE group that has one to be accepted', () => {
+    const unknown = (text: string) => text.replace('opus', 'speex')
+    expect(outcome(unknown(description(VIDEO, ['a=group:BUNDLE 0', 'a=group:BUNDLE 1'])))).toEqual([
+      'no-common-codec',
+      'accepted',
+    ])
+    // what is in no group stands back behind those that are
+    expect(outcome(description(VIDEO, ['a=group:BUNDLE 1']))).toEqual(['not-bundled', 'accepted'])
+    expect(outcome(unknown(description(VIDEO, ['a=group:BUNDLE 0'])))).toEqual([
+      'no-common-codec',
+      'accepted',
+    ])
+    // a section is in the first group alone that names it (RFC 9143 section 7.2), and once
+    expect(outcome(description(VIDEO, ['a=group:BUNDLE 0 0', 'a=group:BUNDLE 0 1']))).toEqual([
+      'accepted',
+      'not-bundled',
+    ])
+  })
+
+  it('at port 0 outside of a group, also where it is bundle-only', () => {
+    const only = description([...VIDEO, 'a=bundle-only']).replace('m=video 9', 'm=video 0')
+    expect(outcome(only)).toEqual(['accepted', 'not-bundled'])
+    expect(outcome(only.replace('m=audio 9', 'm=audio 0'))).toEqual(['rejected-by-offerer', 'not-bundled'])
+  })
+
+  it('but for what shares a transport with a section that stands', () => {
+    const stands = (text: string, index: number) => {
+      const { sections, shared, bundled } = answerSections(parseSdp(text), CAPABILITIES, (i) => i === index)
+      return [sections.map(({ accepted }) => accepted), shared.map(({ mid }) => mid), bundled]
+    }
+    expect(stands(description(VIDEO), 0)).toEqual([[true, false], ['0'], false])
+    expect(stands(description(VIDEO), 1)).toEqual([[false, true], ['1'], false])
+    expect(stands(description(VIDEO, ['a=group:BUNDLE 0', 'a=group:BUNDLE 1']), 1)).toEqual([
+      [false, true],
+      ['1'],
+      true,
+    ])
+    // in the order of the group, which says whose transport counts
+    expect(stands(description(VIDEO, ['a=group:BUNDLE 1 0']), 0)).toEqual([[true, true], ['1', '0'], true])
+  })
+
+  it('without a group: all but the first that can be accepted', () => {
+    expect(outcome(description(VIDEO).replace('opus', 'speex'))).toEqual(['no-common-codec', 'accepted'])
+    expect(outcome(description(VIDEO).replace('m=audio', 'm=text'))).toEqual([
+      'unsupported-media',
+      'accepted',
+    ])
     expect(outcome(description(VIDEO))).toEqual(['accepted', 'not-bundled'])
     expect(outcome(description(VIDEO).replace('m=audio 9', 'm=audio 0'))).toEqual([
       'rejected-by-offerer',
@@ -145,7 +189,7 @@ describe('a section is rejected', () => {
     expect(outcome(description().replace('m=audio 9', 'm=audio 0'))).toEqual(['rejected-by-offerer'])
     // neither has a mid
     expect(outcome(description().replace('a=mid:0\r\n', ''))).toEqual(['accepted'])
-    expect(outcome(description([], ['a=group:BUNDLE']).replace('a=mid:0\r\n', ''))).toEqual(['not-bundled'])
+    expect(outcome(description([], ['a=group:BUNDLE']).replace('a=mid:0\r\n', ''))).toEqual(['accepted'])
   })
 
   it('with another medium or protocol, without rtcp-mux, without a codec that both have', () => {
@@ -227,5 +271,55 @@ describe('simulcast, RFC 8853 section 5.3', () => {
     expect(answer(...RIDS, 'a=simulcast:recv r', 'a=sendonly')).toMatchObject({ rids: [] })
     expect(answer(...RIDS, 'a=simulcast:send hi', 'a=recvonly')).toMatchObject({ rids: [] })
     expect(answer(...RIDS)).toMatchObject({ rids: [] })
+  })
+})
+
+describe('the sections of an answer that are in use', () => {
+  const VIDEO = ['m=video 9 UDP/TLS/RTP/SAVPF 96', 'a=mid:1', 'a=rtcp-mux', 'a=rtpmap:96 VP8/90000']
+  const mids = (text: string) => answeredSections(parseSdp(text))?.map(({ mid }) => mid)
+
+  it('are all in one group, in its order', () => {
+    expect(mids(description(VIDEO, ['a=group:BUNDLE 0 1']))).toEqual(['0', '1'])
+    expect(mids(description(VIDEO, ['a=group:BUNDLE 1 0']))).toEqual(['1', '0'])
+    expect(mids(description(VIDEO, ['a=group:LS 0', 'a=group:BUNDLE', 'a=group:BUNDLE 0 1']))).toEqual([
+      '0',
+      '1',
+    ])
+  })
+
+  it('need no group where there is but one, or none', () => {
+    const one = description(VIDEO).replace('m=audio 9', 'm=audio 0')
+    expect(mids(one)).toEqual(['1'])
+    expect(mids(one.replace('m=video 9', 'm=video 0'))).toEqual([])
+  })
+
+  it('are not rejected, though the group still names one that is', () => {
+    const text = description(VIDEO, ['a=group:BUNDLE 0 1']).replace('m=audio 9', 'm=audio 0')
+    expect(mids(text)).toEqual(['1'])
+  })
+
+  it('are none where they have several transports', () => {
+    for (const groups of [
+      [],
+      ['a=group:BUNDLE'],
+      ['a=group:BUNDLE 0'],
+      ['a=group:BUNDLE 1'],
+      ['a=group:BUNDLE 0', 'a=group:BUNDLE 1'],
+      ['a=group:BUNDLE 0', 'a=group:BUNDLE 0 1'],
+      ['a=group:LS 0 1'],
+    ]) {
+      expect(mids(description(VIDEO, groups))).toBeUndefined()
+    }
+    expect(mids(description(VIDEO).replace('a=mid:0\r\n', ''))).toBeUndefined()
+  })
+
+  it('are bundle-only at port 0, as RFC 8843 had it (RFC 9143 section 7.4.1)', () => {
+    const only = description([...VIDEO, 'a=bundle-only'], ['a=group:BUNDLE 1 0'])
+    const text = only.replace('m=video 9', 'm=video 0')
+    expect(mids(text)).toEqual(['0', '1'])
+    // with nothing that they could go with, they are rejected
+    expect(mids(text.replace('BUNDLE 1 0', 'BUNDLE 0'))).toEqual(['0'])
+    expect(mids(text.replace('BUNDLE 1 0', 'BUNDLE 1'))).toEqual(['0'])
+    expect(mids(text.replace('m=audio 9', 'm=audio 0'))).toEqual([])
   })
 })

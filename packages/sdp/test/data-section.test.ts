@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import {
-  answerSection,
-  bundledSections,
+  answerSections,
   dataSection,
   type MediaSection,
   parseSdp,
@@ -22,9 +21,7 @@ function outcomes(...edits: ((section: MediaSection) => void)[]): string[] {
     offer.media.push(section)
   })
   const parsed = parseSdp(writeSdp(offer))
-  const bundled = bundledSections(parsed)
-  return parsed.media.map((section) => {
-    const answer = answerSection(parsed, section, bundled, CAPABILITIES)
+  return answerSections(parsed, CAPABILITIES).sections.map((answer) => {
     return answer.accepted ? 'accepted' : answer.reason
   })
 }
@@ -34,7 +31,7 @@ describe('sections of data channels', () => {
     it(`are answered as ${browser} offers them`, () => {
       const offer = parseSdp(fixture(`${browser}-offer`))
       const offered = offer.media.find(({ kind }) => kind === 'application')!
-      const answer = answerSection(offer, offered, bundledSections(offer), CAPABILITIES)
+      const answer = answerSections(offer, CAPABILITIES).sections[offer.media.indexOf(offered)]!
       expect(answer.accepted).toBe(true)
       expect(answer.section).toMatchObject({
         kind: 'application',
@@ -59,7 +56,7 @@ describe('sections of data channels', () => {
       sctpPort: 5000,
       maxMessageSize: 65_536,
     })
-    const { accepted, section } = answerSection(offer, offered, bundledSections(offer), CAPABILITIES)
+    const { accepted, section } = answerSections(offer, CAPABILITIES).sections[offer.media.indexOf(offered)]!
     expect(accepted).toBe(true)
     const description = sessionDescription('1', '1')
     description.media.push(section)

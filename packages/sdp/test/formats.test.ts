@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { MAX_REMEMBERED } from '../src/formats.ts'
 import {
-  answerSection,
-  bundledSections,
+  answerSections,
   DEFAULT_CODECS,
   MAX_SECTION_LINES,
   type MediaSection,
@@ -100,7 +99,7 @@ describe('what is worked out of them', () => {
   it('is the same for the same offer', () => {
     const answered = (ufrag: string): MediaSection => {
       const offer = parseSdp(description([`a=ice-ufrag:${ufrag}`]))
-      return answerSection(offer, offer.media[0]!, bundledSections(offer), CAPABILITIES).section
+      return answerSections(offer, CAPABILITIES).sections[0]!.section
     }
     const [a, b] = [answered('aaaa'), answered('bbbb')]
     expect(a.payloads).toHaveLength(1)

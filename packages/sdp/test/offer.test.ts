@@ -3,7 +3,9 @@ import {
   type Capabilities,
   type CodecCapability,
   DEFAULT_CODECS,
+  type Encoding,
   mediaSection,
+  offerEncodings,
   OfferNumbering,
   offerSection,
   parseSdp,
@@ -54,6 +56,40 @@ describe('a section of an offer', () => {
       { id: 2, uri: URIS[1] },
     ])
     expect(parsed.media[1]!.extensions.map(({ id }) => id)).toEqual([2, 3, 4])
+  })
+})
+
+describe('encodings', () => {
+  it('are offered to be sent, received, or both, by their rids', () => {
+    const small = { rid: 'q', restrictions: { 'max-width': '320', 'max-fps': '15' } }
+    const offered = (...encodings: [Encoding[], Encoding[]?]) => {
+      const offer = sessionDescription('1', '1')
+      const section = offerSection('video', '0', 'sendrecv', CAPABILITIES, new OfferNumbering())
+      offerEncodings(section, ...encodings)
+      offer.media.push(section)
+      const text = writeSdp(offer)
+      const [read] = parseSdp(text).media
+      expect({ rids: read!.rids, simulcast: read!.simulcast }).toEqual({
+        rids: section.rids,
+        simulcast: section.simulcast,
+      })
+      return text.match(/^a=(rid|simulcast):.*$/gm)
+    }
+    expect(offered([{ rid: 'h' }, small])).toEqual([
+      'a=rid:h send',
+      'a=rid:q send max-width=320;max-fps=15',
+      'a=simulcast:send h;q',
+    ])
+    expect(offered([], [{ rid: 'h' }, small])).toEqual([
+      'a=rid:h recv',
+      'a=rid:q recv max-width=320;max-fps=15',
+      'a=simulcast:recv h;q',
+    ])
+    expect(offered([{ rid: 'h' }], [small])).toEqual([
+      'a=rid:h send',
+      'a=rid:q recv max-width=320;max-fps=15',
+      'a=simulcast:send h recv q',
+    ])
   })
 })
 

@@ -1,12 +1,4 @@
-import {
-  answerSection,
-  bundledSections,
-  DEFAULT_CODECS,
-  MAX_MEDIA_SECTIONS,
-  parseSdp,
-  SdpError,
-  writeSdp,
-} from '@str0m/sdp'
+import { answerSections, DEFAULT_CODECS, MAX_MEDIA_SECTIONS, parseSdp, SdpError, writeSdp } from '@str0m/sdp'
 import { isDeepStrictEqual } from 'node:util'
 import { check } from '../check.ts'
 import { editDescription, EDIT_SEEDS } from '../descriptions.ts'
@@ -31,11 +23,12 @@ export function fuzz(data: Uint8Array): void {
     throw error
   }
   check(parsed.media.length <= MAX_MEDIA_SECTIONS, 'sections are bounded')
-  const bundled = bundledSections(parsed)
-  for (const section of parsed.media) {
-    const answer = answerSection(parsed, section, bundled, CAPABILITIES)
-    check(answer !== undefined, 'each section is answered or refused')
-  }
+  const { sections, shared } = answerSections(parsed, CAPABILITIES)
+  check(sections.length === parsed.media.length, 'each section is answered or refused')
+  check(
+    sections.filter(({ accepted }) => accepted).length <= shared.length,
+    'those accepted share a transport',
+  )
   const written = writeSdp(parsed)
   const again = parseSdp(written)
   check(isDeepStrictEqual(again, parsed), 'what is written is read the same')

@@ -1,6 +1,6 @@
 """A GStreamer webrtcbin (libnice, OpenSSL, libsrtp, usrsctp) that calls http-post: gstreamer.py ADDRESS OPTIONS.
 
-OPTIONS is JSON: `video` and `audio` are codecs, `bundle`, `fec`, `nack`, `trickle` and `echo` are flags, `messages` are
+OPTIONS is JSON: `video` and `audio` are codecs, `bundle`, `fec`, `nack`, `trickle`, `echo` and `json` (of the offer that is posted) are flags, `messages` are
 sizes in bytes. With `offer` in place of an address, it answers the offers that come as lines of standard input. It goes on until a line `end`
 comes on standard input, or its end. What happens is printed, a JSON object a line: what has come so far four times a second, and at last the
 result.
@@ -191,9 +191,13 @@ class Peer:
         say("trickled", status=status, count=len(lines), text=text)
 
     def post(self, sdp):
-        status, headers, text = request("POST", self.address, sdp, "application/sdp")
+        as_json = self.options.get("json", False)
+        body = json.dumps({"type": "offer", "sdp": sdp}) if as_json else sdp
+        status, headers, text = request("POST", self.address, body, "application/json" if as_json else "application/sdp")
+        if as_json and status == 200:
+            text = json.loads(text)["sdp"]
         say("answer", status=status, offer=sdp, answer=text)
-        if status != 201:
+        if status not in (200, 201):
             self.loop.quit()
             return
         self.session = urllib.parse.urljoin(self.address, headers["Location"])
