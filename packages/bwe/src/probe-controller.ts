@@ -42,7 +42,9 @@ export class ProbeController {
   /** Clusters that were made so far. */
   clusters = 0
 
-  readonly #max: number
+  /** What is probed at most, bits per second. */
+  max: number
+
   #estimate: number
   #desired: number | undefined
   /** Whether more is desired than when it was last probed for. */
@@ -60,7 +62,7 @@ export class ProbeController {
 
   constructor(initial: number, max: number) {
     this.#estimate = initial
-    this.#max = max
+    this.max = max
   }
 
   /** A cluster to be sent. */
@@ -153,7 +155,7 @@ export class ProbeController {
   #probe(now: Instant, bitrate: number, further: boolean): boolean {
     if (this.#permission === 'forbidden') return false
     const bound = Math.min(
-      this.#max,
+      this.max,
       MAX_OF_DESIRED * (this.#desired ?? Number.POSITIVE_INFINITY),
       this.#permission === 'limited' ? LOSS_LIMITED_SCALE * this.#estimate : Number.POSITIVE_INFINITY,
     )

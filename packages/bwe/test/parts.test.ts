@@ -251,7 +251,7 @@ describe('the limit of the application', () => {
 
 describe('the timeout', () => {
   it('is 3 s after a packet, then each second, while packets are sent', () => {
-    const timeout = new FeedbackTimeout()
+    const timeout = new FeedbackTimeout(3000)
     expect(timeout.deadline).toBe(Infinity)
     timeout.handleSent(0)
     // nothing else is sent
@@ -267,7 +267,7 @@ describe('the timeout', () => {
   })
 
   it('starts anew after a pause', () => {
-    const timeout = new FeedbackTimeout()
+    const timeout = new FeedbackTimeout(3000)
     timeout.handleSent(0)
     for (let now = 10_000; now <= 11_000; now += 500) timeout.handleSent(now)
     expect(timeout.deadline).toBe(Infinity)

@@ -13,7 +13,7 @@ import { DirectApi, type DirectTarget } from './direct-api.ts'
 import { type AnswerChoices, IncomingOffer, NO_CHOICES } from './incoming-offer.ts'
 import type { Media } from './media.ts'
 import { MediaPlane } from './media-plane.ts'
-import { resolveMaxMessageSize, resolveMtu, resolveTransportFeedback, type RtcOptions } from './options.ts'
+import { resolveMaxMessageSize, resolveMtu, resolveFeedback, type RtcOptions } from './options.ts'
 import {
   type Changes,
   type Answer,
@@ -93,7 +93,7 @@ export class Rtc {
       codecs: options.codecs ?? DEFAULT_CODECS,
       maxMessageSize,
       dtlsSetup: options.dtlsSetup ?? 'active',
-      transportFeedback: resolveTransportFeedback(options),
+      feedback: resolveFeedback(options),
     })
     this.#channels = new Channels({ crypto, mtu, maxMessageSize })
   }

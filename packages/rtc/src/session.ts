@@ -29,7 +29,7 @@ import {
   transportOf,
   writeSdp,
 } from '@str0m/sdp'
-import { EXTENSIONS, withoutTransportFeedback } from './capabilities.ts'
+import { FeedbackCapabilities, type FeedbackChoice } from './capabilities.ts'
 import { type AnswerChoices, NO_CHOICES, type OfferedMedia, type OfferSummary } from './incoming-offer.ts'
 import { type LocalStream, Media, type MediaOwner, type NegotiatedMedia } from './media.ts'
 import { formatsOf, sameTypes } from './formats.ts'
@@ -109,7 +109,7 @@ export interface SessionOptions {
   readonly codecs: readonly CodecCapability[]
   readonly maxMessageSize: number
   readonly dtlsSetup: 'active' | 'passive'
-  readonly transportFeedback: 'simulcast' | 'always'
+  readonly feedback: FeedbackChoice
 }
 
 /** A section of an offer that waits for its answer. */
@@ -124,7 +124,7 @@ export class Session {
   readonly #id: string
   readonly #crypto: CryptoProvider
   readonly #capabilities: Capabilities
-  readonly #simulcastCapabilities: Capabilities
+  readonly #feedback: FeedbackCapabilities
   readonly #maxMessageSize: number
   readonly #dtlsSetup: 'active' | 'passive'
   readonly #mediaOwner: MediaOwner
@@ -134,13 +134,11 @@ export class Session {
   #remote: RemoteTransport | undefined
 
   constructor(mediaOwner: MediaOwner, options: SessionOptions) {
-    const { crypto, cname, codecs, maxMessageSize, dtlsSetup, transportFeedback } = options
-    const all = { codecs, extensions: EXTENSIONS }
+    const { crypto, cname, codecs, maxMessageSize, dtlsSetup, feedback } = options
     this.#crypto = crypto
     this.#cname = cname
-    const plain = transportFeedback === 'always' ? all : withoutTransportFeedback(codecs)
-    this.#capabilities = { ...plain, maxMessageSize }
-    this.#simulcastCapabilities = { ...all, maxMessageSize }
+    this.#feedback = new FeedbackCapabilities(codecs, feedback)
+    this.#capabilities = { ...this.#feedback.offered, maxMessageSize }
     this.#maxMessageSize = maxMessageSize
     this.#dtlsSetup = dtlsSetup
     this.#mediaOwner = mediaOwner
@@ -174,8 +172,8 @@ export class Session {
     const offer = parseSdp(sdp)
     this.#checkSections(offer, 'offer')
     const bundled = bundledSections(offer)
-    const hasSimulcast = offer.media.some(({ simulcast }) => simulcast !== undefined)
-    const capabilities = hasSimulcast ? this.#simulcastCapabilities : this.#capabilities
+    const maxMessageSize = this.#maxMessageSize
+    const capabilities = { ...this.#feedback.answering(offer), maxMessageSize }
     const answers = offer.media.map((section) =>
       choose(section, answerSection(offer, section, bundled, capabilities), choices),
     )

@@ -9,6 +9,7 @@ export {
 } from './answer.ts'
 export {
   type CodecCapability,
+  CONGESTION_CONTROL_FEEDBACK,
   DEFAULT_CODECS,
   matchesCodec,
   parseParameters,
