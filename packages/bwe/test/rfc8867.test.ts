@@ -1,5 +1,6 @@
 import { Link } from '@str0m/netem'
 import { describe, expect, it } from 'vitest'
+import { Downloads } from './harness/downloads.ts'
 import { fairness, figures } from './harness/figures.ts'
 import type { Flow } from './harness/flow.ts'
 import type { Packet } from './harness/packet.ts'
@@ -203,6 +204,33 @@ describe('RFC 8867 section 5.6: a long TCP flow', () => {
     expect(tcp).toBeGreaterThan(0.4 * rate)
     expect(tcp).toBeLessThan(0.9 * rate)
     expect(tcp + flow.record.throughput(20_000, 119_000)).toBeGreaterThan(0.95 * rate)
+  })
+})
+
+describe('RFC 8867 section 5.7: short TCP flows', () => {
+  it.each([
+    [1, 10, 0.3e6],
+    [3, 110, 0.9e6],
+    [30, 302, 1.4e6],
+  ])('ten that fetch %d files at once', (connections, queue, least) => {
+    const rate = 2e6
+    const path = new Path({ seed: 7, rate })
+    const readers = Array.from({ length: 10 }, (_, index) => {
+      const options = { seed: 700 + index, latency: 50, on: index < 2, end: 250_000, connections }
+      return new Downloads({ ...options, forward: path.forward })
+    })
+    path.simulation.actors.push(...readers)
+    const flows = [0, 1].map(() => path.add({ maxVideo: MAX_VIDEO, start: 5000, end: 299_000 }))
+    path.runUntil(299_000)
+    const tcp = (readers.reduce((sum, { total }) => sum + total, 0) * 1500 * 8) / 250
+    // what is demanded: above the least rate of a source, and back to what it was when they are gone
+    check(`5.7 ${connections} files`, flows, [
+      { from: 20, until: 250, throughput: [0.03, MAX_FLOW / 1e6], delay: [queue, 310] },
+      { from: 280, until: 299, throughput: [0.4, MAX_FLOW / 1e6], delay: [60, 120] },
+    ])
+    if (process.env['BWE_FIGURES'] !== undefined)
+      console.log(`FIGURE | 5.7 TCP | ${(tcp / 1e6).toFixed(2)} |`)
+    expect(tcp).toBeGreaterThan(least)
   })
 })
 
