@@ -227,9 +227,9 @@ export class BandwidthEstimator {
   }
 
   #updateDelay(limited: boolean): void {
-    const probed = this.#addPackets()
+    let probed = this.#addPackets()
     const { last, saturated } = this.#results
-    if (probed !== undefined) this.#probes.handleResult(last, probed, saturated)
+    if (probed !== undefined && !this.#probes.handleResult(last, probed, saturated)) probed = undefined
     const acknowledged = this.#acknowledged.bitrate
     this.#delay.update(this.#now, acknowledged, this.#bounded(probed, acknowledged), saturated, limited)
   }

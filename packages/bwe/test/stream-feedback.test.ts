@@ -22,7 +22,7 @@ function on(
 
 describe('packets by their sources', () => {
   it('are found as a map would, whatever the numbers, as many as are remembered', () => {
-    for (let seed = 1; seed <= 20; seed++) {
+    for (let seed = 1; seed <= 8; seed++) {
       const random = new SeededRandom(seed)
       const sent = new SentPackets()
       const twin = new Map<string, number>()
@@ -37,7 +37,7 @@ describe('packets by their sources', () => {
         next[which] = (sequence + (random.chance(0.02) ? 1 + random.integer(500) : 1)) & 0xffff
         sent.addOfStream(now, ssrc, sequence, 100, NO_PROBE)
         twin.set(`${ssrc} ${sequence}`, sent.last)
-        if (!random.chance(0.1)) continue
+        if (!random.chance(0.02)) continue
         for (const [key, last] of twin) {
           const [of, number] = key.split(' ').map(Number)
           const expected = last < sent.first ? -1 : sent.find(last)
