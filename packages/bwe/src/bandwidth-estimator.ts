@@ -254,7 +254,8 @@ export class BandwidthEstimator {
       if (arrival < this.#lastArrival) continue
       this.#lastArrival = arrival
       this.#acknowledged.add(arrival, sent.size(slot))
-      this.#delay.addPacket(now, sentAt, arrival)
+      // a try may fill the queue for a moment: that says nothing of the rate that is sent at
+      if (probe === NO_PROBE || !this.#probes.isRecovery(probe)) this.#delay.addPacket(now, sentAt, arrival)
     }
     this.#roundTripTime = roundTripTime / 1000
     this.#delay.roundTripTime = roundTripTime

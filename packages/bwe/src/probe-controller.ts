@@ -32,7 +32,7 @@ const DROP_INTERVAL = 5000
  */
 const FALLEN = 0.66
 const HALF_LIFE = 20_000
-const RECOVERY_SCALE = 2
+const RECOVERY_SCALE = 1.5
 /** ms between them: after one that got through, and at most; each other one doubles it. */
 const RECOVERY_INTERVAL = 2000
 const MAX_RECOVERY_INTERVAL = 8000
@@ -117,6 +117,11 @@ export class ProbeController {
     }
   }
 
+  /** Whether a cluster is to raise what has fallen. */
+  isRecovery(id: number): boolean {
+    return id > this.#lastOrdinary
+  }
+
   get #hasFallen(): boolean {
     return this.#estimate < FALLEN * this.#best
   }
@@ -127,7 +132,7 @@ export class ProbeController {
    */
   handleResult(id: number, bitrate: number, saturated: boolean): boolean {
     this.#firstTries = FIRST_TRIES
-    const isRecovery = id > this.#lastOrdinary
+    const isRecovery = this.isRecovery(id)
     if (isRecovery && saturated) return false
     if (isRecovery) this.#recoveryInterval = RECOVERY_INTERVAL
     if (id === this.clusters - 1 && !saturated && bitrate >= FURTHER_GROWTH * this.#estimate) {

@@ -433,9 +433,9 @@ describe('when to probe', () => {
       return made
     }
 
-    it('at twice the estimate, ever less often, and not for ever', () => {
+    it('at one and a half times the estimate, ever less often, and not for ever', () => {
       const made = probes(fallen(), 200_000)
-      expect(made.slice(0, 4).map(([, rate]) => rate)).toEqual([800_000, 800_000, 800_000, 800_000])
+      expect(made.slice(0, 4).map(([, rate]) => rate)).toEqual([600_000, 600_000, 600_000, 600_000])
       const intervals = made.slice(1).map(([at], i) => at - made[i]![0])
       expect(intervals.slice(0, 3)).toEqual([4000, 8000, 8000])
       // until nothing is left of the best but what there is
@@ -455,17 +455,19 @@ describe('when to probe', () => {
     it('what came too slowly shows nothing, and what got through is followed at once', () => {
       const controller = fallen()
       const [[at, rate]] = probes(controller, 10_100) as [[number, number]]
-      expect(rate).toBe(800_000)
+      expect(rate).toBe(600_000)
       const { clusters } = controller
-      expect(controller.handleResult(clusters - 1, 600_000, true)).toBe(false)
-      expect(controller.handleResult(clusters - 1, 800_000, false)).toBe(true)
-      controller.setEstimate(at + 100, 800_000, 'free')
-      expect(rates(controller)).toEqual([1_600_000])
+      expect(controller.handleResult(clusters - 1, 500_000, true)).toBe(false)
+      expect(controller.handleResult(clusters - 1, 600_000, false)).toBe(true)
+      controller.setEstimate(at + 100, 600_000, 'free')
+      expect(rates(controller)).toEqual([1_200_000])
+      expect(controller.isRecovery(clusters)).toBe(true)
       expect(controller.handleResult(clusters, 900_000, true)).toBe(false)
       // another kind of probe counts also where it shows the end
       controller.handleSent(20_000, 10_000)
       controller.handleSent(20_020, 10_000)
       expect(rates(controller)).toHaveLength(1)
+      expect(controller.isRecovery(controller.clusters - 1)).toBe(false)
       expect(controller.handleResult(controller.clusters - 1, 900_000, true)).toBe(true)
     })
 

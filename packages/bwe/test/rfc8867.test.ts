@@ -74,7 +74,7 @@ describe('RFC 8867 section 5.2: variable capacity, two flows', () => {
     path.runUntil(125_000)
     check('5.2', flows, [
       { from: 5, until: 25, throughput: [1.45, 1.6], delay: [20, 40] },
-      { from: 30, until: 50, throughput: [0.6, 1.2], delay: [50, 100] },
+      { from: 30, until: 50, throughput: [0.6, 1.3], delay: [50, 100] },
       { from: 55, until: 75, throughput: [1.2, 1.6], delay: [30, 60] },
       { from: 80, until: 100, throughput: [0.3, 0.65], delay: [50, 100] },
       { from: 105, until: 125, throughput: [0.6, 1.2], delay: [50, 100] },

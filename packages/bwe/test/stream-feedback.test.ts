@@ -49,6 +49,15 @@ describe('packets by their sources', () => {
     }
   })
 
+  it('are forgotten where transport-wide numbers seem to go back', () => {
+    const sent = new SentPackets()
+    sent.addOfStream(0, 7, 1, 100, NO_PROBE)
+    sent.add(1, (sent.last - 10) & 0xffff, 100, NO_PROBE)
+    expect(sent.findOfStream(7, 1)).toBe(-1)
+    sent.addOfStream(2, 7, 1, 100, NO_PROBE)
+    expect(sent.sentAt(sent.findOfStream(7, 1))).toBe(2)
+  })
+
   it('of one that is sent again as it was, the first counts, unless it was lost', () => {
     const sent = new SentPackets()
     sent.addOfStream(0, 7, 1, 100, NO_PROBE)

@@ -2,7 +2,7 @@ import type { LinkOptions } from '@str0m/netem'
 import type { RtcOptions } from '../src/index.ts'
 import { connectedPair } from './harness.ts'
 
-export const FRAME_INTERVAL = 33
+const FRAME_INTERVAL = 33
 /** Of a peer that tells when packets came. */
 export const TELLING: RtcOptions = { transportFeedback: 'always' }
 
