@@ -379,20 +379,36 @@ describe('what the peer says that it takes (REMB)', () => {
 
 describe('S4: what is not authenticated is not heeded', () => {
   it('REMB and RFC 8888 of somebody else', () => {
-    const { rtc, peer, pair } = connectedCall(30, { options: { bandwidthEstimation: {} } })
+    const listed = (sdp: string): string =>
+      sdp.replaceAll(/a=rtpmap:(\d+) .*\r\n/g, (line, pt) => `${line}a=rtcp-fb:${pt} ack ccfb\r\n`)
+    const options = { ...STANDARD, bandwidthEstimation: {} }
+    const { rtc, peer, pair } = connectedCall(30, { options, offered: listed })
     const { peer: other } = connectedCall(31, {})
     const sent: Uint8Array[] = []
-    const transmit = other.transport.transmit.bind(other.transport)
-    other.transport.transmit = (contents) => {
-      sent.push(contents.slice())
-      transmit(contents)
-    }
-    other.sendRtcp([{ type: 'remb', senderSsrc: 1, bitrate: 1, ssrcs: [] }])
-    expect(sent).toHaveLength(1)
-    peer.transport.transmit(sent[0]!)
+    other.transport.transmit = (contents) => void sent.push(contents.slice())
+    const media = rtc.media('1')!
+    const { pt } = media.codecs.find(({ name }) => name === 'VP8')!
+    media.writer(pt).write({ value: 0, clockRate: 90_000 }, new Uint8Array(2000).fill(0x10))
     pair.runFor(100)
-    expect(rtc.statistics.bandwidth!.availableOutgoingBitrate).toBe(300_000)
-    expect(rtc.statistics.srtpReceived!.dropped.authenticationFailed).toBe(1)
+    const { ssrc } = rtc.statistics.outbound[0]!
+    const remb: Rtcp = { type: 'remb', senderSsrc: 1, bitrate: 1, ssrcs: [] }
+    const arrivalOffsets = Array.from({ length: 500 }, () => undefined)
+    const streams = [{ ssrc, beginSequence: 0, arrivalOffsets }]
+    other.sendRtcp([remb])
+    other.sendRtcp([{ type: 'congestionControlFeedback', senderSsrc: 1, reportTimestamp: 0, streams }])
+    expect(sent).toHaveLength(2)
+    for (const datagram of sent) peer.transport.transmit(datagram)
+    pair.runFor(100)
+    expect(rtc.statistics.bandwidth).toMatchObject({
+      availableOutgoingBitrate: 300_000,
+      packetsAcknowledged: 0,
+      feedbackIgnored: 0,
+    })
+    expect(rtc.statistics.srtpReceived!.dropped.authenticationFailed).toBe(2)
+    // and of the peer itself they are
+    peer.sendRtcp([remb])
+    pair.runFor(100)
+    expect(rtc.statistics.bandwidth!.availableOutgoingBitrate).toBe(30_000)
   })
 })
 
