@@ -36,6 +36,11 @@ export class CallingPeer {
     return new CallingPeer(await bindUdp(0), options)
   }
 
+  /** Of its socket. */
+  get port(): number {
+    return this.#socket.address().port
+  }
+
   /** From now on, one packet in so many of this payload type does not reach the peer. */
   loseOneIn(count: number, pt: number): void {
     let packets = 0

@@ -1,19 +1,20 @@
-import { type Instant, UsageError } from '@str0m/sans-io'
+import { type Instant, type Ssrc, UsageError } from '@str0m/sans-io'
 import { AcknowledgedBitrate } from './acknowledged-bitrate.ts'
 import { ApplicationLimit } from './application-limit.ts'
 import { DelayControl } from './delay-control.ts'
-import type { Feedback } from './feedback.ts'
+import { type BandwidthEstimatorOptions, boundsOf } from './bounds.ts'
+import type { Feedback, StreamFeedback } from './feedback.ts'
 import { FeedbackReader } from './feedback-reader.ts'
 import { FeedbackTimeout } from './feedback-timeout.ts'
 import { LossControl } from './loss-control.ts'
 import type { ProbeCluster } from './probe-cluster.ts'
 import { ProbeController, type ProbePermission } from './probe-controller.ts'
 import { ProbeResults } from './probe-results.ts'
+import { ReceiverLimit } from './receiver-limit.ts'
 import { NO_PROBE, SentPackets } from './sent-packets.ts'
 
-/** Bits per second. */
-const DEFAULT_INITIAL_BITRATE = 300_000
-const DEFAULT_MIN_BITRATE = 30_000
+/** ms without feedback after which the path is taken to be congested, or dead. */
+const FEEDBACK_TIMEOUT = 3000
 /** What the estimate falls to each time that feedback stays away. */
 const NO_FEEDBACK_DECREASE = 0.8
 /** A probe does not lower the estimate below this part of what arrives. */
@@ -22,16 +23,6 @@ const MIN_PROBED = 0.85
 const LIMITED_LATELY = 3000
 /** Arrivals so many ms before the last one are of a clock that was set back; others that lie before it are of feedback that was overtaken. */
 const CLOCK_JUMP = 3000
-
-/** All are optional. Bits per second. */
-export interface BandwidthEstimatorOptions {
-  /** What is taken for the bandwidth before anything is known. Default 300 000. */
-  readonly initialBitrate?: number
-  /** The estimate does not fall below it. Default 30 000. */
-  readonly minBitrate?: number
-  /** The estimate does not rise above it. Default: no bound. */
-  readonly maxBitrate?: number
-}
 
 export interface BandwidthEstimatorStatistics {
   /** Bits per second that arrive, as the last feedback tells; `undefined` before there was enough of it. */
@@ -64,7 +55,8 @@ export class BandwidthEstimator {
   readonly #limit: ApplicationLimit
   readonly #probes: ProbeController
   readonly #results = new ProbeResults()
-  readonly #timeout = new FeedbackTimeout()
+  readonly #timeout = new FeedbackTimeout(FEEDBACK_TIMEOUT)
+  readonly #receiverLimit = new ReceiverLimit()
 
   #now: Instant = Number.NEGATIVE_INFINITY
   #bitrate: number
@@ -83,24 +75,14 @@ export class BandwidthEstimator {
 
   /** Throws a `UsageError` (`invalid-option`) where a bitrate is not above 0, or the least is above the greatest. */
   constructor(options: BandwidthEstimatorOptions = {}) {
-    const { initialBitrate = DEFAULT_INITIAL_BITRATE, minBitrate = DEFAULT_MIN_BITRATE } = options
-    const { maxBitrate = Number.POSITIVE_INFINITY } = options
-    if (!(initialBitrate > 0 && initialBitrate < Number.POSITIVE_INFINITY)) {
-      throw new UsageError(
-        'invalid-option',
-        `initialBitrate is to be finite and above 0, not ${initialBitrate}`,
-      )
-    }
-    if (!(minBitrate > 0 && minBitrate <= maxBitrate && minBitrate < Number.POSITIVE_INFINITY)) {
-      throw new UsageError('invalid-option', 'minBitrate is to be above 0, and not above maxBitrate')
-    }
-    this.#min = minBitrate
-    this.#max = maxBitrate
-    this.#bitrate = Math.min(Math.max(initialBitrate, minBitrate), maxBitrate)
-    this.#delay = new DelayControl(this.#bitrate, minBitrate, maxBitrate)
-    this.#loss = new LossControl(minBitrate, maxBitrate)
+    const { initial, min, max } = boundsOf(options)
+    this.#min = min
+    this.#max = max
+    this.#bitrate = initial
+    this.#delay = new DelayControl(initial, min, max)
+    this.#loss = new LossControl(min, max)
     this.#limit = new ApplicationLimit(this.#bitrate)
-    this.#probes = new ProbeController(this.#bitrate, maxBitrate)
+    this.#probes = new ProbeController(this.#bitrate, max)
   }
 
   /** The estimate, bits per second. Where it has changed after a call, the pacer is to be told. */
@@ -108,9 +90,9 @@ export class BandwidthEstimator {
     return this.#bitrate
   }
 
-  /** When `handleTimeout` is next needed; `Infinity` while nothing is sent. */
+  /** When `handleTimeout` is next needed; `Infinity` while nothing is sent and the receiver sets no limit. */
   get deadline(): Instant {
-    return this.#timeout.deadline
+    return Math.min(this.#timeout.deadline, this.#receiverLimit.deadline)
   }
 
   get statistics(): BandwidthEstimatorStatistics {
@@ -142,11 +124,30 @@ export class BandwidthEstimator {
    * id of the cluster that it is part of. Throws a `UsageError` (`invalid-size`) for a size that is no number of bytes.
    */
   handleSent(now: Instant, sequenceNumber: number, size: number, probe: number = NO_PROBE): void {
-    if (!(size >= 0 && size <= 0x7fff_ffff)) {
-      throw new UsageError('invalid-size', `a packet has 0 bytes or more, not ${size}`)
-    }
+    checkSize(size)
     this.#advance(now)
     this.#sent.add(this.#now, sequenceNumber, size, probe)
+    this.#noteSent(size, probe)
+  }
+
+  /**
+   * The same of a packet that is told of by its source and RTP sequence number, 16 bits (RFC 8888): then all that is sent is to be given here, retransmissions too. Throws a
+   * `UsageError` (`invalid-size`).
+   */
+  handleSentOfStream(
+    now: Instant,
+    ssrc: Ssrc,
+    sequenceNumber: number,
+    size: number,
+    probe: number = NO_PROBE,
+  ): void {
+    checkSize(size)
+    this.#advance(now)
+    this.#sent.addOfStream(this.#now, ssrc, sequenceNumber, size, probe)
+    this.#noteSent(size, probe)
+  }
+
+  #noteSent(size: number, probe: number): void {
     this.#limit.handleSent(this.#now, size)
     this.#timeout.handleSent(this.#now)
     this.#probes.handleSent(this.#now, this.#limit.since)
@@ -159,13 +160,34 @@ export class BandwidthEstimator {
   /** What the receiver tells. Nothing that it tells throws; see `feedbackIgnored`. */
   handleFeedback(now: Instant, feedback: Feedback): void {
     this.#advance(now)
-    const reader = this.#reader
-    if (!reader.read(feedback)) {
+    this.#handleRead(this.#reader.read(feedback))
+  }
+
+  /** The same of what it tells stream by stream (RFC 8888), of packets that were given to `handleSentOfStream`. */
+  handleStreamFeedback(now: Instant, feedback: StreamFeedback): void {
+    this.#advance(now)
+    this.#handleRead(this.#reader.readStreams(feedback))
+  }
+
+  /**
+   * The receiver takes at most so many bits per second, as it says by REMB (draft-alvestrand-rmcat-remb-03): the estimate does not rise above that for 15 s, or until it says
+   * something else. It does not fall below `minBitrate` for it.
+   */
+  handleReceiverLimit(now: Instant, bitrate: number): void {
+    this.#advance(now)
+    this.#receiverLimit.set(this.#now, bitrate)
+    this.#settle()
+  }
+
+  /** `known`: whether what was read was on packets that are remembered. */
+  #handleRead(known: boolean): void {
+    if (!known) {
       this.#feedbackIgnored++
       return
     }
+    const reader = this.#reader
     if (this.#timeout.handleFeedback(this.#now)) this.#startAnew()
-    this.#packetsAcknowledged += reader.received + reader.lost - reader.recovered
+    this.#packetsAcknowledged += reader.received + reader.untimed + reader.lost - reader.recovered
     this.#packetsLost += reader.lost - reader.recovered
     this.#updateLimit()
     const limited = this.#limit.since !== undefined
@@ -176,9 +198,10 @@ export class BandwidthEstimator {
     if (recovered && this.#now - this.#limitedAt < LIMITED_LATELY) this.#probes.handleRecovery(this.#now)
   }
 
-  /** Time has come to `deadline`: feedback stays away. */
+  /** Time has come to `deadline`: feedback stays away, or the receiver's limit is no longer fresh. */
   handleTimeout(now: Instant): void {
     this.#advance(now)
+    if (this.#receiverLimit.handleTimeout(this.#now)) this.#settle()
     if (!this.#timeout.handleTimeout(this.#now)) return
     this.#delay.lower(this.#now, NO_FEEDBACK_DECREASE * this.#bitrate)
     this.#settle()
@@ -204,9 +227,9 @@ export class BandwidthEstimator {
   }
 
   #updateDelay(limited: boolean): void {
-    const probed = this.#addPackets()
+    let probed = this.#addPackets()
     const { last, saturated } = this.#results
-    if (probed !== undefined) this.#probes.handleResult(last, probed, saturated)
+    if (probed !== undefined && !this.#probes.handleResult(last, probed, saturated)) probed = undefined
     const acknowledged = this.#acknowledged.bitrate
     this.#delay.update(this.#now, acknowledged, this.#bounded(probed, acknowledged), saturated, limited)
   }
@@ -231,7 +254,8 @@ export class BandwidthEstimator {
       if (arrival < this.#lastArrival) continue
       this.#lastArrival = arrival
       this.#acknowledged.add(arrival, sent.size(slot))
-      this.#delay.addPacket(now, sentAt, arrival)
+      // a try may fill the queue for a moment: that says nothing of the rate that is sent at
+      if (probe === NO_PROBE || !this.#probes.isRecovery(probe)) this.#delay.addPacket(now, sentAt, arrival)
     }
     this.#roundTripTime = roundTripTime / 1000
     this.#delay.roundTripTime = roundTripTime
@@ -273,8 +297,10 @@ export class BandwidthEstimator {
   }
 
   #settle(): void {
-    const bitrate = Math.min(this.#delay.bitrate, this.#loss.bitrate)
+    const { bitrate: limit } = this.#receiverLimit
+    const bitrate = Math.min(this.#delay.bitrate, this.#loss.bitrate, limit)
     this.#bitrate = Math.min(Math.max(bitrate, this.#min), this.#max)
+    this.#probes.max = Math.min(this.#max, limit)
     this.#limit.setBitrate(this.#bitrate)
     this.#probes.setEstimate(this.#now, this.#bitrate, this.#probePermission())
   }
@@ -282,5 +308,11 @@ export class BandwidthEstimator {
   #probePermission(): ProbePermission {
     if (this.#delay.usage !== 'normal' || this.#loss.state === 'decreasing') return 'forbidden'
     return this.#loss.state === 'increasing' ? 'limited' : 'free'
+  }
+}
+
+function checkSize(size: number): void {
+  if (!(size >= 0 && size <= 0x7fff_ffff)) {
+    throw new UsageError('invalid-size', `a packet has 0 bytes or more, not ${size}`)
   }
 }

@@ -1,8 +1,7 @@
-export {
-  BandwidthEstimator,
-  type BandwidthEstimatorOptions,
-  type BandwidthEstimatorStatistics,
-} from './bandwidth-estimator.ts'
-export type { Feedback } from './feedback.ts'
+export { BandwidthEstimator, type BandwidthEstimatorStatistics } from './bandwidth-estimator.ts'
+export type { BandwidthEstimatorOptions } from './bounds.ts'
+export type { Feedback, StreamFeedback } from './feedback.ts'
 export { Pacer, type PacerOptions, type PacerPriority } from './pacer.ts'
 export type { ProbeCluster } from './probe-cluster.ts'
+export { ReportEstimator } from './report-estimator.ts'
+export type { LossReport } from './report-losses.ts'

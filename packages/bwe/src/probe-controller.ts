@@ -26,6 +26,16 @@ const AFTER_DROP_SCALE = 0.85
 /** Unless a result could not be told from the estimate; and so often at most, ms. */
 const UNCERTAINTY = 0.05
 const DROP_INTERVAL = 5000
+/**
+ * An estimate that lies below so much of the best of late is tried to be raised, by probes of so much of it: the path may be what it was, or others may have left it. Of the best,
+ * half is forgotten in so many ms: the further it is, the longer it is tried, and flows that share a path come to terms.
+ */
+const FALLEN = 0.66
+const HALF_LIFE = 20_000
+const RECOVERY_SCALE = 1.5
+/** ms between them: after one that got through, and at most; each other one doubles it. */
+const RECOVERY_INTERVAL = 2000
+const MAX_RECOVERY_INTERVAL = 8000
 /** How much a cluster is: packets, and ms. */
 const MIN_PACKETS = 5
 const DURATION = 15
@@ -42,7 +52,9 @@ export class ProbeController {
   /** Clusters that were made so far. */
   clusters = 0
 
-  readonly #max: number
+  /** What is probed at most, bits per second. */
+  max: number
+
   #estimate: number
   #desired: number | undefined
   /** Whether more is desired than when it was last probed for. */
@@ -57,10 +69,17 @@ export class ProbeController {
   #droppedAt: Instant = Number.NEGATIVE_INFINITY
   #beforeDrop = 0
   #dropProbedAt: Instant = Number.NEGATIVE_INFINITY
+  /** The best that the estimate has risen to, as far as it is not forgotten, and when there was the last estimate. */
+  #best = 0
+  #estimatedAt: Instant = 0
+  #recoveryInterval = RECOVERY_INTERVAL
+  /** Whether it is probed for what there was, and the last cluster that was for something else. */
+  #recovering = false
+  #lastOrdinary = -1
 
   constructor(initial: number, max: number) {
     this.#estimate = initial
-    this.#max = max
+    this.max = max
   }
 
   /** A cluster to be sent. */
@@ -92,14 +111,34 @@ export class ProbeController {
     } else if (limitedSince !== undefined) {
       const since = Math.max(limitedSince, this.#startedAt)
       if (now - since >= LIMITED_INTERVAL) this.#probe(now, LIMITED_SCALE * this.#estimate, true)
+    } else if (this.#hasFallen && now - this.#startedAt >= this.#recoveryInterval) {
+      this.#recoveryInterval = Math.min(2 * this.#recoveryInterval, MAX_RECOVERY_INTERVAL)
+      this.#probe(now, Math.min(RECOVERY_SCALE * this.#estimate, this.#best), true, true)
     }
   }
 
-  /** The cluster `id` has shown that the path takes this bitrate; `saturated`: and no more. Before the estimate is set by it. */
-  handleResult(id: number, bitrate: number, saturated: boolean): void {
+  /** Whether a cluster is to raise what has fallen. */
+  isRecovery(id: number): boolean {
+    return id > this.#lastOrdinary
+  }
+
+  get #hasFallen(): boolean {
+    return this.#estimate < FALLEN * this.#best
+  }
+
+  /**
+   * The cluster `id` has shown that the path takes this bitrate; `saturated`: and no more. Before the estimate is set by it: answers whether it is to be. What came too slowly, of
+   * packets among those of others, shows nothing of what there is room for.
+   */
+  handleResult(id: number, bitrate: number, saturated: boolean): boolean {
     this.#firstTries = FIRST_TRIES
-    if (id !== this.clusters - 1 || saturated || bitrate < FURTHER_GROWTH * this.#estimate) return
-    this.#further = Math.min(this.#further, FURTHER_THRESHOLD * bitrate)
+    const isRecovery = this.isRecovery(id)
+    if (isRecovery && saturated) return false
+    if (isRecovery) this.#recoveryInterval = RECOVERY_INTERVAL
+    if (id === this.clusters - 1 && !saturated && bitrate >= FURTHER_GROWTH * this.#estimate) {
+      this.#further = Math.min(this.#further, FURTHER_THRESHOLD * bitrate)
+    }
+    return true
   }
 
   /** The path is there again, after a time in which nothing was told of it: what it takes is found out anew. */
@@ -115,14 +154,18 @@ export class ProbeController {
       this.#droppedAt = now
       this.#beforeDrop = this.#estimate
     }
+    const elapsed = Math.max(0, now - this.#estimatedAt)
+    this.#estimatedAt = now
+    this.#best *= 0.5 ** (elapsed / HALF_LIFE)
+    if (estimate > this.#estimate && estimate > this.#best) this.#best = estimate
     this.#estimate = estimate
     if (this.#state === 'waiting' && estimate > this.#further)
-      this.#probe(now, FURTHER_SCALE * estimate, true)
+      this.#probe(now, FURTHER_SCALE * estimate, true, this.#recovering)
   }
 
   /** The queue that made the estimate fall has drained. */
   handleRecovery(now: Instant): void {
-    if (this.#state !== 'complete' || this.#permission === 'forbidden') return
+    if ((this.#state !== 'complete' && !this.#recovering) || this.#permission === 'forbidden') return
     if (now - this.#droppedAt > DROP_TIMEOUT) return
     if (now - this.#dropProbedAt <= DROP_INTERVAL) return
     const bitrate = AFTER_DROP_SCALE * this.#beforeDrop
@@ -150,10 +193,11 @@ export class ProbeController {
   }
 
   /** Answers whether its result is awaited, to probe `further`. */
-  #probe(now: Instant, bitrate: number, further: boolean): boolean {
+  #probe(now: Instant, bitrate: number, further: boolean, recovering = false): boolean {
     if (this.#permission === 'forbidden') return false
+    this.#recovering = recovering
     const bound = Math.min(
-      this.#max,
+      this.max,
       MAX_OF_DESIRED * (this.#desired ?? Number.POSITIVE_INFINITY),
       this.#permission === 'limited' ? LOSS_LIMITED_SCALE * this.#estimate : Number.POSITIVE_INFINITY,
     )
@@ -172,6 +216,7 @@ export class ProbeController {
 
   #add(bitrate: number): void {
     if (this.#waiting.length === MAX_WAITING) this.#waiting.shift()
+    if (!this.#recovering) this.#lastOrdinary = this.clusters
     this.#waiting.push({
       id: this.clusters++,
       bitrate,

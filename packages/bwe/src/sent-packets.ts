@@ -1,4 +1,5 @@
-import type { Instant } from '@str0m/sans-io'
+import type { Instant, Ssrc } from '@str0m/sans-io'
+import { StreamIndex } from './stream-index.ts'
 
 /** Packets that there is room for at first; it doubles. A power of two. */
 const INITIAL_PACKETS = 512
@@ -28,6 +29,8 @@ export class SentPackets {
   #probe = new Int32Array(INITIAL_PACKETS)
   #state = new Uint8Array(INITIAL_PACKETS)
   #mask = INITIAL_PACKETS - 1
+  /** Where packets are told of by their sources. */
+  #index: StreamIndex | undefined
   /** Unwrapped. Starts one turn up, so that what lies before it is not negative. */
   #next = 0x1_0000
   /** The oldest that is remembered; the same as `#next` where there is none. */
@@ -41,6 +44,11 @@ export class SentPackets {
   /** How many there is room for now. */
   get capacity(): number {
     return this.#mask + 1
+  }
+
+  /** The unwrapped sequence number of the oldest that is remembered. */
+  get first(): number {
+    return this.#first
   }
 
   /** The unwrapped sequence number of the last packet; meaningless where there is none. */
@@ -67,6 +75,39 @@ export class SentPackets {
     this.#probe[slot] = probe
     this.#state[slot] = IN_FLIGHT
     this.#next++
+  }
+
+  /**
+   * Remembers a packet by its source and RTP sequence number; it gets the transport-wide number after the last. Of one that is sent again as it was, what is told is taken to be
+   * of the first, unless that was told as lost.
+   */
+  addOfStream(now: Instant, ssrc: Ssrc, sequenceNumber: number, size: number, probe: number): void {
+    this.add(now, this.#next & 0xffff, size, probe)
+    this.#index ??= new StreamIndex(this.capacity)
+    const slot = this.last & this.#mask
+    const before = this.#index.find(ssrc, sequenceNumber)
+    if (before >= 0 && this.#state[before] !== LOST) {
+      this.#size[slot] = NO_PACKET
+      this.#state[slot] = RECEIVED
+      return
+    }
+    if (before >= 0) this.#index.remove(before)
+    this.#index.add(slot, ssrc, sequenceNumber)
+  }
+
+  /** The slot of the packet of a source; -1: none is remembered. */
+  findOfStream(ssrc: Ssrc, sequenceNumber: number): number {
+    return this.#index?.find(ssrc, sequenceNumber) ?? -1
+  }
+
+  /** The slot of an unwrapped sequence number that is remembered. */
+  slotOf(sequence: number): number {
+    return sequence & this.#mask
+  }
+
+  /** How far a slot's packet lies after the oldest that is remembered. */
+  offset(slot: number): number {
+    return (slot - this.#first) & this.#mask
   }
 
   /** The slot of the packet with an unwrapped sequence number; -1: none is remembered. */
@@ -102,6 +143,7 @@ export class SentPackets {
     if (count >= this.capacity) {
       this.#next += count
       this.#first = this.#next
+      this.#index?.clear()
       return
     }
     for (let i = 0; i < count; i++) {
@@ -117,7 +159,10 @@ export class SentPackets {
     const oldest = this.#first & this.#mask
     const awaited = this.#state[oldest] === IN_FLIGHT && now - this.#sentAt[oldest]! <= MAX_AWAITED
     if (awaited && this.capacity < MAX_PACKETS) this.#grow()
-    else this.#first++
+    else {
+      this.#index?.remove(oldest)
+      this.#first++
+    }
   }
 
   #grow(): void {
@@ -127,6 +172,7 @@ export class SentPackets {
     const size = new Int32Array(2 * capacity)
     const probe = new Int32Array(2 * capacity)
     const state = new Uint8Array(2 * capacity)
+    const index = this.#index === undefined ? undefined : new StreamIndex(2 * capacity)
     for (let sequence = this.#first; sequence < this.#next; sequence++) {
       const from = sequence & this.#mask
       const to = sequence & mask
@@ -134,11 +180,13 @@ export class SentPackets {
       size[to] = this.#size[from]!
       probe[to] = this.#probe[from]!
       state[to] = this.#state[from]!
+      if (this.#index !== undefined) index?.take(to, this.#index, from)
     }
     this.#sentAt = sentAt
     this.#size = size
     this.#probe = probe
     this.#state = state
+    this.#index = index
     this.#mask = mask
   }
 }

@@ -113,6 +113,27 @@ describe('a capacity that falls for 2 s, below what the application sends', () =
   })
 })
 
+describe('a capacity that falls to a sixth for long', () => {
+  it.each([false, true])('is found again by probes, mostly: feedback of RFC 8888 %s', (standard) => {
+    const found: number[] = []
+    for (const seed of [1, 2, 3, 4, 5, 6, 7, 8]) {
+      const path = new Path({ seed, rate: 3e6 })
+      path.setRate(20_000, 0.5e6)
+      path.setRate(40_000, 3e6)
+      const flow = path.add({ standard })
+      path.runUntil(70_000)
+      expect(flow.record.throughput(30_000, 40_000), `seed ${seed}`).toBeGreaterThan(0.42e6)
+      expect(flow.record.delay(0.95, 30_000, 40_000), `seed ${seed}`).toBeLessThan(110)
+      found.push(flow.record.reached(40_000, 2e6) - 40_000)
+    }
+    found.sort((a, b) => a - b)
+    // by growth alone, 20 s
+    if (process.env['BWE_FIGURES'] !== undefined) console.log(`FIGURE found again: ${found.join(' ')}`)
+    expect(found[4]).toBeLessThan(10_000)
+    expect(found[7]).toBeLessThan(25_000)
+  })
+})
+
 describe('loss', () => {
   it.each([
     [0.02, 0.82, 1],

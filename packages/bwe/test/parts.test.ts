@@ -251,7 +251,7 @@ describe('the limit of the application', () => {
 
 describe('the timeout', () => {
   it('is 3 s after a packet, then each second, while packets are sent', () => {
-    const timeout = new FeedbackTimeout()
+    const timeout = new FeedbackTimeout(3000)
     expect(timeout.deadline).toBe(Infinity)
     timeout.handleSent(0)
     // nothing else is sent
@@ -267,7 +267,7 @@ describe('the timeout', () => {
   })
 
   it('starts anew after a pause', () => {
-    const timeout = new FeedbackTimeout()
+    const timeout = new FeedbackTimeout(3000)
     timeout.handleSent(0)
     for (let now = 10_000; now <= 11_000; now += 500) timeout.handleSent(now)
     expect(timeout.deadline).toBe(Infinity)
@@ -412,6 +412,70 @@ describe('when to probe', () => {
       if (rates(controller).length > 0) at.push(now)
     }
     expect(at).toEqual([15_000, 20_000])
+  })
+
+  describe('after a fall', () => {
+    /** One whose estimate has risen to 4 Mbit/s, and fell to a tenth of that at 10 s. */
+    const fallen = (): ProbeController => {
+      const controller = complete()
+      controller.setEstimate(9900, 4_000_000, 'free')
+      controller.setEstimate(10_000, 400_000, 'free')
+      return controller
+    }
+    /** When, and at which rates, it probes from 10 to 40 s, with an estimate that stays. */
+    const probes = (controller: ProbeController, until = 40_000): [number, number][] => {
+      const made: [number, number][] = []
+      for (let now = 10_000; now < until; now += 100) {
+        controller.handleSent(now, undefined)
+        controller.setEstimate(now, 400_000, 'free')
+        for (const rate of rates(controller)) made.push([now, rate])
+      }
+      return made
+    }
+
+    it('at one and a half times the estimate, ever less often, and not for ever', () => {
+      const made = probes(fallen(), 200_000)
+      expect(made.slice(0, 4).map(([, rate]) => rate)).toEqual([600_000, 600_000, 600_000, 600_000])
+      const intervals = made.slice(1).map(([at], i) => at - made[i]![0])
+      expect(intervals.slice(0, 3)).toEqual([4000, 8000, 8000])
+      // until nothing is left of the best but what there is
+      expect(made.at(-1)![0]).toBeGreaterThan(50_000)
+      expect(made.at(-1)![0]).toBeLessThan(75_000)
+    })
+
+    it('not while the path is full', () => {
+      const controller = fallen()
+      for (let now = 10_000; now < 20_000; now += 100) {
+        controller.setEstimate(now, 400_000, 'forbidden')
+        controller.handleSent(now, undefined)
+        expect(rates(controller)).toEqual([])
+      }
+    })
+
+    it('what came too slowly shows nothing, and what got through is followed at once', () => {
+      const controller = fallen()
+      const [[at, rate]] = probes(controller, 10_100) as [[number, number]]
+      expect(rate).toBe(600_000)
+      const { clusters } = controller
+      expect(controller.handleResult(clusters - 1, 500_000, true)).toBe(false)
+      expect(controller.handleResult(clusters - 1, 600_000, false)).toBe(true)
+      controller.setEstimate(at + 100, 600_000, 'free')
+      expect(rates(controller)).toEqual([1_200_000])
+      expect(controller.isRecovery(clusters)).toBe(true)
+      expect(controller.handleResult(clusters, 900_000, true)).toBe(false)
+      // another kind of probe counts also where it shows the end
+      controller.handleSent(20_000, 10_000)
+      controller.handleSent(20_020, 10_000)
+      expect(rates(controller)).toHaveLength(1)
+      expect(controller.isRecovery(controller.clusters - 1)).toBe(false)
+      expect(controller.handleResult(controller.clusters - 1, 900_000, true)).toBe(true)
+    })
+
+    it('not where it never was higher', () => {
+      const controller = complete()
+      controller.setEstimate(10_000, 100_000, 'free')
+      expect(probes(controller)).toEqual([])
+    })
   })
 
   it('where more is desired, as soon as there is no other probe', () => {

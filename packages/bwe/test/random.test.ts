@@ -67,7 +67,53 @@ function run(seed: number): Run {
   return { trace, problems }
 }
 
+interface Recovery {
+  readonly drawn: string
+  /** Parts of the rate that are used 10 to 20 s after the path is what it was, and from 20 s on. */
+  readonly soon: number
+  readonly later: number
+}
+
+/** A path whose rate is another for 20 s, or which is dead for a while, and then what it was. */
+function recover(seed: number): Recovery {
+  const random = new SeededRandom(seed)
+  const between = (low: number, high: number): number => low * (high / low) ** random.float()
+  const rate = between(200_000, 8_000_000)
+  const other = Math.min(8_000_000, Math.max(100_000, rate * between(0.1, 10)))
+  const path = new Path({
+    seed,
+    rate,
+    latency: between(5, 150),
+    queue: between(100, 800),
+    forward: {
+      loss: random.chance(0.4) ? 0.03 * random.float() : 0,
+      jitter: random.chance(0.4) ? 15 * random.float() : 0,
+      reorder: random.chance(0.2) ? 0.02 : 0,
+    },
+    backward: { loss: random.chance(0.3) ? 0.2 * random.float() : 0 },
+  })
+  path.setRate(20_000, other)
+  path.setRate(40_000, rate)
+  const outage = random.chance(0.25)
+  if (outage) path.forward.addOutage(20_000, 20_000 + between(500, 8000))
+  const flow = path.add({ standard: random.chance(0.5) })
+  path.runUntil(70_000)
+  return {
+    drawn: `seed ${seed}: ${Math.round(rate / 1000)} kbit/s, for 20 s ${Math.round(other / 1000)}`,
+    soon: flow.record.throughput(50_000, 60_000) / rate,
+    later: flow.record.throughput(60_000, 70_000) / rate,
+  }
+}
+
 describe('random paths', () => {
+  it('are used again when they are what they were', () => {
+    const runs = Array.from({ length: 20 }, (_, i) => recover(i + 1))
+    for (const { drawn, later } of runs) expect(later, `of ${drawn}`).toBeGreaterThan(0.4)
+    // some with much loss or jitter take longer
+    const slow = runs.filter(({ soon }) => soon < 0.5)
+    expect(slow.length, `slow: ${slow.map(({ drawn }) => drawn).join('; ')}`).toBeLessThanOrEqual(2)
+  })
+
   it.each([0, 20, 40, 60, 80])(
     'stay within bounds, and come to rest: the twenty seeds after %d',
     (before) => {

@@ -1,8 +1,21 @@
-import { BandwidthEstimator, type BandwidthEstimatorOptions, Pacer, type PacerPriority } from '@str0m/bwe'
-import { findHeaderExtension, parseRtpHeader, type TransportFeedback } from '@str0m/rtp'
-import { type Instant, readU16, readU32, serial16, type Ssrc, writeU16 } from '@str0m/sans-io'
+import {
+  BandwidthEstimator,
+  type BandwidthEstimatorOptions,
+  Pacer,
+  type PacerPriority,
+  ReportEstimator,
+} from '@str0m/bwe'
+import {
+  type CongestionControlFeedback,
+  findHeaderExtension,
+  parseRtpHeader,
+  type ReportBlock,
+  type TransportFeedback,
+} from '@str0m/rtp'
+import { type Instant, NEVER, readU16, readU32, serial16, type Ssrc, writeU16 } from '@str0m/sans-io'
 import type { IcePair } from '@str0m/stun-ice'
 import { protect } from './egress.ts'
+import type { NegotiatedFeedback } from './negotiated-feedback.ts'
 import type { BandwidthStatistics } from './statistics.ts'
 import type { Transport } from './transport.ts'
 
@@ -28,20 +41,23 @@ export interface BandwidthOwner {
 }
 
 /**
- * Sends packets evenly, at what the path is estimated to take, with one number after the other over all streams: the peer tells when each of them came
- * (draft-holmer-rmcat-transport-wide-cc-extensions-01). They get that number, and are protected, when they leave.
+ * Sends packets evenly, at what the path is estimated to take: by when each of them came, as the peer tells it (draft-holmer-rmcat-transport-wide-cc-extensions-01, by one number after
+ * the other over all streams; or RFC 8888), or else by the loss that it reports. They get that number, and are protected, when they leave.
  */
 export class BandwidthControl {
   readonly #transport: Transport
   readonly #owner: BandwidthOwner
   readonly #options: BandwidthEstimatorOptions
-  #estimator: BandwidthEstimator
+  /** By when packets came; `undefined` where nobody tells it. */
+  #byArrivals: BandwidthEstimator | undefined
+  /** By reports of loss; `undefined` where there is better. */
+  #byReports: ReportEstimator | undefined
   #desiredBitrate = DEFAULT_DESIRED_BITRATE
   /** What the estimate is of. */
   #path: IcePair | undefined
   readonly #pacer = new Pacer<PlainPacket>()
-  /** The id of the number among the header extensions; 0 where the peer does not tell when packets came. */
-  #numberId = 0
+  /** `undefined` before there are sections. */
+  #feedback: NegotiatedFeedback | undefined
   #sequenceNumber = 0
   #toldBitrate = 0
   /** Sources and sequence numbers of what waits. */
@@ -53,37 +69,46 @@ export class BandwidthControl {
     this.#transport = transport
     this.#owner = owner
     this.#options = options
-    this.#estimator = this.#newEstimator(0)
+    // also finds out whether the options are right
+    this.#begin(0)
   }
 
-  /** Whether the peer tells when packets came. Where it does not, nothing is paced: there is no rate to go by. */
+  /** Whether packets are paced: once it is known what the peer tells. */
   get active(): boolean {
-    return this.#numberId !== 0
+    return this.#feedback !== undefined
+  }
+
+  /** Whether packets have transport-wide numbers. */
+  get numbers(): boolean {
+    return this.#feedback?.kind === 'transport-wide'
   }
 
   /** When `handleTimeout` is next needed. */
   get deadline(): Instant {
-    return Math.min(this.#pacer.deadline, this.#estimator.deadline)
+    return Math.min(this.#pacer.deadline, this.#estimator?.deadline ?? NEVER)
   }
 
   get statistics(): BandwidthStatistics | undefined {
-    if (!this.active) return undefined
+    const estimator = this.#estimator
+    if (!this.active || estimator === undefined) return undefined
     return {
-      ...this.#estimator.statistics,
-      availableOutgoingBitrate: this.#estimator.bitrate,
+      ...estimator.statistics,
+      availableOutgoingBitrate: estimator.bitrate,
       packetsQueued: this.#pacer.queuedPackets,
       bytesQueued: this.#pacer.queuedBytes,
     }
   }
 
-  /** Takes the id of the transport-wide number among the header extensions, as it was negotiated; 0: it was not. */
-  setNumberId(id: number): void {
-    this.#numberId = id
+  /** Takes how the peer tells which packets came, as it was negotiated. */
+  setFeedback(now: Instant, feedback: NegotiatedFeedback): void {
+    const before = this.#feedback?.kind
+    this.#feedback = feedback
+    if (before !== feedback.kind) this.#begin(now)
   }
 
   setDesiredBitrate(now: Instant, bitrate: number): void {
     this.#desiredBitrate = bitrate
-    this.#estimator.setDesiredBitrate(now, bitrate)
+    this.#byArrivals?.setDesiredBitrate(now, bitrate)
     this.#heedEstimate(now)
   }
 
@@ -107,13 +132,33 @@ export class BandwidthControl {
   }
 
   handleFeedback(now: Instant, feedback: TransportFeedback): void {
-    this.#estimator.handleFeedback(now, feedback)
+    if (this.#feedback?.kind !== 'transport-wide') return
+    this.#byArrivals?.handleFeedback(now, feedback)
+    this.#heedEstimate(now)
+  }
+
+  handleStreamFeedback(now: Instant, feedback: CongestionControlFeedback): void {
+    if (this.#feedback?.kind !== 'congestion-control') return
+    this.#byArrivals?.handleStreamFeedback(now, feedback)
+    this.#heedEstimate(now)
+  }
+
+  handleReports(now: Instant, reports: readonly ReportBlock[]): void {
+    if (this.#byReports === undefined || reports.length === 0) return
+    this.#byReports.handleReports(now, reports, this.#transport.roundTripTime)
+    this.#heedEstimate(now)
+  }
+
+  /** The peer says what it takes at most: bits per second. */
+  handleReceiverLimit(now: Instant, bitrate: number): void {
+    this.#estimator?.handleReceiverLimit(now, bitrate)
     this.#heedEstimate(now)
   }
 
   handleTimeout(now: Instant): void {
-    if (now >= this.#estimator.deadline) {
-      this.#estimator.handleTimeout(now)
+    const estimator = this.#estimator
+    if (estimator !== undefined && now >= estimator.deadline) {
+      estimator.handleTimeout(now)
       this.#heedEstimate(now)
     }
     if (now >= this.#pacer.deadline) this.flush(now)
@@ -122,7 +167,7 @@ export class BandwidthControl {
   /** Sends what is due. */
   flush(now: Instant): void {
     for (;;) {
-      const probe = this.#estimator.pollProbe()
+      const probe = this.#byArrivals?.pollProbe()
       if (probe !== undefined) this.#pacer.startProbe(now, probe)
       const packet = this.#pacer.poll(now)
       if (packet !== undefined) {
@@ -143,25 +188,50 @@ export class BandwidthControl {
     if (outbound === undefined) return
     if (path !== this.#path) {
       this.#path = path
-      this.#estimator = this.#newEstimator(now)
+      this.#begin(now)
     }
-    // only the header is looked at
-    const header = parseRtpHeader(buffer, length, true)
-    const at = header === undefined ? -1 : findHeaderExtension(buffer, header, this.#numberId)
-    if (at >= 0) {
-      writeU16(buffer, at, this.#sequenceNumber)
-      this.#estimator.handleSent(now, this.#sequenceNumber, this.#sizeOf(length), this.#pacer.probe)
-      this.#sequenceNumber = serial16.add(this.#sequenceNumber, 1)
-    }
+    this.#noteSent(now, buffer, length)
     this.#transport.transmit(protect(buffer, length, outbound))
   }
 
-  /** What was learned of another path does not hold for a new one. */
-  #newEstimator(now: Instant): BandwidthEstimator {
-    const estimator = new BandwidthEstimator(this.#options)
-    estimator.setDesiredBitrate(now, this.#desiredBitrate)
-    this.#pacer.setBitrate(now, estimator.bitrate)
-    return estimator
+  #noteSent(now: Instant, buffer: Uint8Array, length: number): void {
+    const feedback = this.#feedback
+    const size = this.#sizeOf(length)
+    if (feedback?.kind === 'transport-wide') {
+      this.#number(now, buffer, length, feedback.numberId)
+    } else if (feedback?.kind === 'congestion-control') {
+      const ssrc = readU32(buffer, 8)
+      this.#byArrivals?.handleSentOfStream(now, ssrc, readU16(buffer, 2), size, this.#pacer.probe)
+    } else {
+      this.#byReports?.handleSent(now, readU32(buffer, 8), size)
+    }
+  }
+
+  #number(now: Instant, buffer: Uint8Array, length: number, id: number): void {
+    // only the header is looked at
+    const header = parseRtpHeader(buffer, length, true)
+    const at = header === undefined ? -1 : findHeaderExtension(buffer, header, id)
+    if (at < 0) return
+    writeU16(buffer, at, this.#sequenceNumber)
+    this.#byArrivals?.handleSent(now, this.#sequenceNumber, this.#sizeOf(length), this.#pacer.probe)
+    this.#sequenceNumber = serial16.add(this.#sequenceNumber, 1)
+  }
+
+  get #estimator(): BandwidthEstimator | ReportEstimator | undefined {
+    return this.#byArrivals ?? this.#byReports
+  }
+
+  /** What was learned of another path, or by other means, does not hold for a new one. */
+  #begin(now: Instant): void {
+    this.#byArrivals = this.#byReports = undefined
+    if (this.#feedback?.kind === 'reports') {
+      this.#byReports = new ReportEstimator(this.#options)
+      this.#pacer.setBitrate(now, this.#byReports.bitrate)
+    } else {
+      this.#byArrivals = new BandwidthEstimator(this.#options)
+      this.#byArrivals.setDesiredBitrate(now, this.#desiredBitrate)
+      this.#pacer.setBitrate(now, this.#byArrivals.bitrate)
+    }
   }
 
   #sizeOf(length: number): number {
@@ -170,7 +240,8 @@ export class BandwidthControl {
 
   /** Puts what is now known of the path to work. */
   #heedEstimate(now: Instant): void {
-    const { bitrate } = this.#estimator
+    const bitrate = this.#estimator?.bitrate
+    if (bitrate === undefined) return
     this.#pacer.setBitrate(now, bitrate)
     this.flush(now)
     if (Math.abs(bitrate - this.#toldBitrate) < TOLD_CHANGE * this.#toldBitrate) return

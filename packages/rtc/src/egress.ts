@@ -19,9 +19,9 @@ export class Egress {
     return this.#transport.outbound
   }
 
-  /** Whether packets are to have room for a transport-wide number, where it was negotiated. */
+  /** Whether packets are to have room for a transport-wide number: the peer tells when they came by it. */
   get numbers(): boolean {
-    return this.#control !== undefined
+    return this.#control?.numbers === true
   }
 
   /** Sends the packet in the first `length` bytes of `buffer`, which has room for what protecting it adds. */

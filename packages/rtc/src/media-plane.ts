@@ -5,6 +5,7 @@ import {
   type Forwarder,
   type HeaderExtensions,
   parseRtcp,
+  type ReportBlock,
   type Rtcp,
   type TelephoneEventOptions,
 } from '@str0m/rtp'
@@ -18,6 +19,7 @@ import {
   type WallClock,
 } from '@str0m/sans-io'
 import { sends } from '@str0m/sdp'
+import type { SrtpContext } from '@str0m/srtp'
 import { BandwidthControl } from './bandwidth-control.ts'
 import type { Codec } from './codec.ts'
 import { Egress } from './egress.ts'
@@ -64,6 +66,7 @@ interface UndescribedPacket {
 /** All media of a peer: SRTP and SRTCP in, frames or packets out, and the other way; with the feedback that keeps it flowing. */
 export class MediaPlane implements MediaOwner {
   readonly rtpMode: boolean
+  readonly #mtu: number
   readonly #transport: Transport
   readonly #outputs: OutputQueue<RtcOutput>
   readonly #receivers: Receivers
@@ -80,6 +83,7 @@ export class MediaPlane implements MediaOwner {
   constructor(options: MediaPlaneOptions, transport: Transport, outputs: OutputQueue<RtcOutput>) {
     const { crypto, mtu, rtpMode, maxReorderWait, cname, wallClock } = options
     this.rtpMode = rtpMode
+    this.#mtu = mtu
     this.#transport = transport
     this.#outputs = outputs
     this.#receivers = new Receivers(maxReorderWait, !rtpMode)
@@ -127,7 +131,8 @@ export class MediaPlane implements MediaOwner {
   /** Takes the sections as they now stand. */
   setMedias(medias: readonly Media[]): void {
     this.#receivers.setMedias(medias)
-    this.#bandwidth?.setNumberId(this.#receivers.transportNumberId)
+    if (medias.length > 0) this.#bandwidth?.setFeedback(this.#now, this.#receivers.negotiated)
+    this.#senders.handleNegotiated()
   }
 
   /** Throws a `UsageError` (`invalid-option`, `wrong-mode` where the bandwidth is not estimated). */
@@ -188,12 +193,7 @@ export class MediaPlane implements MediaOwner {
       this.#senders.sendTelephoneEvents(now, outbound.rtpOverhead)
     }
     this.#bandwidth?.handleTimeout(now)
-    const { feedback } = this.#receivers
-    if (now >= feedback.deadline && outbound !== undefined) {
-      for (const report of feedback.take(now, this.#reporter.ssrc)) {
-        this.#transport.transmit(this.#reporter.feedback(now, report, outbound))
-      }
-    }
+    if (outbound !== undefined) this.#tellArrivals(now, outbound)
     if (now >= this.#reporter.deadline && outbound !== undefined) {
       const datagrams = this.#reporter.reports(
         now,
@@ -202,6 +202,21 @@ export class MediaPlane implements MediaOwner {
         outbound,
       )
       for (const datagram of datagrams) this.#transport.transmit(datagram)
+    }
+  }
+
+  /** Tells the peer which packets came when, where it is due. */
+  #tellArrivals(now: Instant, outbound: SrtpContext): void {
+    const { feedback, streamFeedback } = this.#receivers
+    const { ssrc } = this.#reporter
+    const reports: Rtcp[] = []
+    if (now >= feedback.deadline) reports.push(...feedback.take(now, ssrc))
+    if (now >= streamFeedback.deadline) {
+      const room = this.#reporter.feedbackRoom(this.#mtu, outbound)
+      reports.push(...streamFeedback.take(now, ssrc, this.#reporter.timestampOf(now), room))
+    }
+    for (const report of reports) {
+      this.#transport.transmit(this.#reporter.feedback(now, report, outbound))
     }
   }
 
@@ -283,10 +298,10 @@ export class MediaPlane implements MediaOwner {
     switch (packet.type) {
       case 'senderReport':
         this.#receivers.handleSenderReport(this.#now, packet)
-        this.#senders.handleReports(this.#now, packet.reports)
+        this.#handleReports(packet.reports)
         break
       case 'receiverReport':
-        this.#senders.handleReports(this.#now, packet.reports)
+        this.#handleReports(packet.reports)
         break
       case 'goodbye':
         for (const ssrc of packet.ssrcs) this.#receivers.handleGoodbye(ssrc)
@@ -310,9 +325,20 @@ export class MediaPlane implements MediaOwner {
       case 'transportFeedback':
         this.#bandwidth?.handleFeedback(this.#now, packet)
         break
+      case 'congestionControlFeedback':
+        this.#bandwidth?.handleStreamFeedback(this.#now, packet)
+        break
+      case 'remb':
+        this.#bandwidth?.handleReceiverLimit(this.#now, packet.bitrate)
+        break
       default:
         break
     }
+  }
+
+  #handleReports(reports: readonly ReportBlock[]): void {
+    this.#senders.handleReports(this.#now, reports)
+    this.#bandwidth?.handleReports(this.#now, reports)
   }
 
   /** Of audio, a peer may ask for one too: there is none. */

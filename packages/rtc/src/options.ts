@@ -4,6 +4,7 @@ import type { DtlsCertificate } from '@str0m/dtls'
 import { UsageError, type WallClock } from '@str0m/sans-io'
 import type { CodecCapability } from '@str0m/sdp'
 import type { SrtpProfile } from '@str0m/srtp'
+import type { FeedbackChoice } from './capabilities.ts'
 
 /** All are optional. */
 export interface RtcOptions {
@@ -28,14 +29,16 @@ export interface RtcOptions {
   /** Who opens the DTLS connection where the offer leaves the choice (RFC 8842 section 5.3). Default `active`. */
   readonly dtlsSetup?: 'active' | 'passive'
   /**
-   * Whom to tell when each packet came (transport-wide feedback), which a browser estimates the bandwidth by: `simulcast`, peers that offer several encodings or are asked for them, which are
-   * switched on as the estimate allows; `always`, all that can use it, and in offers of ours too. Without it a browser climbs by 8 % a second and does not yield before packets are
+   * Whom to tell when each packet came, which a browser estimates the bandwidth by: `simulcast`, peers that offer several encodings or are asked for them, which are
+   * switched on as the estimate allows; `always`, all that can use it, and in offers of ours too; `rfc8888`, the same, by the reports of RFC 8888 where the peer knows them. Else by
+   * transport-wide feedback. Without either a browser climbs by 8 % a second and does not yield before packets are
    * lost; with it Firefox begins with a quarter of its picture. Default `simulcast`.
    */
-  readonly transportFeedback?: 'simulcast' | 'always'
+  readonly transportFeedback?: 'simulcast' | 'always' | 'rfc8888'
   /**
-   * Estimates what the path to the peer takes, by when its packets came (the peer tells: it implies `transportFeedback: 'always'`), and sends media evenly at that rate instead of
-   * in bursts: `egressBitrateEstimate` events say how much there is room for. Default: no estimate, and what is written is sent at once.
+   * Estimates what the path to the peer takes, by when its packets came (the peer tells: it implies `transportFeedback: 'always'`, or `rfc8888`), and sends media evenly at that rate
+   * instead of in bursts: `egressBitrateEstimate` events say how much there is room for. Of a peer that does not tell, by the loss in its reports; what it says that it takes
+   * (REMB) is not exceeded. Default: no estimate, and what is written is sent at once.
    */
   readonly bandwidthEstimation?: BandwidthEstimatorOptions
   /** Largest datagram that is sent, in bytes without IP and UDP headers: 256 to 65507. Default 1200. */
@@ -57,10 +60,13 @@ export interface RtcOptions {
 const MESSAGE_SIZE = { min: 1, max: 8 << 20, default: 256 << 10 } as const
 const MTU = { min: 256, max: 65_507, default: 1200 } as const
 
-/** Who is told when packets came, by what was asked for. */
-export function resolveTransportFeedback(options: RtcOptions): 'simulcast' | 'always' {
-  if (options.bandwidthEstimation !== undefined) return 'always'
-  return options.transportFeedback ?? 'simulcast'
+/** Who is told when packets came, by what was asked for, and whether the peer's own estimate is asked for. */
+export function resolveFeedback(options: RtcOptions): FeedbackChoice {
+  const { transportFeedback = 'simulcast', bandwidthEstimation } = options
+  const receiverEstimate = bandwidthEstimation !== undefined
+  if (receiverEstimate && transportFeedback === 'simulcast')
+    return { transportFeedback: 'always', receiverEstimate }
+  return { transportFeedback, receiverEstimate }
 }
 
 /** Throws a `UsageError` (`invalid-option`). */

@@ -1,4 +1,5 @@
 import {
+  CongestionControlFeedbackGenerator,
   ExtensionIds,
   type HeaderExtensions,
   parseRtpHeader,
@@ -14,6 +15,7 @@ import {
 import { type Instant, type Mid, NEVER, type Rid, type Ssrc } from '@str0m/sans-io'
 import type { Codec } from './codec.ts'
 import type { Media } from './media.ts'
+import { negotiatedFeedback, type NegotiatedFeedback } from './negotiated-feedback.ts'
 import { PeerClock } from './peer-clock.ts'
 import type { DropReason, InboundStreamStatistics } from './statistics.ts'
 
@@ -60,12 +62,13 @@ export class Receivers {
   #mediaByMid: ReadonlyMap<Mid, Media> = new Map()
   /** Ids are the same in all sections of a BUNDLE group, so that the mid can be read before the section is known. */
   #extensionIds = new ExtensionIds()
-  /** The one extension that each packet is looked at for; `undefined` where the peer does not want to know. */
+  /** The one extension that each packet is looked at for; `undefined` where the peer does not want to know by it. */
   #transportIds: ExtensionIds | undefined
-  /** Its id; 0 where the peer does not want to know. It is the same both ways. */
-  transportNumberId = 0
-  /** When each packet came, of all streams. */
+  /** How the peer wants to know which packets came. */
+  negotiated: NegotiatedFeedback = { kind: 'reports' }
+  /** When each packet came, of all streams; or, stream by stream. */
   readonly feedback: TransportFeedbackGenerator = new TransportFeedbackGenerator()
+  readonly streamFeedback: CongestionControlFeedbackGenerator = new CongestionControlFeedbackGenerator()
   /** What the peer's reports say of its clock. */
   readonly clock: PeerClock = new PeerClock()
   /** The last report of each source of which no packet has come. The oldest one first. */
@@ -79,7 +82,7 @@ export class Receivers {
 
   /** When `handleTimeout` is next needed. */
   get deadline(): Instant {
-    let at = this.feedback.deadline
+    let at = Math.min(this.feedback.deadline, this.streamFeedback.deadline)
     for (const { stream } of this.#waiting) at = Math.min(at, stream.deadline)
     return at
   }
@@ -96,21 +99,24 @@ export class Receivers {
     this.#medias = medias.filter((media) => !media.stopped)
     this.#mediaByMid = new Map(this.#medias.map((media) => [media.mid, media]))
     this.#extensionIds = new ExtensionIds()
-    this.#transportIds = undefined
-    this.transportNumberId = 0
     for (const media of this.#medias) {
       for (const name of ['mid', 'rid', 'repairedRid'] as const) {
         const id = media.extensionIds.id(name)
         if (id !== undefined) this.#extensionIds.map(id, name)
       }
-      const id = media.extensionIds.id('transportSequenceNumber')
-      if (id === undefined || !media.codecs.some(({ feedback }) => feedback.includes('transport-cc')))
-        continue
-      this.#transportIds ??= new ExtensionIds()
-      this.#transportIds.map(id, 'transportSequenceNumber')
-      this.transportNumberId = id
     }
+    this.#setFeedback(negotiatedFeedback(this.#medias))
     if (this.#bySsrc.size > 0) this.#forgetMoved()
+  }
+
+  #setFeedback(negotiated: NegotiatedFeedback): void {
+    this.negotiated = negotiated
+    this.#transportIds = undefined
+    if (negotiated.kind === 'transport-wide') {
+      this.#transportIds = new ExtensionIds()
+      this.#transportIds.map(negotiated.numberId, 'transportSequenceNumber')
+    }
+    if (negotiated.kind !== 'congestion-control') this.streamFeedback.reset()
   }
 
   /** Forgets the sources of sections that were stopped, and those that were taken for another section's than they now are said to be of. */
@@ -138,6 +144,9 @@ export class Receivers {
       if (transportSequenceNumber !== undefined) {
         this.feedback.handlePacket(now, transportSequenceNumber, header.ssrc)
       }
+    }
+    if (this.negotiated.kind === 'congestion-control') {
+      this.streamFeedback.handlePacket(now, header.ssrc, header.sequenceNumber, length)
     }
     return this.#deliver(now, packet, header)
   }

@@ -3,6 +3,7 @@ import {
   ExtendedReportTimes,
   MAX_COUNT,
   ntpFromUnix,
+  ntpMiddle,
   type ReportBlock,
   type Rtcp,
   SDES_CNAME,
@@ -131,6 +132,17 @@ export class Reporter {
     const block = about?.report(now)
     const report = this.#receiverReport(block === undefined ? [] : [block])
     return protect(srtp, [report, this.#names([this.ssrc]), feedback])
+  }
+
+  /** What reports on when packets came say of `now`: the middle 32 bits of NTP time (RFC 8888 section 3.1). */
+  timestampOf(now: Instant): number {
+    return ntpMiddle(ntpFromUnix(unixTimeAt(this.#wallClock, now)))
+  }
+
+  /** Bytes that feedback may have, on no stream by itself, so that its datagram has at most `mtu`. */
+  feedbackRoom(mtu: number, srtp: SrtpContext): number {
+    const empty = [this.#receiverReport([]), this.#names([this.ssrc])]
+    return mtu - srtp.rtcpOverhead - (this.reducedSize ? 0 : writeRtcp(empty).length)
   }
 
   /** The last datagram: our sources are gone, RFC 3550 section 6.6. */

@@ -14,7 +14,7 @@ import type { IncomingOffer } from './incoming-offer.ts'
 import type { Media } from './media.ts'
 import { MediaPlane } from './media-plane.ts'
 import { Negotiation } from './negotiation.ts'
-import { resolveMaxMessageSize, resolveMtu, resolveTransportFeedback, type RtcOptions } from './options.ts'
+import { resolveFeedback, resolveMaxMessageSize, resolveMtu, type RtcOptions } from './options.ts'
 import { type Answer, type Offer, Session } from './session.ts'
 import type { DropReason, RtcStatistics } from './statistics.ts'
 import { randomName } from './random-ids.ts'
@@ -78,7 +78,7 @@ export class Rtc {
       codecs: options.codecs ?? DEFAULT_CODECS,
       maxMessageSize,
       dtlsSetup: options.dtlsSetup ?? 'active',
-      transportFeedback: resolveTransportFeedback(options),
+      feedback: resolveFeedback(options),
     })
     this.#channels = new Channels({ crypto, mtu, maxMessageSize })
     this.#negotiation = new Negotiation({

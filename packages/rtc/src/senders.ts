@@ -51,7 +51,7 @@ export interface Sender {
   readonly packetizers: Map<Pt, Packetizer>
   /** Added to the user's time: RFC 3550 section 5.1 wants the first timestamp to be random. */
   readonly timestampOffset: number
-  readonly extensions: OutgoingExtensions
+  extensions: OutgoingExtensions
   /** Where the peer asks for lost packets. */
   readonly cache: SendCache | undefined
   /** The stream of its retransmissions, RFC 4588. */
@@ -74,6 +74,8 @@ export class Senders {
   readonly #crypto: CryptoProvider
   readonly #maxPacket: number
   readonly #egress: Egress
+  /** Whether packets have room for a transport-wide number. */
+  #numbers = false
   readonly #bySsrc = new Map<Ssrc, Sender>()
   /** Those in the middle of a telephone event. */
   readonly #signalling = new Set<Sender>()
@@ -301,6 +303,16 @@ export class Senders {
     }))
   }
 
+  /** Whether packets have numbers may have been negotiated anew. */
+  handleNegotiated(): void {
+    const { numbers } = this.#egress
+    if (numbers === this.#numbers) return
+    this.#numbers = numbers
+    for (const sender of this.#bySsrc.values()) {
+      sender.extensions = new OutgoingExtensions(sender.media, sender.local.rid, numbers)
+    }
+  }
+
   /** The sender of a stream; it is made with the first. */
   of(media: Media, local: LocalStream, codec: Codec): Sender {
     return this.#bySsrc.get(local.ssrc) ?? this.#create(media, local, codec)
@@ -315,7 +327,7 @@ export class Senders {
       stream: new StreamTx({ ssrc, sequenceNumber: (random[0]! << 8) | random[1]! }),
       packetizers: new Map(),
       timestampOffset: ((random[2]! << 24) | (random[3]! << 16) | (random[4]! << 8) | random[5]!) >>> 0,
-      extensions: new OutgoingExtensions(media, rid, this.#egress.numbers),
+      extensions: new OutgoingExtensions(media, rid, this.#numbers),
       cache: media.nack ? new SendCache(MAX_CACHE_BYTES, MAX_CACHE_AGE) : undefined,
       rtx:
         rtxSsrc === undefined

@@ -29,7 +29,7 @@ import {
   transportOf,
   writeSdp,
 } from '@str0m/sdp'
-import { EXTENSIONS, withoutTransportFeedback } from './capabilities.ts'
+import { FeedbackCapabilities, type FeedbackChoice, type RtpCapabilities } from './capabilities.ts'
 import {
   type AnswerChoices,
   choose,
@@ -103,7 +103,7 @@ export interface SessionOptions {
   readonly codecs: readonly CodecCapability[]
   readonly maxMessageSize: number
   readonly dtlsSetup: 'active' | 'passive'
-  readonly transportFeedback: 'simulcast' | 'always'
+  readonly feedback: FeedbackChoice
 }
 
 /** A section of an offer that waits for its answer. */
@@ -117,8 +117,7 @@ export class Session {
   readonly #cname: string
   readonly #id: string
   readonly #crypto: CryptoProvider
-  readonly #capabilities: Capabilities
-  readonly #simulcastCapabilities: Capabilities
+  readonly #feedback: FeedbackCapabilities
   readonly #maxMessageSize: number
   readonly #dtlsSetup: 'active' | 'passive'
   readonly #mediaOwner: MediaOwner
@@ -128,14 +127,10 @@ export class Session {
   #remote: RemoteTransport | undefined
 
   constructor(mediaOwner: MediaOwner, options: SessionOptions) {
-    const { crypto, cname, codecs, maxMessageSize, dtlsSetup, transportFeedback } = options
-    const plain =
-      transportFeedback === 'always' ? { codecs, extensions: EXTENSIONS } : withoutTransportFeedback(codecs)
+    const { crypto, cname, codecs, maxMessageSize, dtlsSetup, feedback } = options
     this.#crypto = crypto
     this.#cname = cname
-    // no spreads: see the copies of `@str0m/sdp`'s known sections
-    this.#capabilities = { codecs: plain.codecs, extensions: plain.extensions, maxMessageSize }
-    this.#simulcastCapabilities = { codecs, extensions: EXTENSIONS, maxMessageSize }
+    this.#feedback = new FeedbackCapabilities(codecs, feedback)
     this.#maxMessageSize = maxMessageSize
     this.#dtlsSetup = dtlsSetup
     this.#mediaOwner = mediaOwner
@@ -168,8 +163,7 @@ export class Session {
   negotiateOffer(sdp: string, choices: AnswerChoices = NO_CHOICES): NegotiatedOffer {
     const offer = parseSdp(sdp)
     this.#checkSections(offer, 'offer')
-    const hasSimulcast = offer.media.some(({ simulcast }) => simulcast !== undefined)
-    const capabilities = hasSimulcast ? this.#simulcastCapabilities : this.#capabilities
+    const capabilities = this.#capabilities(this.#feedback.answering(offer))
     const { sections, shared, bundled } = answerSections(offer, capabilities, (index) => {
       const known = this.#sections[index]
       return known !== undefined && stands(known)
@@ -238,11 +232,10 @@ export class Session {
    */
   offer(changes: Changes, local: LocalTransport): { offer: Offer; sections: OfferedSection[] } {
     const numbering = new OfferNumbering()
-    // one who is asked for several encodings is told what came of them, as one who offers them is
     const asks =
       changes.added.some(({ receiveEncodings }) => receiveEncodings.length > 0) ||
       this.#sections.some(({ local: { simulcast } }) => simulcast !== undefined && simulcast.recv.length > 0)
-    const capabilities = asks ? this.#simulcastCapabilities : this.#capabilities
+    const capabilities = this.#capabilities(this.#feedback.offering(asks))
     for (const section of this.#sections) numbering.adopt(section.local, capabilities.codecs)
     const free: number[] = []
     const sections = this.#sections.map((known, index) => {
@@ -439,6 +432,11 @@ export class Session {
         )
       }
     })
+  }
+
+  /** No spread: see the copies of `@str0m/sdp`'s known sections. */
+  #capabilities({ codecs, extensions }: RtpCapabilities): Capabilities {
+    return { codecs, extensions, maxMessageSize: this.#maxMessageSize }
   }
 
   /** RFC 9143 section 7.3.3: who offers again has taken the transport of this section for that of the others, which do not do without it. */

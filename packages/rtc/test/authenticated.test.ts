@@ -123,6 +123,19 @@ const REPORTS: readonly ((random: SeededRandom) => Rtcp)[] = [
       r.chance(0.2) ? undefined : r.integer(r.chance(0.8) ? 400 : 0x1_0000) - (r.chance(0.8) ? 0 : 0x8000),
     ).map((delta) => (delta === undefined ? undefined : Math.min(delta, 0x7fff))),
   }),
+  (r) => ({
+    type: 'congestionControlFeedback',
+    senderSsrc: r.u32(),
+    reportTimestamp: r.u32(),
+    streams: Array.from({ length: r.integer(4) }, () => ({
+      ssrc: r.u32(),
+      beginSequence: r.integer(0x1_0000),
+      arrivalOffsets: Array.from({ length: r.integer(100) }, () =>
+        r.chance(0.2) ? undefined : r.integer(0x2000),
+      ),
+    })),
+  }),
+  (r) => ({ type: 'remb', senderSsrc: r.u32(), bitrate: r.float() * 1e9, ssrcs: [r.u32()] }),
   (r) => ({ type: 'fir', senderSsrc: 1, entries: [{ ssrc: r.u32(), sequenceNumber: r.integer(256) }] }),
   (r) => ({ type: 'goodbye', ssrcs: [r.u32(), r.u32()] }),
   (r) => ({

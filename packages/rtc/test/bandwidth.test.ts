@@ -1,51 +1,9 @@
-import type { LinkOptions } from '@str0m/netem'
-import { DEFAULT_CODECS } from '@str0m/sdp'
 import { describe, expect, it } from 'vitest'
-import { Rtc, type RtcOptions, type RtpPacket } from '../src/index.ts'
+import { Rtc, type RtpPacket } from '../src/index.ts'
 import { connectedPair, eventsOf } from './harness.ts'
+import { TELLING, videoCall } from './video-call.ts'
 
 // the estimator and the pacer have tests of their own in @str0m/bwe: these are on what the peer makes of them
-
-const FRAME_INTERVAL = 33
-/** Of a peer that tells when packets came. */
-const TELLING: RtcOptions = { transportFeedback: 'always' }
-
-/** A video source that sends what it may, up to `most`, in frames of the same length. Bits per second. */
-function videoCall(seed: number, link: LinkOptions, options: RtcOptions = {}, most = 20_000_000) {
-  const made = connectedPair({
-    seed,
-    link: { latency: 20 },
-    a: { bandwidthEstimation: {}, ...options },
-    b: TELLING,
-  })
-  const { a, b, pair } = made
-  pair.aToB.configure(pair.now, link)
-  const media = a.media('1')!
-  const { pt } = media.codecs.find(({ name }) => name === 'VP8')!
-  let count = 0
-  let told = 0
-  let rate = 300_000
-  /** Sends for so many ms. Answers what came meanwhile, in bits per second, and the longest queue, ms. */
-  const run = (duration: number) => {
-    const before = b.statistics.inbound.find(({ mid }) => mid === '1')?.bytesReceived ?? 0
-    let queued = 0
-    for (const end = pair.now + duration; pair.now < end;) {
-      for (; told < pair.a.events.length; told++) {
-        const { event } = pair.a.events[told]!
-        if (event.type === 'egressBitrateEstimate') rate = event.bitrate
-      }
-      const bytes = Math.min(rate, most) * (FRAME_INTERVAL / 8000)
-      const frame = new Uint8Array(Math.max(20, Math.round(bytes))).fill(count)
-      frame[0] = count === 0 ? 0x10 : 0x11
-      media.writer(pt).write({ value: 90 * FRAME_INTERVAL * count++, clockRate: 90_000 }, frame)
-      pair.runFor(FRAME_INTERVAL)
-      queued = Math.max(queued, (8000 * pair.aToB.queuedBytes(pair.now)) / (link.rate ?? Infinity))
-    }
-    const after = b.statistics.inbound.find(({ mid }) => mid === '1')?.bytesReceived ?? 0
-    return { received: (8000 * (after - before)) / duration, queued }
-  }
-  return { ...made, media, run, estimate: () => a.statistics.bandwidth!.availableOutgoingBitrate }
-}
 
 describe('the estimate of the bandwidth', () => {
   it.each([500_000, 2_000_000, 8_000_000])('comes to what the path takes: %i bit/s', (rate) => {
@@ -208,27 +166,6 @@ describe('without it', () => {
     writer.write({ pt, sequenceNumber: 1, timestamp: 0 }, new Uint8Array(1000))
     pair.runFor(100)
     expect(eventsOf(pair.b.events, 'rtpPacket').map(transportNumber)).toEqual([undefined])
-  })
-
-  it.each(['the offerer', 'the answerer'])('a peer that tells nothing is sent to at once: %s', (who) => {
-    const codecs = DEFAULT_CODECS.map((codec) => ({
-      ...codec,
-      feedback: codec.feedback.filter((type) => type !== 'transport-cc'),
-    }))
-    const estimating = { rtpMode: true, bandwidthEstimation: {} }
-    const silent = { rtpMode: true, codecs, ...TELLING }
-    const { a, b, pair } = connectedPair({
-      seed: 8,
-      a: who === 'the offerer' ? estimating : silent,
-      b: who === 'the offerer' ? silent : estimating,
-    })
-    const [rtc, events] = who === 'the offerer' ? [a, pair.b.events] : [b, pair.a.events]
-    expect(rtc.statistics.bandwidth).toBeUndefined()
-    const writer = rtc.media('1')!.rtpWriter()
-    const { pt } = rtc.media('1')!.codecs[0]!
-    for (let i = 0; i < 100; i++) writer.write({ pt, sequenceNumber: i, timestamp: 0 }, new Uint8Array(1000))
-    pair.runFor(10)
-    expect(eventsOf(events, 'rtpPacket')).toHaveLength(100)
   })
 
   it('a bitrate that is none is refused', () => {

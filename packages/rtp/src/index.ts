@@ -82,8 +82,15 @@ export { isCompoundRtcp } from './rtcp/compound.ts'
 export { ExtendedReportTimes, MAX_REFERENCE_TIMES } from './rtcp/round-trip.ts'
 export { ntpFromUnix, ntpMiddle, unixFromNtp } from './ntp.ts'
 export { ReceptionStatistics } from './reception-statistics.ts'
+export { CongestionControlFeedbackGenerator, MAX_REPORTED_STREAMS } from './congestion-control-generator.ts'
+export {
+  ARRIVAL_OVER_RANGE,
+  ARRIVAL_UNAVAILABLE,
+  MAX_BLOCK_PACKETS,
+} from './rtcp/congestion-control-feedback.ts'
 export { parseRtcp } from './rtcp/parse.ts'
 export {
+  type CongestionControlFeedback,
   type ExtendedReport,
   type ExtendedReportBlock,
   type FullIntraRequest,
@@ -97,6 +104,7 @@ export {
   SDES_CNAME,
   type SenderReport,
   type SourceDescription,
+  type StreamArrivals,
   type TransportFeedback,
   type UnknownRtcp,
 } from './rtcp/rtcp.ts'

@@ -83,6 +83,35 @@ const packet: fc.Arbitrary<Rtcp> = fc.oneof(
     deltas: runs.map((list) => list.flatMap(([length, value]) => Array.from({ length }, () => value))),
   }),
   fc.record({
+    type: fc.constant('congestionControlFeedback' as const),
+    senderSsrc: u32,
+    reportTimestamp: u32,
+    streams: fc.array(
+      fc
+        .tuple(
+          u32,
+          u16,
+          fc.array(
+            fc.oneof(
+              fc.constant(undefined),
+              fc.tuple(fc.integer({ min: 0, max: 0x1fff }), fc.integer({ min: 0, max: 3 })),
+            ),
+            { maxLength: 20 },
+          ),
+        )
+        .map(([ssrc, beginSequence, metrics]) => {
+          const ecn = metrics.map((metric) => metric?.[1] ?? 0)
+          return {
+            ssrc,
+            beginSequence,
+            arrivalOffsets: metrics.map((metric) => metric?.[0]),
+            ...(ecn.some((mark) => mark > 0) ? { ecn } : {}),
+          }
+        }),
+      { maxLength: 4 },
+    ),
+  }),
+  fc.record({
     type: fc.constant('extendedReport' as const),
     ssrc: u32,
     blocks: fc.array(
@@ -288,8 +317,8 @@ describe('S14: RTCP counts and lengths that disagree with the bytes', () => {
     expect(parseRtcp(hex('8fce0003 00000001 00000002 11223344')).packets).toEqual([
       { type: 'unknown', packetType: 206, count: 15, contents: hex('00000001 00000002 11223344') },
     ])
-    expect(parseRtcp(hex('8bcd0002 00000001 00000002')).packets).toMatchObject([
-      { packetType: 205, count: 11 },
+    expect(parseRtcp(hex('8ccd0002 00000001 00000002')).packets).toMatchObject([
+      { packetType: 205, count: 12 },
     ])
     expect(parseRtcp(hex('8bce0002 00000001 00000002')).packets).toMatchObject([
       { packetType: 206, count: 11 },

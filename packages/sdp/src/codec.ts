@@ -33,6 +33,9 @@ export interface CodecCapability {
   readonly preferredRtxPt?: number
 }
 
+/** What a codec's `feedback` has for congestion control feedback: where it is agreed on it is of all payload types, retransmissions too (RFC 8888 section 6). */
+export const CONGESTION_CONTROL_FEEDBACK = 'ack ccfb'
+
 const AUDIO_FEEDBACK = ['transport-cc']
 const VIDEO_FEEDBACK = ['transport-cc', 'ccm fir', 'nack', 'nack pli']
 

@@ -1,5 +1,11 @@
 import { onceForBoth } from '@str0m/sans-io'
-import { type CodecCapability, configurationOf, configurationOfCapability, retransmittedPt } from './codec.ts'
+import {
+  type CodecCapability,
+  configurationOf,
+  configurationOfCapability,
+  CONGESTION_CONTROL_FEEDBACK,
+  retransmittedPt,
+} from './codec.ts'
 import { type ExtensionMap, type PayloadFormat, reverseDirection } from './model.ts'
 
 /** RFC 8285 section 4.3. */
@@ -43,17 +49,24 @@ function find(
   for (const format of offered) {
     const codec = agreed.get(format.pt)
     if (codec !== undefined) {
-      // Pion offers some of them twice
-      const feedback = new Set(format.feedback.filter((type) => codec.feedback.includes(type)))
-      payloads.push({ ...format, feedback: [...feedback] })
+      payloads.push({ ...format, feedback: commonFeedback(format, codec) })
       continue
     }
-    const original = retransmittedPt(format)
-    if (original !== undefined && agreed.get(original)?.preferredRtxPt !== undefined) {
-      payloads.push({ ...format, feedback: [] })
+    const original = agreed.get(retransmittedPt(format) ?? -1)
+    if (original?.preferredRtxPt !== undefined) {
+      const feedback = commonFeedback(format, original)
+      payloads.push({ ...format, feedback: feedback.filter((type) => type === CONGESTION_CONTROL_FEEDBACK) })
     }
   }
   return { payloads: Object.freeze(payloads), types: Object.freeze(payloads.map(({ pt }) => String(pt))) }
+}
+
+function commonFeedback(format: PayloadFormat, codec: CodecCapability): string[] {
+  // Pion offers some of them twice
+  const common = new Set(format.feedback.filter((type) => codec.feedback.includes(type)))
+  // at the end, as all payload types of a section have it
+  if (common.delete(CONGESTION_CONTROL_FEEDBACK)) common.add(CONGESTION_CONTROL_FEEDBACK)
+  return [...common]
 }
 
 /**

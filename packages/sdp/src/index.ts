@@ -10,6 +10,7 @@ export {
 export { answeredSections } from './bundle.ts'
 export {
   type CodecCapability,
+  CONGESTION_CONTROL_FEEDBACK,
   DEFAULT_CODECS,
   matchesCodec,
   parseParameters,

@@ -1,6 +1,12 @@
 import { onceFor, onceForBoth } from '@str0m/sans-io'
 import type { Capabilities } from './answer.ts'
-import { type CodecCapability, isMediaFormat, matchesCodec, retransmittedPt } from './codec.ts'
+import {
+  type CodecCapability,
+  CONGESTION_CONTROL_FEEDBACK,
+  isMediaFormat,
+  matchesCodec,
+  retransmittedPt,
+} from './codec.ts'
 import {
   type Direction,
   type ExtensionMap,
@@ -167,7 +173,7 @@ function numberFormats(
     if (pt === undefined) continue
     numbered.push(payloadFormat(pt, codec))
     const rtx = numbering.retransmissionType(codec)
-    if (rtx !== undefined) numbered.push(retransmissionFormat(rtx, pt, codec.clockRate))
+    if (rtx !== undefined) numbered.push(retransmissionFormat(rtx, pt, codec))
   }
   const payloads = describeRedundancy(numbered)
   const extensions: ExtensionMap[] = []
@@ -247,8 +253,9 @@ function stream({ rid }: Encoding): readonly SimulcastStream[] {
 }
 
 /** RFC 4588 section 8.6. */
-function retransmissionFormat(pt: number, original: number, clockRate: number): PayloadFormat {
-  return { pt, name: 'rtx', clockRate, parameters: `apt=${original}`, feedback: [] }
+function retransmissionFormat(pt: number, original: number, codec: CodecCapability): PayloadFormat {
+  const feedback = codec.feedback.filter((type) => type === CONGESTION_CONTROL_FEEDBACK)
+  return { pt, name: 'rtx', clockRate: codec.clockRate, parameters: `apt=${original}`, feedback }
 }
 
 function payloadFormat(pt: number, codec: CodecCapability): PayloadFormat {

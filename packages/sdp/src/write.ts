@@ -1,4 +1,5 @@
 import { onceFor, UsageError } from '@str0m/sans-io'
+import { CONGESTION_CONTROL_FEEDBACK } from './codec.ts'
 import {
   type ExtensionMap,
   hasSctpMap,
@@ -108,11 +109,21 @@ const payloadLines = onceFor((payloads: readonly PayloadFormat[]) => {
   for (const { pt, parameters } of payloads) {
     if (parameters !== undefined) lines.push(`a=fmtp:${pt} ${parameters}`)
   }
+  const ofAll = payloads.length > 0 && payloads.every(endsWithCongestionControl)
   for (const { pt, feedback } of payloads) {
-    for (const type of feedback) lines.push(`a=rtcp-fb:${pt} ${type}`)
+    const own = ofAll ? feedback.slice(0, -1) : feedback
+    for (const type of own) lines.push(`a=rtcp-fb:${pt} ${type}`)
   }
+  // RFC 8888 section 6: of all payload types
+  if (ofAll) lines.push(`a=rtcp-fb:* ${CONGESTION_CONTROL_FEEDBACK}`)
   return { text: lines.finish() }
 })
+
+/** Whether it has this at the end, and nowhere else: then what is written for all is read the same. */
+function endsWithCongestionControl({ feedback }: PayloadFormat): boolean {
+  const at = feedback.indexOf(CONGESTION_CONTROL_FEEDBACK)
+  return at >= 0 && at === feedback.length - 1
+}
 
 const extensionLines = onceFor((extensions: readonly ExtensionMap[]) => {
   const lines = new Lines()

@@ -77,6 +77,16 @@ const PACKETS: readonly Rtcp[] = [
     deltas: [4, undefined, 300, undefined, undefined, -2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1],
   },
   {
+    type: 'congestionControlFeedback',
+    senderSsrc: 1,
+    reportTimestamp: 0x1234_5678,
+    streams: [
+      { ssrc: 2, beginSequence: 65_530, arrivalOffsets: [51, undefined, 0x1fff], ecn: [0, 0, 3] },
+      { ssrc: 3, beginSequence: 7, arrivalOffsets: [0, 0x1ffe] },
+      { ssrc: 4, beginSequence: 9, arrivalOffsets: [] },
+    ],
+  },
+  {
     type: 'extendedReport',
     ssrc: 1,
     blocks: [

@@ -4,6 +4,7 @@ import { BandwidthEstimator, type BandwidthEstimatorOptions, type Feedback, Pace
 import { OVERHEAD, type Packet, packet } from './packet.ts'
 import { Receiver } from './receiver.ts'
 import { Recorder } from './recorder.ts'
+import { StreamReceiver } from './stream-receiver.ts'
 import type { Actor, Simulation } from './simulation.ts'
 
 const FRAME_INTERVAL = 1000 / 30
@@ -28,6 +29,8 @@ export interface FlowOptions extends BandwidthEstimatorOptions {
   /** ms between two feedbacks. Default 75. */
   readonly feedbackInterval?: number
   readonly firstSequence?: number
+  /** Whether feedback is that of RFC 8888, stream by stream, instead of transport-wide. */
+  readonly standard?: boolean
   /** ms that the receiver's clock is ahead. */
   readonly clock?: number
   readonly audio?: boolean
@@ -46,12 +49,15 @@ export class Flow implements Actor {
   readonly pacer: Pacer<Waiting> = new Pacer<Waiting>()
   readonly record = new Recorder()
   readonly receiver: Receiver
+  readonly streamReceiver: StreamReceiver
   paused = false
   maxVideo: number
   readonly #simulation: Simulation
   readonly #options: FlowOptions
   readonly #random: SeededRandom
   #sequence: number
+  /** Of the streams of audio, video and padding, where each is told of by itself. */
+  readonly #sequences: [number, number, number]
   #frameAt: number
   #audioAt: number
   #feedbackAt = Number.POSITIVE_INFINITY
@@ -65,9 +71,12 @@ export class Flow implements Actor {
     this.#random = new SeededRandom(options.seed)
     this.estimator = new BandwidthEstimator(options)
     this.receiver = new Receiver(options.clock ?? 123_456_789.3)
+    this.streamReceiver = new StreamReceiver(options.clock ?? 123_456_789.3)
     this.maxVideo = options.maxVideo ?? Number.POSITIVE_INFINITY
     const start = options.start ?? 0
-    this.#sequence = options.firstSequence ?? 60_000
+    const first = options.firstSequence ?? 60_000
+    this.#sequence = first
+    this.#sequences = [first, first, first]
     // not all flows have their frames at once
     this.#frameAt = start + this.#random.float() * FRAME_INTERVAL
     this.#audioAt = (options.audio ?? true) ? start : Number.POSITIVE_INFINITY
@@ -103,7 +112,7 @@ export class Flow implements Actor {
       this.#update(now)
       const waiting = pacer.poll(now)
       if (waiting !== undefined) {
-        this.#send(now, waiting.size, pacer.probe)
+        this.#send(now, waiting.size, pacer.probe, waiting.size === AUDIO_SIZE ? 0 : 1)
         continue
       }
       const padding = (this.#options.padding ?? true) ? pacer.paddingDue(now) : 0
@@ -111,7 +120,7 @@ export class Flow implements Actor {
       const size = Math.min(Math.max(padding, 100), MAX_SIZE)
       const { probe } = pacer
       pacer.handlePadding(now, size)
-      this.#send(now, size, probe)
+      this.#send(now, size, probe, 2)
     }
     this.#pacerAt = pacer.deadline
     const { lateness = 0 } = this.#options
@@ -142,14 +151,15 @@ export class Flow implements Actor {
     }
   }
 
-  #send(now: number, size: number, probe: number | undefined): void {
-    const sequence = this.#sequence
-    this.#sequence = (sequence + 1) & 0xffff
-    this.estimator.handleSent(now, sequence, size, probe)
+  #send(now: number, size: number, probe: number | undefined, stream: 0 | 1 | 2): void {
+    const received =
+      this.#options.standard === true
+        ? this.#noteStream(now, size, probe, stream)
+        : this.#noteNumber(now, size, probe)
     this.record.sent()
     const arrive = (at: number): void => {
       this.record.arrived(at, size, at - now - this.#options.latency)
-      this.receiver.handle(at, sequence)
+      received(at)
       if (this.#feedbackAt === Number.POSITIVE_INFINITY) {
         this.#feedbackAt = at + (this.#options.feedbackInterval ?? 75)
       }
@@ -159,8 +169,37 @@ export class Flow implements Actor {
     this.#options.forward.send(now, packet(size, deliver))
   }
 
+  /** Tells the estimator of a packet. Answers what its receiver does. */
+  #noteNumber(now: number, size: number, probe: number | undefined): (at: number) => void {
+    const sequence = this.#sequence
+    this.#sequence = (sequence + 1) & 0xffff
+    this.estimator.handleSent(now, sequence, size, probe)
+    return (at) => this.receiver.handle(at, sequence)
+  }
+
+  #noteStream(now: number, size: number, probe: number | undefined, stream: 0 | 1 | 2): (at: number) => void {
+    const sequence = this.#sequences[stream]
+    this.#sequences[stream] = (sequence + 1) & 0xffff
+    this.estimator.handleSentOfStream(now, stream, sequence, size, probe)
+    return (at) => this.streamReceiver.handle(at, stream, sequence)
+  }
+
   #sendFeedback(): void {
     this.#feedbackAt = Number.POSITIVE_INFINITY
+    if (this.#options.standard === true) {
+      const { now } = this.#simulation
+      const feedback = this.streamReceiver.take(now)
+      let size = OVERHEAD + 26
+      for (const { arrivalOffsets } of feedback.streams) size += 8 + 4 * Math.ceil(arrivalOffsets.length / 2)
+      this.#options.backward.send(
+        now,
+        packet(size, (at) => {
+          this.estimator.handleStreamFeedback(at, feedback)
+          this.#handled(at)
+        }),
+      )
+      return
+    }
     for (const feedback of this.receiver.take()) {
       const size = OVERHEAD + 24 + 2 * Math.ceil(feedback.deltas.length / 7) + feedback.deltas.length
       this.#options.backward.send(
@@ -172,6 +211,10 @@ export class Flow implements Actor {
 
   #handleFeedback(now: number, feedback: Feedback): void {
     this.estimator.handleFeedback(now, feedback)
+    this.#handled(now)
+  }
+
+  #handled(now: number): void {
     this.record.estimated(now, this.estimator.bitrate)
     this.drain(now)
   }

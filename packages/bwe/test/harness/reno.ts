@@ -7,16 +7,18 @@ const SIZE = 1500
 const REORDERING = 3
 const MIN_TIMEOUT = 300
 
-/** A long flow as TCP has it: slow start, additive increase, multiplicative decrease once a round trip (RFC 5681). Each packet is acknowledged by itself. */
+/** A flow as TCP has it, of so many packets, or without end: slow start, additive increase, multiplicative decrease once a round trip (RFC 5681). Each packet is acknowledged by itself. */
 export class Reno implements Actor {
   delivered = 0
   lost = 0
   readonly #forward: Link<Packet>
   readonly #latency: number
   readonly #end: number
+  readonly #packets: number
   #window = 10
   #threshold = Number.POSITIVE_INFINITY
   #sequence = 0
+  #acknowledged = 0
   /** Those that were sent and not acknowledged: when. */
   readonly #flight = new Map<number, number>()
   readonly #acknowledgements: { readonly at: number; readonly sequence: number }[] = []
@@ -25,11 +27,17 @@ export class Reno implements Actor {
   #roundTrip = 300
   #startAt: number
 
-  constructor(forward: Link<Packet>, latency: number, start: number, end: number) {
+  constructor(forward: Link<Packet>, latency: number, start: number, end: number, packets = Infinity) {
+    this.#packets = packets
     this.#forward = forward
     this.#latency = latency
     this.#startAt = start
     this.#end = end
+  }
+
+  /** Whether all has arrived. */
+  get finished(): boolean {
+    return this.delivered >= this.#packets
   }
 
   get deadline(): number {
@@ -52,7 +60,12 @@ export class Reno implements Actor {
       this.#window = 1
       this.#recoverFrom = this.#sequence
     }
-    if (now < this.#end) while (this.#flight.size < Math.floor(this.#window)) this.#send(now)
+    if (now < this.#end) while (this.#mayGo()) this.#send(now)
+  }
+
+  #mayGo(): boolean {
+    const { size } = this.#flight
+    return size < Math.floor(this.#window) && this.#acknowledged + size < this.#packets
   }
 
   get #timeout(): number {
@@ -73,6 +86,7 @@ export class Reno implements Actor {
     const sentAt = this.#flight.get(sequence)
     if (sentAt === undefined) return
     this.#flight.delete(sequence)
+    this.#acknowledged++
     this.#roundTrip = 0.875 * this.#roundTrip + 0.125 * (now - sentAt)
     this.#window += this.#window < this.#threshold ? 1 : 1 / this.#window
     for (const earlier of this.#flight.keys()) {

@@ -1,4 +1,5 @@
 import { type ByteReader, type ByteWriter, UsageError } from '@str0m/sans-io'
+import { parseCongestionControlFeedback } from './congestion-control-feedback.ts'
 import {
   type FullIntraRequest,
   type Nack,
@@ -19,6 +20,8 @@ export function parseTransportLayerFeedback(reader: ByteReader, format: number):
   switch (format) {
     case TRANSPORT_FORMAT.nack:
       return parseNack(reader)
+    case TRANSPORT_FORMAT.congestionControl:
+      return parseCongestionControlFeedback(reader)
     case TRANSPORT_FORMAT.transportWide:
       return parseTransportFeedback(reader)
     default:

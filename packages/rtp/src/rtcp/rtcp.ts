@@ -100,6 +100,29 @@ export interface TransportFeedback {
   readonly deltas: readonly (number | undefined)[]
 }
 
+/** What a report tells of one stream, RFC 8888 section 3.1. */
+export interface StreamArrivals {
+  readonly ssrc: Ssrc
+  /** The sequence number that `arrivalOffsets[0]` is of. 16 bits. */
+  readonly beginSequence: number
+  /**
+   * One entry for each sequence number from the first on: `undefined` where the packet did not come, else how long before the report it did, in units of 1/1024 s;
+   * `ARRIVAL_OVER_RANGE`: longer than can be said; `ARRIVAL_UNAVAILABLE`: it is not known.
+   */
+  readonly arrivalOffsets: readonly (number | undefined)[]
+  /** The ECN mark with which each came (RFC 3168 section 5), 0 to 3; absent: none had one. */
+  readonly ecn?: readonly number[]
+}
+
+/** When the packets of each stream came, RFC 8888. */
+export interface CongestionControlFeedback {
+  readonly type: 'congestionControlFeedback'
+  readonly senderSsrc: Ssrc
+  /** The middle 32 bits of the NTP time that arrivals are counted back from, on the clock of sender reports. */
+  readonly reportTimestamp: number
+  readonly streams: readonly StreamArrivals[]
+}
+
 /** RFC 3611. */
 export interface ExtendedReport {
   readonly type: 'extendedReport'
@@ -146,6 +169,7 @@ export type Rtcp =
   | FullIntraRequest
   | ReceiverEstimatedMaximumBitrate
   | TransportFeedback
+  | CongestionControlFeedback
   | ExtendedReport
   | UnknownRtcp
 
@@ -160,8 +184,8 @@ export const PACKET_TYPE = {
   extendedReport: 207,
 } as const
 
-/** Formats of transport-layer feedback. */
-export const TRANSPORT_FORMAT = { nack: 1, transportWide: 15 } as const
+/** Formats of transport-layer feedback; RFC 8888 section 9. */
+export const TRANSPORT_FORMAT = { nack: 1, congestionControl: 11, transportWide: 15 } as const
 /** Formats of payload-specific feedback. */
 export const PAYLOAD_FORMAT = { pli: 1, fir: 4, applicationLayer: 15 } as const
 /** SDES item types, RFC 3550 section 6.5. */

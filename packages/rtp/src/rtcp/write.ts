@@ -1,4 +1,5 @@
 import { ByteWriter, encodeUtf8, UsageError } from '@str0m/sans-io'
+import { writeCongestionControlFeedback } from './congestion-control-feedback.ts'
 import { writeExtendedReport } from './extended-report.ts'
 import { writeFir, writeNack, writeRemb } from './feedback.ts'
 import {
@@ -66,6 +67,9 @@ function writeBody(writer: ByteWriter, packet: Rtcp): { packetType: number; coun
     case 'transportFeedback':
       writeTransportFeedback(writer, packet)
       return { packetType: PACKET_TYPE.transportLayerFeedback, count: TRANSPORT_FORMAT.transportWide }
+    case 'congestionControlFeedback':
+      writeCongestionControlFeedback(writer, packet)
+      return { packetType: PACKET_TYPE.transportLayerFeedback, count: TRANSPORT_FORMAT.congestionControl }
     case 'pli':
       writer.u32(packet.senderSsrc).u32(packet.mediaSsrc)
       return { packetType: PACKET_TYPE.payloadSpecificFeedback, count: PAYLOAD_FORMAT.pli }
