@@ -83,6 +83,7 @@ export function fuzzCrypto(seed: number): CryptoProvider {
     hmac: (algorithm, key) => native.hmac(algorithm, key),
     aead: (algorithm, key) => native.aead(algorithm, key),
     aesBlocks: (key) => native.aesBlocks(key),
+    chachaBlocks: (key) => native.chachaBlocks(key),
     generateKeyExchange: (group: KeyExchangeGroup) => {
       const number = made++
       return keyExchanges.get(`${seed} ${number} ${group}`, () =>

@@ -9,6 +9,7 @@ export type {
   Aead,
   AeadAlgorithm,
   AesBlocks,
+  ChaChaBlocks,
   CryptoOptions,
   CryptoProvider,
   Hash,

@@ -5,7 +5,7 @@ import { p256Pkcs8, p256Spki, x25519Pkcs8 } from './der.ts'
 import { type Curve, invalidSigningKey, type PublicKeyInfo, readP256Pkcs8, readSpki } from './key-format.ts'
 import { checkKeyLength } from './key-length.ts'
 import { nativeAead } from './native-aead.ts'
-import { nativeBlocks } from './native-blocks.ts'
+import { nativeBlocks, nativeChaChaBlocks } from './native-blocks.ts'
 import { nativeHmac } from './native-hmac.ts'
 import {
   findNodeCrypto,
@@ -18,6 +18,7 @@ import type {
   Aead,
   AeadAlgorithm,
   AesBlocks,
+  ChaChaBlocks,
   CryptoOptions,
   CryptoProvider,
   Hash,
@@ -31,6 +32,7 @@ import type {
   VerifyingKey,
 } from './provider.ts'
 import { portableAead } from './portable-aead.ts'
+import { PortableChaChaBlocks } from './portable-blocks.ts'
 import { CURVE_ORDERS, randomScalar } from './scalar.ts'
 import { signP256Deterministic } from './portable-signing.ts'
 
@@ -117,6 +119,13 @@ class NativeCrypto implements CryptoProvider {
   aesBlocks(key: Uint8Array): AesBlocks {
     checkKeyLength('aes', key)
     return nativeBlocks(this.#node, `aes-${8 * key.length}-ecb`, this.#node.createSecretKey(key))
+  }
+
+  chachaBlocks(key: Uint8Array): ChaChaBlocks {
+    checkKeyLength('chacha20', key)
+    // Bun has no ChaCha20
+    if (!this.#node.getCiphers().includes('chacha20')) return new PortableChaChaBlocks(key)
+    return nativeChaChaBlocks(this.#node, this.#node.createSecretKey(key))
   }
 
   generateKeyExchange(group: KeyExchangeGroup): KeyExchange {
