@@ -15,6 +15,9 @@ import { emptyRecordHeader, readRecord } from './wire/record.ts'
 import { WriteEpoch } from './record-protection.ts'
 
 const SECRET_LENGTH = 32
+const RETRY_TAG_LENGTH = 32
+/** What the key of the cookies of DTLS 1.3 is made with: shorter than all that goes into a cookie of DTLS 1.2. */
+const RETRY_KEY = encodeUtf8('HelloRetryRequest')
 
 export interface CookieExchangeOptions {
   /** Default: `defaultCrypto()`. */
@@ -32,9 +35,13 @@ export type CookieVerdict =
 
 /** The secret of a cookie exchange, and the cookies that follow from it. */
 export class CookieSecret {
+  readonly #crypto: CryptoProvider
   readonly #hmac: Hmac
+  /** Made when it is first needed. */
+  #retryHmac: Hmac | undefined
 
   constructor(crypto: CryptoProvider) {
+    this.#crypto = crypto
     this.#hmac = crypto.hmac('sha256', crypto.randomBytes(SECRET_LENGTH))
   }
 
@@ -54,6 +61,27 @@ export class CookieSecret {
   /** Whether the client has returned its cookie. */
   verifies(hello: ClientHelloPrefix, address: SocketAddress): boolean {
     return hello.cookie.length > 0 && equalConstantTime(this.cookie(hello, address), hello.cookie)
+  }
+
+  /** A cookie of DTLS 1.3, RFC 9147 section 5.1: `contents`, which it does not hide, and a tag for them and the address. */
+  sealRetry(contents: Uint8Array, address: SocketAddress): Uint8Array {
+    return concatBytes([contents, this.#retryTag(contents, address)])
+  }
+
+  /** The contents of a cookie; `undefined` where it is none of ours for this address. */
+  openRetry(cookie: Uint8Array, address: SocketAddress): Uint8Array | undefined {
+    const length = cookie.length - RETRY_TAG_LENGTH
+    if (length < 0) return undefined
+    const contents = cookie.subarray(0, length)
+    return equalConstantTime(this.#retryTag(contents, address), cookie.subarray(length))
+      ? contents
+      : undefined
+  }
+
+  #retryTag(contents: Uint8Array, address: SocketAddress): Uint8Array {
+    this.#retryHmac ??= this.#crypto.hmac('sha256', this.#hmac.sign(RETRY_KEY))
+    const from = encodeUtf8(formatSocketAddress(address))
+    return this.#retryHmac.sign(concatBytes([new Uint8Array([from.length]), from, contents]))
   }
 }
 

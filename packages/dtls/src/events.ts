@@ -1,4 +1,5 @@
 import type { CipherSuiteName } from './cipher-suites.ts'
+import type { DtlsVersion } from './options.ts'
 import type { PeerCertificate } from './peer-certificate.ts'
 import type { SrtpKeys } from './srtp-profiles.ts'
 import type { DropReason } from './statistics.ts'
@@ -6,6 +7,7 @@ import type { DropReason } from './statistics.ts'
 /** Both sides have proven who they are and agree on every byte of the handshake. */
 export interface ConnectedEvent {
   readonly type: 'connected'
+  readonly version: DtlsVersion
   readonly cipherSuite: CipherSuiteName
   /** Absent only from a server that requests none. */
   readonly peerCertificate?: PeerCertificate
@@ -28,6 +30,8 @@ export type ClosedReason =
   | 'fatal-alert'
   /** The handshake was not complete in time. */
   | 'handshake-timeout'
+  /** More records failed under one key than RFC 9147 section 4.5.3 allows. */
+  | 'aead-limit'
 
 /** The end of a connection. Comes once, and nothing comes after. */
 export interface ClosedEvent {

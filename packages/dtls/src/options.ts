@@ -7,9 +7,13 @@ import type { RetransmissionTimes } from './flight.ts'
 import type { HandshakeConfig } from './handshake/context.ts'
 import { isSrtpProfile, type SrtpProfile } from './srtp-profiles.ts'
 
+export type DtlsVersion = 'DTLS 1.2' | 'DTLS 1.3'
+
 export interface DtlsOptions {
   readonly role: 'client' | 'server'
   readonly certificate: DtlsCertificate
+  /** What is offered, or accepted; with both, DTLS 1.3 where the peer has it. Default: `DTLS 1.2` alone. */
+  readonly versions?: readonly DtlsVersion[]
   /** Default: `defaultCrypto()`. */
   readonly crypto?: CryptoProvider
   /**
@@ -62,6 +66,11 @@ export function resolveOptions(options: DtlsOptions): ResolvedOptions {
   if (!Number.isInteger(mtu) || mtu < MTU_MIN || mtu > MTU_MAX) {
     throw new UsageError('invalid-mtu', `The mtu is an integer from ${MTU_MIN} to ${MTU_MAX}, not ${mtu}`)
   }
+  const versions = options.versions ?? ['DTLS 1.2']
+  const isVersion = (version: string): boolean => version === 'DTLS 1.2' || version === 'DTLS 1.3'
+  if (versions.length === 0 || !versions.every(isVersion)) {
+    throw new UsageError('invalid-version', 'versions has "DTLS 1.2", "DTLS 1.3", or both')
+  }
   const srtpProfiles = options.srtpProfiles ?? ['AEAD_AES_128_GCM', 'AES_CM_128_HMAC_SHA1_80']
   for (const profile of srtpProfiles) {
     if (!isSrtpProfile(profile)) {
@@ -85,6 +94,7 @@ export function resolveOptions(options: DtlsOptions): ResolvedOptions {
   const config: HandshakeConfig = {
     crypto,
     certificate: options.certificate,
+    versions,
     fingerprints: options.remoteFingerprints && parseFingerprints(options.remoteFingerprints),
     srtpProfiles,
     requestClientCertificate,

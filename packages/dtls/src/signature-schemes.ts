@@ -7,7 +7,12 @@ export const OWN_SIGNATURE_SCHEME = 0x0403
  * SignatureAndHashAlgorithm of RFC 5246 section 7.4.1.4.1, and SignatureScheme of RFC 8446 section 4.2.3 (which lets
  * RSASSA-PSS into TLS 1.2). SHA-1 is not accepted.
  */
-const SCHEMES = new Map<number, { algorithm: SignatureAlgorithm; key: 'ec' | 'rsa' }>([
+interface Scheme {
+  readonly algorithm: SignatureAlgorithm
+  readonly key: 'ec' | 'rsa'
+}
+
+const SCHEMES = new Map<number, Scheme>([
   [OWN_SIGNATURE_SCHEME, { algorithm: 'ecdsa-sha256', key: 'ec' }],
   [0x0503, { algorithm: 'ecdsa-sha384', key: 'ec' }],
   [0x0603, { algorithm: 'ecdsa-sha512', key: 'ec' }],
@@ -31,4 +36,15 @@ export function verifySignature(
 ): boolean {
   const found = SCHEMES.get(scheme)
   return found !== undefined && found.key === key.type && key.verify(found.algorithm, data, signature)
+}
+
+/** The same in a CertificateVerify of DTLS 1.3, where RSASSA-PKCS1-v1_5 is not allowed: RFC 8446 section 4.4.3. */
+export function verifySignature13(
+  key: VerifyingKey,
+  scheme: number,
+  data: Uint8Array,
+  signature: Uint8Array,
+): boolean {
+  const isPkcs1 = SCHEMES.get(scheme)?.algorithm.startsWith('rsa-pkcs1') === true
+  return !isPkcs1 && verifySignature(key, scheme, data, signature)
 }
