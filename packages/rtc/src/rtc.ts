@@ -13,7 +13,13 @@ import { DirectApi, type DirectTarget } from './direct-api.ts'
 import { type AnswerChoices, IncomingOffer, NO_CHOICES } from './incoming-offer.ts'
 import type { Media } from './media.ts'
 import { MediaPlane } from './media-plane.ts'
-import { resolveMaxMessageSize, resolveMtu, resolveTransportFeedback, type RtcOptions } from './options.ts'
+import {
+  resolveDtlsVersions,
+  resolveMaxMessageSize,
+  resolveMtu,
+  resolveTransportFeedback,
+  type RtcOptions,
+} from './options.ts'
 import {
   type Changes,
   type Answer,
@@ -57,6 +63,7 @@ export class Rtc {
   constructor(options: RtcOptions = {}) {
     const mtu = resolveMtu(options)
     const maxMessageSize = resolveMaxMessageSize(options)
+    const dtlsVersions = resolveDtlsVersions(options)
     const crypto = options.crypto ?? defaultCrypto()
     this.#crypto = crypto
     this.#iceLite = options.iceLite ?? false
@@ -72,6 +79,7 @@ export class Rtc {
       iceLite: this.#iceLite,
       mtu,
       srtpProfiles: options.srtpProfiles ?? SRTP_PROFILES,
+      dtlsVersions,
     })
     const cname = randomName(crypto)
     this.#media = new MediaPlane(
