@@ -63,14 +63,17 @@ export class PortableChaChaBlocks implements ChaChaBlocks {
 
 /** RFC 8439 section 2.1. */
 function quarterRound(state: Uint32Array, a: number, b: number, c: number, d: number): void {
-  state[a]! += state[b]!
-  state[d] = rotate(state[d]! ^ state[a]!, 16)
-  state[c]! += state[d]!
-  state[b] = rotate(state[b]! ^ state[c]!, 12)
-  state[a]! += state[b]!
-  state[d] = rotate(state[d]! ^ state[a]!, 8)
-  state[c]! += state[d]!
-  state[b] = rotate(state[b]! ^ state[c]!, 7)
+  mix(state, a, b, d, 16)
+  mix(state, c, d, b, 12)
+  mix(state, a, b, d, 8)
+  mix(state, c, d, b, 7)
+}
+
+/** Adds the word at `from` to that at `to`, and that to the word at `mixed`, which is rotated. */
+function mix(state: Uint32Array, to: number, from: number, mixed: number, bits: number): void {
+  const sum = state[to]! + state[from]!
+  state[to] = sum
+  state[mixed] = rotate(state[mixed]! ^ sum, bits)
 }
 
 function rotate(word: number, bits: number): number {

@@ -290,10 +290,11 @@ export class Dtls implements Machine<DtlsEvent> {
   #handleCiphertext(datagram: Uint8Array): void {
     const header = this.#unifiedHeader
     const { at, end } = header
-    if (this.#connection !== undefined) {
-      this.#connection.handleCiphertext(datagram, header, this.#now)
+    const connection = this.#connection
+    if (connection !== undefined) {
+      connection.handleCiphertext(datagram, header, this.#now)
       // a client has waited for its last flight's ACK
-      if (this.#connection?.isConfirmed === true) this.#handshakeDeadline = NEVER
+      if (connection.isConfirmed) this.#handshakeDeadline = NEVER
     } else if (this.#handshake !== undefined) {
       const verdict = this.#handshake.handleCiphertext(datagram, header, this.#now)
       this.#judge(verdict, datagram, at, end)

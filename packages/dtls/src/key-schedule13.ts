@@ -31,8 +31,18 @@ function encodedLabel(label: string): Uint8Array {
 }
 
 for (const label of [
-  ...['derived', 'c hs traffic', 's hs traffic', 'c ap traffic', 's ap traffic', 'exp master'],
-  ...['key', 'iv', 'sn', 'finished', 'traffic upd', 'exporter'],
+  'derived',
+  'c hs traffic',
+  's hs traffic',
+  'c ap traffic',
+  's ap traffic',
+  'exp master',
+  'key',
+  'iv',
+  'sn',
+  'finished',
+  'traffic upd',
+  'exporter',
 ]) {
   labels.set(label, encodedLabel(label))
 }

@@ -56,7 +56,7 @@ export interface RtcOptions {
   readonly maxReorderWait?: number
 }
 
-const DTLS_VERSIONS: readonly DtlsVersion[] = ['DTLS 1.2', 'DTLS 1.3']
+const DTLS_VERSIONS: ReadonlySet<DtlsVersion> = new Set(['DTLS 1.2', 'DTLS 1.3'])
 const MESSAGE_SIZE = { min: 1, max: 8 << 20, default: 256 << 10 } as const
 const MTU = { min: 256, max: 65_507, default: 1200 } as const
 
@@ -69,7 +69,7 @@ export function resolveTransportFeedback(options: RtcOptions): 'simulcast' | 'al
 /** Throws a `UsageError` (`invalid-option`). */
 export function resolveDtlsVersions({ dtlsVersions }: RtcOptions): readonly DtlsVersion[] {
   const versions = dtlsVersions ?? ['DTLS 1.2']
-  if (versions.length > 0 && versions.every((version) => DTLS_VERSIONS.includes(version))) return versions
+  if (versions.length > 0 && versions.every((version) => DTLS_VERSIONS.has(version))) return versions
   throw new UsageError('invalid-option', 'dtlsVersions has "DTLS 1.2", "DTLS 1.3", or both')
 }
 
