@@ -259,7 +259,7 @@ describe('a server that answers what was not asked', () => {
     ['no share', { extensions: { keyShares: undefined } }, 'illegal-parameter'],
   ]
   for (const [name, script, reason] of cases) {
-    it(name, () => {
+    it(`${name} is refused`, () => {
       const client = makeClient({ ...LONG, versions: ['DTLS 1.3'] })
       scriptedServer13(client, { signer: SERVER, ...script })
       expect(client.state).toBe('handshaking')

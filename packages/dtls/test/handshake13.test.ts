@@ -104,7 +104,7 @@ describe('versions', () => {
   for (const ours of sets) {
     for (const theirs of sets) {
       for (const cookie of ['off', 'required'] as const) {
-        const common = both.filter((version) => ours.includes(version) && theirs.includes(version)).at(-1)
+        const common = both.findLast((version) => ours.includes(version) && theirs.includes(version))
         it(`${ours.join()} and a server with ${theirs.join()}, cookie ${cookie}: ${common}`, () => {
           const client = makeClient({ versions: ours, handshakeTimeout: 2000 })
           const server = makeServer({ versions: theirs, cookie, handshakeTimeout: 2000 })
