@@ -64,8 +64,8 @@ export class Connection13 implements Connection {
   #lastFlight: readonly FlightItem[] | undefined
   /** Our KeyUpdate, until it is acknowledged. */
   #keyUpdate: readonly FlightItem[] | undefined
-  /** The peer has asked for another KeyUpdate of ours, which waits for the one before. */
-  #keyUpdateOwed = false
+  /** Another KeyUpdate, which waits for what is to be acknowledged before, and whether it asks for the peer's. */
+  #nextKeyUpdate: boolean | undefined
   /** Whether the peer was asked for new keys for the sake of those that it has. */
   #askedForNewKeys = false
 
@@ -118,6 +118,7 @@ export class Connection13 implements Connection {
     }
   }
 
+  /** A record was written: new keys, where those that there are have served for long. */
   noteSent(now: Instant): void {
     if (this.#write.isWorn && this.#keyUpdate === undefined) this.#sendKeyUpdate(false, now)
   }
@@ -128,9 +129,10 @@ export class Connection13 implements Connection {
   }
 
   /** Sends an ACK of the peer's latest messages. */
-  acknowledge(): void {
+  acknowledge(now: Instant): void {
     if (this.#write.exhausted) return
     this.#context.transmit(acknowledgement(this.#write, this.#peerMessages))
+    this.noteSent(now)
   }
 
   #handleOpened(read: ReadEpoch13, now: Instant): void {
@@ -166,7 +168,7 @@ export class Connection13 implements Connection {
       this.#handleMessage(message, epoch, now)
     }
     // RFC 9147 section 7.1: also of what came before
-    this.acknowledge()
+    this.acknowledge(now)
   }
 
   #handleMessage(message: HandshakeMessage, epoch: number, now: Instant): void {
@@ -186,8 +188,7 @@ export class Connection13 implements Connection {
         this.#readEpoch,
       )
       if (!updateRequested) return
-      if (this.#keyUpdate === undefined) this.#sendKeyUpdate(false, now)
-      else this.#keyUpdateOwed = true
+      this.#sendKeyUpdate(false, now)
     } else if (message.type !== HandshakeType.newSessionTicket || this.#context.role === 'server') {
       // a ticket is for a resumption, which there is not
       counters.drop('unexpected-message')
@@ -200,27 +201,30 @@ export class Connection13 implements Connection {
       acknowledgeFlight(this.#context, this.#lastFlight, plaintext, now)
       if (isDelivered(this.#lastFlight)) this.#lastFlight = undefined
     }
-    if (this.#keyUpdate === undefined) return
-    acknowledgeFlight(this.#context, this.#keyUpdate, plaintext, now)
-    if (!isDelivered(this.#keyUpdate)) return
-    // only now the peer has what reads it, RFC 9147 section 8
-    this.#keyUpdate = undefined
-    this.#writeSecret = this.#writeSecret.next()
-    this.#write = new WriteEpoch13(this.#crypto, this.#writeSecret, this.#write.epoch + 1)
-    if (!this.#keyUpdateOwed) return
-    this.#keyUpdateOwed = false
-    this.#sendKeyUpdate(false, now)
+    if (this.#keyUpdate !== undefined) {
+      acknowledgeFlight(this.#context, this.#keyUpdate, plaintext, now)
+      if (isDelivered(this.#keyUpdate)) {
+        // only now the peer has what reads it, RFC 9147 section 8
+        this.#keyUpdate = undefined
+        this.#writeSecret = this.#writeSecret.next()
+        this.#write = new WriteEpoch13(this.#crypto, this.#writeSecret, this.#write.epoch + 1)
+      }
+    }
+    if (this.#nextKeyUpdate !== undefined) this.#sendKeyUpdate(this.#nextKeyUpdate, now)
   }
 
   /** RFC 9147 section 8. Our keys change once the peer has acknowledged it. */
   #sendKeyUpdate(ofPeer: boolean, now: Instant): void {
+    this.#nextKeyUpdate = this.#nextKeyUpdate === true || ofPeer
+    // whoever reads epoch 4 has forgotten epoch 2, which a client's last flight comes under
+    if (this.#keyUpdate !== undefined || this.#lastFlight !== undefined) return
     // without another number there is no other key: the one that there is serves to its end
     if (this.#nextMessageSequence > MESSAGE_SEQUENCE_MAX || this.#write.exhausted) return
-    const body = encodeKeyUpdate(ofPeer)
+    const body = encodeKeyUpdate(this.#nextKeyUpdate)
+    this.#nextKeyUpdate = undefined
     const message = handshakeMessage(HandshakeType.keyUpdate, this.#nextMessageSequence++, body)
     this.#keyUpdate = [{ epoch: this.#write, message, delivery: new Delivery(body.length) }]
-    // beside a client's last flight, if that is not acknowledged yet
-    this.#context.flight.sendRival(this.#keyUpdate, now, true, 2)
+    this.#context.flight.send(this.#keyUpdate, now, true)
   }
 
   /** RFC 9147 section 4.5.3. */

@@ -40,7 +40,8 @@ function withSuite<T>(suite: CipherSuite13, run: () => T): T {
 function limitedServer(options: Partial<DtlsOptions>, group: number, suite: CipherSuite13): Dtls {
   const server = makeServer(options)
   const { handleInput } = server
-  server.handleInput = (input) => withGroup(group, () => withSuite(suite, () => handleInput.call(server, input)))
+  server.handleInput = (input) =>
+    withGroup(group, () => withSuite(suite, () => handleInput.call(server, input)))
   return server
 }
 
@@ -119,12 +120,15 @@ describe('a client that is asked for another ClientHello', () => {
     expect(answer.events[0]).toMatchObject({ type: 'connected' })
   })
 
-  it.each(NAMED_GROUPS.slice(1).map((group) => [group.group, group] as const))('makes a share on %s', (_, group) => {
-    const client = makeClient(LONG)
-    const retry = { group: group.id, cookie: COOKIE }
-    const { answer } = scriptedServer13(client, { signer: SERVER, group, retry })
-    expect(answer.events[0]).toMatchObject({ type: 'connected' })
-  })
+  it.each(NAMED_GROUPS.slice(1).map((group) => [group.group, group] as const))(
+    'makes a share on %s',
+    (_, group) => {
+      const client = makeClient(LONG)
+      const retry = { group: group.id, cookie: COOKIE }
+      const { answer } = scriptedServer13(client, { signer: SERVER, group, retry })
+      expect(answer.events[0]).toMatchObject({ type: 'connected' })
+    },
+  )
 
   const refused: [string, { cookie?: Uint8Array; group?: number }][] = [
     ['nothing', {}],
@@ -162,7 +166,9 @@ describe('a client that is asked for another ClientHello', () => {
     client.handleInput({ kind: 'receive', now: 0, contents: drain(server).datagrams[0]!.slice() })
     server.handleInput({ kind: 'receive', now: 0, contents: drain(client).datagrams[0]!.slice() })
     const flight = drain(server).datagrams[0]!
-    expect(parseServerHello(messagesIn([flight.slice(0, 13 + flight[12]!)])[0]!.body)?.cipherSuite).toBe(0x1301)
+    expect(parseServerHello(messagesIn([flight.slice(0, 13 + flight[12]!)])[0]!.body)?.cipherSuite).toBe(
+      0x1301,
+    )
     // after record and message headers, version, random and session id
     flight[13 + 12 + 2 + 32 + 1 + 1] = 2
     client.handleInput({ kind: 'receive', now: 0, contents: flight })

@@ -112,7 +112,7 @@ export class ServerOffer13 {
     const { plaintext, epoch, sequence } = this.read
     const outcome = this.#messages.handleRecord(plaintext, epoch, sequence)
     for (let message = this.#messages.take(); message !== undefined; message = this.#messages.take()) {
-      const result = this.#handleMessage(message)
+      const result = this.#handleMessage(message, now)
       if (result instanceof Connection13) return result
       if (result !== undefined) {
         this.#context.counters.refuse(result.reason)
@@ -125,7 +125,7 @@ export class ServerOffer13 {
     return undefined
   }
 
-  #handleMessage(message: HandshakeMessage): Connection13 | Refusal | undefined {
+  #handleMessage(message: HandshakeMessage, now: Instant): Connection13 | Refusal | undefined {
     const expected = this.#expected
     const { config } = this.#context
     const { type } = message
@@ -148,13 +148,13 @@ export class ServerOffer13 {
     if (expected.name === 'finished' && type === HandshakeType.finished) {
       const verifyData = this.#handshake.client.verifyData(this.#transcript.digest())
       if (!equalConstantTime(message.body, verifyData)) return new Refusal('bad-finished')
-      return this.#finish(expected.claimed)
+      return this.#finish(expected.claimed, now)
     }
     return new Refusal('unexpected-message')
   }
 
   /** Acknowledges the client's last flight. */
-  #finish(claimed: ClaimedCertificate | undefined): Connection13 {
+  #finish(claimed: ClaimedCertificate | undefined, now: Instant): Connection13 {
     const { config, flight } = this.#context
     const { suite, srtpProfile } = this.#negotiated
     flight.clear()
@@ -171,7 +171,7 @@ export class ServerOffer13 {
       nextMessageSequence: this.hello.messageSequence + this.items.length,
       lastFlight: undefined,
     })
-    connection.acknowledge()
+    connection.acknowledge(now)
     return connection
   }
 }
