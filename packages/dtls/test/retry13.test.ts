@@ -39,9 +39,8 @@ function withSuite<T>(suite: CipherSuite13, run: () => T): T {
 /** A server that has one group and one suite. */
 function limitedServer(options: Partial<DtlsOptions>, group: number, suite: CipherSuite13): Dtls {
   const server = makeServer(options)
-  const { handleInput } = server
-  server.handleInput = (input) =>
-    withGroup(group, () => withSuite(suite, () => handleInput.call(server, input)))
+  const handleInput = server.handleInput.bind(server)
+  server.handleInput = (input) => withGroup(group, () => withSuite(suite, () => handleInput(input)))
   return server
 }
 

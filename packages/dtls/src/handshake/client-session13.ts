@@ -60,7 +60,7 @@ export class ClientSession13 {
     context: HandshakeContext,
     hello: SentHello,
     serverHello: HandshakeMessage,
-    recordSequence: number,
+    recordSequence: number | undefined,
     suite: CipherSuite13,
     sharedSecret: Uint8Array,
   ) {
@@ -75,7 +75,7 @@ export class ClientSession13 {
     this.read = new ReadEpoch13(config.crypto, this.#traffic.server, HANDSHAKE_EPOCH)
     this.#write = new WriteEpoch13(config.crypto, this.#traffic.client, HANDSHAKE_EPOCH)
     this.#messages = new PeerMessages(counters, serverHello.messageSequence + 1)
-    this.#messages.received.add(0, recordSequence)
+    if (recordSequence !== undefined) this.#messages.received.add(0, recordSequence)
     this.acknowledging = new Acknowledging(context, this.#messages, this.#write)
   }
 

@@ -19,14 +19,14 @@ import type { Connection13 } from '../connection13.ts'
 import { keepRival, RIVAL_SESSIONS_MAX } from '../rivals.ts'
 import type { HandshakeMessage } from '../wire/handshake.ts'
 import { isRetry, parseServerHello, type ServerHello } from '../wire/hello.ts'
-import { ContentType, DTLS_1_2, ExtensionType13, HandshakeType } from '../wire/protocol.ts'
+import { ContentType, ExtensionType13, HandshakeType } from '../wire/protocol.ts'
 import { epochBits } from '../record-protection13.ts'
 import type { UnifiedHeader } from '../wire/unified-header.ts'
 import { Refusal } from './authentication.ts'
 import type { ClientHellos, SentHello } from './client-hellos.ts'
 import { ClientSession13 } from './client-session13.ts'
 import type { Handshake, HandshakeContext, RecordVerdict } from './context.ts'
-import { answerRetry } from './retry13.ts'
+import { answerRetry, isLegalServerHello } from './retry13.ts'
 import { chooses13 } from './version.ts'
 
 const HANDSHAKE_EPOCH_BITS = epochBits(2)
@@ -65,7 +65,7 @@ export class ClientHandshake13 implements Handshake {
     for (const { acknowledging } of this.#sessions) if (acknowledging.deadline <= now) acknowledging.send(now)
   }
 
-  handleMessage(messageSequence: number, recordSequence: number, now: Instant): void {
+  handleMessage(messageSequence: number, recordSequence: number | undefined, now: Instant): void {
     const { reassembly, counters, config } = this.#context
     const message = reassembly.message(messageSequence)
     if (this.#established !== undefined || message === undefined) return
@@ -83,6 +83,8 @@ export class ClientHandshake13 implements Handshake {
     if (isRetry(hello.random)) {
       const refusal = answerRetry(this.#context, this.#hellos, message, hello, now)
       if (refusal !== undefined) counters.refuse(refusal.reason)
+      // what follows may have come as the answer to a forged request
+      else this.handleMessage(messageSequence + 1, undefined, now)
       return
     }
     const candidates = this.#hellos.sent[messageSequence]?.filter(
@@ -136,7 +138,12 @@ export class ClientHandshake13 implements Handshake {
   }
 
   /** Takes a ServerHello as the answer to `hello`: another session. Nothing, where it was taken. */
-  #answerTo(hello: SentHello, message: HandshakeMessage, answer: ServerHello, recordSequence: number): void {
+  #answerTo(
+    hello: SentHello,
+    message: HandshakeMessage,
+    answer: ServerHello,
+    recordSequence: number | undefined,
+  ): void {
     const isKnown = this.#sessions.some(
       (session) => session.hello === hello && sameBytes(session.serverHello.bytes, message.bytes),
     )
@@ -151,14 +158,12 @@ export class ClientHandshake13 implements Handshake {
     hello: SentHello,
     message: HandshakeMessage,
     answer: ServerHello,
-    recordSequence: number,
+    recordSequence: number | undefined,
   ): ClientSession13 | Refusal {
     const { extensions, cipherSuite } = answer
     const suite = CIPHER_SUITES_13.find(({ id }) => id === cipherSuite)
     const isLegal =
-      answer.version === DTLS_1_2 &&
-      answer.sessionId.length === 0 &&
-      answer.compressionMethod === 0 &&
+      isLegalServerHello(answer) &&
       extensions.types.every((type) => SERVER_HELLO_EXTENSIONS.has(type)) &&
       (hello.retry === undefined || hello.retry.cipherSuite === cipherSuite)
     if (suite === undefined || !isLegal) return new Refusal('illegal-parameter')

@@ -6,7 +6,7 @@ import { NAMED_GROUPS } from '../cipher-suites.ts'
 import { type CipherSuite13, CIPHER_SUITES_13 } from '../cipher-suites13.ts'
 import type { HandshakeMessage } from '../wire/handshake.ts'
 import type { ServerHello } from '../wire/hello.ts'
-import { ExtensionType13 } from '../wire/protocol.ts'
+import { DTLS_1_2, ExtensionType13 } from '../wire/protocol.ts'
 import { Refusal } from './authentication.ts'
 import { CLIENT_HELLO_SEQUENCE_MAX, type ClientHellos, type SentHello } from './client-hellos.ts'
 import type { HandshakeContext } from './context.ts'
@@ -29,6 +29,11 @@ export function helloTranscript(
   return transcript.add(hello.message)
 }
 
+/** RFC 8446 section 4.1.3, with RFC 9147 section 5: what a ServerHello and a HelloRetryRequest have from DTLS 1.2. */
+export function isLegalServerHello({ version, sessionId, compressionMethod }: ServerHello): boolean {
+  return version === DTLS_1_2 && sessionId.length === 0 && compressionMethod === 0
+}
+
 /** The client's answer to a HelloRetryRequest: another ClientHello. */
 export function answerRetry(
   context: HandshakeContext,
@@ -48,11 +53,12 @@ export function answerRetry(
   )
   if (isKnown === true) return undefined
   const { extensions, cipherSuite } = request
-  const suite = CIPHER_SUITES_13.find(({ id }) => id === cipherSuite)
   const { cookie, keyShares } = extensions
-  if (suite === undefined || !extensions.types.every((type) => RETRY_EXTENSIONS.has(type))) {
-    return new Refusal('illegal-parameter')
-  }
+  const isLegal =
+    isLegalServerHello(request) &&
+    CIPHER_SUITES_13.some(({ id }) => id === cipherSuite) &&
+    extensions.types.every((type) => RETRY_EXTENSIONS.has(type))
+  if (!isLegal) return new Refusal('illegal-parameter')
   // it is to change something
   if (keyShares === undefined && (cookie === undefined || cookie.length === 0)) {
     return new Refusal('illegal-parameter')

@@ -42,11 +42,14 @@ export class ServerHandshake13 implements Handshake {
   /** The newest is at the end. */
   readonly #offers: ServerOffer13[] = []
   #secret: CookieSecret | undefined
+  /** Whether the client is known to have its address: nothing needs to be smaller than what it sent any more. */
+  #isAddressProven: boolean
   #established: Connection13 | undefined
 
   constructor(context: HandshakeContext) {
     this.#context = context
     this.#secret = context.config.cookie?.secret
+    this.#isAddressProven = context.config.cookie === undefined
   }
 
   get established(): Connection13 | undefined {
@@ -148,6 +151,7 @@ export class ServerHandshake13 implements Handshake {
       counters.refuse('illegal-parameter')
       return
     }
+    if (retry !== undefined) this.#isAddressProven = true
     const isMissing = negotiated.keyShare === undefined
     if (retry === undefined && (config.cookie !== undefined || isMissing)) {
       this.#requestRetry(message, negotiated, recordSequence)
@@ -183,8 +187,9 @@ export class ServerHandshake13 implements Handshake {
     const { bytes } = retryRequest(retry, hello.messageSequence)
     if (recordSequence <= RECORD_SEQUENCE_TAKEN_MAX) plaintext.advanceTo(recordSequence)
     const datagram = new Uint8Array(plaintext.overhead + bytes.length)
-    // less than what came, over the whole time that the address is not proven
-    if (config.cookie !== undefined && counters.bytesSent + datagram.length > counters.bytesReceived) return
+    // less than what came, over the whole time that the address is not proven. After that it is sent again to whoever asks: a client that
+    // answered a forgery of it lacks it for the transcript
+    if (!this.#isAddressProven && counters.bytesSent + datagram.length > counters.bytesReceived) return
     plaintext.seal(ContentType.handshake, DTLS_1_2, bytes, datagram, 0)
     this.#context.transmit(datagram)
   }
