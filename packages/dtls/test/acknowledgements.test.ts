@@ -1,5 +1,5 @@
 import { SeededRandom } from '@str0m/sans-io'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Delivery, RECEIVED_RECORDS_MAX, ReceivedRecords, SENT_RECORDS_MAX } from '../src/acknowledgements.ts'
 import { BYTES_AHEAD_MAX, MESSAGES_AHEAD_MAX, PeerMessages } from '../src/peer-messages.ts'

@@ -1,6 +1,6 @@
 import type { Aead, CryptoProvider } from '@str0m/crypto'
 import { SeededRandom } from '@str0m/sans-io'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { createCipheriv } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { RECORD_HEADROOM, RECORD_TAILROOM } from '@str0m/dtls'

@@ -72,11 +72,17 @@ export class ClientHellos {
     const known = hellos.findIndex(
       ({ retry, legacyCookie }) => retry === undefined && sameBytes(legacyCookie, cookie),
     )
-    const keyExchanges = this.sent[0]?.[0]?.keyExchanges ?? []
+    if (this.#context.config.versions.includes('DTLS 1.3')) {
+      // a server of DTLS 1.3 takes no such hello, and may have been asked with a forged one: those before are sent again beside it
+      if (known >= 0) return
+      const keyExchanges = this.sent[0]?.[0]?.keyExchanges ?? []
+      const hello = this.#make(sequence, cookie.slice(), undefined, undefined, keyExchanges)
+      keepRival(hellos, hello, RIVAL_HELLOS_MAX)
+      this.#sendBeside(hello, now)
+      return
+    }
     const [hello] =
-      known >= 0
-        ? hellos.splice(known, 1)
-        : [this.#make(sequence, cookie.slice(), undefined, undefined, keyExchanges)]
+      known >= 0 ? hellos.splice(known, 1) : [this.#make(sequence, cookie.slice(), undefined, undefined, [])]
     assert(hello !== undefined, 'a hello that was found is there')
     keepRival(hellos, hello, RIVAL_HELLOS_MAX)
     this.#send(hello, now)
@@ -89,12 +95,16 @@ export class ClientHellos {
     keyExchanges: readonly KeyExchange[],
     now: Instant,
   ): void {
-    const { flight, plaintext } = this.#context
     const sequence = retry.request.messageSequence + 1
     const hellos = (this.sent[sequence] ??= [])
     const hello = this.#make(sequence, NO_BYTES, retry, cookie, keyExchanges)
     keepRival(hellos, hello, RIVAL_HELLOS_MAX)
     // whoever forged the request may have kept the server from the hello before
+    this.#sendBeside(hello, now)
+  }
+
+  #sendBeside(hello: SentHello, now: Instant): void {
+    const { flight, plaintext } = this.#context
     flight.sendRival([{ epoch: plaintext, message: hello.message }], now, true, RIVAL_HELLOS_MAX)
   }
 
