@@ -58,6 +58,7 @@ function quickSigningKey(key: SigningKey): SigningKey {
 function quickVerifyingKey(spki: string, key: VerifyingKey): VerifyingKey {
   return {
     type: key.type,
+    curve: key.curve,
     verify: (algorithm, data, signature) =>
       verdicts.get(`${spki} ${algorithm} ${toHex(data)} ${toHex(signature)}`, () => ({
         is: key.verify(algorithm, data, signature),

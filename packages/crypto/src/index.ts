@@ -19,6 +19,7 @@ export type {
   KeyExchange,
   KeyExchangeGroup,
   SignatureAlgorithm,
+  SignatureCurve,
   SigningKey,
   VerifyingKey,
 } from './provider.ts'

@@ -2,7 +2,14 @@ import { assert, fromBase64Url, toBase64Url, UsageError } from '@str0m/sans-io'
 import { bytesOfLatin1, plain } from './bytes.ts'
 import { equalConstantTime } from './constant-time.ts'
 import { p256Pkcs8, p256Spki, x25519Pkcs8 } from './der.ts'
-import { type Curve, invalidSigningKey, type PublicKeyInfo, readP256Pkcs8, readSpki } from './key-format.ts'
+import {
+  type Curve,
+  CURVE_NAMES,
+  invalidSigningKey,
+  type PublicKeyInfo,
+  readP256Pkcs8,
+  readSpki,
+} from './key-format.ts'
 import { checkKeyLength } from './key-length.ts'
 import { nativeAead } from './native-aead.ts'
 import { nativeBlocks, nativeChaChaBlocks } from './native-blocks.ts'
@@ -28,6 +35,7 @@ import type {
   KeyExchange,
   KeyExchangeGroup,
   SignatureAlgorithm,
+  SignatureCurve,
   SigningKey,
   VerifyingKey,
 } from './provider.ts'
@@ -273,6 +281,7 @@ function ecJwk(curve: Curve, point: Uint8Array): NodeJwk {
 
 class NativeVerifyingKey implements VerifyingKey {
   readonly type: 'ec' | 'rsa'
+  readonly curve: SignatureCurve | undefined
   readonly #node: NodeCrypto
   readonly #key: NodeKeyObject
 
@@ -281,6 +290,7 @@ class NativeVerifyingKey implements VerifyingKey {
 
   constructor(node: NodeCrypto, info: PublicKeyInfo, key: NodeKeyObject) {
     this.type = info.type
+    this.curve = info.type === 'ec' ? CURVE_NAMES[info.curve] : undefined
     this.#modulusLength = info.type === 'rsa' ? info.modulus.length : 0
     this.#node = node
     this.#key = key

@@ -16,6 +16,8 @@ export type SignatureAlgorithm =
   | 'rsa-pss-sha384'
   | 'rsa-pss-sha512'
 
+export type SignatureCurve = 'secp256r1' | 'secp384r1' | 'secp521r1'
+
 /** A hash being computed. */
 export interface Hash {
   update(data: Uint8Array): void
@@ -88,6 +90,8 @@ export interface SigningKey {
 /** A public key that verifies. */
 export interface VerifyingKey {
   readonly type: 'ec' | 'rsa'
+  /** Of an EC key. */
+  readonly curve: SignatureCurve | undefined
   /** False too where the algorithm does not go with the key. ECDSA signatures are DER. */
   verify(algorithm: SignatureAlgorithm, data: Uint8Array, signature: Uint8Array): boolean
 }

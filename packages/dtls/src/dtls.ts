@@ -73,7 +73,7 @@ export class Dtls implements Machine<DtlsEvent> {
 
   /**
    * Throws a `UsageError`: `invalid-role`, `invalid-version`, `invalid-mtu`, `invalid-time`, `invalid-srtp-profile`, `invalid-fingerprint`,
-   * `unsupported-fingerprint`, `fingerprint-without-certificate`, `missing-peer-address`, `invalid-address`.
+   * `unsupported-fingerprint`, `fingerprint-without-certificate`, `missing-peer-address`, `invalid-address`, `cookie-versions-differ`.
    */
   constructor(options: DtlsOptions) {
     const { config, mtu, retransmission, handshakeTimeout } = resolveOptions(options)
@@ -449,7 +449,8 @@ export class Dtls implements Machine<DtlsEvent> {
       refusal === 'fingerprint-mismatch' || refusal === 'bad-certificate'
         ? AlertDescription.badCertificate
         : AlertDescription.handshakeFailure
-    this.#sendAlert(this.#connection?.write ?? this.#plaintext, AlertLevel.fatal, description)
+    const write = this.#connection?.write ?? this.#handshake?.write
+    this.#sendAlert(write ?? this.#plaintext, AlertLevel.fatal, description)
     this.#end({
       type: 'closed',
       reason: 'handshake-timeout',

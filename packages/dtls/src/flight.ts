@@ -131,11 +131,6 @@ export class Flight {
     if (this.#rivals.length === 0) this.clear()
   }
 
-  /** Milliseconds until the flight that was sent last is sent again, from when it was. */
-  get interval(): number {
-    return this.#interval
-  }
-
   /** Nothing is to be sent again. */
   clear(): void {
     this.#rivals.length = 0

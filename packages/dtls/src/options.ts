@@ -1,7 +1,7 @@
 import { type CryptoProvider, defaultCrypto } from '@str0m/crypto'
 import { type SocketAddress, socketAddress, UsageError } from '@str0m/sans-io'
 import type { DtlsCertificate } from './certificate.ts'
-import { type CookieExchange, CookieSecret, secretOf } from './cookie.ts'
+import { type CookieExchange, CookieSecret, sharedOf } from './cookie.ts'
 import { type Fingerprint, parseFingerprints } from './fingerprint.ts'
 import type { RetransmissionTimes } from './flight.ts'
 import type { HandshakeConfig } from './handshake/context.ts'
@@ -66,7 +66,7 @@ export function resolveOptions(options: DtlsOptions): ResolvedOptions {
   if (!Number.isInteger(mtu) || mtu < MTU_MIN || mtu > MTU_MAX) {
     throw new UsageError('invalid-mtu', `The mtu is an integer from ${MTU_MIN} to ${MTU_MAX}, not ${mtu}`)
   }
-  const versions = options.versions ?? ['DTLS 1.2']
+  const versions = options.versions?.slice() ?? ['DTLS 1.2']
   const isVersion = (version: string): boolean => version === 'DTLS 1.2' || version === 'DTLS 1.3'
   if (versions.length === 0 || !versions.every(isVersion)) {
     throw new UsageError('invalid-version', 'versions has "DTLS 1.2", "DTLS 1.3", or both')
@@ -98,20 +98,31 @@ export function resolveOptions(options: DtlsOptions): ResolvedOptions {
     fingerprints: options.remoteFingerprints && parseFingerprints(options.remoteFingerprints),
     srtpProfiles,
     requestClientCertificate,
-    cookie: resolveCookie(options, crypto),
+    cookie: resolveCookie(options, versions, crypto),
   }
   const handshakeTimeout = milliseconds('handshakeTimeout', options.handshakeTimeout ?? 30_000)
   return { config, mtu, retransmission, handshakeTimeout }
 }
 
-function resolveCookie(options: DtlsOptions, crypto: CryptoProvider): HandshakeConfig['cookie'] {
+function resolveCookie(
+  options: DtlsOptions,
+  versions: readonly DtlsVersion[],
+  crypto: CryptoProvider,
+): HandshakeConfig['cookie'] {
   const cookie = options.cookie ?? 'required'
   if (options.role === 'client' || cookie === 'off') return undefined
   if (cookie === 'required') return { secret: new CookieSecret(crypto), address: NO_ADDRESS }
   if (options.peerAddress === undefined) {
     throw new UsageError('missing-peer-address', 'A shared CookieExchange goes with the peerAddress')
   }
-  return { secret: secretOf(cookie), address: socketAddress(options.peerAddress) }
+  const shared = sharedOf(cookie)
+  if (shared.versions.toSorted().join() !== versions.toSorted().join()) {
+    throw new UsageError(
+      'cookie-versions-differ',
+      'A CookieExchange has the versions of the Dtls: give it the same',
+    )
+  }
+  return { secret: shared.secret, address: socketAddress(options.peerAddress) }
 }
 
 function milliseconds(name: string, value: number): number {

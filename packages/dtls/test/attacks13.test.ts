@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Dtls, DtlsOptions } from '@str0m/dtls'
+import { type Dtls, DtlsCertificate, type DtlsOptions } from '@str0m/dtls'
 import { NAMED_GROUPS } from '../src/cipher-suites.ts'
 import { PeerCertificate } from '../src/peer-certificate.ts'
 import { WriteEpoch } from '../src/record-protection.ts'
@@ -12,6 +12,7 @@ import { recordOf } from './scripted.ts'
 import {
   clientHello13,
   helloOf,
+  p384Signer,
   rsaSigner,
   scriptedClient13,
   scriptedServer13,
@@ -227,12 +228,12 @@ describe('S6: without a proof of possession, or the announced certificate', () =
     expect(server.statistics.dropped).toMatchObject({ 'bad-signature': 1 })
   })
 
-  it('a signature with RSASSA-PKCS1-v1_5, which is for certificates alone', () => {
-    const signer = rsaSigner('pkcs1')
-    const server = makeServer({
-      ...LONG,
-      remoteFingerprints: fingerprintsOf(new PeerCertificate(seededCrypto(1), signer.der, [])),
-    })
+  it.each([
+    ['RSASSA-PKCS1-v1_5, which is for certificates alone', rsaSigner('pkcs1')],
+    ['a scheme of another curve than the key', p384Signer('sha256')],
+  ])('a signature with %s', (_, signer) => {
+    const remoteFingerprints = fingerprintsOf(new PeerCertificate(seededCrypto(1), signer.der, []))
+    const server = makeServer({ ...LONG, remoteFingerprints })
     scriptedClient13(server, { signer })
     expect(server.statistics.dropped).toMatchObject({ 'bad-signature': 1 })
   })
@@ -517,4 +518,18 @@ describe('a client that is not confirmed', () => {
     expect(now).toBe(5000)
     expect(drain(client).events).toEqual([{ type: 'closed', reason: 'handshake-timeout' }])
   })
+})
+
+it('a client whose certificate is refused is told so under the keys, when the server gives up', () => {
+  const stranger = DtlsCertificate.generate({ crypto: seededCrypto(77) })
+  const wire = new Wire(
+    makeClient({ ...OPTIONS, certificate: stranger }),
+    makeServer({ ...OPTIONS, handshakeTimeout: 3000 }),
+  )
+  wire.run(20_000)
+  expect(wire.events.server).toEqual([
+    { type: 'closed', reason: 'handshake-timeout', refusal: 'fingerprint-mismatch' },
+  ])
+  expect(wire.events.client.map(({ type }) => type)).toEqual(['connected', 'closed'])
+  expect(wire.events.client[1]).toEqual({ type: 'closed', reason: 'fatal-alert', alert: 'bad_certificate' })
 })

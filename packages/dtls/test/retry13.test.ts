@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Dtls, DtlsOptions } from '@str0m/dtls'
+import { CookieExchange, type Dtls, type DtlsOptions, type DtlsVersion } from '@str0m/dtls'
 import { NAMED_GROUPS, type NamedGroup } from '../src/cipher-suites.ts'
 import { CIPHER_SUITES_13, type CipherSuite13 } from '../src/cipher-suites13.ts'
 import { parseClientHello, parseServerHello } from '../src/wire/hello.ts'
@@ -107,10 +107,75 @@ describe('the cookie of a server', () => {
   })
 })
 
-function give(machine: Dtls, message: Uint8Array): void {
+function datagramOf(message: Uint8Array): Uint8Array {
   const header = [22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, message.length >>> 8, message.length & 0xff]
-  machine.handleInput({ kind: 'receive', now: 0, contents: new Uint8Array([...header, ...message]) })
+  return new Uint8Array([...header, ...message])
 }
+
+function give(machine: Dtls, message: Uint8Array): void {
+  machine.handleInput({ kind: 'receive', now: 0, contents: datagramOf(message) })
+}
+
+describe('a CookieExchange with DTLS 1.3', () => {
+  const FROM = '192.0.2.1:5000'
+  const versions: DtlsVersion[] = ['DTLS 1.3', 'DTLS 1.2']
+
+  function reply(exchange: CookieExchange, contents: Uint8Array): Uint8Array {
+    const verdict = exchange.handleDatagram(contents, FROM)
+    if (verdict.kind !== 'reply') throw new Error(verdict.kind)
+    expect(verdict.contents.length).toBeLessThanOrEqual(contents.length)
+    return verdict.contents
+  }
+
+  for (const ours of [['DTLS 1.3'], ['DTLS 1.2'], versions] as DtlsVersion[][]) {
+    it(`proves the address of a client with ${ours.join()} before a machine is made, and the machine goes on`, () => {
+      const exchange = new CookieExchange({ crypto: seededCrypto(5), versions })
+      const client = makeClient({ versions: ours })
+      client.start(0)
+      const contents = reply(exchange, drain(client).datagrams[0]!)
+      client.handleInput({ kind: 'receive', now: 1, contents })
+      const [second] = drain(client).datagrams
+      expect(exchange.handleDatagram(second!, '192.0.2.2:5000').kind).not.toBe('verified')
+      expect(exchange.handleDatagram(second!, FROM).kind).toBe('verified')
+      const server = makeServer({ versions, cookie: exchange, peerAddress: FROM })
+      server.handleInput({ kind: 'receive', now: 1, contents: second! })
+      const wire = new Wire(client, server)
+      wire.connect()
+      expect(wire.events.server[0]).toMatchObject({ type: 'connected', version: ours[0] })
+    })
+  }
+
+  it('asks for another share, and drops what it cannot answer', () => {
+    const exchange = new CookieExchange({ versions: ['DTLS 1.3'] })
+    const { body } = clientHello13(seededCrypto(6), {
+      extensions: {
+        supportedGroups: [30, 23, 29],
+        keyShares: [{ group: 30, keyExchange: new Uint8Array(56) }],
+      },
+    })
+    const [request] = messagesIn([reply(exchange, datagramOf(handshakeBytes(0, body)))])
+    expect(parseServerHello(request!.body)?.extensions.keyShares?.[0]?.group).toBe(29)
+    const dropped = [
+      clientHello13(seededCrypto(6), { extensions: { cookie: COOKIE } }).body,
+      clientHello13(seededCrypto(6), { extensions: { supportedGroups: [30] } }).body,
+      helloOf(makeClient({ mtu: 16_384 })).body,
+      body.subarray(0, 60),
+    ]
+    for (const [i, each] of dropped.entries()) {
+      const verdict = exchange.handleDatagram(datagramOf(handshakeBytes(0, each)), FROM)
+      expect([i, verdict.kind]).toEqual([i, 'drop'])
+    }
+    // a first fragment
+    const fragment = handshakeBytes(0, body).slice(0, 12 + 90)
+    fragment[11] = 90
+    expect(exchange.handleDatagram(datagramOf(fragment), FROM).kind).toBe('drop')
+  })
+
+  it('has the versions of the machine', () => {
+    const make = (): Dtls => makeServer({ versions, cookie: new CookieExchange(), peerAddress: FROM })
+    expect(make).toThrow(expect.objectContaining({ code: 'cookie-versions-differ' }))
+  })
+})
 
 describe('a client that is asked for another ClientHello', () => {
   it('returns the cookie, with the share that it had', () => {

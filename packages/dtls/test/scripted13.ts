@@ -69,13 +69,13 @@ export function rsaSigner(hash: 'sha256' | 'sha384' | 'sha512' | 'pkcs1' = 'sha2
   }
 }
 
-/** ecdsa_secp384r1_sha384. */
-export function p384Signer(): Signer {
+/** ecdsa_secp384r1_sha384; or ecdsa_secp256r1_sha256, which does not go with the key. */
+export function p384Signer(hash: 'sha384' | 'sha256' = 'sha384'): Signer {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-384' })
   return {
     der: certificateAround(publicKey),
-    scheme: 0x0503,
-    sign: (data) => new Uint8Array(sign('sha384', data, privateKey)),
+    scheme: hash === 'sha384' ? 0x0503 : 0x0403,
+    sign: (data) => new Uint8Array(sign(hash, data, privateKey)),
   }
 }
 

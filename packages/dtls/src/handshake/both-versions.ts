@@ -1,5 +1,6 @@
 import type { Instant } from '@str0m/sans-io'
 import type { Connection } from '../connection.ts'
+import type { RecordWriter } from '../record-protection.ts'
 import type { RecordHeader } from '../wire/record.ts'
 import type { UnifiedHeader } from '../wire/unified-header.ts'
 import type { Handshake, RecordVerdict } from './context.ts'
@@ -27,6 +28,10 @@ export class BothVersions implements Handshake {
 
   get deadline(): Instant {
     return Math.min(this.#handshake13.deadline, this.#handshake12.deadline)
+  }
+
+  get write(): RecordWriter | undefined {
+    return this.#handshake13.write
   }
 
   start(now: Instant): void {

@@ -2,7 +2,7 @@
 //
 //   ServerHello, {EncryptedExtensions}, {CertificateRequest}, {Certificate}, {CertificateVerify}, {Finished}
 
-import { assert, type Instant } from '@str0m/sans-io'
+import { assert, type Instant, NEVER } from '@str0m/sans-io'
 import { equalConstantTime } from '@str0m/crypto'
 import { Delivery } from '../acknowledgements.ts'
 import { NO_BYTES } from '../bytes.ts'
@@ -45,9 +45,10 @@ export class ClientSession13 {
   readonly serverHello: HandshakeMessage
   readonly read: ReadEpoch13
   readonly acknowledging: Acknowledging
+  /** Epoch 2. */
+  readonly write: WriteEpoch13
   readonly #context: HandshakeContext
   readonly #suite: CipherSuite13
-  readonly #write: WriteEpoch13
   readonly #secret: HandshakeSecret
   readonly #traffic: TrafficSecrets
   readonly #transcript: Transcript13
@@ -73,10 +74,10 @@ export class ClientSession13 {
     this.#secret = new HandshakeSecret(config.crypto, suite, sharedSecret)
     this.#traffic = this.#secret.trafficSecrets(this.#transcript.digest())
     this.read = new ReadEpoch13(config.crypto, this.#traffic.server, HANDSHAKE_EPOCH)
-    this.#write = new WriteEpoch13(config.crypto, this.#traffic.client, HANDSHAKE_EPOCH)
+    this.write = new WriteEpoch13(config.crypto, this.#traffic.client, HANDSHAKE_EPOCH)
     this.#messages = new PeerMessages(counters, serverHello.messageSequence + 1)
     if (recordSequence !== undefined) this.#messages.received.add(0, recordSequence)
-    this.acknowledging = new Acknowledging(context, this.#messages, this.#write)
+    this.acknowledging = new Acknowledging(context, this.#messages, this.write)
   }
 
   /** Whether the server has said something that it may not say: nothing more is read of it. */
@@ -95,7 +96,7 @@ export class ClientSession13 {
       if (result !== undefined) {
         this.#context.counters.refuse(result.reason)
         this.#expected = { name: 'nothing' }
-        this.acknowledging.deadline = Infinity
+        this.acknowledging.deadline = NEVER
         return undefined
       }
     }
@@ -175,7 +176,7 @@ export class ClientSession13 {
     const items: FlightItem[] = []
     const append = (type: number, body: Uint8Array): void => {
       const message = handshakeMessage(type, this.hello.message.messageSequence + 1 + items.length, body)
-      items.push({ epoch: this.#write, message, delivery: new Delivery(body.length) })
+      items.push({ epoch: this.write, message, delivery: new Delivery(body.length) })
       transcript.add(message)
     }
     if (this.#certificateRequested) {

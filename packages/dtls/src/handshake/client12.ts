@@ -52,6 +52,7 @@ export class ClientHandshake12 implements Handshake {
   }
 
   readonly deadline: Instant = NEVER
+  readonly write = undefined
 
   get established(): Connection12 | undefined {
     return this.#state.name === 'established' ? this.#state.connection : undefined

@@ -20,6 +20,7 @@ import { keepRival, RIVAL_SESSIONS_MAX } from '../rivals.ts'
 import type { HandshakeMessage } from '../wire/handshake.ts'
 import { isRetry, parseServerHello, type ServerHello } from '../wire/hello.ts'
 import { ContentType, ExtensionType13, HandshakeType } from '../wire/protocol.ts'
+import type { RecordWriter } from '../record-protection.ts'
 import { epochBits } from '../record-protection13.ts'
 import type { UnifiedHeader } from '../wire/unified-header.ts'
 import { Refusal } from './authentication.ts'
@@ -55,6 +56,10 @@ export class ClientHandshake13 implements Handshake {
     let deadline = NEVER
     for (const { acknowledging } of this.#sessions) deadline = Math.min(deadline, acknowledging.deadline)
     return deadline
+  }
+
+  get write(): RecordWriter | undefined {
+    return this.#sessions.at(-1)?.write
   }
 
   start(now: Instant): void {

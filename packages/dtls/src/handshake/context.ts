@@ -7,7 +7,7 @@ import type { ParsedFingerprint } from '../fingerprint.ts'
 import type { RetransmissionTimes } from '../flight.ts'
 import type { DtlsVersion } from '../options.ts'
 import type { HandshakeReassembly } from '../reassembly.ts'
-import type { WriteEpoch } from '../record-protection.ts'
+import type { RecordWriter, WriteEpoch } from '../record-protection.ts'
 import type { SrtpProfile } from '../srtp-profiles.ts'
 import type { RecordHeader } from '../wire/record.ts'
 import type { UnifiedHeader } from '../wire/unified-header.ts'
@@ -51,6 +51,8 @@ export interface Handshake {
   readonly begun: boolean
   /** When it next needs the time, beside its flight. */
   readonly deadline: Instant
+  /** What the peer may know the keys of, before it is done: for an alert. */
+  readonly write: RecordWriter | undefined
   /** Sends what comes first, if anything. */
   start(now: Instant): void
   /** The deadline has come. */

@@ -17,7 +17,10 @@ export interface Negotiated13 {
 }
 
 /** The server's choice, RFC 8446 section 4.1.1. Our order of preference counts, but a share that is there comes first. */
-export function negotiate13(config: HandshakeConfig, hello: ClientHello): Negotiated13 | Refusal {
+export function negotiate13(
+  config: Pick<HandshakeConfig, 'srtpProfiles'>,
+  hello: ClientHello,
+): Negotiated13 | Refusal {
   const { extensions } = hello
   // RFC 9147 section 5.3, RFC 8446 section 4.1.2
   const isNull = hello.compressionMethods.length === 1 && hello.compressionMethods[0] === 0

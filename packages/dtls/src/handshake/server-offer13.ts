@@ -3,7 +3,7 @@
 //   {Certificate}, {CertificateVerify}, {Finished}
 
 import { equalConstantTime } from '@str0m/crypto'
-import type { Instant } from '@str0m/sans-io'
+import { type Instant, NEVER } from '@str0m/sans-io'
 import { Delivery } from '../acknowledgements.ts'
 import { NO_BYTES } from '../bytes.ts'
 import { Connection13 } from '../connection13.ts'
@@ -48,13 +48,13 @@ export class ServerOffer13 {
   readonly items: readonly FlightItem[]
   readonly read: ReadEpoch13
   readonly acknowledging: Acknowledging
+  /** Epoch 3: what an ACK of ours goes under, RFC 9147 section 7. */
+  readonly write: WriteEpoch13
   readonly #context: HandshakeContext
   readonly #negotiated: Negotiated13
   readonly #transcript: Transcript13
   readonly #handshake: TrafficSecrets
   readonly #application: { readonly traffic: TrafficSecrets; readonly exporter: ExporterSecret }
-  /** Epoch 3: what an ACK of ours goes under, RFC 9147 section 7. */
-  readonly #write: WriteEpoch13
   readonly #messages: PeerMessages
   #expected: Expected
 
@@ -93,9 +93,9 @@ export class ServerOffer13 {
     append(write, HandshakeType.finished, this.#handshake.server.verifyData(transcript.digest()))
     this.items = items
     this.#application = secret.application(transcript.digest())
-    this.#write = new WriteEpoch13(crypto, this.#application.traffic.server, APPLICATION_EPOCH)
+    this.write = new WriteEpoch13(crypto, this.#application.traffic.server, APPLICATION_EPOCH)
     this.#messages = new PeerMessages(counters, hello.messageSequence + 1)
-    this.acknowledging = new Acknowledging(context, this.#messages, this.#write)
+    this.acknowledging = new Acknowledging(context, this.#messages, this.write)
     this.#expected = requestClientCertificate
       ? { name: 'certificate' }
       : { name: 'finished', claimed: undefined }
@@ -117,7 +117,7 @@ export class ServerOffer13 {
       if (result !== undefined) {
         this.#context.counters.refuse(result.reason)
         this.#expected = { name: 'nothing' }
-        this.acknowledging.deadline = Infinity
+        this.acknowledging.deadline = NEVER
         return undefined
       }
     }
@@ -165,7 +165,7 @@ export class ServerOffer13 {
       srtpProfile,
       exporter: this.#application.exporter,
       traffic: this.#application.traffic,
-      write: this.#write,
+      write: this.write,
       handshakeRead: this.read,
       peerMessages: this.#messages,
       nextMessageSequence: this.hello.messageSequence + this.items.length,

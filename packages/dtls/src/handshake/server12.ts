@@ -86,6 +86,7 @@ export class ServerHandshake12 implements Handshake {
   }
 
   readonly deadline: Instant = NEVER
+  readonly write = undefined
 
   get established(): Connection12 | undefined {
     return this.#state.name === 'established' ? this.#state.connection : undefined

@@ -15,6 +15,7 @@ import { type Instant, NEVER, type SocketAddress } from '@str0m/sans-io'
 import { sameBytes } from '../bytes.ts'
 import type { Connection13 } from '../connection13.ts'
 import { CookieSecret } from '../cookie.ts'
+import type { RecordWriter } from '../record-protection.ts'
 import { epochBits } from '../record-protection13.ts'
 import { keepRival, RIVAL_HELLOS_MAX } from '../rivals.ts'
 import type { HandshakeMessage } from '../wire/handshake.ts'
@@ -64,6 +65,10 @@ export class ServerHandshake13 implements Handshake {
     let deadline = NEVER
     for (const { acknowledging } of this.#offers) deadline = Math.min(deadline, acknowledging.deadline)
     return deadline
+  }
+
+  get write(): RecordWriter | undefined {
+    return this.#offers.at(-1)?.write
   }
 
   start(): void {

@@ -10,7 +10,7 @@ const DOWNGRADE_SENTINEL = new Uint8Array([0x44, 0x4f, 0x57, 0x4e, 0x47, 0x52, 0
 const SENTINEL_AT = RANDOM_LENGTH - DOWNGRADE_SENTINEL.length
 
 /** Whether a ClientHello is to be answered with DTLS 1.3. */
-export function offers13(config: HandshakeConfig, hello: ClientHello): boolean {
+export function offers13(config: Pick<HandshakeConfig, 'versions'>, hello: ClientHello): boolean {
   return (
     config.versions.includes('DTLS 1.3') && hello.extensions.supportedVersions?.includes(DTLS_1_3) === true
   )
