@@ -130,6 +130,7 @@ export class Dtls implements Machine<DtlsEvent> {
     this.#advance(input.now)
     if (input.kind === 'receive') {
       this.#handleDatagram(plainBytes(input.contents))
+      this.#handleHandshakeTimeout()
       return
     }
     if (this.#closed) return
@@ -138,9 +139,7 @@ export class Dtls implements Machine<DtlsEvent> {
     } else if (this.#now >= this.#handshakeDeadline) {
       this.#giveUp()
     } else {
-      if (this.#handshake !== undefined && this.#now >= this.#handshake.deadline) {
-        this.#handshake.handleTimeout(this.#now)
-      }
+      this.#handleHandshakeTimeout()
       if (this.#now >= this.#flight.deadline) {
         this.#flight.handleTimeout(this.#now)
         this.#counters.flightsRetransmitted++
@@ -232,6 +231,11 @@ export class Dtls implements Machine<DtlsEvent> {
 
   #advance(now: Instant): void {
     if (now > this.#now) this.#now = now
+  }
+
+  #handleHandshakeTimeout(): void {
+    const handshake = this.#handshake
+    if (handshake !== undefined && this.#now >= handshake.deadline) handshake.handleTimeout(this.#now)
   }
 
   #nextTimeout(): Instant {

@@ -48,7 +48,7 @@ for (const label of [
 }
 
 /** HKDF-Expand-Label, RFC 8446 section 7.1, under the secret that is the HMAC's key. `context` has at most 255 bytes. */
-export function expandLabel(hmac: Hmac, label: string, context: Uint8Array, length: number): Uint8Array {
+function expandLabel(hmac: Hmac, label: string, context: Uint8Array, length: number): Uint8Array {
   const name = encodedLabel(label)
   const infoLength = 3 + name.length + context.length
   // T(n - 1), which the first block lacks, HkdfLabel, and n: RFC 5869 section 2.3

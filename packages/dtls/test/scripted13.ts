@@ -115,7 +115,7 @@ export function recordsIn(datagrams: readonly Uint8Array[], reads: readonly Read
 }
 
 /** The handshake messages in records, none of them fragmented. */
-export function messagesIn13(records: readonly SeenRecord[]): HandshakeMessage[] {
+function messagesIn13(records: readonly SeenRecord[]): HandshakeMessage[] {
   return records
     .filter(({ type }) => type === ContentType.handshake)
     .map(({ plaintext }) => {

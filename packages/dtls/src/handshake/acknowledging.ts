@@ -25,8 +25,8 @@ export class Acknowledging {
 
   /** A record of the flight came, and the flight is not whole. */
   note(outcome: RecordOutcome, now: Instant): void {
-    // at most one in so long a time, whatever comes out of order
-    if (outcome === 'gap' && now - this.#sentAt >= this.#delay) this.send(now)
+    // with the whole datagram, and at most one in so long a time, whatever comes out of order
+    if (outcome === 'gap' && now - this.#sentAt >= this.#delay) this.deadline = now
     else if (this.deadline === NEVER) this.deadline = now + this.#delay
   }
 
