@@ -27,7 +27,7 @@ describe('S8: mutated datagrams in mid-handshake of DTLS 1.3', () => {
     ] as const) {
       it(`neither throw nor disagree, and the genuine ones connect (${versions.join()}, loss ${loss}, cookie ${cookie}, mtu ${mtu})`, () => {
         const failed: string[] = []
-        for (let seed = 1; seed <= 40; seed++) {
+        for (let seed = 1; seed <= 25; seed++) {
           const wire = new Wire(
             makeClient({ mtu, versions }, seed),
             makeServer({ mtu, cookie, versions }, seed + 1000),
