@@ -58,6 +58,8 @@ export class Connection13 implements Connection {
   /** Of the latest epoch that the peer may write with. */
   #readSecret: TrafficSecret
   #readEpoch = APPLICATION_EPOCH
+  /** The latest that it has written with. */
+  #latestEpoch = APPLICATION_EPOCH
   #writeSecret: TrafficSecret
   #write: WriteEpoch13
   #nextMessageSequence: number
@@ -138,8 +140,11 @@ export class Connection13 implements Connection {
   #handleOpened(read: ReadEpoch13, now: Instant): void {
     const { counters } = this.#context
     const { type, plaintext, epoch } = read
-    // the peer has gone on to this epoch: the one before it is for stragglers, those before that are of no more use
-    if (epoch > APPLICATION_EPOCH) this.#forgetBefore(epoch - 1)
+    if (epoch > this.#latestEpoch) {
+      this.#latestEpoch = epoch
+      // the one before is for stragglers, those before that are of no more use
+      this.#forgetBefore(epoch - 1)
+    }
     if (type === ContentType.applicationData && epoch >= APPLICATION_EPOCH) {
       this.#context.deliver(plaintext)
     } else if (type === ContentType.alert) {

@@ -27,7 +27,7 @@ export interface DtlsOptions {
   /** The most bytes of a datagram that we send, from 200 to 16384. Default: 1200. */
   readonly mtu?: number
   /**
-   * A server's proof that the client has its address, RFC 4347 section 4.2.1. `off` only where something else has
+   * A server's proof that the client has its address, RFC 4347 section 4.2.1 and RFC 9147 section 5.1. `off` only where something else has
    * proven it: behind ICE. A `CookieExchange` of your own is shared with what went before the machine. Default:
    * `required`, with a secret of the machine's own.
    */
