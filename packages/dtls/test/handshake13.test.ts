@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
-import { encodeUtf8 } from '@str0m/sans-io'
+import { portableCrypto } from '@str0m/crypto'
+import { encodeUtf8, SeededRandom } from '@str0m/sans-io'
 import { describe, expect, it } from 'vitest'
 import { type ConnectedEvent, Dtls, type DtlsOptions, type DtlsVersion } from '@str0m/dtls'
 import { NAMED_GROUPS } from '../src/cipher-suites.ts'
@@ -64,6 +65,29 @@ describe('handshake of DTLS 1.3', () => {
     wire.server.close()
     wire.run(wire.now + 10)
     expect(wire.events.client.at(-1)).toEqual({ type: 'closed', reason: 'close-notify' })
+  })
+
+  it('between the providers', () => {
+    for (const [ours, theirs] of [
+      [portableCrypto({ random: new SeededRandom(1).fill }), seededCrypto(2)],
+      [seededCrypto(2), portableCrypto({ random: new SeededRandom(1).fill })],
+    ] as const) {
+      const wire = new Wire(
+        makeClient({ ...ONLY_13, crypto: ours }),
+        makeServer({ ...ONLY_13, crypto: theirs }),
+      )
+      wire.connect()
+      wire.client.send(encodeUtf8('hello'))
+      wire.run(wire.now + 10)
+      expect(wire.events.server.at(-1)).toEqual({ type: 'data', data: encodeUtf8('hello') })
+    }
+  })
+
+  it('S23: all bytes come from the provider', () => {
+    const wires = [10, 10, 11].map((seed) => new Wire(makeClient(ONLY_13, seed), makeServer(ONLY_13)))
+    for (const wire of wires) wire.connect()
+    expect(wires[0]!.sent).toEqual(wires[1]!.sent)
+    expect(wires[0]!.sent.client).not.toEqual(wires[2]!.sent.client)
   })
 
   it('without a certificate of the client, where none is requested', () => {

@@ -1,4 +1,4 @@
-import type { Aead, CryptoProvider } from '@str0m/crypto'
+import { type Aead, type CryptoProvider, portableCrypto } from '@str0m/crypto'
 import { SeededRandom } from '@str0m/sans-io'
 import * as fc from 'fast-check'
 import { createCipheriv } from 'node:crypto'
@@ -71,6 +71,23 @@ describe.each(CIPHER_SUITES_13.map((suite) => [suite.name, suite] as const))('re
       expect(sealed(write, ContentType.applicationData, inner.subarray(0, -1))).toEqual(
         byHand(suite, sequence, inner, { sequenceBytes: 2, hasLength: true }),
       )
+    }
+  })
+
+  it('are the same with the portable provider, which reads them too', () => {
+    const portable = portableCrypto({ random: new SeededRandom(1).fill })
+    const secret = new TrafficSecret(
+      portable,
+      suite,
+      new Uint8Array(suite.hash === 'sha256' ? 32 : 48).fill(5),
+    )
+    const [write] = epochs(suite)
+    const theirs = new WriteEpoch13(portable, secret, 3)
+    const read = new ReadEpoch13(portable, secret, 3)
+    for (let length = 0; length < 60; length++) {
+      const record = sealed(write, ContentType.applicationData, new Uint8Array(length).fill(length))
+      expect(sealed(theirs, ContentType.applicationData, new Uint8Array(length).fill(length))).toEqual(record)
+      expect(open(read, record)).toBe('opened')
     }
   })
 
