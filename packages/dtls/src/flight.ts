@@ -157,11 +157,35 @@ export class Flight {
   }
 }
 
-/** Packs a flight into as few datagrams of `mtu` bytes as the order allows, fragmenting what does not fit. */
+/** A record that is being filled. */
+interface OpenRecord {
+  readonly epoch: RecordWriter
+  /** Bytes of its plaintext so far. */
+  length: number
+  /** Which parts of messages it carries. */
+  readonly carried: { readonly delivery: Delivery; readonly offset: number; readonly end: number }[]
+}
+
+/**
+ * Packs a flight into as few datagrams of `mtu` bytes as the order allows, fragmenting what does not fit. Messages that are acknowledged, those of DTLS 1.3,
+ * share records too (RFC 9147 section 5.5).
+ */
 function packFlight(items: readonly FlightItem[], mtu: number, output: (datagram: Uint8Array) => void): void {
   let datagram = datagramBytes(mtu)
   let at = 0
+  let open: OpenRecord | undefined
+  const seal = (): void => {
+    if (open === undefined) return
+    const { epoch, length, carried } = open
+    const start = at + epoch.headroom
+    const plaintext = datagram.subarray(start, start + length)
+    const sequence = epoch.seal(ContentType.handshake, DTLS_1_2, plaintext, datagram, at)
+    for (const { delivery, offset, end } of carried) delivery.noteSent(sequence, offset, end)
+    at += epoch.overhead + length
+    open = undefined
+  }
   const flush = (): void => {
+    seal()
     output(datagram.subarray(0, at))
     datagram = datagramBytes(mtu)
     at = 0
@@ -176,15 +200,17 @@ function packFlight(items: readonly FlightItem[], mtu: number, output: (datagram
     const headers = epoch.overhead + HANDSHAKE_HEADER_LENGTH
     let offset = from
     do {
+      if (open?.epoch !== epoch) seal()
       // a key that is used up says no more: the peer gives up in time
-      if (epoch.exhausted) return
+      if (open === undefined && epoch.exhausted) return
       const left = to - offset
-      if (mtu - at - headers < Math.min(left, FRAGMENT_LENGTH_MIN)) flush()
-      const size = Math.min(left, mtu - at - headers)
-      const fragment = handshakeFragment(message, offset, size)
-      const sequence = epoch.seal(ContentType.handshake, DTLS_1_2, fragment, datagram, at)
-      delivery?.noteSent(sequence, offset, offset + size)
-      at += headers + size
+      if (mtu - at - (open?.length ?? 0) - headers < Math.min(left, FRAGMENT_LENGTH_MIN)) flush()
+      open ??= { epoch, length: 0, carried: [] }
+      const size = Math.min(left, mtu - at - open.length - headers)
+      datagram.set(handshakeFragment(message, offset, size), at + epoch.headroom + open.length)
+      open.length += HANDSHAKE_HEADER_LENGTH + size
+      if (delivery === undefined) seal()
+      else open.carried.push({ delivery, offset, end: offset + size })
       offset += size
     } while (offset < to)
   }
@@ -199,5 +225,6 @@ function packFlight(items: readonly FlightItem[], mtu: number, output: (datagram
       for (const { offset, end } of delivery.missing) pack(epoch, message, offset, end, delivery)
     }
   }
+  seal()
   if (at > 0) output(datagram.subarray(0, at))
 }

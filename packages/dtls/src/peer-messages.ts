@@ -49,7 +49,7 @@ export class PeerMessages {
   /** A handshake record, and its number. */
   handleRecord(plaintext: Uint8Array, epoch: number, sequence: number): RecordOutcome {
     const reader = new ByteReader(plaintext)
-    let outcome: RecordOutcome = 'repeated'
+    let isNew = false
     // RFC 8446 section 5.1: no empty fragments
     if (plaintext.length === 0) return this.#refuse('malformed-handshake')
     while (reader.remaining > 0) {
@@ -57,10 +57,11 @@ export class PeerMessages {
       if (fragment === undefined) return this.#refuse('malformed-handshake')
       const added = this.#add(fragment)
       if (added === 'refused') return added
-      if (added === 'gap' || outcome === 'repeated') outcome = added
+      if (added === 'new') isNew = true
     }
     this.received.add(epoch, sequence)
-    return outcome
+    if (!isNew) return 'repeated'
+    return this.#hasGap() ? 'gap' : 'progress'
   }
 
   /** The next message, once it is whole. */
@@ -71,7 +72,7 @@ export class PeerMessages {
     return handshakeMessage(message.type, this.#next++, message.runs[0]?.bytes ?? NO_BYTES)
   }
 
-  #add(fragment: HandshakeFragment): RecordOutcome {
+  #add(fragment: HandshakeFragment): 'new' | 'repeated' | 'refused' {
     const { type, length, messageSequence, body } = fragment
     if (messageSequence < this.#next) return 'repeated'
     // a fragment without bytes is a message without bytes, or no progress
@@ -94,9 +95,17 @@ export class PeerMessages {
       return this.#refuse('reassembly-limit')
     }
     this.#ahead.set(messageSequence, message)
-    if (!isNew && known !== undefined) return 'repeated'
-    const hasHole = message.runs.length > 1 || (message.runs[0]?.offset ?? 0) > 0
-    return messageSequence > this.#next || hasHole ? 'gap' : 'progress'
+    return isNew || known === undefined ? 'new' : 'repeated'
+  }
+
+  /** Whether something came that lies beyond what is missing. */
+  #hasGap(): boolean {
+    let missing = this.#next
+    let message = this.#ahead.get(missing)
+    let whole = 0
+    for (; message !== undefined && isWhole(message); message = this.#ahead.get(++missing)) whole++
+    if (message === undefined) return this.#ahead.size > whole
+    return this.#ahead.size > whole + 1 || message.runs.length > 1 || (message.runs[0]?.offset ?? 0) > 0
   }
 
   #bytesAhead(): number {

@@ -118,10 +118,15 @@ export function recordsIn(datagrams: readonly Uint8Array[], reads: readonly Read
 function messagesIn13(records: readonly SeenRecord[]): HandshakeMessage[] {
   return records
     .filter(({ type }) => type === ContentType.handshake)
-    .map(({ plaintext }) => {
-      const fragment = readHandshakeFragment(new ByteReader(plaintext))
-      if (fragment === undefined) throw new Error('a machine sent a malformed message')
-      return handshakeMessage(fragment.type, fragment.messageSequence, fragment.body)
+    .flatMap(({ plaintext }) => {
+      const reader = new ByteReader(plaintext)
+      const messages: HandshakeMessage[] = []
+      while (reader.remaining > 0) {
+        const fragment = readHandshakeFragment(reader)
+        if (fragment === undefined) throw new Error('a machine sent a malformed message')
+        messages.push(handshakeMessage(fragment.type, fragment.messageSequence, fragment.body))
+      }
+      return messages
     })
 }
 
