@@ -2,6 +2,7 @@
 
 import type { Aead, CryptoProvider } from '@str0m/crypto'
 import { assert, writeU16, writeU32 } from '@str0m/sans-io'
+import { NO_BYTES } from './bytes.ts'
 import type { TrafficSecret } from './key-schedule13.ts'
 import type { RecordWriter } from './record-protection.ts'
 import { ReplayWindow } from './replay-window.ts'
@@ -25,8 +26,8 @@ class Protection13 {
   readonly aead: Aead
   readonly nonce: Uint8Array = new Uint8Array(NONCE_LENGTH)
   readonly #iv: Uint8Array
-  /** RFC 9147 section 4.2.3: the mask, of which two bytes at most are used, from the first bytes of the ciphertext. */
-  readonly mask: (ciphertext: Uint8Array) => Uint8Array
+  readonly #mask: (ciphertext: Uint8Array) => Uint8Array
+  readonly #maskInput = new Uint8Array(MASK_INPUT_LENGTH)
 
   constructor(crypto: CryptoProvider, secret: TrafficSecret) {
     const { aead } = secret.suite
@@ -36,11 +37,18 @@ class Protection13 {
     const recordNumberKey = secret.recordNumberKey()
     if (aead === 'chacha20-poly1305') {
       const blocks = crypto.chachaBlocks(recordNumberKey)
-      this.mask = (ciphertext) => blocks.block(ciphertext)
+      this.#mask = (ciphertext) => blocks.block(ciphertext)
     } else {
       const blocks = crypto.aesBlocks(recordNumberKey)
-      this.mask = (ciphertext) => blocks.encrypt(ciphertext)
+      this.#mask = (ciphertext) => blocks.encrypt(ciphertext)
     }
+  }
+
+  /** RFC 9147 section 4.2.3: the mask, of which two bytes at most are used, from the ciphertext that starts at `start`. */
+  mask(datagram: Uint8Array, start: number): Uint8Array {
+    const input = this.#maskInput
+    for (let i = 0; i < MASK_INPUT_LENGTH; i++) input[i] = datagram[start + i]!
+    return this.#mask(input)
   }
 
   /** Fills `nonce`, RFC 8446 section 5.3: of 64 bits, without the epoch. */
@@ -59,6 +67,7 @@ export class WriteEpoch13 implements RecordWriter {
   readonly headroom: number = UNIFIED_HEADER_LENGTH
   readonly #protection: Protection13
   readonly #recordsMax: number
+  readonly #header = new Uint8Array(UNIFIED_HEADER_LENGTH)
   #sequence = 0
 
   constructor(crypto: CryptoProvider, secret: TrafficSecret, epoch: number) {
@@ -87,18 +96,26 @@ export class WriteEpoch13 implements RecordWriter {
     const protection = this.#protection
     const start = at + UNIFIED_HEADER_LENGTH
     const length = plaintext.length + 1 + TAG_LENGTH
-    writeUnifiedHeader(out, at, this.epoch, sequence, length)
+    const header = this.#header
+    writeUnifiedHeader(header, 0, this.epoch, sequence, length)
     // DTLSInnerPlaintext without padding, in its place
     out.set(plaintext, start)
     out[start + plaintext.length] = type
     protection.prepare(sequence)
     const inner = out.subarray(start, start + plaintext.length + 1)
-    protection.aead.seal(protection.nonce, out.subarray(at, start), inner, out, start)
-    const mask = protection.mask(out.subarray(start, start + MASK_INPUT_LENGTH))
-    out[at + 1]! ^= mask[0]!
-    out[at + 2]! ^= mask[1]!
+    protection.aead.seal(protection.nonce, header, inner, out, start)
+    const mask = protection.mask(out, start)
+    header[1]! ^= mask[0]!
+    header[2]! ^= mask[1]!
+    for (let i = 0; i < UNIFIED_HEADER_LENGTH; i++) out[at + i] = header[i]!
     return sequence
   }
+}
+
+/** A header of each length, over the same bytes. */
+function headerViews(): readonly Uint8Array[] {
+  const header = new Uint8Array(UNIFIED_HEADER_LENGTH)
+  return Array.from({ length: UNIFIED_HEADER_LENGTH + 1 }, (_, length) => header.subarray(0, length))
 }
 
 /** What came of a record. */
@@ -109,11 +126,11 @@ export class ReadEpoch13 {
   readonly epoch: number
   readonly #protection: Protection13
   readonly #window = new ReplayWindow()
-  readonly #header = new Uint8Array(UNIFIED_HEADER_LENGTH)
+  readonly #headers = headerViews()
   /** Of the record that was opened last: its number, content type, and plaintext in its place in the datagram. */
   sequence = 0
   type = 0
-  plaintext: Uint8Array = this.#header.subarray(0, 0)
+  plaintext: Uint8Array = NO_BYTES
   /** Records that were not authentic under this key. */
   forgeries = 0
 
@@ -130,8 +147,9 @@ export class ReadEpoch13 {
     if (this.forgeries >= FORGERIES_MAX) return 'rejected'
     const { at, start, end, sequenceBytes } = header
     const protection = this.#protection
-    const mask = protection.mask(datagram.subarray(start, start + MASK_INPUT_LENGTH))
-    const aad = this.#header.subarray(0, start - at)
+    const mask = protection.mask(datagram, start)
+    const aad = this.#headers[start - at]
+    assert(aad !== undefined, 'a header is no longer than the longest')
     for (let i = 0; i < aad.length; i++) aad[i] = datagram[at + i]!
     let low = 0
     for (let i = 0; i < sequenceBytes; i++) {
