@@ -4,8 +4,8 @@ import { encodeAcknowledgement, type RecordNumber } from './wire/acknowledgement
 
 /** Records of one message that an ACK may still name, the newest: those of some retransmissions. */
 export const SENT_RECORDS_MAX = 64
-/** Record numbers that one ACK of ours names, the newest: with their 16 bytes each they fit any datagram of ours. */
-export const RECEIVED_RECORDS_MAX = 8
+/** Record numbers that one ACK of ours names, the newest: with their 16 bytes each they fill the smallest datagram of ours. */
+export const RECEIVED_RECORDS_MAX = 11
 
 interface Range {
   readonly offset: number
