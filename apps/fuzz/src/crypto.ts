@@ -58,6 +58,7 @@ function quickSigningKey(key: SigningKey): SigningKey {
 function quickVerifyingKey(spki: string, key: VerifyingKey): VerifyingKey {
   return {
     type: key.type,
+    curve: key.curve,
     verify: (algorithm, data, signature) =>
       verdicts.get(`${spki} ${algorithm} ${toHex(data)} ${toHex(signature)}`, () => ({
         is: key.verify(algorithm, data, signature),
@@ -83,6 +84,7 @@ export function fuzzCrypto(seed: number): CryptoProvider {
     hmac: (algorithm, key) => native.hmac(algorithm, key),
     aead: (algorithm, key) => native.aead(algorithm, key),
     aesBlocks: (key) => native.aesBlocks(key),
+    chachaBlocks: (key) => native.chachaBlocks(key),
     generateKeyExchange: (group: KeyExchangeGroup) => {
       const number = made++
       return keyExchanges.get(`${seed} ${number} ${group}`, () =>

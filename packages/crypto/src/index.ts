@@ -9,6 +9,7 @@ export type {
   Aead,
   AeadAlgorithm,
   AesBlocks,
+  ChaChaBlocks,
   CryptoOptions,
   CryptoProvider,
   Hash,
@@ -18,6 +19,7 @@ export type {
   KeyExchange,
   KeyExchangeGroup,
   SignatureAlgorithm,
+  SignatureCurve,
   SigningKey,
   VerifyingKey,
 } from './provider.ts'

@@ -10,6 +10,7 @@ import {
   DER_OBJECT_IDENTIFIER,
   DerReader,
 } from './der-reader.ts'
+import type { SignatureCurve } from './provider.ts'
 
 /** 1.2.840.10045.2.1 */
 const ID_EC_PUBLIC_KEY = new Uint8Array([0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01])
@@ -17,6 +18,13 @@ const ID_EC_PUBLIC_KEY = new Uint8Array([0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x0
 const RSA_ENCRYPTION = new Uint8Array([0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01])
 
 export type Curve = 'p256' | 'p384' | 'p521'
+
+/** By the names of RFC 8422 section 5.1.1. */
+export const CURVE_NAMES: Readonly<Record<Curve, SignatureCurve>> = {
+  p256: 'secp256r1',
+  p384: 'secp384r1',
+  p521: 'secp521r1',
+}
 
 const CURVES: readonly { readonly curve: Curve; readonly oid: Uint8Array; readonly pointLength: number }[] = [
   /** 1.2.840.10045.3.1.7 */

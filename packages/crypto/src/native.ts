@@ -2,10 +2,17 @@ import { assert, fromBase64Url, toBase64Url, UsageError } from '@str0m/sans-io'
 import { bytesOfLatin1, plain } from './bytes.ts'
 import { equalConstantTime } from './constant-time.ts'
 import { p256Pkcs8, p256Spki, x25519Pkcs8 } from './der.ts'
-import { type Curve, invalidSigningKey, type PublicKeyInfo, readP256Pkcs8, readSpki } from './key-format.ts'
+import {
+  type Curve,
+  CURVE_NAMES,
+  invalidSigningKey,
+  type PublicKeyInfo,
+  readP256Pkcs8,
+  readSpki,
+} from './key-format.ts'
 import { checkKeyLength } from './key-length.ts'
 import { nativeAead } from './native-aead.ts'
-import { nativeBlocks } from './native-blocks.ts'
+import { nativeBlocks, nativeChaChaBlocks } from './native-blocks.ts'
 import { nativeHmac } from './native-hmac.ts'
 import {
   findNodeCrypto,
@@ -18,6 +25,7 @@ import type {
   Aead,
   AeadAlgorithm,
   AesBlocks,
+  ChaChaBlocks,
   CryptoOptions,
   CryptoProvider,
   Hash,
@@ -27,10 +35,12 @@ import type {
   KeyExchange,
   KeyExchangeGroup,
   SignatureAlgorithm,
+  SignatureCurve,
   SigningKey,
   VerifyingKey,
 } from './provider.ts'
 import { portableAead } from './portable-aead.ts'
+import { PortableChaChaBlocks } from './portable-blocks.ts'
 import { CURVE_ORDERS, randomScalar } from './scalar.ts'
 import { signP256Deterministic } from './portable-signing.ts'
 
@@ -117,6 +127,13 @@ class NativeCrypto implements CryptoProvider {
   aesBlocks(key: Uint8Array): AesBlocks {
     checkKeyLength('aes', key)
     return nativeBlocks(this.#node, `aes-${8 * key.length}-ecb`, this.#node.createSecretKey(key))
+  }
+
+  chachaBlocks(key: Uint8Array): ChaChaBlocks {
+    checkKeyLength('chacha20', key)
+    // Bun has no ChaCha20
+    if (!this.#node.getCiphers().includes('chacha20')) return new PortableChaChaBlocks(key)
+    return nativeChaChaBlocks(this.#node, this.#node.createSecretKey(key))
   }
 
   generateKeyExchange(group: KeyExchangeGroup): KeyExchange {
@@ -264,6 +281,7 @@ function ecJwk(curve: Curve, point: Uint8Array): NodeJwk {
 
 class NativeVerifyingKey implements VerifyingKey {
   readonly type: 'ec' | 'rsa'
+  readonly curve: SignatureCurve | undefined
   readonly #node: NodeCrypto
   readonly #key: NodeKeyObject
 
@@ -272,6 +290,7 @@ class NativeVerifyingKey implements VerifyingKey {
 
   constructor(node: NodeCrypto, info: PublicKeyInfo, key: NodeKeyObject) {
     this.type = info.type
+    this.curve = info.type === 'ec' ? CURVE_NAMES[info.curve] : undefined
     this.#modulusLength = info.type === 'rsa' ? info.modulus.length : 0
     this.#node = node
     this.#key = key

@@ -3,12 +3,13 @@ import { p256, p384, p521 } from '@noble/curves/nist.js'
 import { sha1 } from '@noble/hashes/legacy.js'
 import { sha256, sha384, sha512 } from '@noble/hashes/sha2.js'
 import { p256Pkcs8, p256Spki } from './der.ts'
-import { type Curve, invalidSigningKey, readP256Pkcs8, readSpki } from './key-format.ts'
+import { type Curve, CURVE_NAMES, invalidSigningKey, readP256Pkcs8, readSpki } from './key-format.ts'
 import { signP256Deterministic } from './portable-signing.ts'
 import type {
   KeyExchange,
   KeyExchangeGroup,
   SignatureAlgorithm,
+  SignatureCurve,
   SigningKey,
   VerifyingKey,
 } from './provider.ts'
@@ -78,10 +79,12 @@ export function portableVerifyingKey(spki: Uint8Array): VerifyingKey | undefined
 
 class EcVerifyingKey implements VerifyingKey {
   readonly type = 'ec'
+  readonly curve: SignatureCurve
   readonly #curve: Curve
   readonly #point: Uint8Array
 
   constructor(curve: Curve, point: Uint8Array) {
+    this.curve = CURVE_NAMES[curve]
     this.#curve = curve
     this.#point = point
   }
@@ -96,6 +99,7 @@ class EcVerifyingKey implements VerifyingKey {
 
 class RsaVerifyingKey implements VerifyingKey {
   readonly type = 'rsa'
+  readonly curve = undefined
   readonly #key: RsaPublicKey
 
   constructor(key: RsaPublicKey) {

@@ -1,11 +1,11 @@
-import { unsafe } from '@noble/ciphers/aes.js'
 import { hmac } from '@noble/hashes/hmac.js'
 import { md5, sha1 } from '@noble/hashes/legacy.js'
 import { sha256, sha384, sha512 } from '@noble/hashes/sha2.js'
-import { assert, type RandomSource } from '@str0m/sans-io'
+import { type RandomSource } from '@str0m/sans-io'
 import { checkKeyLength } from './key-length.ts'
 import { platformRandom } from './platform-random.ts'
 import { portableAead } from './portable-aead.ts'
+import { PortableAesBlocks, PortableChaChaBlocks } from './portable-blocks.ts'
 import {
   generatePortableSigningKey,
   portableKeyExchange,
@@ -16,6 +16,7 @@ import type {
   Aead,
   AeadAlgorithm,
   AesBlocks,
+  ChaChaBlocks,
   CryptoOptions,
   CryptoProvider,
   Hash,
@@ -87,6 +88,11 @@ class PortableCrypto implements CryptoProvider {
     return new PortableAesBlocks(key)
   }
 
+  chachaBlocks(key: Uint8Array): ChaChaBlocks {
+    checkKeyLength('chacha20', key)
+    return new PortableChaChaBlocks(key)
+  }
+
   generateKeyExchange(group: KeyExchangeGroup): KeyExchange {
     return portableKeyExchange(group, (length) => this.randomBytes(length))
   }
@@ -101,34 +107,5 @@ class PortableCrypto implements CryptoProvider {
 
   importVerifyingKey(spki: Uint8Array): VerifyingKey | undefined {
     return portableVerifyingKey(spki)
-  }
-}
-
-/** AES over the library's own key schedule, which its modes set up at every call. */
-class PortableAesBlocks implements AesBlocks {
-  readonly #schedule: Uint32Array
-
-  constructor(key: Uint8Array) {
-    this.#schedule = unsafe.expandKeyLE(key)
-  }
-
-  encrypt(blocks: Uint8Array): Uint8Array {
-    assert(blocks.length % 16 === 0, 'blocks have 16 bytes each')
-    const out = new Uint8Array(blocks)
-    const view = new DataView(out.buffer)
-    for (let at = 0; at < out.length; at += 16) {
-      const { s0, s1, s2, s3 } = unsafe.encrypt(
-        this.#schedule,
-        view.getUint32(at, true),
-        view.getUint32(at + 4, true),
-        view.getUint32(at + 8, true),
-        view.getUint32(at + 12, true),
-      )
-      view.setUint32(at, s0, true)
-      view.setUint32(at + 4, s1, true)
-      view.setUint32(at + 8, s2, true)
-      view.setUint32(at + 12, s3, true)
-    }
-    return out
   }
 }

@@ -16,6 +16,8 @@ export type SignatureAlgorithm =
   | 'rsa-pss-sha384'
   | 'rsa-pss-sha512'
 
+export type SignatureCurve = 'secp256r1' | 'secp384r1' | 'secp521r1'
+
 /** A hash being computed. */
 export interface Hash {
   update(data: Uint8Array): void
@@ -54,6 +56,15 @@ export interface AesBlocks {
   encrypt(blocks: Uint8Array): Uint8Array
 }
 
+/** ChaCha20 under one key, block by block: what DTLS 1.3 masks record numbers with. */
+export interface ChaChaBlocks {
+  /**
+   * The block function of RFC 8439 section 2.3: 64 bytes of keystream. `input` has 16 bytes, the block counter (little-endian) and
+   * the nonce of 12. The answer belongs to the caller.
+   */
+  block(input: Uint8Array): Uint8Array
+}
+
 /** An ephemeral key of a key exchange. */
 export interface KeyExchange {
   readonly group: KeyExchangeGroup
@@ -79,6 +90,8 @@ export interface SigningKey {
 /** A public key that verifies. */
 export interface VerifyingKey {
   readonly type: 'ec' | 'rsa'
+  /** Of an EC key. */
+  readonly curve: SignatureCurve | undefined
   /** False too where the algorithm does not go with the key. ECDSA signatures are DER. */
   verify(algorithm: SignatureAlgorithm, data: Uint8Array, signature: Uint8Array): boolean
 }
@@ -98,6 +111,8 @@ export interface CryptoProvider {
   aead(algorithm: AeadAlgorithm, key: Uint8Array): Aead
   /** AES-128, AES-192 or AES-256, by the key's length of 16, 24 or 32 bytes. Throws a `UsageError` (`invalid-key`). */
   aesBlocks(key: Uint8Array): AesBlocks
+  /** Throws a `UsageError` (`invalid-key`) where the key does not have 32 bytes. */
+  chachaBlocks(key: Uint8Array): ChaChaBlocks
   generateKeyExchange(group: KeyExchangeGroup): KeyExchange
   generateSigningKey(): SigningKey
   /** Throws a `UsageError` (`invalid-key`) where `pkcs8` is no P-256 private key. */

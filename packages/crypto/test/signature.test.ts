@@ -94,6 +94,20 @@ describe.each(PROVIDERS)('$name', (crypto) => {
     expect(key.verify('rsa-pkcs1-sha256', SAMPLE, der(r, s))).toBe(false)
   })
 
+  it('tells the curve of a key, and that RSA has none', () => {
+    for (const [namedCurve, curve] of [
+      ['P-256', 'secp256r1'],
+      ['P-384', 'secp384r1'],
+      ['P-521', 'secp521r1'],
+    ] as const) {
+      const spki = generateKeyPairSync('ec', { namedCurve }).publicKey.export({ format: 'der', type: 'spki' })
+      expect(crypto.importVerifyingKey(spki)).toMatchObject({ type: 'ec', curve })
+    }
+    const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey
+    const key = crypto.importVerifyingKey(rsa.export({ format: 'der', type: 'spki' }))
+    expect([key?.type, key?.curve]).toEqual(['rsa', undefined])
+  })
+
   it('verifies P-384', () => {
     const key = crypto.importVerifyingKey(hex(P384_SPKI))!
     expect(key.verify('ecdsa-sha384', SAMPLE, der(P384_R, P384_S))).toBe(true)

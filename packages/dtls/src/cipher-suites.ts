@@ -1,6 +1,7 @@
 import type { AeadAlgorithm, KeyExchangeGroup } from '@str0m/crypto'
+import type { CipherSuiteName13 } from './cipher-suites13.ts'
 
-/** What a cipher suite decides, RFC 5288, RFC 5289 and RFC 7905. */
+/** What a cipher suite of DTLS 1.2 decides, RFC 5288, RFC 5289 and RFC 7905. */
 export interface CipherSuite {
   readonly id: number
   readonly name: CipherSuiteName
@@ -21,12 +22,13 @@ export type CipherSuiteName =
   | 'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256'
   | 'TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384'
   | 'TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256'
+  | CipherSuiteName13
 
 const AES_128_GCM = { aead: 'aes-128-gcm', keyLength: 16, ivLength: 4, hash: 'sha256' } as const
 const AES_256_GCM = { aead: 'aes-256-gcm', keyLength: 32, ivLength: 4, hash: 'sha384' } as const
 const CHACHA20_POLY1305 = { aead: 'chacha20-poly1305', keyLength: 32, ivLength: 12, hash: 'sha256' } as const
 
-/** All that are supported, the preferred one first. */
+/** All of DTLS 1.2 that are supported, the preferred one first. */
 export const CIPHER_SUITES: readonly CipherSuite[] = [
   { id: 0xc02b, name: 'TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256', authentication: 'ec', ...AES_128_GCM },
   { id: 0xc02f, name: 'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256', authentication: 'rsa', ...AES_128_GCM },

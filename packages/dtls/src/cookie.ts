@@ -8,17 +8,38 @@ import {
   type SocketAddress,
   socketAddress,
 } from '@str0m/sans-io'
-import { handshakeMessage, readHandshakeFragment } from './wire/handshake.ts'
-import { type ClientHelloPrefix, encodeHelloVerifyRequest, parseClientHelloPrefix } from './wire/hello.ts'
-import { ContentType, DTLS_1_0, HandshakeType } from './wire/protocol.ts'
+import { Refusal } from './handshake/authentication.ts'
+import { negotiate13 } from './handshake/negotiation13.ts'
+import { makeRetry, openRetry, retryRequest } from './handshake/retry-cookie.ts'
+import { offers13 } from './handshake/version.ts'
+import type { DtlsVersion } from './options.ts'
+import {
+  type HandshakeFragment,
+  handshakeMessage,
+  type HandshakeMessage,
+  readHandshakeFragment,
+} from './wire/handshake.ts'
+import {
+  type ClientHello,
+  type ClientHelloPrefix,
+  encodeHelloVerifyRequest,
+  parseClientHello,
+  parseClientHelloPrefix,
+} from './wire/hello.ts'
+import { ContentType, DTLS_1_0, DTLS_1_2, HandshakeType } from './wire/protocol.ts'
 import { emptyRecordHeader, readRecord } from './wire/record.ts'
 import { WriteEpoch } from './record-protection.ts'
 
 const SECRET_LENGTH = 32
+const RETRY_TAG_LENGTH = 32
+/** What the key of the cookies of DTLS 1.3 is made with: shorter than all that goes into a cookie of DTLS 1.2. */
+const RETRY_KEY = encodeUtf8('HelloRetryRequest')
 
 export interface CookieExchangeOptions {
   /** Default: `defaultCrypto()`. */
   readonly crypto?: CryptoProvider
+  /** Those of the `Dtls` that goes on where this ends. Default: `DTLS 1.2` alone. */
+  readonly versions?: readonly DtlsVersion[]
 }
 
 /** What to do with a datagram of an address that has proven nothing yet. */
@@ -32,9 +53,13 @@ export type CookieVerdict =
 
 /** The secret of a cookie exchange, and the cookies that follow from it. */
 export class CookieSecret {
+  readonly #crypto: CryptoProvider
   readonly #hmac: Hmac
+  /** Made when it is first needed. */
+  #retryHmac: Hmac | undefined
 
   constructor(crypto: CryptoProvider) {
+    this.#crypto = crypto
     this.#hmac = crypto.hmac('sha256', crypto.randomBytes(SECRET_LENGTH))
   }
 
@@ -55,25 +80,55 @@ export class CookieSecret {
   verifies(hello: ClientHelloPrefix, address: SocketAddress): boolean {
     return hello.cookie.length > 0 && equalConstantTime(this.cookie(hello, address), hello.cookie)
   }
+
+  /** A cookie of DTLS 1.3, RFC 9147 section 5.1: `contents`, which it does not hide, and a tag for them and the address. */
+  sealRetry(contents: Uint8Array, address: SocketAddress): Uint8Array {
+    return concatBytes([contents, this.#retryTag(contents, address)])
+  }
+
+  /** The contents of a cookie; `undefined` where it is none of ours for this address. */
+  openRetry(cookie: Uint8Array, address: SocketAddress): Uint8Array | undefined {
+    const length = cookie.length - RETRY_TAG_LENGTH
+    if (length < 0) return undefined
+    const contents = cookie.subarray(0, length)
+    return equalConstantTime(this.#retryTag(contents, address), cookie.subarray(length))
+      ? contents
+      : undefined
+  }
+
+  #retryTag(contents: Uint8Array, address: SocketAddress): Uint8Array {
+    this.#retryHmac ??= this.#crypto.hmac('sha256', this.#hmac.sign(RETRY_KEY))
+    const from = encodeUtf8(formatSocketAddress(address))
+    return this.#retryHmac.sign(concatBytes([new Uint8Array([from.length]), from, contents]))
+  }
 }
 
-let secretIn: (exchange: CookieExchange) => CookieSecret
+interface Shared {
+  readonly secret: CookieSecret
+  readonly versions: readonly DtlsVersion[]
+}
+
+let sharedIn: (exchange: CookieExchange) => Shared
 
 /**
- * The stateless cookie exchange of RFC 4347 section 4.2.1, for a server whose clients' addresses are not proven by
+ * The stateless cookie exchange of RFC 4347 section 4.2.1, and of RFC 9147 section 5.1, for a server whose clients' addresses are not proven by
  * ICE. Nothing is kept for an address: the cookie is an HMAC over the address and the client's parameters. One serves
  * a whole socket; replace it now and then to change the secret (a handshake that is under way then starts
  * over).
+ *
+ * Where `versions` has DTLS 1.3, a ClientHello is to come in one datagram: what it offers is not in its beginning.
  */
 export class CookieExchange {
-  readonly #secret: CookieSecret
+  readonly #crypto: CryptoProvider
+  readonly #shared: Shared
 
   static {
-    secretIn = (exchange) => exchange.#secret
+    sharedIn = (exchange) => exchange.#shared
   }
 
   constructor(options: CookieExchangeOptions = {}) {
-    this.#secret = new CookieSecret(options.crypto ?? defaultCrypto())
+    this.#crypto = options.crypto ?? defaultCrypto()
+    this.#shared = { secret: new CookieSecret(this.#crypto), versions: options.versions ?? ['DTLS 1.2'] }
   }
 
   /**
@@ -90,23 +145,55 @@ export class CookieExchange {
     if (fragment === undefined || fragment.type !== HandshakeType.clientHello || fragment.offset !== 0) {
       return { kind: 'drop' }
     }
-    const hello = parseClientHelloPrefix(fragment.body)
-    if (hello === undefined) return { kind: 'drop' }
-    if (this.#secret.verifies(hello, from)) return { kind: 'verified' }
-    const contents = helloVerifyRequest(
-      this.#secret.cookie(hello, from),
-      fragment.messageSequence,
-      // RFC 6347 section 4.2.1: the record has the number of the ClientHello's
-      new WriteEpoch(undefined, header.sequence),
-    )
+    // RFC 6347 section 4.2.1: the record has the number of the ClientHello's
+    const epoch = new WriteEpoch(undefined, header.sequence)
+    const contents = this.#answer(fragment, from, epoch)
+    if (contents === 'verified') return { kind: 'verified' }
     // whoever can make us send more than it sent could aim us at others
-    return contents.length > bytes.length ? { kind: 'drop' } : { kind: 'reply', contents }
+    if (contents === undefined || contents.length > bytes.length) return { kind: 'drop' }
+    return { kind: 'reply', contents }
+  }
+
+  #answer(
+    fragment: HandshakeFragment,
+    from: SocketAddress,
+    epoch: WriteEpoch,
+  ): Uint8Array | 'verified' | undefined {
+    const { secret, versions } = this.#shared
+    if (versions.includes('DTLS 1.3')) {
+      const hello = fragment.body.length === fragment.length ? parseClientHello(fragment.body) : undefined
+      if (hello === undefined) return undefined
+      if (offers13(this.#shared, hello)) return this.#answer13(fragment, hello, from, epoch)
+      if (!versions.includes('DTLS 1.2')) return undefined
+    }
+    const hello = parseClientHelloPrefix(fragment.body)
+    if (hello === undefined) return undefined
+    if (secret.verifies(hello, from)) return 'verified'
+    return helloVerifyRequest(secret.cookie(hello, from), fragment.messageSequence, epoch)
+  }
+
+  #answer13(
+    { type, messageSequence, body }: HandshakeFragment,
+    hello: ClientHello,
+    from: SocketAddress,
+    epoch: WriteEpoch,
+  ): Uint8Array | 'verified' | undefined {
+    const { secret } = this.#shared
+    const { cookie } = hello.extensions
+    if (cookie !== undefined) return openRetry(secret, from, cookie) && 'verified'
+    const negotiated = negotiate13({ srtpProfiles: [] }, hello)
+    if (negotiated instanceof Refusal) return undefined
+    const { suite, group, keyShare } = negotiated
+    const message = handshakeMessage(type, messageSequence, body)
+    const wanted = keyShare === undefined ? group.id : undefined
+    const retry = makeRetry(this.#crypto, secret, from, message, suite, wanted)
+    return inDatagram(epoch, DTLS_1_2, retryRequest(retry, messageSequence))
   }
 }
 
 /** For the machine that goes on where `exchange` ended. */
-export function secretOf(exchange: CookieExchange): CookieSecret {
-  return secretIn(exchange)
+export function sharedOf(exchange: CookieExchange): Shared {
+  return sharedIn(exchange)
 }
 
 /** A datagram with a HelloVerifyRequest. */
@@ -116,8 +203,15 @@ export function helloVerifyRequest(
   epoch: WriteEpoch,
 ): Uint8Array {
   const body = encodeHelloVerifyRequest(cookie)
-  const { bytes } = handshakeMessage(HandshakeType.helloVerifyRequest, messageSequence, body)
+  return inDatagram(
+    epoch,
+    DTLS_1_0,
+    handshakeMessage(HandshakeType.helloVerifyRequest, messageSequence, body),
+  )
+}
+
+function inDatagram(epoch: WriteEpoch, version: number, { bytes }: HandshakeMessage): Uint8Array {
   const datagram = new Uint8Array(epoch.overhead + bytes.length)
-  epoch.seal(ContentType.handshake, DTLS_1_0, bytes, datagram, 0)
+  epoch.seal(ContentType.handshake, version, bytes, datagram, 0)
   return datagram
 }

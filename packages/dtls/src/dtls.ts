@@ -16,23 +16,22 @@ import {
   type TransmitOutput,
   UsageError,
 } from '@str0m/sans-io'
+import type { Connection } from './connection.ts'
 import { EarlyRecords } from './early-records.ts'
 import type { ClosedEvent, DtlsEvent } from './events.ts'
 import { Flight } from './flight.ts'
-import { ClientHandshake12 } from './handshake/client12.ts'
-import type { Handshake, HandshakeContext } from './handshake/context.ts'
-import { ServerHandshake12 } from './handshake/server12.ts'
-import type { PendingSession } from './handshake/session.ts'
-import { exportKeyingMaterial } from './key-schedule.ts'
+import type { Handshake, HandshakeContext, RecordVerdict } from './handshake/context.ts'
+import { makeHandshake } from './handshake/make.ts'
 import { type DtlsOptions, resolveOptions } from './options.ts'
 import { HandshakeReassembly } from './reassembly.ts'
-import { WriteEpoch } from './record-protection.ts'
+import { type RecordWriter, WriteEpoch } from './record-protection.ts'
 import { srtpKeys } from './srtp-profiles.ts'
 import { Counters, type DropReason, type DtlsStatistics } from './statistics.ts'
-import { AlertDescription, AlertLevel, alertName, parseAlert } from './wire/alert.ts'
+import { AlertDescription, AlertLevel, alertName, alertRecord, parseAlert } from './wire/alert.ts'
 import { readHandshakeFragment } from './wire/handshake.ts'
-import { ContentType, DTLS_1_2, HandshakeType } from './wire/protocol.ts'
+import { ContentType, DTLS_1_2 } from './wire/protocol.ts'
 import { emptyRecordHeader, readRecord, RECORD_HEADER_LENGTH } from './wire/record.ts'
+import { emptyUnifiedHeader, isCiphertext, readUnifiedHeader } from './wire/unified-header.ts'
 
 export type DtlsState = 'new' | 'handshaking' | 'connected' | 'closed'
 export type DtlsInput = TimeoutInput | ReceiveInput
@@ -42,7 +41,7 @@ export type DtlsOutput = Output<DtlsEvent>
 const PLAINTEXT_LENGTH_MAX = 1 << 14
 
 /**
- * A DTLS 1.2 connection (RFC 6347) without I/O, in either role.
+ * A connection of DTLS 1.2 (RFC 6347) or DTLS 1.3 (RFC 9147) without I/O, in either role.
  *
  * A client sends its first flight at `start`, or at the first `timeout` input. A server waits. After either's
  * `connected` event, `send` and the `data` event carry application data, and the SRTP keys are known.
@@ -62,8 +61,10 @@ export class Dtls implements Machine<DtlsEvent> {
   readonly #flight: Flight
   readonly #plaintext = new WriteEpoch()
   readonly #header = emptyRecordHeader()
+  readonly #unifiedHeader = emptyUnifiedHeader()
+  readonly #has13: boolean
   #handshake: Handshake | undefined
-  #session: PendingSession | undefined
+  #connection: Connection | undefined
   #closed = false
   #now: Instant = Number.NEGATIVE_INFINITY
   #handshakeDeadline: Instant = NEVER
@@ -71,8 +72,8 @@ export class Dtls implements Machine<DtlsEvent> {
   #hint: number | undefined
 
   /**
-   * Throws a `UsageError`: `invalid-role`, `invalid-mtu`, `invalid-time`, `invalid-srtp-profile`, `invalid-fingerprint`,
-   * `unsupported-fingerprint`, `fingerprint-without-certificate`, `missing-peer-address`, `invalid-address`.
+   * Throws a `UsageError`: `invalid-role`, `invalid-version`, `invalid-mtu`, `invalid-time`, `invalid-srtp-profile`, `invalid-fingerprint`,
+   * `unsupported-fingerprint`, `fingerprint-without-certificate`, `missing-peer-address`, `invalid-address`, `cookie-versions-differ`.
    */
   constructor(options: DtlsOptions) {
     const { config, mtu, retransmission, handshakeTimeout } = resolveOptions(options)
@@ -80,21 +81,28 @@ export class Dtls implements Machine<DtlsEvent> {
     this.#mtu = mtu
     this.#handshakeTimeout = handshakeTimeout
     this.#flight = new Flight(mtu, retransmission, (datagram) => this.#transmit(datagram))
+    this.#has13 = config.versions.includes('DTLS 1.3')
     const context: HandshakeContext = {
+      role: options.role,
       config,
+      mtu,
+      retransmission,
       counters: this.#counters,
       reassembly: this.#reassembly,
       flight: this.#flight,
       plaintext: this.#plaintext,
       transmit: (datagram) => this.#transmit(datagram),
+      deliver: (data) => this.#outputs.push({ kind: 'event', event: { type: 'data', data } }),
+      handleAlert: (write, plaintext) => this.#handleAlert(write, plaintext),
+      noteAlert: (plaintext) => this.#noteAlert(plaintext),
+      endAtAeadLimit: () => this.#end({ type: 'closed', reason: 'aead-limit' }),
     }
-    this.#handshake =
-      options.role === 'client' ? new ClientHandshake12(context) : new ServerHandshake12(context)
+    this.#handshake = makeHandshake(context)
   }
 
   get state(): DtlsState {
     if (this.#closed) return 'closed'
-    if (this.#session !== undefined) return 'connected'
+    if (this.#connection !== undefined) return 'connected'
     return this.#handshake?.begun === true ? 'handshaking' : 'new'
   }
 
@@ -105,8 +113,8 @@ export class Dtls implements Machine<DtlsEvent> {
 
   /** The most bytes that `send` takes: what a datagram of the mtu holds beside the record's own. 0 if not connected. */
   get maxDataLength(): number {
-    const session = this.#session
-    return session === undefined ? 0 : Math.min(this.#mtu - session.write.overhead, PLAINTEXT_LENGTH_MAX)
+    const write = this.#connection?.write
+    return write === undefined ? 0 : Math.min(this.#mtu - write.overhead, PLAINTEXT_LENGTH_MAX)
   }
 
   /** Starts a client's handshake. Nothing, where it has started, and for a server. */
@@ -122,6 +130,7 @@ export class Dtls implements Machine<DtlsEvent> {
     this.#advance(input.now)
     if (input.kind === 'receive') {
       this.#handleDatagram(plainBytes(input.contents))
+      this.#handleHandshakeTimeout()
       return
     }
     if (this.#closed) return
@@ -129,9 +138,12 @@ export class Dtls implements Machine<DtlsEvent> {
       this.start(input.now)
     } else if (this.#now >= this.#handshakeDeadline) {
       this.#giveUp()
-    } else if (this.#now >= this.#flight.deadline) {
-      this.#flight.handleTimeout(this.#now)
-      this.#counters.flightsRetransmitted++
+    } else {
+      this.#handleHandshakeTimeout()
+      if (this.#now >= this.#flight.deadline) {
+        this.#flight.handleTimeout(this.#now)
+        this.#counters.flightsRetransmitted++
+      }
     }
   }
 
@@ -141,13 +153,12 @@ export class Dtls implements Machine<DtlsEvent> {
 
   /**
    * Sends one record of application data, in a datagram of its own. Throws a `UsageError`: `not-connected`, `data-too-long`
-   * (more than `maxDataLength`), or `sequence-exhausted` after 2⁴⁸ records.
+   * (more than `maxDataLength`), or `sequence-exhausted`: after 2⁴⁸ records of DTLS 1.2, or where a peer of DTLS 1.3 does not take the new keys that
+   * it is told of in good time.
    */
   send(data: Uint8Array): void {
     const write = this.#writable(data)
-    const datagram = datagramBytes(write.overhead + data.length)
-    write.seal(ContentType.applicationData, DTLS_1_2, plainBytes(data), datagram, 0)
-    this.#transmit(datagram)
+    this.#seal(write, data, datagramBytes(write.overhead + data.length))
   }
 
   /**
@@ -162,16 +173,20 @@ export class Dtls implements Machine<DtlsEvent> {
       this.send(data)
       return
     }
-    const datagram = new Uint8Array(buffer, start, write.overhead + length)
+    this.#seal(write, data, new Uint8Array(buffer, start, write.overhead + length))
+  }
+
+  #seal(write: RecordWriter, data: Uint8Array, datagram: Uint8Array): void {
     write.seal(ContentType.applicationData, DTLS_1_2, plainBytes(data), datagram, 0)
     this.#transmit(datagram)
+    this.#connection?.noteSent(this.#now)
   }
 
   /** What a record of `data` is written with. Throws as `send` does. */
-  #writable(data: Uint8Array): WriteEpoch {
-    const session = this.#session
-    if (session === undefined) throw notConnected('send')
-    const { write } = session
+  #writable(data: Uint8Array): RecordWriter {
+    const connection = this.#connection
+    if (connection === undefined) throw notConnected('send')
+    const { write } = connection
     if (data.length > this.maxDataLength) {
       throw new UsageError(
         'data-too-long',
@@ -185,19 +200,31 @@ export class Dtls implements Machine<DtlsEvent> {
   }
 
   /**
-   * Keying material of this connection, RFC 5705: `length` bytes, the same on both sides. An empty `context` is not the
-   * same as `undefined`. Throws a `UsageError` (`not-connected`).
+   * Keying material of this connection, RFC 5705 or RFC 8446 section 7.5: `length` bytes, the same on both sides. With DTLS 1.2 an empty `context` is
+   * not the same as `undefined`. Throws a `UsageError` (`not-connected`).
    */
   exportKeyingMaterial(label: string, context: Uint8Array | undefined, length: number): Uint8Array {
-    if (this.#session === undefined) throw notConnected('export keys')
-    return exportKeyingMaterial(this.#session.master, label, context, length)
+    if (this.#connection === undefined) throw notConnected('export keys')
+    return this.#connection.exportKeyingMaterial(label, context, length)
+  }
+
+  /**
+   * Has us send under new keys once the peer knows of them, and the peer too where `ofPeer`: RFC 9147 section 8. It also happens by itself, before a key
+   * has protected as many records as it may. Nothing, while the one before is under way. Throws a `UsageError`: `not-connected`, or `unsupported-by-version`
+   * with DTLS 1.2.
+   */
+  updateKeys(ofPeer: boolean): void {
+    if (this.#connection === undefined) throw notConnected('update keys')
+    if (!this.#connection.updateKeys(ofPeer, this.#now)) {
+      throw new UsageError('unsupported-by-version', 'DTLS 1.2 has no other keys: make a new connection')
+    }
   }
 
   /** Ends the connection, with a close_notify where there are keys for it. Nothing, where it has ended. */
   close(): void {
     if (this.#closed) return
-    if (this.#session !== undefined) {
-      this.#sendAlert(this.#session.write, AlertLevel.warning, AlertDescription.closeNotify)
+    if (this.#connection !== undefined) {
+      this.#sendAlert(this.#connection.write, AlertLevel.warning, AlertDescription.closeNotify)
     }
     this.#end({ type: 'closed', reason: 'local-close' })
   }
@@ -206,11 +233,16 @@ export class Dtls implements Machine<DtlsEvent> {
     if (now > this.#now) this.#now = now
   }
 
+  #handleHandshakeTimeout(): void {
+    const handshake = this.#handshake
+    if (handshake !== undefined && this.#now >= handshake.deadline) handshake.handleTimeout(this.#now)
+  }
+
   #nextTimeout(): Instant {
     if (this.#closed) return NEVER
     // a client that has not begun wants the time at once
     if (this.role === 'client' && this.#handshake?.begun === false) return Number.NEGATIVE_INFINITY
-    return Math.min(this.#flight.deadline, this.#handshakeDeadline)
+    return Math.min(this.#flight.deadline, this.#handshakeDeadline, this.#handshake?.deadline ?? NEVER)
   }
 
   #transmit(contents: Uint8Array): void {
@@ -231,28 +263,70 @@ export class Dtls implements Machine<DtlsEvent> {
       this.#drop('closed')
       return
     }
-    const header = this.#header
-    let at = 0
-    while (at < datagram.length) {
-      if (!readRecord(datagram, at, header)) {
+    for (let at = 0; at < datagram.length && !this.#closed;) {
+      const end = this.#handleRecordAt(datagram, at)
+      if (end === undefined) {
         this.#drop('malformed-record')
         return
       }
-      at = header.end
       counters.recordsReceived++
-      this.#handleRecord(datagram)
-      if (this.#closed) return
+      at = end
+    }
+  }
+
+  /** The record at `at`. Where it ends; `undefined` where it does not. */
+  #handleRecordAt(datagram: Uint8Array, at: number): number | undefined {
+    if (this.#has13 && isCiphertext(datagram[at]!)) {
+      const header = this.#unifiedHeader
+      if (!readUnifiedHeader(datagram, at, header)) return undefined
+      const { end } = header
+      this.#handleCiphertext(datagram)
+      return end
+    }
+    const header = this.#header
+    if (!readRecord(datagram, at, header)) return undefined
+    const { end } = header
+    this.#handleRecord(datagram)
+    return end
+  }
+
+  /** A record of DTLS 1.3, whose header is in `#unifiedHeader`. */
+  #handleCiphertext(datagram: Uint8Array): void {
+    const header = this.#unifiedHeader
+    const { at, end } = header
+    const connection = this.#connection
+    if (connection !== undefined) {
+      connection.handleCiphertext(datagram, header, this.#now)
+      // a client has waited for its last flight's ACK
+      if (connection.isConfirmed) this.#handshakeDeadline = NEVER
+    } else if (this.#handshake !== undefined) {
+      const verdict = this.#handshake.handleCiphertext(datagram, header, this.#now)
+      this.#judge(verdict, datagram, at, end)
     }
   }
 
   /** A record, whose header is in `#header`. */
   #handleRecord(datagram: Uint8Array): void {
     const header = this.#header
-    if (header.epoch > 1) this.#drop('unexpected-record')
-    else if (this.#session !== undefined) this.#handleConnected(this.#session, datagram)
+    const { epoch, start, end } = header
+    if (epoch > 1) this.#drop('unexpected-record')
+    else if (this.#connection !== undefined && epoch === 0) this.#drop('plaintext-after-handshake')
+    else if (this.#connection !== undefined) this.#connection.handleRecord(datagram, header, this.#now)
     else if (this.#handshake === undefined) this.#drop('unexpected-record')
-    else if (header.epoch === 0) this.#handlePlaintext(this.#handshake, datagram)
-    else this.#handleFirstProtected(this.#handshake, datagram)
+    else if (epoch === 0) this.#handlePlaintext(this.#handshake, datagram)
+    else {
+      const verdict = this.#handshake.handleRecord(datagram, header, this.#now)
+      this.#judge(verdict, datagram, start - RECORD_HEADER_LENGTH, end)
+    }
+  }
+
+  /** What follows of a protected record in the handshake, which lies from `at` up to `end`. */
+  #judge(verdict: RecordVerdict, datagram: Uint8Array, at: number, end: number): void {
+    if (verdict === 'rejected') this.#drop('bad-record-mac')
+    else if (verdict === 'no-keys')
+      this.#early.keep(datagram.subarray(at, end), (reason) => this.#drop(reason))
+    else if (this.#handshake?.established !== undefined) this.#connect(this.#handshake.established)
+    else this.#handleEarly()
   }
 
   /** Epoch 0: whoever it is from. */
@@ -264,9 +338,7 @@ export class Dtls implements Machine<DtlsEvent> {
       // says nothing that the next record's epoch does not say
       if (end - start !== 1 || datagram[start] !== 1) this.#drop('malformed-record')
     } else if (type === ContentType.alert) {
-      const alert = parseAlert(datagram.subarray(start, end))
-      if (alert !== undefined) this.#hint = alert.description
-      this.#drop('unauthenticated-alert')
+      this.#noteAlert(datagram.subarray(start, end))
     } else {
       this.#drop('unexpected-record')
     }
@@ -313,120 +385,65 @@ export class Dtls implements Machine<DtlsEvent> {
     }
   }
 
-  /** Epoch 1 before both Finished. */
-  #handleFirstProtected(handshake: Handshake, datagram: Uint8Array): void {
-    const header = this.#header
-    if (header.type === ContentType.applicationData) {
-      this.#keepEarly(datagram)
-      return
-    }
-    const result = handshake.openRecord(datagram, header)
-    if (result.kind === 'no-keys') {
-      this.#keepEarly(datagram)
-    } else if (result.kind === 'rejected') {
-      this.#drop('bad-record-mac')
-    } else if (header.type === ContentType.handshake) {
-      handshake.handleProtected(result.session, result.plaintext, this.#now)
-      if (handshake.established !== undefined) this.#connect(handshake.established)
-    } else if (header.type === ContentType.alert) {
-      this.#handleAlert(result.session, result.plaintext)
-    } else {
-      this.#drop('unexpected-record')
-    }
-  }
-
-  #keepEarly(datagram: Uint8Array): void {
-    const { start, end } = this.#header
-    this.#early.keep(datagram.subarray(start - RECORD_HEADER_LENGTH, end), (reason) => this.#drop(reason))
-  }
-
   /** Takes up the records that came before what they need. */
   #handleEarly(): void {
     if (this.#early.length === 0) return
     for (const record of this.#early.take()) {
       if (this.#closed) return
-      readRecord(record, 0, this.#header)
-      this.#handleRecord(record)
+      this.#handleRecordAt(record, 0)
     }
   }
 
-  #connect(session: PendingSession): void {
-    this.#session = session
-    // what is left is the session, and a server's last flight until the client is known to have it
+  #connect(connection: Connection): void {
+    this.#connection = connection
+    // what is left is the connection, and the last flight until the peer is known to have it
     this.#handshake = undefined
     this.#reassembly.clear()
-    this.#handshakeDeadline = NEVER
-    const { master, peerCertificate, srtpProfile } = session
+    if (connection.isConfirmed) this.#handshakeDeadline = NEVER
+    const { version, cipherSuite, peerCertificate, srtpProfile } = connection
     this.#outputs.push({
       kind: 'event',
       event: {
         type: 'connected',
-        cipherSuite: master.suite.name,
+        version,
+        cipherSuite,
         ...(peerCertificate && { peerCertificate }),
-        ...(srtpProfile && { srtp: srtpKeys(master, srtpProfile, this.role) }),
+        ...(srtpProfile && { srtp: srtpKeys(connection, srtpProfile, this.role) }),
       },
     })
     this.#handleEarly()
   }
 
-  /** A record after the handshake. */
-  #handleConnected(session: PendingSession, datagram: Uint8Array): void {
-    const header = this.#header
-    if (header.epoch === 0) {
-      this.#drop('plaintext-after-handshake')
-      return
-    }
-    if (session.read.isReplay(header)) {
-      this.#drop('replayed')
-      return
-    }
-    const plaintext = session.read.open(datagram, header)
-    if (plaintext === undefined) {
-      this.#drop('bad-record-mac')
-    } else if (header.type === ContentType.applicationData) {
-      // data under the keys says that the client has our last flight
-      if (this.role === 'server') this.#flight.clear()
-      this.#outputs.push({ kind: 'event', event: { type: 'data', data: plaintext } })
-    } else if (header.type === ContentType.alert) {
-      this.#handleAlert(session, plaintext)
-    } else if (header.type === ContentType.handshake) {
-      this.#handleLateHandshake(session, plaintext)
-    } else {
-      this.#drop('unexpected-record')
-    }
-  }
-
-  #handleLateHandshake(session: PendingSession, plaintext: Uint8Array): void {
-    const type = plaintext[0]
-    if (type === HandshakeType.helloRequest || type === HandshakeType.clientHello) {
-      // RFC 5746 section 5: a renegotiation may be refused at any time
-      this.#drop('renegotiation')
-      this.#sendAlert(session.write, AlertLevel.warning, AlertDescription.noRenegotiation)
-    } else if (type === HandshakeType.finished && this.role === 'server') {
-      if (this.#flight.handleRepeated(this.#now)) this.#counters.flightsRetransmitted++
-    } else {
-      this.#drop('unexpected-message')
-    }
-  }
-
   /** An alert under the keys, RFC 5246 section 7.2. */
-  #handleAlert(session: PendingSession, plaintext: Uint8Array): void {
+  #handleAlert(write: RecordWriter, plaintext: Uint8Array): void {
     const alert = parseAlert(plaintext)
     if (alert === undefined) {
       this.#drop('malformed-record')
-    } else if (alert.description === AlertDescription.closeNotify) {
-      this.#sendAlert(session.write, AlertLevel.warning, AlertDescription.closeNotify)
+      return
+    }
+    const { level, description } = alert
+    // RFC 8446 section 6: the level says nothing any more
+    const isFatal =
+      this.#connection?.version === 'DTLS 1.3'
+        ? description !== AlertDescription.userCanceled
+        : level === AlertLevel.fatal
+    if (description === AlertDescription.closeNotify) {
+      this.#sendAlert(write, AlertLevel.warning, AlertDescription.closeNotify)
       this.#end({ type: 'closed', reason: 'close-notify' })
-    } else if (alert.level === AlertLevel.fatal) {
-      this.#end({ type: 'closed', reason: 'fatal-alert', alert: alertName(alert.description) })
+    } else if (isFatal) {
+      this.#end({ type: 'closed', reason: 'fatal-alert', alert: alertName(description) })
     }
   }
 
-  #sendAlert(write: WriteEpoch, level: number, description: number): void {
-    if (write.exhausted) return
-    const datagram = new Uint8Array(write.overhead + 2)
-    write.seal(ContentType.alert, DTLS_1_2, new Uint8Array([level, description]), datagram, 0)
-    this.#transmit(datagram)
+  /** An alert of whomever. */
+  #noteAlert(plaintext: Uint8Array): void {
+    const alert = parseAlert(plaintext)
+    if (alert !== undefined) this.#hint = alert.description
+    this.#drop('unauthenticated-alert')
+  }
+
+  #sendAlert(write: RecordWriter, level: number, description: number): void {
+    if (!write.exhausted) this.#transmit(alertRecord(write, level, description))
   }
 
   /** The handshake took too long. Only now the peer is told: earlier, a forgery could make us deny the genuine one. */
@@ -436,7 +453,8 @@ export class Dtls implements Machine<DtlsEvent> {
       refusal === 'fingerprint-mismatch' || refusal === 'bad-certificate'
         ? AlertDescription.badCertificate
         : AlertDescription.handshakeFailure
-    this.#sendAlert(this.#plaintext, AlertLevel.fatal, description)
+    const write = this.#connection?.write ?? this.#handshake?.write
+    this.#sendAlert(write ?? this.#plaintext, AlertLevel.fatal, description)
     this.#end({
       type: 'closed',
       reason: 'handshake-timeout',
@@ -447,7 +465,7 @@ export class Dtls implements Machine<DtlsEvent> {
 
   #end(event: ClosedEvent): void {
     this.#closed = true
-    this.#session = undefined
+    this.#connection = undefined
     this.#handshake = undefined
     this.#handshakeDeadline = NEVER
     this.#flight.clear()

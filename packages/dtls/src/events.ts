@@ -1,11 +1,16 @@
 import type { CipherSuiteName } from './cipher-suites.ts'
+import type { DtlsVersion } from './options.ts'
 import type { PeerCertificate } from './peer-certificate.ts'
 import type { SrtpKeys } from './srtp-profiles.ts'
 import type { DropReason } from './statistics.ts'
 
-/** Both sides have proven who they are and agree on every byte of the handshake. */
+/**
+ * The peer has proven who it is, and both sides agree on every byte of the handshake. With DTLS 1.3 a client's own proof may still be on its
+ * way.
+ */
 export interface ConnectedEvent {
   readonly type: 'connected'
+  readonly version: DtlsVersion
   readonly cipherSuite: CipherSuiteName
   /** Absent only from a server that requests none. */
   readonly peerCertificate?: PeerCertificate
@@ -26,8 +31,10 @@ export type ClosedReason =
   | 'close-notify'
   /** The peer gave up, and says so under its keys. */
   | 'fatal-alert'
-  /** The handshake was not complete in time. */
+  /** The handshake was not complete in time, or a server of DTLS 1.3 has not acknowledged its end. */
   | 'handshake-timeout'
+  /** More records failed under one key than RFC 9147 section 4.5.3 allows. */
+  | 'aead-limit'
 
 /** The end of a connection. Comes once, and nothing comes after. */
 export interface ClosedEvent {

@@ -1,13 +1,16 @@
 import { datagramBytes, type Instant, NEVER } from '@str0m/sans-io'
-import type { WriteEpoch } from './record-protection.ts'
+import type { Delivery } from './acknowledgements.ts'
+import type { RecordWriter } from './record-protection.ts'
 import { keepRival } from './rivals.ts'
 import { HANDSHAKE_HEADER_LENGTH, handshakeFragment, type HandshakeMessage } from './wire/handshake.ts'
 import { ContentType, DTLS_1_2 } from './wire/protocol.ts'
 
 /** One part of a flight: a handshake message, or the ChangeCipherSpec before a Finished. */
 export interface FlightItem {
-  readonly epoch: WriteEpoch
+  readonly epoch: RecordWriter
   readonly message: HandshakeMessage | 'change-cipher-spec'
+  /** Where the peer acknowledges what it has: nothing of that is sent again. */
+  readonly delivery?: Delivery
 }
 
 export interface RetransmissionTimes {
@@ -21,6 +24,10 @@ export interface RetransmissionTimes {
 const RIVALS_AT_ONCE_MAX = 16
 /** An honest peer on a bad network mostly answers before. */
 const TIMEOUTS_BEFORE_EARLIER = 3
+/** Of the first timer: how long what was sent last may still be on its way, where the peer repeats its own flight. */
+const REPEATS_APART = 0.5
+/** The same where an ACK tells what is missing. */
+const NEWS_APART = 0.125
 const CHANGE_CIPHER_SPEC = new Uint8Array([1])
 /** A fragment of fewer bytes is not worth its headers: the message starts in the next datagram. */
 const FRAGMENT_LENGTH_MIN = 32
@@ -97,9 +104,31 @@ export class Flight {
    * keeps anyone who repeats the peer's datagrams from drawing more than that in half the first timer.
    */
   handleRepeated(now: Instant): boolean {
-    if (this.#rivals.length === 0 || now - this.#sentAt < this.#times.initial / 2) return false
+    if (this.#rivals.length === 0 || now - this.#sentAt < this.#times.initial * REPEATS_APART) return false
     this.#transmitAgain(now)
     return true
+  }
+
+  /** The peer has something of `items`, or wants them again: sends what it lacks, unless that may still be on its way. */
+  repeat(items: readonly FlightItem[], isNews: boolean, now: Instant): boolean {
+    if (!this.#rivals.includes(items)) return false
+    if (items.every(({ delivery }) => delivery?.isComplete === true)) {
+      this.remove(items)
+      return false
+    }
+    const apart = isNews ? NEWS_APART : REPEATS_APART
+    if (now - this.#sentAt < this.#times.initial * apart) return false
+    this.#schedule(now)
+    this.#transmit(items)
+    return true
+  }
+
+  /** The peer has all of `items`: they are not sent again. */
+  remove(items: readonly FlightItem[]): void {
+    const at = this.#rivals.indexOf(items)
+    if (at < 0) return
+    this.#rivals.splice(at, 1)
+    if (this.#rivals.length === 0) this.clear()
   }
 
   /** Nothing is to be sent again. */
@@ -128,33 +157,74 @@ export class Flight {
   }
 }
 
-/** Packs a flight into as few datagrams of `mtu` bytes as the order allows, fragmenting what does not fit. */
+/** A record that is being filled. */
+interface OpenRecord {
+  readonly epoch: RecordWriter
+  /** Bytes of its plaintext so far. */
+  length: number
+  /** Which parts of messages it carries. */
+  readonly carried: { readonly delivery: Delivery; readonly offset: number; readonly end: number }[]
+}
+
+/**
+ * Packs a flight into as few datagrams of `mtu` bytes as the order allows, fragmenting what does not fit. Messages that are acknowledged, those of DTLS 1.3,
+ * share records too (RFC 9147 section 5.5).
+ */
 function packFlight(items: readonly FlightItem[], mtu: number, output: (datagram: Uint8Array) => void): void {
   let datagram = datagramBytes(mtu)
   let at = 0
+  let open: OpenRecord | undefined
+  const seal = (): void => {
+    if (open === undefined) return
+    const { epoch, length, carried } = open
+    const start = at + epoch.headroom
+    const plaintext = datagram.subarray(start, start + length)
+    const sequence = epoch.seal(ContentType.handshake, DTLS_1_2, plaintext, datagram, at)
+    for (const { delivery, offset, end } of carried) delivery.noteSent(sequence, offset, end)
+    at += epoch.overhead + length
+    open = undefined
+  }
   const flush = (): void => {
+    seal()
     output(datagram.subarray(0, at))
     datagram = datagramBytes(mtu)
     at = 0
   }
-  for (const { epoch, message } of items) {
+  const pack = (
+    epoch: RecordWriter,
+    message: HandshakeMessage,
+    from: number,
+    to: number,
+    delivery?: Delivery,
+  ): void => {
+    const headers = epoch.overhead + HANDSHAKE_HEADER_LENGTH
+    let offset = from
+    do {
+      if (open?.epoch !== epoch) seal()
+      // a key that is used up says no more: the peer gives up in time
+      if (open === undefined && epoch.exhausted) return
+      const left = to - offset
+      if (mtu - at - (open?.length ?? 0) - headers < Math.min(left, FRAGMENT_LENGTH_MIN)) flush()
+      open ??= { epoch, length: 0, carried: [] }
+      const size = Math.min(left, mtu - at - open.length - headers)
+      datagram.set(handshakeFragment(message, offset, size), at + epoch.headroom + open.length)
+      open.length += HANDSHAKE_HEADER_LENGTH + size
+      if (delivery === undefined) seal()
+      else open.carried.push({ delivery, offset, end: offset + size })
+      offset += size
+    } while (offset < to)
+  }
+  for (const { epoch, message, delivery } of items) {
     if (message === 'change-cipher-spec') {
       if (mtu - at < epoch.overhead + 1) flush()
       epoch.seal(ContentType.changeCipherSpec, DTLS_1_2, CHANGE_CIPHER_SPEC, datagram, at)
       at += epoch.overhead + 1
-      continue
+    } else if (delivery === undefined) {
+      pack(epoch, message, 0, message.body.length)
+    } else {
+      for (const { offset, end } of delivery.missing) pack(epoch, message, offset, end, delivery)
     }
-    const headers = epoch.overhead + HANDSHAKE_HEADER_LENGTH
-    const { length } = message.body
-    let offset = 0
-    do {
-      const left = length - offset
-      if (mtu - at - headers < Math.min(left, FRAGMENT_LENGTH_MIN)) flush()
-      const size = Math.min(left, mtu - at - headers)
-      epoch.seal(ContentType.handshake, DTLS_1_2, handshakeFragment(message, offset, size), datagram, at)
-      at += headers + size
-      offset += size
-    } while (offset < length)
   }
+  seal()
   if (at > 0) output(datagram.subarray(0, at))
 }

@@ -1,15 +1,19 @@
 import { type CryptoProvider, defaultCrypto } from '@str0m/crypto'
 import { type SocketAddress, socketAddress, UsageError } from '@str0m/sans-io'
 import type { DtlsCertificate } from './certificate.ts'
-import { type CookieExchange, CookieSecret, secretOf } from './cookie.ts'
+import { type CookieExchange, CookieSecret, sharedOf } from './cookie.ts'
 import { type Fingerprint, parseFingerprints } from './fingerprint.ts'
 import type { RetransmissionTimes } from './flight.ts'
 import type { HandshakeConfig } from './handshake/context.ts'
 import { isSrtpProfile, type SrtpProfile } from './srtp-profiles.ts'
 
+export type DtlsVersion = 'DTLS 1.2' | 'DTLS 1.3'
+
 export interface DtlsOptions {
   readonly role: 'client' | 'server'
   readonly certificate: DtlsCertificate
+  /** What is offered, or accepted; with both, DTLS 1.3 where the peer has it. Default: `DTLS 1.2` alone. */
+  readonly versions?: readonly DtlsVersion[]
   /** Default: `defaultCrypto()`. */
   readonly crypto?: CryptoProvider
   /**
@@ -23,7 +27,7 @@ export interface DtlsOptions {
   /** The most bytes of a datagram that we send, from 200 to 16384. Default: 1200. */
   readonly mtu?: number
   /**
-   * A server's proof that the client has its address, RFC 4347 section 4.2.1. `off` only where something else has
+   * A server's proof that the client has its address, RFC 4347 section 4.2.1 and RFC 9147 section 5.1. `off` only where something else has
    * proven it: behind ICE. A `CookieExchange` of your own is shared with what went before the machine. Default:
    * `required`, with a secret of the machine's own.
    */
@@ -62,6 +66,11 @@ export function resolveOptions(options: DtlsOptions): ResolvedOptions {
   if (!Number.isInteger(mtu) || mtu < MTU_MIN || mtu > MTU_MAX) {
     throw new UsageError('invalid-mtu', `The mtu is an integer from ${MTU_MIN} to ${MTU_MAX}, not ${mtu}`)
   }
+  const versions = options.versions?.slice() ?? ['DTLS 1.2']
+  const isVersion = (version: string): boolean => version === 'DTLS 1.2' || version === 'DTLS 1.3'
+  if (versions.length === 0 || !versions.every(isVersion)) {
+    throw new UsageError('invalid-version', 'versions has "DTLS 1.2", "DTLS 1.3", or both')
+  }
   const srtpProfiles = options.srtpProfiles ?? ['AEAD_AES_128_GCM', 'AES_CM_128_HMAC_SHA1_80']
   for (const profile of srtpProfiles) {
     if (!isSrtpProfile(profile)) {
@@ -85,23 +94,35 @@ export function resolveOptions(options: DtlsOptions): ResolvedOptions {
   const config: HandshakeConfig = {
     crypto,
     certificate: options.certificate,
+    versions,
     fingerprints: options.remoteFingerprints && parseFingerprints(options.remoteFingerprints),
     srtpProfiles,
     requestClientCertificate,
-    cookie: resolveCookie(options, crypto),
+    cookie: resolveCookie(options, versions, crypto),
   }
   const handshakeTimeout = milliseconds('handshakeTimeout', options.handshakeTimeout ?? 30_000)
   return { config, mtu, retransmission, handshakeTimeout }
 }
 
-function resolveCookie(options: DtlsOptions, crypto: CryptoProvider): HandshakeConfig['cookie'] {
+function resolveCookie(
+  options: DtlsOptions,
+  versions: readonly DtlsVersion[],
+  crypto: CryptoProvider,
+): HandshakeConfig['cookie'] {
   const cookie = options.cookie ?? 'required'
   if (options.role === 'client' || cookie === 'off') return undefined
   if (cookie === 'required') return { secret: new CookieSecret(crypto), address: NO_ADDRESS }
   if (options.peerAddress === undefined) {
     throw new UsageError('missing-peer-address', 'A shared CookieExchange goes with the peerAddress')
   }
-  return { secret: secretOf(cookie), address: socketAddress(options.peerAddress) }
+  const shared = sharedOf(cookie)
+  if (shared.versions.toSorted().join() !== versions.toSorted().join()) {
+    throw new UsageError(
+      'cookie-versions-differ',
+      'A CookieExchange has the versions of the Dtls: give it the same',
+    )
+  }
+  return { secret: shared.secret, address: socketAddress(options.peerAddress) }
 }
 
 function milliseconds(name: string, value: number): number {

@@ -3,7 +3,8 @@
 // place, for as long as the handshake lasts: whatever was injected, the peer's next retransmission
 // mends it. Messages are not consumed; a flight whose bytes changed is looked at again.
 
-import { NO_BYTES, sameBytes } from './bytes.ts'
+import { NO_BYTES } from './bytes.ts'
+import { isWhole, layOver, type MessageRuns, RUN_COST, sizeOf } from './message-runs.ts'
 import { type HandshakeFragment, handshakeMessage, type HandshakeMessage } from './wire/handshake.ts'
 
 /** Messages from 0 that a peer may send in plaintext; a full handshake with two cookies has eight. */
@@ -19,21 +20,10 @@ export const REASSEMBLY_BYTES_MAX = 40_960
 export const RIVALS_MAX = 3
 /** Runs of bytes, with gaps between, of one message. At the bound the message is dropped. */
 export const RUNS_MAX = 64
-/** About what a run takes beside its bytes. */
-const RUN_COST = 160
-
-/** A run of bytes that is there. */
-interface Run {
-  offset: number
-  bytes: Uint8Array
-}
 
 /** What came of one message, keyed by type and length. */
-interface Assembly {
+interface Assembly extends MessageRuns {
   readonly type: number
-  readonly length: number
-  /** In order, apart from each other. */
-  runs: Run[]
   message: HandshakeMessage | undefined
 }
 
@@ -75,15 +65,14 @@ export class HandshakeReassembly {
     if (this.#bytes + RUN_COST + body.length > REASSEMBLY_BYTES_MAX) this.clear()
     const place = (this.#places[messageSequence] ??= { rivals: [], current: undefined, version: 0 })
     const assembly = this.#rival(place, type, length)
-    const before = this.#size(assembly)
-    const changed = insert(assembly, fragment)
-    this.#bytes += this.#size(assembly) - before
+    const before = sizeOf(assembly)
+    const changed = layOver(assembly, fragment)
+    this.#bytes += sizeOf(assembly) - before
     if (assembly.runs.length > RUNS_MAX) {
       this.#remove(place, assembly)
       return 'limit'
     }
-    const whole = length === 0 || (assembly.runs.length === 1 && assembly.runs[0]!.bytes.length === length)
-    if (!whole) return 'incomplete'
+    if (!isWhole(assembly)) return 'incomplete'
     if (!changed && assembly.message !== undefined && place.current === assembly) return 'repeated'
     if (changed || assembly.message === undefined) {
       const message = handshakeMessage(type, messageSequence, assembly.runs[0]?.bytes ?? NO_BYTES)
@@ -111,12 +100,6 @@ export class HandshakeReassembly {
     this.#bytes = 0
   }
 
-  #size(assembly: Assembly): number {
-    let size = 0
-    for (const run of assembly.runs) size += RUN_COST + run.bytes.length
-    return size
-  }
-
   #rival(place: Place, type: number, length: number): Assembly {
     const found = place.rivals.find((rival) => rival.type === type && rival.length === length)
     if (found !== undefined) return found
@@ -129,39 +112,6 @@ export class HandshakeReassembly {
   #remove(place: Place, assembly: Assembly): void {
     place.rivals.splice(place.rivals.indexOf(assembly), 1)
     if (place.current === assembly) place.current = undefined
-    this.#bytes -= this.#size(assembly)
+    this.#bytes -= sizeOf(assembly)
   }
-}
-
-/**
- * Lays a fragment over what is there. Whether any byte is new or other than it was. Where the fragment is a whole message, what is there then is a
- * view of it.
- */
-function insert(assembly: Assembly, { offset, body }: HandshakeFragment): boolean {
-  if (body.length === 0) return false
-  const end = offset + body.length
-  const { runs } = assembly
-  let first = 0
-  while (first < runs.length && runs[first]!.offset + runs[first]!.bytes.length < offset) first++
-  let last = first
-  while (last < runs.length && runs[last]!.offset <= end) last++
-  const touched = runs.slice(first, last)
-  const only = touched[0]
-  if (touched.length === 1 && only!.offset <= offset && only!.offset + only!.bytes.length >= end) {
-    const at = offset - only!.offset
-    if (sameBytes(only!.bytes.subarray(at, at + body.length), body)) return false
-  }
-  if (body.length === assembly.length) {
-    // it is the whole message, of which the caller takes a copy
-    assembly.runs = [{ offset, bytes: body }]
-    return true
-  }
-  const tail = touched.at(-1)
-  const from = only === undefined ? offset : Math.min(offset, only.offset)
-  const to = tail === undefined ? end : Math.max(end, tail.offset + tail.bytes.length)
-  const bytes = new Uint8Array(to - from)
-  for (const run of touched) bytes.set(run.bytes, run.offset - from)
-  bytes.set(body, offset - from)
-  runs.splice(first, last - first, { offset: from, bytes })
-  return true
 }

@@ -17,9 +17,25 @@ const NONCE_LENGTH = 12
 /** RFC 5288 section 3: sent with each record; here it is the epoch and the sequence number. */
 const EXPLICIT_NONCE_LENGTH = 8
 const AAD_LENGTH = 13
-/** The most bytes of a record before its plaintext, and after it. */
+/** The most bytes of a record before its plaintext, and after it: those of DTLS 1.3 end with a content type too. */
 export const RECORD_HEADROOM: number = RECORD_HEADER_LENGTH + EXPLICIT_NONCE_LENGTH
-export const RECORD_TAILROOM: number = TAG_LENGTH
+export const RECORD_TAILROOM: number = 1 + TAG_LENGTH
+
+/** What records of one epoch are written with, of either version. */
+export interface RecordWriter {
+  readonly epoch: number
+  /** Bytes that a record adds to its plaintext. */
+  readonly overhead: number
+  /** Those of them before the plaintext; the others come after it. */
+  readonly headroom: number
+  /** Whether not one more record may be made. */
+  readonly exhausted: boolean
+  /**
+   * Writes a whole record of `overhead + plaintext.length` bytes into `out` at `at`. `plaintext` may be a view of its place in it. Not to be called
+   * when exhausted. The record's sequence number.
+   */
+  seal(type: number, version: number, plaintext: Uint8Array, out: Uint8Array, at: number): number
+}
 
 /** The AEAD of one direction of an epoch: nonces and additional data, RFC 5246 section 6.2.3.3. */
 class Protection {
@@ -54,11 +70,9 @@ class Protection {
 }
 
 /** What is sent under one epoch: its sequence number, and its keys from epoch 1 on. */
-export class WriteEpoch {
+export class WriteEpoch implements RecordWriter {
   readonly epoch: number
-  /** Bytes that a record adds to its plaintext. */
   readonly overhead: number
-  /** Those of them before the plaintext; the others come after it. */
   readonly headroom: number
   readonly #protection: Protection | undefined
   #sequence: number
@@ -74,7 +88,6 @@ export class WriteEpoch {
     this.overhead = this.headroom + (this.#protection === undefined ? 0 : TAG_LENGTH)
   }
 
-  /** Whether all sequence numbers are used up: not one more record may be made. */
   get exhausted(): boolean {
     return this.#sequence >= SEQUENCE_LIMIT
   }
@@ -84,11 +97,7 @@ export class WriteEpoch {
     if (sequence > this.#sequence) this.#sequence = sequence
   }
 
-  /**
-   * Writes a whole record of `overhead + plaintext.length` bytes into `out` at `at`. `plaintext` may be a view of its place in it. Not to be called
-   * when exhausted.
-   */
-  seal(type: number, version: number, plaintext: Uint8Array, out: Uint8Array, at: number): void {
+  seal(type: number, version: number, plaintext: Uint8Array, out: Uint8Array, at: number): number {
     assert(!this.exhausted, 'a record past the last sequence number')
     const { epoch } = this
     const sequence = this.#sequence++
@@ -98,11 +107,12 @@ export class WriteEpoch {
     const start = at + RECORD_HEADER_LENGTH
     if (protection === undefined) {
       out.set(plaintext, start)
-      return
+      return sequence
     }
     protection.prepare(type, epoch, sequence, plaintext.length)
     if (protection.explicitLength > 0) writeEpochAndSequence(out, start, epoch, sequence)
     protection.aead.seal(protection.nonce, protection.aad, plaintext, out, start + protection.explicitLength)
+    return sequence
   }
 }
 

@@ -10,6 +10,11 @@ export class ReplayWindow {
   readonly #words = new Uint32Array(WORDS)
   #highest = -1
 
+  /** The latest sequence number that was noted; -1: none. */
+  get highest(): number {
+    return this.#highest
+  }
+
   accepts(sequence: number): boolean {
     if (sequence > this.#highest) return true
     if (sequence <= this.#highest - REPLAY_WINDOW_SIZE) return false

@@ -1,5 +1,3 @@
-import { exportKeyingMaterial, type MasterSecret } from './key-schedule.ts'
-
 /** An SRTP protection profile, RFC 5764 section 4.1.2 and RFC 7714 section 14.2, without the `SRTP_` in front. */
 export type SrtpProfile =
   | 'AES_CM_128_HMAC_SHA1_80'
@@ -39,11 +37,16 @@ export function srtpProfileId(profile: SrtpProfile): number {
   return PROFILES[profile].id
 }
 
+/** What keying material comes from: a connection of either version. */
+interface Exporter {
+  exportKeyingMaterial(label: string, context: undefined, length: number): Uint8Array
+}
+
 /** The keys of a connection, RFC 5764 section 4.2. */
-export function srtpKeys(master: MasterSecret, profile: SrtpProfile, role: 'client' | 'server'): SrtpKeys {
+export function srtpKeys(exporter: Exporter, profile: SrtpProfile, role: 'client' | 'server'): SrtpKeys {
   const { keyLength, saltLength } = PROFILES[profile]
   const length = 2 * (keyLength + saltLength)
-  const material = exportKeyingMaterial(master, 'EXTRACTOR-dtls_srtp', undefined, length)
+  const material = exporter.exportKeyingMaterial('EXTRACTOR-dtls_srtp', undefined, length)
   const saltAt = 2 * keyLength
   const clientKey = material.slice(0, keyLength)
   const serverKey = material.slice(keyLength, saltAt)

@@ -66,7 +66,8 @@ describe('a record that is made where its data is', () => {
     expect(datagramOf(client, data).buffer).toBe(data.buffer)
     for (const [before, after] of [
       [RECORD_HEADROOM - 1, RECORD_TAILROOM],
-      [RECORD_HEADROOM, RECORD_TAILROOM - 1],
+      // one more byte is for records of DTLS 1.3
+      [RECORD_HEADROOM, RECORD_TAILROOM - 2],
       [0, 0],
     ] as const) {
       const tight = within(Uint8Array.of(1, 2, 3), before, after)

@@ -71,7 +71,7 @@ describe('S5: nonces', () => {
       expect(readRecord(datagram, 0, header)).toBe(true)
       expect(read.open(datagram, header)).toEqual(new Uint8Array([7]))
       expect(write.exhausted).toBe(true)
-      const again = (): void =>
+      const again = (): number =>
         write.seal(ContentType.applicationData, DTLS_1_2, new Uint8Array([7]), datagram, 0)
       expect(again).toThrow(expect.objectContaining({ code: 'internal' }))
     }

@@ -10,7 +10,9 @@ export function seededCrypto(seed: number): CryptoProvider {
 export const CLIENT_CERTIFICATE: DtlsCertificate = DtlsCertificate.generate({ crypto: seededCrypto(1) })
 export const SERVER_CERTIFICATE: DtlsCertificate = DtlsCertificate.generate({ crypto: seededCrypto(2) })
 
-export function fingerprintsOf(certificate: DtlsCertificate): { algorithm: string; value: string }[] {
+export function fingerprintsOf(
+  certificate: Pick<DtlsCertificate, 'fingerprint'>,
+): { algorithm: string; value: string }[] {
   return [{ algorithm: 'sha-256', value: certificate.fingerprint('sha-256') }]
 }
 

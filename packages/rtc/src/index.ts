@@ -1,5 +1,5 @@
 export { Candidate, type IceState } from '@str0m/stun-ice'
-export { DtlsCertificate } from '@str0m/dtls'
+export { DtlsCertificate, type DtlsVersion } from '@str0m/dtls'
 export type { Direction, Encoding as EncodingOptions } from '@str0m/sdp'
 export type { ChannelOptions, ChannelParameters } from '@str0m/sctp'
 export { type AddMediaOptions, ChangeSet, PendingChanges } from './change-set.ts'

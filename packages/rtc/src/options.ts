@@ -1,6 +1,6 @@
 import type { BandwidthEstimatorOptions } from '@str0m/bwe'
 import type { CryptoProvider } from '@str0m/crypto'
-import type { DtlsCertificate } from '@str0m/dtls'
+import type { DtlsCertificate, DtlsVersion } from '@str0m/dtls'
 import { UsageError, type WallClock } from '@str0m/sans-io'
 import type { CodecCapability } from '@str0m/sdp'
 import type { SrtpProfile } from '@str0m/srtp'
@@ -26,6 +26,8 @@ export interface RtcOptions {
    * those who have nothing else.
    */
   readonly srtpProfiles?: readonly SrtpProfile[]
+  /** What is offered to the peer, or accepted; with both, DTLS 1.3 where the peer has it. Default: `DTLS 1.2` alone. */
+  readonly dtlsVersions?: readonly DtlsVersion[]
   /** Who opens the DTLS connection where the offer leaves the choice (RFC 8842 section 5.3). Default `active`. */
   readonly dtlsSetup?: 'active' | 'passive'
   /**
@@ -57,6 +59,7 @@ export interface RtcOptions {
   readonly maxReorderWait?: number
 }
 
+const DTLS_VERSIONS: ReadonlySet<DtlsVersion> = new Set(['DTLS 1.2', 'DTLS 1.3'])
 const MESSAGE_SIZE = { min: 1, max: 8 << 20, default: 256 << 10 } as const
 const MTU = { min: 256, max: 65_507, default: 1200 } as const
 
@@ -67,6 +70,13 @@ export function resolveFeedback(options: RtcOptions): FeedbackChoice {
   if (receiverEstimate && transportFeedback === 'simulcast')
     return { transportFeedback: 'always', receiverEstimate }
   return { transportFeedback, receiverEstimate }
+}
+
+/** Throws a `UsageError` (`invalid-option`). */
+export function resolveDtlsVersions({ dtlsVersions }: RtcOptions): readonly DtlsVersion[] {
+  const versions = dtlsVersions ?? ['DTLS 1.2']
+  if (versions.length > 0 && versions.every((version) => DTLS_VERSIONS.has(version))) return versions
+  throw new UsageError('invalid-option', 'dtlsVersions has "DTLS 1.2", "DTLS 1.3", or both')
 }
 
 /** Throws a `UsageError` (`invalid-option`). */

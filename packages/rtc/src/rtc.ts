@@ -14,7 +14,13 @@ import type { IncomingOffer } from './incoming-offer.ts'
 import type { Media } from './media.ts'
 import { MediaPlane } from './media-plane.ts'
 import { Negotiation } from './negotiation.ts'
-import { resolveFeedback, resolveMaxMessageSize, resolveMtu, type RtcOptions } from './options.ts'
+import {
+  resolveDtlsVersions,
+  resolveFeedback,
+  resolveMaxMessageSize,
+  resolveMtu,
+  type RtcOptions,
+} from './options.ts'
 import { type Answer, type Offer, Session } from './session.ts'
 import type { DropReason, RtcStatistics } from './statistics.ts'
 import { randomName } from './random-ids.ts'
@@ -43,6 +49,7 @@ export class Rtc {
   constructor(options: RtcOptions = {}) {
     const mtu = resolveMtu(options)
     const maxMessageSize = resolveMaxMessageSize(options)
+    const dtlsVersions = resolveDtlsVersions(options)
     const crypto = options.crypto ?? defaultCrypto()
     const iceLite = options.iceLite ?? false
     const certificate =
@@ -57,6 +64,7 @@ export class Rtc {
       iceLite,
       mtu,
       srtpProfiles: options.srtpProfiles ?? SRTP_PROFILES,
+      dtlsVersions,
     })
     const cname = randomName(crypto)
     this.#media = new MediaPlane(

@@ -1,5 +1,5 @@
 import type { CryptoProvider } from '@str0m/crypto'
-import { type ClosedEvent, Dtls, type DtlsCertificate, type SrtpKeys } from '@str0m/dtls'
+import { type ClosedEvent, Dtls, type DtlsCertificate, type DtlsVersion, type SrtpKeys } from '@str0m/dtls'
 import { type Instant, NEVER, OutputQueue, sameSocketAddress } from '@str0m/sans-io'
 import type { Fingerprint } from '@str0m/sdp'
 import { SrtpContext, srtpKeyLengths, type SrtpProfile } from '@str0m/srtp'
@@ -26,6 +26,7 @@ export interface TransportOptions {
   readonly iceLite: boolean
   readonly mtu: number
   readonly srtpProfiles: readonly SrtpProfile[]
+  readonly dtlsVersions: readonly DtlsVersion[]
 }
 
 /** What the peer's description says of its end of the transport. */
@@ -343,9 +344,10 @@ export class Transport {
   #startDtls(): void {
     const remote = this.#remote
     if (this.#dtls !== undefined || remote === undefined || this.#closed) return
-    const { crypto, certificate, mtu, srtpProfiles } = this.#options
+    const { crypto, certificate, mtu, srtpProfiles, dtlsVersions } = this.#options
     this.#dtls = new Dtls({
       role: remote.dtlsRole,
+      versions: dtlsVersions,
       crypto,
       certificate,
       mtu,

@@ -50,6 +50,7 @@ export class BrowserPeer {
       iceLite: false,
       mtu,
       srtpProfiles: ['AES_CM_128_HMAC_SHA1_80', 'AEAD_AES_128_GCM'],
+      dtlsVersions: ['DTLS 1.2'],
     })
     this.transport.ice.setControlling(true)
     this.transport.ice.addLocalCandidate(Candidate.host(address, 'udp'))

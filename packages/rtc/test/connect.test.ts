@@ -180,3 +180,26 @@ it('an SRTP profile that there is none of is refused at once, and not where DTLS
   const options: RtcOptions = JSON.parse('{ "srtpProfiles": ["SRTP_AES128_CM_HMAC_SHA1_80"] }')
   expect(codeOf(() => new Rtc(options))).toBe('unknown-profile')
 })
+
+it.each([
+  [['DTLS 1.3'], ['DTLS 1.3']],
+  [
+    ['DTLS 1.3', 'DTLS 1.2'],
+    ['DTLS 1.3', 'DTLS 1.2'],
+  ],
+  [['DTLS 1.3', 'DTLS 1.2'], ['DTLS 1.2']],
+] as const)('connects with %s to a peer with %s, whoever opens DTLS', (ours, theirs) => {
+  for (const dtlsSetup of ['active', 'passive'] as const) {
+    const options = { a: { dtlsVersions: ours }, b: { dtlsSetup, dtlsVersions: theirs } }
+    const { a, b, pair } = negotiatedPair({ seed: 22, ...options })
+    pair.runUntil(() => a.connected && b.connected, 10_000)
+    expect([a.connected, b.connected]).toEqual([true, true])
+  }
+})
+
+it('versions of DTLS that there are none of are refused at once', () => {
+  for (const dtlsVersions of ['[]', '["DTLS 1.0"]']) {
+    const options: RtcOptions = JSON.parse(`{ "dtlsVersions": ${dtlsVersions} }`)
+    expect(codeOf(() => new Rtc(options))).toBe('invalid-option')
+  }
+})

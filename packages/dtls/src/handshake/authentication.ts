@@ -21,10 +21,17 @@ export interface ClaimedCertificate {
   readonly key: VerifyingKey
 }
 
-/** Reads a Certificate message and checks its fingerprint, RFC 8122 section 6.2. */
+/** Reads a Certificate message and checks its fingerprint. */
 export function claimCertificate(config: HandshakeConfig, body: Uint8Array): ClaimedCertificate | Refusal {
   const chain = parseCertificate(body)
-  if (chain === undefined) return new Refusal('malformed-handshake')
+  return chain === undefined ? new Refusal('malformed-handshake') : claimChain(config, chain)
+}
+
+/** Checks the fingerprint of a chain's first certificate, RFC 8122 section 6.2. */
+export function claimChain(
+  config: HandshakeConfig,
+  chain: readonly Uint8Array[],
+): ClaimedCertificate | Refusal {
   const der = chain[0]
   if (der === undefined) return new Refusal('bad-certificate')
   if (config.fingerprints && !matchesFingerprint(config.crypto, der, config.fingerprints)) {

@@ -12,68 +12,62 @@
 // forged one may be taken; then a genuine one that comes later is answered too, and the Finished, which
 // nobody can forge, decides between the sessions.
 
-import { assert, ByteWriter, type Instant } from '@str0m/sans-io'
+import { assert, ByteWriter, type Instant, NEVER } from '@str0m/sans-io'
 import { NO_BYTES, sameBytes } from '../bytes.ts'
+import { Connection12 } from '../connection12.ts'
 import type { FlightItem } from '../flight.ts'
 import { extendedMasterSecret } from '../key-schedule.ts'
-import { keepRival, RIVAL_HELLOS_MAX, RIVAL_SESSIONS_MAX } from '../rivals.ts'
+import { keepRival, RIVAL_SESSIONS_MAX } from '../rivals.ts'
 import { OWN_SIGNATURE_SCHEME } from '../signature-schemes.ts'
 import { encodeCertificate } from '../wire/certificates.ts'
 import { handshakeMessage, type HandshakeMessage } from '../wire/handshake.ts'
 import { parseHelloVerifyRequest } from '../wire/hello.ts'
 import { encodeClientKeyExchange, encodeSigned } from '../wire/key-exchange.ts'
-import { HandshakeType, RANDOM_LENGTH } from '../wire/protocol.ts'
+import { HandshakeType } from '../wire/protocol.ts'
 import type { RecordHeader } from '../wire/record.ts'
 import { Refusal } from './authentication.ts'
-import { clientHelloBody, RANDOM_AT } from './client-hello.ts'
-import type { Handshake, HandshakeContext } from './context.ts'
+import { CLIENT_HELLO_SEQUENCE_MAX, type ClientHellos } from './client-hellos.ts'
+import type { Handshake, HandshakeContext, RecordVerdict } from './context.ts'
 import { acceptServerFlight, collectServerFlight, type ServerParameters } from './server-flight.ts'
-import { confirmsSession, makeSession, type OpenResult, openWithAny, type PendingSession } from './session.ts'
-
-/** The `message_seq` of our last ClientHello: each HelloVerifyRequest takes one. */
-const CLIENT_HELLO_SEQUENCE_MAX = 3
+import { handleFirstProtected, makeSession, type PendingSession } from './session.ts'
 
 /** What a handshake mostly comes to, in bytes. */
 const TRANSCRIPT_CAPACITY = 2048
 
 type ClientState =
-  | { readonly name: 'start' }
   | { readonly name: 'wait-server-hello' }
   | { readonly name: 'wait-finished'; readonly sessions: PendingSession[] }
-  | { readonly name: 'established'; readonly session: PendingSession }
-
-interface SentHello {
-  readonly cookie: Uint8Array
-  readonly message: HandshakeMessage
-  /** Of the newest message in the flight that was last tried with this hello. */
-  triedVersion: number
-}
+  | { readonly name: 'established'; readonly connection: Connection12 }
 
 export class ClientHandshake12 implements Handshake {
   readonly #context: HandshakeContext
-  readonly #random: Uint8Array
-  /** By `message_seq`; rivals where different cookies came for one. What was sent last is at the end. */
-  readonly #hellos: (SentHello[] | undefined)[] = []
+  readonly #hellos: ClientHellos
   /** Hashes of what was answered: a ClientHello and the flight 4 that came for it. */
   readonly #answered: Uint8Array[] = []
-  #state: ClientState = { name: 'start' }
+  #state: ClientState = { name: 'wait-server-hello' }
 
-  constructor(context: HandshakeContext) {
+  constructor(context: HandshakeContext, hellos: ClientHellos) {
     this.#context = context
-    this.#random = context.config.crypto.randomBytes(RANDOM_LENGTH)
+    this.#hellos = hellos
   }
 
-  get established(): PendingSession | undefined {
-    return this.#state.name === 'established' ? this.#state.session : undefined
+  readonly deadline: Instant = NEVER
+  readonly write = undefined
+
+  get established(): Connection12 | undefined {
+    return this.#state.name === 'established' ? this.#state.connection : undefined
   }
 
   get begun(): boolean {
-    return this.#state.name !== 'start'
+    return this.#hellos.begun
   }
 
   start(now: Instant): void {
-    this.#state = { name: 'wait-server-hello' }
-    this.#sendHello(0, NO_BYTES, now)
+    this.#hellos.start(now)
+  }
+
+  handleTimeout(): void {
+    // has no timer beside its flight's
   }
 
   handleMessage(messageSequence: number, _recordSequence: number, now: Instant): void {
@@ -81,44 +75,25 @@ export class ClientHandshake12 implements Handshake {
     if (this.#state.name === 'established') return
     const message = reassembly.message(messageSequence)
     if (message?.type === HandshakeType.helloVerifyRequest) this.#handleHelloVerifyRequest(message, now)
-    for (let sequence = 0; sequence < this.#hellos.length; sequence++) this.#tryFlight(sequence, now)
+    for (let sequence = 0; sequence < this.#hellos.sent.length; sequence++) this.#tryFlight(sequence, now)
   }
 
-  handleRepeated(_messageSequence: number, now: Instant): void {
+  handleRepeated(_messageSequence: number, now: Instant): boolean {
     const { flight, counters } = this.#context
     if (this.#state.name !== 'established' && flight.handleRepeated(now)) counters.flightsRetransmitted++
+    return true
   }
 
-  openRecord(datagram: Uint8Array, header: RecordHeader): OpenResult {
+  handleRecord(datagram: Uint8Array, header: RecordHeader): RecordVerdict {
     const sessions = this.#state.name === 'wait-finished' ? this.#state.sessions : []
-    return openWithAny(sessions, datagram, header)
+    return handleFirstProtected(this.#context, sessions, datagram, header, (session) => {
+      this.#context.flight.clear()
+      this.#state = { name: 'established', connection: new Connection12(this.#context, session) }
+    })
   }
 
-  handleProtected(session: PendingSession, plaintext: Uint8Array, _now: Instant): void {
-    const { counters, flight } = this.#context
-    if (!confirmsSession(session, plaintext)) {
-      counters.refuse('bad-finished')
-      return
-    }
-    flight.clear()
-    this.#state = { name: 'established', session }
-  }
-
-  #sendHello(messageSequence: number, cookie: Uint8Array, now: Instant): void {
-    const { flight, plaintext } = this.#context
-    const hellos = (this.#hellos[messageSequence] ??= [])
-    const known = hellos.findIndex((hello) => sameBytes(hello.cookie, cookie))
-    const [hello] = known >= 0 ? hellos.splice(known, 1) : [this.#makeHello(messageSequence, cookie)]
-    assert(hello !== undefined, 'a hello that was found is there')
-    keepRival(hellos, hello, RIVAL_HELLOS_MAX)
-    flight.send([{ epoch: plaintext, message: hello.message }], now, true)
-  }
-
-  #makeHello(messageSequence: number, cookie: Uint8Array): SentHello {
-    const body = clientHelloBody(this.#context.config.srtpProfiles, cookie)
-    const message = handshakeMessage(HandshakeType.clientHello, messageSequence, body)
-    message.body.set(this.#random, RANDOM_AT)
-    return { cookie: cookie.slice(), message, triedVersion: 0 }
+  handleCiphertext(): RecordVerdict {
+    return 'no-keys'
   }
 
   #handleHelloVerifyRequest(message: HandshakeMessage, now: Instant): void {
@@ -129,7 +104,7 @@ export class ClientHandshake12 implements Handshake {
       counters.refuse('malformed-handshake')
       return
     }
-    if (this.#hellos[message.messageSequence] === undefined || sequence > CLIENT_HELLO_SEQUENCE_MAX) {
+    if (this.#hellos.sent[message.messageSequence] === undefined || sequence > CLIENT_HELLO_SEQUENCE_MAX) {
       counters.refuse('unexpected-message')
       return
     }
@@ -138,22 +113,22 @@ export class ClientHandshake12 implements Handshake {
       counters.drop('unexpected-message')
       return
     }
-    const newest = this.#hellos[sequence]?.at(-1)
-    if (newest !== undefined && sameBytes(newest.cookie, cookie)) return
+    const newest = this.#hellos.sent[sequence]?.at(-1)
+    if (newest?.retry === undefined && newest !== undefined && sameBytes(newest.legacyCookie, cookie)) return
     // a forged cookie takes the genuine one's turn, and the server's next HelloVerifyRequest gives it back
-    this.#sendHello(sequence, cookie, now)
+    this.#hellos.sendWithLegacyCookie(sequence, cookie, now)
   }
 
   /** Answers the flight that starts at `base`, if it is whole and was not tried before; once for each hello that it may answer. */
   #tryFlight(base: number, now: Instant): void {
     const { reassembly, counters, config } = this.#context
-    const hellos = this.#hellos[base]
+    const hellos = this.#hellos.sent[base]
     const collected = hellos && collectServerFlight(reassembly, base)
     if (hellos === undefined || collected === undefined) return
     const untried = hellos.filter(({ triedVersion }) => triedVersion < collected.version)
     if (untried.length === 0) return
     for (const hello of untried) hello.triedVersion = collected.version
-    const parameters = acceptServerFlight(config, this.#random, collected)
+    const parameters = acceptServerFlight(config, this.#hellos.random, collected)
     if (parameters instanceof Refusal) {
       counters.refuse(parameters.reason)
       return
@@ -192,7 +167,7 @@ export class ClientHandshake12 implements Handshake {
     }
     append(HandshakeType.clientKeyExchange, encodeClientKeyExchange(keyExchange.publicKey))
     const signed = transcript.written
-    const randoms = { client: this.#random, server: parameters.serverRandom }
+    const randoms = { client: this.#hellos.random, server: parameters.serverRandom }
     const master = extendedMasterSecret(crypto, parameters.suite, randoms, preMasterSecret, signed)
     if (parameters.certificateRequested) {
       const signature = certificate.sign(signed)
@@ -222,9 +197,7 @@ export class ClientHandshake12 implements Handshake {
     } else {
       this.#state = { name: 'wait-finished', sessions: [session] }
       flight.send(items, now, true)
-      // whoever has seen them knows them by their `message_seq`, RFC 4347 section 4.2.2
-      const hellos = this.#hellos.flatMap((sent) => sent ?? [])
-      flight.keepEarlier(hellos.map(({ message }) => ({ epoch: plaintext, message })))
+      flight.keepEarlier(this.#hellos.items)
     }
   }
 }

@@ -21,6 +21,7 @@ import {
 } from '../wire/protocol.ts'
 import { claimCertificate, Refusal } from './authentication.ts'
 import type { HandshakeConfig } from './context.ts'
+import { isDowngrade } from './version.ts'
 
 /** A whole flight 4. */
 export interface CollectedServerFlight {
@@ -85,6 +86,9 @@ export function acceptServerFlight(
   const hello = parseServerHello(flight.serverHello.body)
   if (hello === undefined) return new Refusal('malformed-handshake')
   if (hello.version !== DTLS_1_2) return new Refusal('unsupported-version')
+  // both have DTLS 1.3, and someone took it out of our ClientHello
+  if (config.versions.includes('DTLS 1.3') && isDowngrade(hello.random))
+    return new Refusal('illegal-parameter')
   const suite = CIPHER_SUITES.find(({ id }) => id === hello.cipherSuite)
   if (suite === undefined || hello.compressionMethod !== 0) return new Refusal('illegal-parameter')
   const srtpProfile = acceptExtensions(config, hello.extensions)

@@ -12,8 +12,9 @@
 // a flight 4 of its own, and the client's CertificateVerify and Finished tell which of them it took.
 
 import type { KeyExchange } from '@str0m/crypto'
-import { ByteWriter, concatBytes, type Instant } from '@str0m/sans-io'
+import { ByteWriter, concatBytes, type Instant, NEVER } from '@str0m/sans-io'
 import { NO_BYTES, sameBytes } from '../bytes.ts'
+import { Connection12 } from '../connection12.ts'
 import { helloVerifyRequest } from '../cookie.ts'
 import { extendedMasterSecret } from '../key-schedule.ts'
 import type { PeerCertificate } from '../peer-certificate.ts'
@@ -38,9 +39,10 @@ import {
 } from '../wire/protocol.ts'
 import type { RecordHeader } from '../wire/record.ts'
 import { claimCertificate, Refusal } from './authentication.ts'
-import type { Handshake, HandshakeContext } from './context.ts'
+import type { Handshake, HandshakeContext, RecordVerdict } from './context.ts'
 import { negotiate, type Negotiated } from './negotiation.ts'
-import { confirmsSession, makeSession, type OpenResult, openWithAny, type PendingSession } from './session.ts'
+import { markDowngrade, offers13 } from './version.ts'
+import { handleFirstProtected, makeSession, type PendingSession } from './session.ts'
 
 /** The highest `message_seq` of a ClientHello: each HelloVerifyRequest takes one. */
 const CLIENT_HELLO_SEQUENCE_MAX = 3
@@ -71,7 +73,7 @@ type ServerState =
   | { readonly name: 'wait-client-hello' }
   | { readonly name: 'wait-client-key-exchange' }
   | { readonly name: 'wait-finished'; readonly sessions: PendingSession[] }
-  | { readonly name: 'established'; readonly session: PendingSession }
+  | { readonly name: 'established'; readonly connection: Connection12 }
 
 export class ServerHandshake12 implements Handshake {
   readonly #context: HandshakeContext
@@ -83,8 +85,11 @@ export class ServerHandshake12 implements Handshake {
     this.#context = context
   }
 
-  get established(): PendingSession | undefined {
-    return this.#state.name === 'established' ? this.#state.session : undefined
+  readonly deadline: Instant = NEVER
+  readonly write = undefined
+
+  get established(): Connection12 | undefined {
+    return this.#state.name === 'established' ? this.#state.connection : undefined
   }
 
   get begun(): boolean {
@@ -107,34 +112,42 @@ export class ServerHandshake12 implements Handshake {
     this.#tryClientFlight(now)
   }
 
-  handleRepeated(messageSequence: number, now: Instant): void {
+  handleRepeated(messageSequence: number, now: Instant): boolean {
     const { reassembly } = this.#context
-    if (this.#state.name === 'established') return
+    if (this.#state.name === 'established') return true
     const isHello = reassembly.message(messageSequence)?.type === HandshakeType.clientHello
     if (isHello) this.handleMessage(messageSequence, 0, now)
     else this.#repeat(now)
+    return true
   }
 
-  openRecord(datagram: Uint8Array, header: RecordHeader): OpenResult {
+  handleTimeout(): void {
+    // has no timer beside its flight's
+  }
+
+  handleRecord(datagram: Uint8Array, header: RecordHeader, now: Instant): RecordVerdict {
     const sessions = this.#state.name === 'wait-finished' ? this.#state.sessions : []
-    return openWithAny(sessions, datagram, header)
+    return handleFirstProtected(this.#context, sessions, datagram, header, (session) =>
+      this.#finish(session, now),
+    )
   }
 
-  handleProtected(session: PendingSession, plaintext: Uint8Array, now: Instant): void {
-    const { counters, flight, plaintext: epoch0 } = this.#context
-    if (!confirmsSession(session, plaintext)) {
-      counters.refuse('bad-finished')
-      return
-    }
+  handleCiphertext(): RecordVerdict {
+    return 'no-keys'
+  }
+
+  /** Sends flight 6. */
+  #finish(session: PendingSession, now: Instant): void {
+    const { flight, plaintext } = this.#context
     flight.send(
       [
-        { epoch: epoch0, message: 'change-cipher-spec' },
+        { epoch: plaintext, message: 'change-cipher-spec' },
         { epoch: session.write, message: session.finished },
       ],
       now,
       false,
     )
-    this.#state = { name: 'established', session }
+    this.#state = { name: 'established', connection: new Connection12(this.#context, session) }
   }
 
   #handleClientHello(message: HandshakeMessage, recordSequence: number, now: Instant): void {
@@ -148,6 +161,8 @@ export class ServerHandshake12 implements Handshake {
       counters.refuse('malformed-handshake')
       return
     }
+    // another handshake's, beside this one
+    if (offers13(config, hello)) return
     if (config.cookie !== undefined && !config.cookie.secret.verifies(hello, config.cookie.address)) {
       const cookie = config.cookie.secret.cookie(hello, config.cookie.address)
       this.#requestCookie(cookie, message.messageSequence)
@@ -180,8 +195,9 @@ export class ServerHandshake12 implements Handshake {
   }
 
   #makeOffer(hello: HandshakeMessage, negotiated: Negotiated): Offer {
-    const { crypto, certificate, requestClientCertificate } = this.#context.config
+    const { crypto, certificate, requestClientCertificate, versions } = this.#context.config
     const serverRandom = crypto.randomBytes(RANDOM_LENGTH)
+    if (versions.includes('DTLS 1.3')) markDowngrade(serverRandom)
     const keyExchange = crypto.generateKeyExchange(negotiated.group.group)
     const flight: HandshakeMessage[] = []
     const append = (type: number, body: Uint8Array): void => {

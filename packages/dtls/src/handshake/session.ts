@@ -1,12 +1,14 @@
 import type { ByteWriter } from '@str0m/sans-io'
 import { type CryptoProvider, equalConstantTime } from '@str0m/crypto'
+import type { ConnectionContext } from '../connection.ts'
 import { type MasterSecret, trafficKeys, verifyData } from '../key-schedule.ts'
 import type { PeerCertificate } from '../peer-certificate.ts'
 import { ReadEpoch, WriteEpoch } from '../record-protection.ts'
 import type { SrtpProfile } from '../srtp-profiles.ts'
 import { handshakeMessage, type HandshakeMessage } from '../wire/handshake.ts'
-import { HandshakeType } from '../wire/protocol.ts'
+import { ContentType, HandshakeType } from '../wire/protocol.ts'
 import type { RecordHeader } from '../wire/record.ts'
+import type { RecordVerdict } from './context.ts'
 
 /** A session with keys, to be confirmed by the peer's Finished. */
 export interface PendingSession {
@@ -55,35 +57,43 @@ export function makeSession(crypto: CryptoProvider, parameters: SessionParameter
   }
 }
 
-/** What came of a record of epoch 1 in the handshake. */
-export type OpenResult =
-  | { readonly kind: 'opened'; readonly session: PendingSession; readonly plaintext: Uint8Array }
-  | { readonly kind: 'no-keys' }
-  | { readonly kind: 'rejected' }
-
-const NO_KEYS: OpenResult = { kind: 'no-keys' }
-const REJECTED: OpenResult = { kind: 'rejected' }
-
-/** Tries the sessions, the newest first. */
-export function openWithAny(
+/**
+ * Tries the sessions, the newest first, on a record of epoch 1 before both Finished. `confirm` is called with a session whose Finished the
+ * record holds.
+ */
+export function handleFirstProtected(
+  context: ConnectionContext,
   sessions: readonly PendingSession[],
   datagram: Uint8Array,
   header: RecordHeader,
-): OpenResult {
+  confirm: (session: PendingSession) => void,
+): RecordVerdict {
+  const { counters } = context
+  // what may be read after the Finished alone
+  if (header.type === ContentType.applicationData || sessions.length === 0) return 'no-keys'
   for (let i = sessions.length - 1; i >= 0; i--) {
     const session = sessions[i]!
     if (session.read.isReplay(header)) continue
     const plaintext = session.read.open(datagram, header)
-    if (plaintext !== undefined) return { kind: 'opened', session, plaintext }
+    if (plaintext === undefined) continue
+    if (header.type === ContentType.handshake) {
+      if (confirmsSession(session, plaintext)) confirm(session)
+      else counters.refuse('bad-finished')
+    } else if (header.type === ContentType.alert) {
+      context.handleAlert(session.write, plaintext)
+    } else {
+      counters.drop('unexpected-record')
+    }
+    return 'handled'
   }
-  return sessions.length === 0 ? NO_KEYS : REJECTED
+  return 'rejected'
 }
 
 /**
  * Whether `plaintext` is the Finished that confirms `session`. It is to come in one fragment: of 24 bytes, it fits any
  * datagram.
  */
-export function confirmsSession(session: PendingSession, plaintext: Uint8Array): boolean {
+function confirmsSession(session: PendingSession, plaintext: Uint8Array): boolean {
   const { bytes } = session.peerFinished
   return equalConstantTime(plaintext.subarray(0, bytes.length), bytes)
 }

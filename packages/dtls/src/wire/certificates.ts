@@ -2,7 +2,7 @@ import { ByteReader, ByteWriter } from '@str0m/sans-io'
 import { readU16List, writeU16List } from './extensions.ts'
 
 /** Certificates that a peer's chain may have; a self-signed one is alone. */
-const CHAIN_LENGTH_MAX = 8
+export const CHAIN_LENGTH_MAX = 8
 
 /** The chain of a Certificate message in DER, the peer's own first, RFC 5246 section 7.4.2. May be empty. */
 export function parseCertificate(body: Uint8Array): Uint8Array[] | undefined {

@@ -1,4 +1,5 @@
 import { ByteReader, ByteWriter } from '@str0m/sans-io'
+import { sameBytes } from '../bytes.ts'
 import {
   type HelloExtensions,
   readExtensions,
@@ -35,6 +36,17 @@ export interface ServerHello {
 
 const SESSION_ID_LENGTH_MAX = 32
 
+/** The `random` by which a ServerHello is a HelloRetryRequest, RFC 8446 section 4.1.3: SHA-256 of "HelloRetryRequest". */
+export const RETRY_RANDOM: Uint8Array = new Uint8Array([
+  0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2, 0xa2,
+  0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
+])
+
+/** Whether a ServerHello with this `random` is a HelloRetryRequest. */
+export function isRetry(random: Uint8Array): boolean {
+  return sameBytes(random, RETRY_RANDOM)
+}
+
 function readPrefix(reader: ByteReader): ClientHelloPrefix | undefined {
   const version = reader.u16()
   const random = reader.view(RANDOM_LENGTH)
@@ -54,13 +66,13 @@ export function parseClientHello(body: Uint8Array): ClientHello | undefined {
   const prefix = readPrefix(reader)
   const cipherSuites = readU16List(reader)
   const compressionMethods = reader.view(reader.u8())
-  const extensions = readExtensions(reader)
+  const extensions = readExtensions(reader, 'client-hello')
   if (prefix === undefined || extensions === undefined || cipherSuites.length === 0) return undefined
   const { version, random, sessionId, cookie } = prefix
   return { version, random, sessionId, cookie, cipherSuites, compressionMethods, extensions }
 }
 
-/** The body of a ClientHello that offers DTLS 1.2, no session and no compression. */
+/** The body of a ClientHello that offers DTLS 1.2 in its own field (RFC 9147 section 5.3), no session and no compression. */
 export function encodeClientHello(hello: {
   readonly random: Uint8Array
   readonly cookie: Uint8Array
@@ -71,7 +83,7 @@ export function encodeClientHello(hello: {
   writer.u16(DTLS_1_2).bytes(hello.random).u8(0).u8(hello.cookie.length).bytes(hello.cookie)
   writeU16List(writer, hello.cipherSuites)
   writer.u8(1).u8(0)
-  writeExtensions(writer, hello.extensions)
+  writeExtensions(writer, hello.extensions, 'client-hello')
   return writer.finish()
 }
 
@@ -82,12 +94,12 @@ export function parseServerHello(body: Uint8Array): ServerHello | undefined {
   const sessionId = reader.view(reader.u8())
   const cipherSuite = reader.u16()
   const compressionMethod = reader.u8()
-  const extensions = readExtensions(reader)
+  const extensions = readExtensions(reader, isRetry(random) ? 'hello-retry-request' : 'server-hello')
   if (extensions === undefined || sessionId.length > SESSION_ID_LENGTH_MAX) return undefined
   return { version, random, sessionId, cipherSuite, compressionMethod, extensions }
 }
 
-/** The body of a ServerHello that opens no session to be resumed. */
+/** The body of a ServerHello that opens no session to be resumed, or of a HelloRetryRequest. */
 export function encodeServerHello(hello: {
   readonly random: Uint8Array
   readonly cipherSuite: number
@@ -95,7 +107,7 @@ export function encodeServerHello(hello: {
 }): Uint8Array {
   const writer = new ByteWriter(128)
   writer.u16(DTLS_1_2).bytes(hello.random).u8(0).u16(hello.cipherSuite).u8(0)
-  writeExtensions(writer, hello.extensions)
+  writeExtensions(writer, hello.extensions, isRetry(hello.random) ? 'hello-retry-request' : 'server-hello')
   return writer.finish()
 }
 
