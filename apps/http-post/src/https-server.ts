@@ -49,6 +49,8 @@ export interface HttpsOptions {
   readonly token: string | undefined
   /** What callers are told of STUN and TURN. */
   readonly iceServers: readonly IceServer[]
+  /** Whether others may watch the latest call. */
+  readonly whep: boolean
 }
 
 /** What requests are answered with. */
@@ -57,6 +59,7 @@ interface Context {
   readonly guard: Guard
   /** Values of `Link`. */
   readonly links: readonly string[]
+  readonly whep: boolean
 }
 
 function page(file: string, type: string): Page {
@@ -66,9 +69,9 @@ function page(file: string, type: string): Page {
 /** Serves the page, and takes offers that are posted to `/`. */
 export function createHttpsServer(
   { key, cert }: TlsCertificate,
-  { calls, token, iceServers }: HttpsOptions,
+  { calls, token, iceServers, whep }: HttpsOptions,
 ): Server {
-  const context = { calls, guard: bearerGuard(token), links: iceServers.map(iceServerLink) }
+  const context = { calls, guard: bearerGuard(token), links: iceServers.map(iceServerLink), whep }
   return createServer({ key, cert }, (request, response) => {
     handle(request, response, context).catch((error: unknown) => {
       console.error(error)
@@ -85,7 +88,9 @@ async function handle(request: IncomingMessage, response: ServerResponse, contex
   const endpoint = ENDPOINTS[pathname]
   if (call !== undefined || endpoint !== undefined) allowOrigins(response)
   if (call !== undefined) await handleCall(request, response, context, call)
-  else if (request.method === 'POST' && endpoint !== undefined) {
+  else if (endpoint?.watches === true && !context.whep) {
+    reply(response, 404, { error: 'Calls are not to be watched here: the server was started without --whep' })
+  } else if (request.method === 'POST' && endpoint !== undefined) {
     if (isRefused(request, response, context)) return
     await handleOffer(request, response, context, {
       types: endpoint.types,

@@ -22,6 +22,8 @@ export interface Settings {
   readonly iceServers: readonly IceServer[]
   /** How many calls there are at once, at most. */
   readonly maxCalls: number
+  /** Whether others may watch the latest call. */
+  readonly whep: boolean
   /** No line for each frame. */
   readonly quiet: boolean
 }
@@ -42,6 +44,7 @@ export const USAGE = `Usage: npm start -- [options]
                    stun:HOST, or "turn:HOST?transport=udp USERNAME CREDENTIAL"
                    (none, or $ICE_SERVER)
   --max-calls N    calls at once (1000, or $MAX_CALLS)
+  --whep           let all who may call watch the latest call, at /whep (or $WHEP=1)
   --quiet          print no line for each frame
   --help           print this`
 
@@ -61,6 +64,7 @@ export function parseSettings(
       token: { type: 'string' },
       'ice-server': { type: 'string' },
       'max-calls': { type: 'string' },
+      whep: { type: 'boolean' },
       quiet: { type: 'boolean' },
       help: { type: 'boolean' },
     },
@@ -90,6 +94,7 @@ export function parseSettings(
     token,
     iceServers: parseIceServers('--ice-server', values['ice-server'] ?? environment['ICE_SERVER'] ?? ''),
     maxCalls: readCount('--max-calls', values['max-calls'] ?? environment['MAX_CALLS'], DEFAULT_MAX_CALLS),
+    whep: values.whep ?? environment['WHEP'] === '1',
     quiet: values.quiet ?? false,
   }
 }

@@ -251,6 +251,7 @@ describe('the server', () => {
       token: undefined,
       iceServers: [],
       maxCalls: 1,
+      whep: false,
       quiet: true,
     }
     const { startServer } = await import('../src/server.ts')
@@ -286,12 +287,19 @@ describe('the certificate', () => {
 
 describe('settings', () => {
   it('come from flags, then from the environment', () => {
-    const environment = { PORT: '4000', HOST: '127.0.0.1', UDP_PORT: '5000', ADDRESS: '192.0.2.1, ::1' }
+    const environment = {
+      PORT: '4000',
+      HOST: '127.0.0.1',
+      UDP_PORT: '5000',
+      ADDRESS: '192.0.2.1, ::1',
+      WHEP: '1',
+    }
     expect(parseSettings([], environment)).toMatchObject({
       port: 4000,
       host: '127.0.0.1',
       udpPort: 5000,
       addresses: ['192.0.2.1', '::1'],
+      whep: true,
       quiet: false,
     })
     const args = ['--', '--port', '1', '--host=::1', '--udp-port', '2', '--address', '192.0.2.7', '--quiet']
@@ -302,7 +310,14 @@ describe('settings', () => {
       addresses: ['192.0.2.7'],
       quiet: true,
     })
-    expect(parseSettings([], {})).toMatchObject({ port: 3000, host: '::', udpPort: 0, addresses: [] })
+    expect(parseSettings([], {})).toMatchObject({
+      port: 3000,
+      host: '::',
+      udpPort: 0,
+      addresses: [],
+      whep: false,
+    })
+    expect(parseSettings(['--whep'], {})).toMatchObject({ whep: true })
     expect(parseSettings(['--help'], {})).toBe('help')
   })
 

@@ -34,6 +34,7 @@ export async function startTestServer(settings: Partial<Settings> = {}): Promise
       token: undefined,
       iceServers: [],
       maxCalls: 100,
+      whep: false,
       quiet: false,
       ...settings,
     },

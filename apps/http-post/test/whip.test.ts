@@ -218,7 +218,7 @@ describe('an offer of WHIP', () => {
   })
 
   it('has an address where nothing else is taken, and nothing is to be read (section 4.1)', async () => {
-    const server = await start()
+    const server = await start({ whep: true })
     const made = await post(server, audio, {}, '/whip')
     expect(made.status).toBe(201)
     const json = { method: 'POST', body: JSON.stringify({ type: 'offer', sdp: audio }) }
