@@ -31,6 +31,7 @@ const needs = [
   ['[browser] firefox', 'Firefox', 'apt-get install firefox-esr, or give its path in FIREFOX'],
   ['[ipv6]', 'IPv6 address', 'Firefox needs one of a network, Chromium one of loopback'],
   ['[openssl]', 'openssl', 'apt-get install openssl'],
+  ['[gnutls]', 'GnuTLS or no openssl', 'apt-get install gnutls-bin openssl'],
   ['[coturn]', 'coturn', 'apt-get install --no-install-recommends coturn'],
   [
     '[whip-client]',

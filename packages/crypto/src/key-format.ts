@@ -17,10 +17,11 @@ const ID_EC_PUBLIC_KEY = new Uint8Array([0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x0
 /** 1.2.840.113549.1.1.1 */
 const RSA_ENCRYPTION = new Uint8Array([0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01])
 
-export type Curve = 'p256' | 'p384' | 'p521'
+export type Curve = 'p224' | 'p256' | 'p384' | 'p521'
 
 /** By the names of RFC 8422 section 5.1.1. */
 export const CURVE_NAMES: Readonly<Record<Curve, SignatureCurve>> = {
+  p224: 'secp224r1',
   p256: 'secp256r1',
   p384: 'secp384r1',
   p521: 'secp521r1',
@@ -29,6 +30,8 @@ export const CURVE_NAMES: Readonly<Record<Curve, SignatureCurve>> = {
 const CURVES: readonly { readonly curve: Curve; readonly oid: Uint8Array; readonly pointLength: number }[] = [
   /** 1.2.840.10045.3.1.7 */
   { curve: 'p256', oid: new Uint8Array([0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07]), pointLength: 65 },
+  /** 1.3.132.0.33 */
+  { curve: 'p224', oid: new Uint8Array([0x2b, 0x81, 0x04, 0x00, 0x21]), pointLength: 57 },
   /** 1.3.132.0.34 */
   { curve: 'p384', oid: new Uint8Array([0x2b, 0x81, 0x04, 0x00, 0x22]), pointLength: 97 },
   /** 1.3.132.0.35 */

@@ -2,14 +2,7 @@ import { assert, fromBase64Url, toBase64Url, UsageError } from '@str0m/sans-io'
 import { bytesOfLatin1, plain } from './bytes.ts'
 import { equalConstantTime } from './constant-time.ts'
 import { p256Pkcs8, p256Spki, x25519Pkcs8 } from './der.ts'
-import {
-  type Curve,
-  CURVE_NAMES,
-  invalidSigningKey,
-  type PublicKeyInfo,
-  readP256Pkcs8,
-  readSpki,
-} from './key-format.ts'
+import { CURVE_NAMES, invalidSigningKey, type PublicKeyInfo, readP256Pkcs8, readSpki } from './key-format.ts'
 import { checkKeyLength } from './key-length.ts'
 import { nativeAead } from './native-aead.ts'
 import { nativeBlocks, nativeChaChaBlocks } from './native-blocks.ts'
@@ -47,7 +40,9 @@ import { signP256Deterministic } from './portable-signing.ts'
 /** Bytes of randomness that are fetched at once, and the most that one request takes of them. */
 const RANDOM_POOL_SIZE = 1024
 const POOLED_RANDOM_MAX = 64
+/** RFC 7518 section 6.2.1.1: P-224 has no name there. */
 const JWK_CURVES = { p256: 'P-256', p384: 'P-384', p521: 'P-521' } as const
+type JwkCurve = keyof typeof JWK_CURVES
 const P256_OPTIONS = { namedCurve: 'prime256v1', publicKeyEncoding: { format: 'jwk' } } as const
 const X25519_OPTIONS = { publicKeyEncoding: { format: 'jwk' } } as const
 const CURVES = { secp256r1: 'prime256v1', secp384r1: 'secp384r1' } as const
@@ -250,7 +245,7 @@ class NativeCrypto implements CryptoProvider {
     if (info === undefined) return undefined
     try {
       const key =
-        info.type === 'ec'
+        info.type === 'ec' && info.curve !== 'p224'
           ? this.#node.createPublicKey({ key: ecJwk(info.curve, info.point), format: 'jwk' })
           : this.#node.createPublicKey({ key: spki, format: 'der', type: 'spki' })
       return new NativeVerifyingKey(this.#node, info, key)
@@ -269,7 +264,7 @@ function fromJwk(member: string | undefined): Uint8Array {
 }
 
 /** A point as a JWK: OpenSSL takes 65 µs for it, and 110 for SubjectPublicKeyInfo. */
-function ecJwk(curve: Curve, point: Uint8Array): NodeJwk {
+function ecJwk(curve: JwkCurve, point: Uint8Array): NodeJwk {
   const middle = (point.length + 1) / 2
   return {
     kty: 'EC',

@@ -4,6 +4,7 @@ import { sha1 } from '@noble/hashes/legacy.js'
 import { sha256, sha384, sha512 } from '@noble/hashes/sha2.js'
 import { p256Pkcs8, p256Spki } from './der.ts'
 import { type Curve, CURVE_NAMES, invalidSigningKey, readP256Pkcs8, readSpki } from './key-format.ts'
+import { p224 } from './p224.ts'
 import { signP256Deterministic } from './portable-signing.ts'
 import type {
   KeyExchange,
@@ -16,7 +17,7 @@ import type {
 import { RsaPublicKey } from './rsa.ts'
 import { CURVE_ORDERS, randomScalar } from './scalar.ts'
 
-const CURVES = { p256, p384, p521 }
+const CURVES = { p224, p256, p384, p521 }
 const GROUPS = { secp256r1: p256, secp384r1: p384 }
 const HASHES = { sha1, sha256, sha384, sha512 }
 

@@ -16,7 +16,7 @@ export type SignatureAlgorithm =
   | 'rsa-pss-sha384'
   | 'rsa-pss-sha512'
 
-export type SignatureCurve = 'secp256r1' | 'secp384r1' | 'secp521r1'
+export type SignatureCurve = 'secp224r1' | 'secp256r1' | 'secp384r1' | 'secp521r1'
 
 /** A hash being computed. */
 export interface Hash {
@@ -119,7 +119,7 @@ export interface CryptoProvider {
   importSigningKey(pkcs8: Uint8Array): SigningKey
   /**
    * `undefined` where `spki` is no RSA key (1024 to 8192 bits, an odd public exponent from 3 up to 32 bits), nor an
-   * uncompressed point on P-256, P-384 or P-521.
+   * uncompressed point on P-224, P-256, P-384 or P-521.
    */
   importVerifyingKey(spki: Uint8Array): VerifyingKey | undefined
 }

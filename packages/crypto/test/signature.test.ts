@@ -31,6 +31,27 @@ const P256_SIGNATURES = [
     '2362AB1ADBE2B8ADF9CB9EDAB740EA6049C028114F2460F96554F61FAE3302FE',
   ],
 ] as const
+/** RFC 6979 appendix A.2.4. */
+const P224_SPKI = `304e301006072a8648ce3d020106052b81040021033a0004
+  00CF08DA5AD719E42707FA431292DEA11244D64FC51610D94B130D6C
+  EEAB6F3DEBE455E3DBF85416F7030CBD94F34F2D6F232C69F3C1385A`
+const P224_SIGNATURES = [
+  [
+    'ecdsa-sha256',
+    '61AA3DA010E8E8406C656BC477A7A7189895E7E840CDFE8FF42307BA',
+    'BC814050DAB5D23770879494F9E0A680DC1AF7161991BDE692B10101',
+  ],
+  [
+    'ecdsa-sha384',
+    '0B115E5E36F0F9EC81F1325A5952878D745E19D7BB3EABFABA77E953',
+    '830F34CCDFE826CCFDC81EB4129772E20E122348A2BBD889A1B1AF1D',
+  ],
+  [
+    'ecdsa-sha512',
+    '074BD1D979D5F32BF958DDC61E4FB4872ADCAFEB2256497CDAC30397',
+    'A4CECA196C3D5A1FF31027B33185DC8EE43F288B21AB342E5D8EB084',
+  ],
+] as const
 /** RFC 6979 appendix A.2.6, with SHA-384 over "sample". */
 const P384_SPKI = `3076301006072a8648ce3d020106052b8104002203620004
   EC3A4E415B4E19A4568618029F427FA5DA9A8BC4AE92E02E06AAE5286B300C64DEF8F0EA9055866064A254515480BC13
@@ -106,6 +127,14 @@ describe.each(PROVIDERS)('$name', (crypto) => {
     const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey
     const key = crypto.importVerifyingKey(rsa.export({ format: 'der', type: 'spki' }))
     expect([key?.type, key?.curve]).toEqual(['rsa', undefined])
+  })
+
+  it.each(P224_SIGNATURES)('verifies P-224 with %s (RFC 6979 appendix A.2.4)', (algorithm, r, s) => {
+    const key = crypto.importVerifyingKey(hex(P224_SPKI))!
+    expect(key).toMatchObject({ type: 'ec', curve: 'secp224r1' })
+    expect(key.verify(algorithm, SAMPLE, der(r, s))).toBe(true)
+    expect(key.verify(algorithm, ascii('simple'), der(r, s))).toBe(false)
+    expect(crypto.importVerifyingKey(hex(P224_SPKI.replace('385A', '385B')))).toBeUndefined()
   })
 
   it('verifies P-384', () => {

@@ -7,8 +7,13 @@ import { scratchDirectory } from '../../../vitest.scratch.ts'
 
 /** What `openssl version` says, or `undefined` where there is none. */
 export function opensslVersion(): string | undefined {
+  return versionOf('openssl', 'version')
+}
+
+/** The first line that a program prints of its version, or `undefined` where there is none. */
+export function versionOf(command: string, argument: string): string | undefined {
   try {
-    return execFileSync('openssl', ['version'], { encoding: 'utf8' }).trim()
+    return execFileSync(command, [argument], { encoding: 'utf8' }).split('\n')[0]!.trim()
   } catch {
     return undefined
   }
@@ -42,13 +47,13 @@ export class Identity {
   }
 }
 
-/** Runs openssl and gathers what it prints. */
-export class Openssl {
+/** Runs another program and gathers what it prints. */
+export class Program {
   readonly child: ChildProcessWithoutNullStreams
   output = ''
 
-  constructor(args: readonly (readonly string[])[]) {
-    this.child = spawn('openssl', args.flat())
+  constructor(command: string, args: readonly string[]) {
+    this.child = spawn(command, args)
     for (const stream of [this.child.stdout, this.child.stderr]) {
       stream.on('data', (chunk: Buffer) => {
         this.output += chunk.toString()
@@ -61,6 +66,12 @@ export class Openssl {
     const exit = once(this.child, 'exit')
     this.child.kill('SIGKILL')
     await exit
+  }
+}
+
+export class Openssl extends Program {
+  constructor(args: readonly (readonly string[])[]) {
+    super('openssl', args.flat())
   }
 }
 

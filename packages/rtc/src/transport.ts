@@ -208,7 +208,9 @@ export class Transport {
     }
     this.packetsReceived++
     this.bytesReceived += input.contents.length
-    return rtcp ? inbound.unprotectRtcp(input.contents) : inbound.unprotectRtp(input.contents)
+    const length = rtcp ? inbound.unprotectRtcp(input.contents) : inbound.unprotectRtp(input.contents)
+    if (length >= 0) this.ice.pathAuthenticated(input.now)
+    return length
   }
 
   /** Sends what is protected already. Dropped where there is no path. */

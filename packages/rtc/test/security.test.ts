@@ -159,6 +159,47 @@ describe('S16: consent', () => {
   })
 })
 
+describe('a peer that knows no consent', () => {
+  it('is received from for as long as it sends, and sent nothing after 30 s but answers to its checks', () => {
+    const { rtc, peer, pair } = connectedCall(28, { link: LINK })
+    const transmits: { readonly at: number; readonly first: number }[] = []
+    let received = 0
+    const poll = rtc.pollOutput.bind(rtc)
+    rtc.pollOutput = () => {
+      const output = poll()
+      if (output.kind === 'transmit') transmits.push({ at: pair.now, first: output.contents[0]! })
+      else if (output.kind === 'event' && output.event.type === 'mediaData') received++
+      return output
+    }
+    // as FFmpeg's WHIP client does once it is connected: it hears answers to its own checks, and no checks
+    const handle = peer.handleInput.bind(peer)
+    peer.handleInput = (input) => {
+      if (input.kind === 'timeout' || input.contents[0] !== 0) handle(input)
+    }
+    const connected = pair.now
+    for (let i = 0; i < 2000; i++) {
+      peer.sendRtp({
+        pt: 111,
+        ssrc: 9,
+        sequenceNumber: i,
+        timestamp: 960 * i,
+        payload: Uint8Array.of(1),
+        mid: [4, '0'],
+      })
+      pair.runFor(50)
+    }
+    expect(rtc.iceState).toBe('disconnected')
+    expect(received).toBeGreaterThan(1900)
+    const late = transmits.filter(({ at }) => at > connected + 30_000)
+    expect(late.length).toBeGreaterThan(10)
+    expect(new Set(late.map(({ first }) => first))).toEqual(new Set([1]))
+    // it is gone
+    pair.bToA.addOutage(pair.now, Number.POSITIVE_INFINITY)
+    pair.runFor(10_100)
+    expect(rtc.iceState).toBe('failed')
+  })
+})
+
 describe('S22: timers advance', () => {
   it('at every stage of a call, whatever time is given', () => {
     for (let seed = 1; seed <= 30; seed++) {

@@ -31,6 +31,13 @@ export class CandidatePair {
   triggered = false
   /** Consent was lost. These credentials are not used on it again: RFC 7675 section 5.1. */
   revoked = false
+  /**
+   * Consent has expired with a peer that has never answered a check of it, and goes on sending: it is received from and
+   * its checks are answered, and nothing else is sent.
+   */
+  muted = false
+  /** Whether the peer has answered a check of consent. */
+  answersConsent = false
   /** Whether consent is kept up: the selected pair and those to fall back on. */
   maintained = false
   consentExpiresAt: Instant = NEVER
@@ -39,6 +46,8 @@ export class CandidatePair {
   answeredAt: Instant = Number.NEGATIVE_INFINITY
   /** The last request or response of the peer's. */
   heardAt: Instant = Number.NEGATIVE_INFINITY
+  /** The last authenticated data of the peer's. */
+  dataAt: Instant = Number.NEGATIVE_INFINITY
 
   requestsSent = 0
   retransmissionsSent = 0
@@ -73,6 +82,16 @@ export class CandidatePair {
     return this.state === 'frozen' || this.state === 'waiting' || this.state === 'in-progress'
   }
 
+  /** Whether data may come on it. */
+  get receives(): boolean {
+    return this.valid || this.muted
+  }
+
+  /** The last authenticated thing that came from the peer. */
+  get lastHeardAt(): Instant {
+    return Math.max(this.heardAt, this.dataAt)
+  }
+
   joins(source: SocketAddress, destination: SocketAddress): boolean {
     return sameSocketAddress(this.destination, destination) && sameSocketAddress(this.source, source)
   }
@@ -80,6 +99,7 @@ export class CandidatePair {
   /** Data may no longer come or go on it. */
   invalidate(): void {
     this.valid = false
+    this.muted = false
     this.nominated = false
     this.nominating = false
     this.maintained = false

@@ -97,9 +97,9 @@ export class Checklist {
     return this.pairs.find((pair) => pair.joins(source, destination))
   }
 
-  /** The same, if data may come and go on it. */
-  findValid(source: SocketAddress, destination: SocketAddress): CandidatePair | undefined {
-    return this.pairs.find((pair) => pair.valid && pair.joins(source, destination))
+  /** The same, if data may come on it. */
+  findReceiving(source: SocketAddress, destination: SocketAddress): CandidatePair | undefined {
+    return this.pairs.find((pair) => pair.receives && pair.joins(source, destination))
   }
 
   /** Forgets what was learned from requests of another peer than `ufrag`: forking, RFC 8445 section 7.3.1.4. */

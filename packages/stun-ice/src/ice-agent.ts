@@ -172,21 +172,29 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
 
   /**
    * Whether a datagram from `source` that came to the local address `destination` is on a path that a check has
-   * proven and whose consent lasts. To be asked of every datagram that is not STUN, before anything is made of it.
+   * proven and whose consent lasts, or whose peer knows no consent and goes on sending. To be asked of every datagram that is not STUN, before anything is made of it.
    */
   isValidatedPath(source: SocketAddress, destination: SocketAddress): boolean {
     const last = this.#lastPath
-    if (last !== undefined && last.valid && last.joins(destination, source)) return true
+    if (last !== undefined && last.receives && last.joins(destination, source)) return true
     if (this.#findPath(source, destination)) return true
     // an IPv4-mapped address of a socket for both families
     if (!source.address.includes(':') && !destination.address.includes(':')) return false
     return this.#findPath(canonical(source), canonical(destination))
   }
 
+  /**
+   * Says that what came by the path that `isValidatedPath` was last asked of is authentic, so that the peer is there: some send
+   * media and no checks. It changes nothing about consent.
+   */
+  pathAuthenticated(now: Instant): void {
+    if (this.#lastPath !== undefined) this.#lastPath.dataAt = now
+  }
+
   #findPath(source: SocketAddress, destination: SocketAddress): boolean {
     const pair =
-      this.#session.checklist.findValid(destination, source) ??
-      this.#previous?.checklist.findValid(destination, source)
+      this.#session.checklist.findReceiving(destination, source) ??
+      this.#previous?.checklist.findReceiving(destination, source)
     if (pair === undefined) return false
     this.#lastPath = pair
     return true
@@ -423,11 +431,11 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
     if (this.#state === 'closed') return 'closed'
     if (session.failed) return 'failed'
     if (selected !== undefined) {
-      if (this.#now - selected.heardAt >= this.#context.timing.disconnectedTimeout) return 'disconnected'
+      if (this.#now - selected.lastHeardAt >= this.#context.timing.disconnectedTimeout) return 'disconnected'
       const isDone = selected.nominated && session.endOfRemoteCandidates && !session.isChecking
       return isDone ? 'completed' : 'connected'
     }
-    if (session.wasConnected && !this.lite) return 'disconnected'
+    if (session.wasConnected && (!this.lite || session.isReceiving)) return 'disconnected'
     return session.remote === undefined && this.#previous === undefined ? 'new' : 'checking'
   }
 

@@ -13,3 +13,7 @@ export interface IceCheck extends Transaction {
   /** The value of PRIORITY. */
   readonly priority: number
 }
+
+export function isConsentCheck({ maxTransmissions }: IceCheck): boolean {
+  return maxTransmissions === 1
+}

@@ -4,7 +4,7 @@ import type { AgentContext } from './agent-context.ts'
 import type { CandidatePair } from './candidate-pair.ts'
 import { type Candidate, peerReflexive, peerReflexivePriority } from './candidate.ts'
 import { Checklist, MAX_LOCAL_CANDIDATES } from './checklist.ts'
-import { type IceCheck, MAX_CHECKS } from './ice-check.ts'
+import { type IceCheck, isConsentCheck, MAX_CHECKS } from './ice-check.ts'
 import type { IceCredentials, IceDropReason } from './ice-types.ts'
 import { Nomination } from './nomination.ts'
 import { markMaintained, selectPair, type SelectionRules, UNANSWERED_INTERVALS } from './pair-selection.ts'
@@ -80,6 +80,11 @@ export class IceSession {
     return this.#firstValidAt !== NEVER
   }
 
+  /** Whether data may come on a pair. */
+  get isReceiving(): boolean {
+    return this.checklist.pairs.some((pair) => pair.receives)
+  }
+
   /** Whether a check is still to come or under way. A lite agent makes none. */
   get isChecking(): boolean {
     return !this.#context.lite && this.checklist.pairs.some((pair) => pair.isOpen)
@@ -125,7 +130,7 @@ export class IceSession {
     if (this.failed) return this.#drop('consent')
     if (this.checklist.baseAt(destination) === undefined) return this.#drop('destination')
     const known = this.checklist.find(destination, source)
-    if (known?.revoked === true) return this.#drop('consent')
+    if (known?.revoked === true && !known.muted) return this.#drop('consent')
     const respond = (fields: Partial<StunMessage>): void =>
       this.#respond(request, source, destination, fields, known)
     if (request.notUnderstood.length > 0) {
@@ -156,7 +161,7 @@ export class IceSession {
     if (pair !== known) pair.responsesSent++
     pair.requestsReceived++
     pair.heardAt = now
-    if (this.#retired && !lite) return
+    if ((this.#retired && !lite) || pair.muted) return
     if (lite) this.#acceptLite(pair, request)
     else this.#accept(pair, request)
   }
@@ -260,6 +265,7 @@ export class IceSession {
     const { role, timing } = this.#context
     pair.answeredAt = this.#now
     pair.consentExpiresAt = this.#now + timing.consentTimeout
+    if (isConsentCheck(transaction)) pair.answersConsent = true
     // Karn: the answer to a request sent twice does not say to which
     if (transaction.transmissions === 1) {
       pair.currentRoundTripTime = this.#now - transaction.sentAt
@@ -352,13 +358,14 @@ export class IceSession {
       else if (this.checklist.hasWaiting) at = Math.min(at, this.#lastCheckAt + timing.checkInterval)
     }
     for (const pair of this.checklist.pairs) {
+      if (pair.muted) at = Math.min(at, this.#silentAt(pair))
       if (!pair.valid) continue
       at = Math.min(at, pair.consentExpiresAt)
       if (pair.maintained && !lite) at = Math.min(at, pair.nextConsentAt)
     }
     if (this.selected !== undefined) {
-      const { heardAt, answeredAt } = this.selected
-      at = Math.min(at, this.#later(heardAt + timing.disconnectedTimeout))
+      const { answeredAt } = this.selected
+      at = Math.min(at, this.#later(this.#silentAt(this.selected)))
       at = Math.min(at, this.#later(answeredAt + timing.consentInterval * UNANSWERED_INTERVALS))
     } else if (!this.wasConnected) {
       at = Math.min(at, this.#later(this.#patientUntil))
@@ -373,11 +380,28 @@ export class IceSession {
 
   #expireConsent(): void {
     for (const pair of this.checklist.pairs) {
-      if (!pair.valid || pair.consentExpiresAt > this.#now) continue
+      if (!pair.receives || pair.consentExpiresAt > this.#now) continue
       // RFC 7675 section 5.1: a pair that was not kept up may be asked again, one that was may not
-      if (pair.maintained) this.#revoke(pair)
-      else pair.invalidate()
+      if (!pair.maintained && !pair.muted) pair.invalidate()
+      else if (!pair.answersConsent && this.#silentAt(pair) > this.#now) this.#mute(pair)
+      else this.#revoke(pair)
     }
+  }
+
+  /**
+   * RFC 7675 section 5.1 has the sending cease, of all but ICE (section 2). Who has answered checks of consent and does so no more has withdrawn it; who never
+   * has does not know them, as FFmpeg's WHIP client, which sends media for as long as it hears of nothing else.
+   */
+  #mute(pair: CandidatePair): void {
+    if (pair.muted) return
+    this.#revoke(pair)
+    pair.muted = true
+    pair.consentExpiresAt = this.#now
+  }
+
+  /** When the peer counts as silent on a pair, unless it sends in the meantime. */
+  #silentAt(pair: CandidatePair): Instant {
+    return pair.lastHeardAt + this.#context.timing.disconnectedTimeout
   }
 
   #retransmit(): void {
@@ -512,7 +536,7 @@ export class IceSession {
 
   /** RFC 8445 section 8.1.2, after the patience of RFC 8863. */
   #hasFailed(): boolean {
-    if (this.checklist.pairs.some((pair) => pair.valid) || this.isChecking) return false
+    if (this.isReceiving || this.isChecking) return false
     return this.wasConnected || this.#retired || this.#now >= this.#patientUntil
   }
 

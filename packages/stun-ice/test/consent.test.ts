@@ -126,6 +126,92 @@ describe('S16: consent', () => {
   })
 })
 
+describe('a peer that knows no consent', () => {
+  const isResponse = (contents: Uint8Array): boolean => (contents[0]! & 1) === 1
+
+  /** The second agent answers checks until it is joined, and none after that. */
+  function joinedWithout(seed: number) {
+    const pair = joined({ seed, link: { latency: 20 } })
+    const original = pair.bToA.send.bind(pair.bToA)
+    pair.bToA.send = (now, item) => {
+      if (!isResponse(item.contents)) original(now, item)
+    }
+    return pair
+  }
+
+  test('and checks itself is received from and answered, and sent nothing else after 30 s', () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const pair = joinedWithout(seed)
+      const { machine } = pair.a
+      pair.runFor(30_100)
+      expect(machine.selectedPair).toBeUndefined()
+      const original = pair.aToB.send.bind(pair.aToB)
+      let responses = 0
+      pair.aToB.send = (now, item) => {
+        expect(isResponse(item.contents), `seed ${seed}`).toBe(true)
+        responses++
+        original(now, item)
+      }
+      pair.runFor(300_000)
+      expect(responses).toBeGreaterThanOrEqual(50)
+      expect(machine.state).toBe('disconnected')
+      expect(machine.isValidatedPath(B, A)).toBe(true)
+      expect(pair.b.machine.state).toBe('completed')
+      // it falls silent
+      pair.bToA.addOutage(pair.now, Number.POSITIVE_INFINITY)
+      pair.runFor(10_100)
+      expect(machine.state).toBe('failed')
+      expect(machine.isValidatedPath(B, A)).toBe(false)
+      expect(nextAt(machine)).toBe(Infinity)
+    }
+  })
+
+  test('and sends data alone is received from for as long as it does', () => {
+    const pair = joined()
+    const { machine } = pair.a
+    pair.bToA.addOutage(pair.now, Number.POSITIVE_INFINITY)
+    let latest = 0
+    for (let i = 0; i < 600; i++) {
+      pair.runFor(100)
+      expect(machine.isValidatedPath(B, A)).toBe(true)
+      machine.pathAuthenticated(pair.now)
+      if (pair.aToB.statistics.sent > latest) {
+        latest = pair.aToB.statistics.sent
+        expect(i).toBeLessThan(300)
+      }
+      expect(machine.state).toBe(i < 299 ? 'completed' : 'disconnected')
+    }
+    const from = pair.now
+    pair.runUntil(() => machine.state === 'failed')
+    expect(pair.now - from).toBeLessThanOrEqual(10_000)
+    expect(machine.isValidatedPath(B, A)).toBe(false)
+  })
+
+  test('is given up at once where it withdraws it', () => {
+    const pair = joinedWithout(1)
+    const { machine } = pair.a
+    const requests: Uint8Array[] = []
+    const original = pair.aToB.send.bind(pair.aToB)
+    pair.aToB.send = (now, item) => {
+      if (!isResponse(item.contents)) requests.push(item.contents.slice(8, 20))
+      original(now, item)
+    }
+    pair.runFor(7000)
+    const contents = writeStun(
+      {
+        class: 'error',
+        method: 1,
+        transactionId: requests.at(-1)!,
+        errorCode: { code: 403, reason: 'Forbidden' },
+      },
+      { integrity: seededCrypto(0).hmac('sha1', encodeUtf8(pair.b.machine.localCredentials.pwd)) },
+    )
+    machine.handleInput(receive(pair.now, { source: B, destination: A, contents }))
+    expect(machine.state).toBe('failed')
+    expect(machine.isValidatedPath(B, A)).toBe(false)
+  })
+})
+
 describe('falling back', () => {
   const SECOND = at('203.0.113.9', 7000)
 
