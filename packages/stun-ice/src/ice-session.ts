@@ -383,7 +383,7 @@ export class IceSession {
       if (!pair.receives || pair.consentExpiresAt > this.#now) continue
       // RFC 7675 section 5.1: a pair that was not kept up may be asked again, one that was may not
       if (!pair.maintained && !pair.muted) pair.invalidate()
-      else if (!pair.answersConsent && this.#silentAt(pair) > this.#now) this.#mute(pair)
+      else if (!this.#retired && !pair.answersConsent && this.#silentAt(pair) > this.#now) this.#mute(pair)
       else this.#revoke(pair)
     }
   }
