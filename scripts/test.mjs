@@ -32,6 +32,7 @@ const needs = [
   ['[ipv6]', 'IPv6 address', 'Firefox needs one of a network, Chromium one of loopback'],
   ['[openssl]', 'openssl', 'apt-get install openssl'],
   ['[gnutls]', 'GnuTLS or no openssl', 'apt-get install gnutls-bin openssl'],
+  ['[mbedtls]', 'Mbed TLS, compiler or openssl', 'apt-get install libmbedtls-dev gcc openssl'],
   ['[coturn]', 'coturn', 'apt-get install --no-install-recommends coturn'],
   [
     '[whip-client]',

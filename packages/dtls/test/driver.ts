@@ -19,6 +19,15 @@ export function versionOf(command: string, argument: string): string | undefined
   }
 }
 
+/** What openssl is asked for, by the kind of key. FFmpeg has P-224, where it is built with GnuTLS. */
+export const NEW_KEYS = {
+  'P-224': ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:secp224r1'],
+  'P-256': ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1'],
+  'P-384': ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:secp384r1'],
+  'P-521': ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:secp521r1'],
+  RSA: ['-newkey', 'rsa:2048'],
+} as const
+
 /** A folder with `key.pem` and `cert.pem`, made by openssl. */
 export class Identity {
   readonly folder: string = scratchDirectory()

@@ -1,20 +1,21 @@
 import { decodeUtf8, encodeUtf8 } from '@str0m/sans-io'
 import { Dtls, DtlsCertificate } from '@str0m/dtls'
 import { describe, expect, it } from 'vitest'
-import { freePort, Identity, opensslVersion, Program, SocketDriver, until, versionOf } from './driver.ts'
+import {
+  freePort,
+  Identity,
+  NEW_KEYS,
+  opensslVersion,
+  Program,
+  SocketDriver,
+  until,
+  versionOf,
+} from './driver.ts'
 
 const version = versionOf('gnutls-serv', '--version')
 const PROFILES = {
   AES_CM_128_HMAC_SHA1_80: 'SRTP_AES128_CM_HMAC_SHA1_80',
   AES_CM_128_HMAC_SHA1_32: 'SRTP_AES128_CM_HMAC_SHA1_32',
-} as const
-/** FFmpeg has P-224 of it, where it is built with GnuTLS. */
-const KEYS = {
-  'P-224': ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:secp224r1'],
-  'P-256': ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1'],
-  'P-384': ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:secp384r1'],
-  'P-521': ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:secp521r1'],
-  RSA: ['-newkey', 'rsa:2048'],
 } as const
 
 describe.skipIf(version === undefined || opensslVersion() === undefined)(
@@ -23,7 +24,7 @@ describe.skipIf(version === undefined || opensslVersion() === undefined)(
   () => {
     const certificate = DtlsCertificate.generate()
 
-    for (const [name, newKey] of Object.entries(KEYS)) {
+    for (const [name, newKey] of Object.entries(NEW_KEYS)) {
       for (const asks of [true, false]) {
         it(`a server with a ${name} certificate that ${asks ? 'asks' : 'does not ask'} for ours`, async () => {
           const identity = new Identity(newKey)

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { decodeUtf8, encodeUtf8, toHex } from '@str0m/sans-io'
 import { Dtls, DtlsCertificate, type DtlsOptions, type SrtpProfile } from '@str0m/dtls'
-import { freePort, Identity, Openssl, opensslVersion, SocketDriver, until } from './driver.ts'
+import { freePort, Identity, NEW_KEYS, Openssl, opensslVersion, SocketDriver, until } from './driver.ts'
 
 const version = opensslVersion()
 if (version === undefined) console.log('openssl is not installed: interoperation with it is not tested')
@@ -74,8 +74,8 @@ describe.skipIf(version === undefined)(`[openssl] ${version}`, { timeout: 150_00
     version === undefined
       ? undefined
       : {
-          ec: new Identity(['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1']),
-          rsa: new Identity(['-newkey', 'rsa:2048']),
+          ec: new Identity(NEW_KEYS['P-256']),
+          rsa: new Identity(NEW_KEYS.RSA),
         }
   const certificate = DtlsCertificate.generate()
 
