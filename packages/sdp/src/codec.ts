@@ -191,6 +191,9 @@ export function configurationOf(
   const name = codec.name.toLowerCase()
   const common = `${name}/${codec.clockRate}/${codec.channels ?? 1}`
   switch (name) {
+    case 'opus':
+      // RFC 7587 section 7: there are always two; GStreamer's clients of WHIP and WHEP leave them out
+      return `${name}/${codec.clockRate}`
     case 'h264': {
       // RFC 6184 section 8.2.2: the profile and the packetization mode are symmetric, the level is not
       const parameters = parseParameters(codec.parameters)

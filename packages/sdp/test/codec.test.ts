@@ -20,8 +20,10 @@ describe('codecs are the same', () => {
     expect(matching({ name: 'vp8' })?.name).toBe('VP8')
     expect(matching({ clockRate: 48_000 })).toBeUndefined()
     expect(matching({ name: 'OPUS', clockRate: 48_000, channels: 2 })?.name).toBe('opus')
-    // RFC 7587 section 7: always two
-    expect(matching({ name: 'opus', clockRate: 48_000 })).toBeUndefined()
+    expect(matching({ name: 'PCMU', clockRate: 8000, channels: 2 })).toBeUndefined()
+    // RFC 7587 section 7: always two, also where nothing is said
+    expect(matching({ name: 'opus', clockRate: 48_000 })?.name).toBe('opus')
+    expect(matching({ name: 'opus', clockRate: 16_000, channels: 2 })).toBeUndefined()
     expect(matching({ name: 'PCMU', clockRate: 8000, channels: 1 })?.name).toBe('PCMU')
     expect(matching({ name: 'rtx' })).toBeUndefined()
   })
