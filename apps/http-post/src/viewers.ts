@@ -1,4 +1,4 @@
-import type { Codec, Media, MediaData, Rtc } from '@str0m/rtc'
+import { isSameCodec, type Media, type MediaData, type Rtc } from '@str0m/rtc'
 import type { Mid, Rid } from '@str0m/sans-io'
 
 /** Of which frames a viewer has one kind. */
@@ -44,7 +44,7 @@ export class Viewers {
     const viewer = this.#viewers.get(rtc)
     const { kind } = frame.codec
     const media = rtc.medias.find((each) => each.kind === kind && each.direction === 'sendonly')
-    const codec = media?.codecs.find((each) => isSame(each, frame.codec))
+    const codec = media?.codecs.find((each) => isSameCodec(each, frame.codec))
     if (viewer === undefined || media === undefined || codec === undefined) return false
     const source = viewer.shown.get(kind)
     if (source !== undefined && (source.mid !== frame.mid || source.rid !== frame.rid)) return false
@@ -69,22 +69,4 @@ export class Viewers {
   publisherOf(rtc: Rtc): Rtc | undefined {
     return this.#viewers.get(rtc)?.publisher
   }
-}
-
-/** What tells configurations of one codec apart, beside its name: of H.264, VP9 and H.265. A level does not. */
-const CONFIGURATION = ['packetization-mode', 'profile-id', 'profile', 'tier-flag']
-
-function isSame(a: Codec, b: Codec): boolean {
-  return (
-    a.name.toLowerCase() === b.name.toLowerCase() &&
-    a.clockRate === b.clockRate &&
-    (a.channels ?? 1) === (b.channels ?? 1) &&
-    profileOf(a) === profileOf(b) &&
-    CONFIGURATION.every((key) => a.parameters.get(key) === b.parameters.get(key))
-  )
-}
-
-/** RFC 6184 section 8.1: the profile and its constraints, without the level. */
-function profileOf({ parameters }: Codec): string | undefined {
-  return parameters.get('profile-level-id')?.slice(0, 4).toLowerCase()
 }

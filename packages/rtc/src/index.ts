@@ -1,6 +1,6 @@
 export { Candidate, type IceState } from '@str0m/stun-ice'
 export { DtlsCertificate, type DtlsVersion } from '@str0m/dtls'
-export type { Direction, Encoding as EncodingOptions } from '@str0m/sdp'
+export { type Direction, type Encoding as EncodingOptions, isSameCodec } from '@str0m/sdp'
 export type { ChannelOptions, ChannelParameters } from '@str0m/sctp'
 export { type AddMediaOptions, ChangeSet, PendingChanges } from './change-set.ts'
 export type { Channel, ChannelId, ChannelState } from './channel.ts'

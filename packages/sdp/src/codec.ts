@@ -172,6 +172,25 @@ export function matchesCodec(format: PayloadFormat, capability: CodecCapability)
   return theirs !== undefined && theirs === configurationOfCapability(capability)
 }
 
+/** What tells a codec from others. */
+export interface CodecIdentity {
+  /** In any case. */
+  readonly name: string
+  readonly clockRate: number
+  readonly channels?: number
+  /** As `a=fmtp` has them, or as `parseParameters` reads them. */
+  readonly parameters?: string | ReadonlyMap<string, string>
+}
+
+/**
+ * Whether what is encoded for one of two codecs is for the other too: one name, and parameters that go together. Of H.264 the profile
+ * counts by what it stands for (RFC 6184 table 5), the level does not.
+ */
+export function isSameCodec(a: CodecIdentity, b: CodecIdentity): boolean {
+  const configuration = configurationOf(a)
+  return configuration !== undefined && configuration === configurationOf(b)
+}
+
 const configurations = new WeakMap<CodecCapability, string>()
 
 /** The same as `configurationOf`, worked out once: an endpoint's capabilities outlive its connections. */
@@ -185,9 +204,7 @@ export function configurationOfCapability(capability: CodecCapability): string |
 }
 
 /** A text that is the same for the same codec in a compatible configuration; `undefined` where it is in none. */
-export function configurationOf(
-  codec: Pick<PayloadFormat, 'name' | 'clockRate' | 'channels' | 'parameters'>,
-): string | undefined {
+export function configurationOf(codec: CodecIdentity): string | undefined {
   const name = codec.name.toLowerCase()
   const common = `${name}/${codec.clockRate}/${codec.channels ?? 1}`
   switch (name) {
@@ -196,25 +213,29 @@ export function configurationOf(
       return `${name}/${codec.clockRate}`
     case 'h264': {
       // RFC 6184 section 8.2.2: the profile and the packetization mode are symmetric, the level is not
-      const parameters = parseParameters(codec.parameters)
+      const parameters = parametersOf(codec)
       const profile = h264Profile(parameters.get('profile-level-id') ?? '420010')
       if (profile === undefined) return undefined
       return `${common} ${profile} ${parameters.get('packetization-mode') ?? '0'}`
     }
     case 'vp9':
       // RFC 9628 section 6.1: profile 0 where not stated
-      return `${common} ${parseParameters(codec.parameters).get('profile-id') ?? '0'}`
+      return `${common} ${parametersOf(codec).get('profile-id') ?? '0'}`
     case 'av1':
       // AV1 RTP payload specification, section 7.2.1: profile 0 where not stated
-      return `${common} ${parseParameters(codec.parameters).get('profile') ?? '0'}`
+      return `${common} ${parametersOf(codec).get('profile') ?? '0'}`
     case 'h265': {
       // RFC 7798 section 7.2.2: profile and tier are symmetric; Main where not stated
-      const parameters = parseParameters(codec.parameters)
+      const parameters = parametersOf(codec)
       return `${common} ${parameters.get('profile-id') ?? '1'} ${parameters.get('tier-flag') ?? '0'}`
     }
     default:
       return common
   }
+}
+
+function parametersOf({ parameters }: CodecIdentity): ReadonlyMap<string, string> {
+  return typeof parameters === 'object' ? parameters : parseParameters(parameters)
 }
 
 /** The profile that a `profile-level-id` stands for, RFC 6184 table 5: one profile can be written in several ways. */

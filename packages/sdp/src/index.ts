@@ -10,8 +10,10 @@ export {
 export { answeredSections } from './bundle.ts'
 export {
   type CodecCapability,
+  type CodecIdentity,
   CONGESTION_CONTROL_FEEDBACK,
   DEFAULT_CODECS,
+  isSameCodec,
   matchesCodec,
   parseParameters,
   redundantPt,

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import {
   type CodecCapability,
   DEFAULT_CODECS,
+  isSameCodec,
   matchesCodec,
   parseParameters,
   type PayloadFormat,
@@ -52,6 +53,36 @@ describe('codecs are the same', () => {
       expect(h264(`packetization-mode=1;profile-level-id=${profile}`)).toBeUndefined()
     }
     expect(h264('packetization-mode=2;profile-level-id=42001f')).toBeUndefined()
+  })
+})
+
+describe('what is encoded for one codec', () => {
+  const of = (name: string, parameters?: string | ReadonlyMap<string, string>) => ({
+    name,
+    clockRate: 90_000,
+    ...(parameters === undefined ? {} : { parameters }),
+  })
+
+  it('is for another where name, profile and packetization mode are the same, in whatever way they are written', () => {
+    const browser = of('H264', 'level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f')
+    const gstreamer = of('h264', parseParameters('packetization-mode=1;profile-level-id=42C01E'))
+    expect(isSameCodec(browser, gstreamer)).toBe(true)
+    expect(isSameCodec(browser, of('H264', 'packetization-mode=1;profile-level-id=42001f'))).toBe(false)
+    expect(isSameCodec(browser, of('H264', 'profile-level-id=42e01f'))).toBe(false)
+    expect(
+      isSameCodec(
+        of('H264', 'profile-level-id=42e01f'),
+        of('H264', 'packetization-mode=0;profile-level-id=42e034'),
+      ),
+    ).toBe(true)
+    expect(isSameCodec(of('VP9'), of('vp9', 'profile-id=0'))).toBe(true)
+    expect(isSameCodec(of('VP9'), of('VP9', 'profile-id=2'))).toBe(false)
+    expect(isSameCodec(of('VP8'), of('VP9'))).toBe(false)
+  })
+
+  it('is for none where its profile cannot be read', () => {
+    const broken = of('H264', 'profile-level-id=nonsense')
+    expect(isSameCodec(broken, broken)).toBe(false)
   })
 })
 
