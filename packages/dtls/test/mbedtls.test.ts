@@ -17,9 +17,10 @@ import {
   versionOf,
 } from './driver.ts'
 
+const CC = process.env['CC'] ?? 'cc'
 const isHere =
   existsSync('/usr/include/mbedtls/ssl.h') &&
-  versionOf('cc', '--version') !== undefined &&
+  versionOf(CC, '--version') !== undefined &&
   opensslVersion() !== undefined
 const SOURCE = fileURLToPath(new URL('peers/mbedtls.c', import.meta.url))
 
@@ -27,7 +28,7 @@ describe.skipIf(!isHere)('[mbedtls]', { timeout: 150_000 }, () => {
   const certificate = DtlsCertificate.generate()
   const program = join(scratchDirectory(), 'mbedtls-peer')
   beforeAll(() => {
-    execFileSync('cc', ['-O1', SOURCE, '-o', program, '-lmbedtls', '-lmbedx509', '-lmbedcrypto'])
+    execFileSync(CC, ['-O1', SOURCE, '-o', program, '-lmbedtls', '-lmbedx509', '-lmbedcrypto'])
   })
 
   for (const name of ['P-256', 'P-384', 'RSA'] as const) {
