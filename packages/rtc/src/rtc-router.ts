@@ -38,6 +38,8 @@ interface Peer extends Scheduled {
   readonly transactions: number[]
   /** Whether it is among those that are to be polled. */
   dirty: boolean
+  /** Whether it is here no more: nothing that it still says leads to it. */
+  forgotten: boolean
 }
 
 /**
@@ -84,6 +86,7 @@ export class RtcRouter {
       addresses: [],
       transactions: [],
       dirty: false,
+      forgotten: false,
       at: NEVER,
       heapIndex: -1,
     }
@@ -99,11 +102,17 @@ export class RtcRouter {
     this.#markDirty(peer)
   }
 
-  /** Forgets a peer at once, without a goodbye. */
+  /** Forgets a peer at once, without a goodbye: what it has to say already is not answered any more. */
   remove(rtc: Rtc): void {
     const peer = this.#peers.get(rtc)
     if (peer === undefined) return
-    this.#peers.delete(rtc)
+    this.#forget(peer)
+    if (peer.dirty) this.#dirty.splice(this.#dirty.indexOf(peer), 1)
+  }
+
+  #forget(peer: Peer): void {
+    peer.forgotten = true
+    this.#peers.delete(peer.rtc)
     this.#deadlines.remove(peer)
     for (const ufrag of peer.ufrags) this.#byUfrag.delete(ufrag)
     for (const transaction of peer.transactions) this.#byTransaction.delete(transaction)
@@ -125,16 +134,17 @@ export class RtcRouter {
       if (output.kind === 'timeout') {
         this.#dirty.pop()
         peer.dirty = false
-        if (this.#peers.get(peer.rtc) === peer) this.#deadlines.schedule(peer, output.at)
+        if (!peer.forgotten) this.#deadlines.schedule(peer, output.at)
         continue
       }
       const { rtc } = peer
       if (output.kind === 'transmit') {
         const { proto, source, destination, contents } = output
-        this.#noteTransmit(peer, contents, destination)
+        if (!peer.forgotten) this.#noteTransmit(peer, contents, destination)
         return { kind: 'transmit', proto, source, destination, contents, rtc }
       }
-      if (output.event.type === 'closed') this.remove(rtc)
+      // what it says after that, of its channels, is still to be heard
+      if (output.event.type === 'closed' && !peer.forgotten) this.#forget(peer)
       return { kind: 'event', event: output.event, rtc }
     }
   }

@@ -143,6 +143,31 @@ describe('many peers on one socket', () => {
     expect([...server.router.peers]).toEqual([])
   })
 
+  it('that are removed or closed with an answer to a check still queued get nothing more', () => {
+    for (const isRemoved of [true, false]) {
+      const server = new Server()
+      const { rtc, peer, address } = server.call('198.51.100.1:7000')
+      server.router.handleInput({ kind: 'timeout', now: 0 })
+      peer.handleInput({ kind: 'timeout', now: 0 })
+      for (let out = peer.pollOutput(); out.kind !== 'timeout'; out = peer.pollOutput()) {
+        if (out.kind === 'transmit') server.router.handleInput(received(0, out))
+      }
+      if (isRemoved) server.router.remove(rtc)
+      else rtc.close()
+      const said = [...Array(100).keys()]
+        .map(() => server.router.pollOutput())
+        .filter(({ kind }) => kind !== 'timeout')
+      if (isRemoved) expect(said).toEqual([])
+      expect(server.router.pollOutput()).toEqual({ kind: 'timeout', at: Infinity })
+      expect(server.router.size).toBe(0)
+      server.router.handleInput(datagram(address, Uint8Array.of(0x80, 111, 0, 1)))
+      expect(server.router.unrouted).toBe(1)
+      if (!isRemoved) continue
+      server.router.add(rtc)
+      expect(server.router.pollOutput()).toMatchObject({ rtc })
+    }
+  })
+
   it('do not share a user name', () => {
     const router = new RtcRouter()
     const crypto = () => seededCrypto(1)
