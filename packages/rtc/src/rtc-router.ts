@@ -1,4 +1,5 @@
 import {
+  canonicalIpAddress,
   type EventOutput,
   type Instant,
   NEVER,
@@ -150,7 +151,10 @@ export class RtcRouter {
   }
 
   #peerAt({ address, port }: SocketAddress): Peer | undefined {
-    return this.#byAddress.get(port)?.get(address)
+    const addresses = this.#byAddress.get(port)
+    if (addresses === undefined) return undefined
+    // a socket of both families has IPv4 addresses mapped; an agent's own are canonical
+    return addresses.get(address) ?? (address.includes(':') ? addresses.get(canonical(address)) : undefined)
   }
 
   #handleReceive(input: Receive): void {
@@ -226,7 +230,8 @@ export class RtcRouter {
     if (peer.ufrags.length > MAX_UFRAGS_PER_PEER) this.#byUfrag.delete(peer.ufrags.shift()!)
   }
 
-  #learnAddress(peer: Peer, address: SocketAddress): void {
+  #learnAddress(peer: Peer, source: SocketAddress): void {
+    const address = { address: canonical(source.address), port: source.port }
     this.#forgetAddress(address)
     let addresses = this.#byAddress.get(address.port)
     if (addresses === undefined) {
@@ -238,6 +243,7 @@ export class RtcRouter {
     if (peer.addresses.length > MAX_ADDRESSES_PER_PEER) this.#forgetAddress(peer.addresses[0]!)
   }
 
+  /** `address` is canonical. */
   #forgetAddress(address: SocketAddress): void {
     const addresses = this.#byAddress.get(address.port)
     const peer = addresses?.get(address.address)
@@ -249,6 +255,10 @@ export class RtcRouter {
     )
     peer.addresses.splice(index, 1)
   }
+}
+
+function canonical(address: string): string {
+  return canonicalIpAddress(address) ?? address
 }
 
 /** 48 of a transaction's 96 bits: as a number they are exact, and the agent compares them all. */

@@ -13,6 +13,13 @@ class Server {
   readonly closed: Rtc[] = []
   now = 0
 
+  readonly #arriving: (input: Receive) => Receive
+
+  /** `arriving`: how the socket reports what comes. */
+  constructor(arriving: (input: Receive) => Receive = (input) => input) {
+    this.#arriving = arriving
+  }
+
   call(address: string): { rtc: Rtc; peer: BrowserPeer; address: string } {
     const seed = this.callers.length + 1
     const rtc = new Rtc({ crypto: seededCrypto(2 * seed) })
@@ -48,7 +55,7 @@ class Server {
       for (const { peer } of this.callers) {
         for (let out = peer.pollOutput(); out.kind !== 'timeout'; out = peer.pollOutput()) {
           moved = true
-          if (out.kind === 'transmit') this.router.handleInput(received(this.now, out))
+          if (out.kind === 'transmit') this.router.handleInput(this.#arriving(received(this.now, out)))
         }
       }
     }
@@ -166,6 +173,18 @@ describe('many peers on one socket', () => {
       server.router.add(rtc)
       expect(server.router.pollOutput()).toMatchObject({ rtc })
     }
+  })
+
+  it('on a socket of both families, where IPv4 addresses are mapped', () => {
+    const server = new Server((input) => {
+      const source = { address: `::ffff:${input.source.address}`, port: input.source.port }
+      return { ...input, source }
+    })
+    const { rtc } = server.call('198.51.100.1:7000')
+    server.connect()
+    expect(rtc.connected).toBe(true)
+    expect(server.router.unrouted).toBe(0)
+    expect(server.now).toBeLessThan(500)
   })
 
   it('do not share a user name', () => {
