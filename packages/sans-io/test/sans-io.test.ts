@@ -227,6 +227,10 @@ describe('addresses', () => {
       expect(() => socketAddress(wrong)).toThrow(expect.objectContaining({ code: 'invalid-address' }))
     }
     expect(() => socketAddress({ address: '1.2.3.4', port: -1 })).toThrow(UsageError)
+    // as untyped callers have them: what a socket that is not bound answers, an environment that is not set
+    for (const none of [undefined, null, 5000, {}, { port: 5000 }, { address: 1, port: 5000 }]) {
+      expect(() => socketAddress(none as unknown as string)).toThrow(UsageError)
+    }
   })
 })
 

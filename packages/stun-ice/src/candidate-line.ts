@@ -9,7 +9,8 @@ const MDNS_NAME = /^[0-9a-z-]{1,63}\.local$/i
 
 /** Reads the grammar of RFC 8839 section 5.1. `undefined` for what it does not give, or must be ignored. */
 export function parseCandidate(line: string): CandidateFields | undefined {
-  if (line.length > MAX_LINE_LENGTH) return undefined
+  // out of JSON that the peer has sent, it may be anything
+  if (typeof line !== 'string' || line.length > MAX_LINE_LENGTH) return undefined
   const match = /^(?:a=)?candidate:(.*?)[\r\n]*$/i.exec(line)
   const words = match?.[1]!.split(' ') ?? []
   const [foundation, component, transport, priority, host, port, typ, type] = words

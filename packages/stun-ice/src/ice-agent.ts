@@ -235,6 +235,7 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
    */
   addLocalCandidate(candidate: Candidate): boolean {
     this.#assertOpen()
+    assertCandidate(candidate)
     if (candidate.protocol !== 'udp' || candidate.type === 'prflx' || candidate.isMdns) {
       throw new UsageError(
         'invalid-candidate',
@@ -256,10 +257,11 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
   /**
    * Adds a candidate of the peer's. False where it is not taken: TCP, a component other than 1, the username
    * fragment of another generation, port 0, an unspecified, multicast or broadcast address, or beyond the bound
-   * of 100. Throws a `UsageError` (`closed`).
+   * of 100. Throws a `UsageError`: `closed`, or `invalid-candidate` for what is no `Candidate`.
    */
   addRemoteCandidate(candidate: Candidate): boolean {
     this.#assertOpen()
+    assertCandidate(candidate)
     const { remote } = this.#session
     const isOther = candidate.ufrag !== undefined && remote !== undefined && candidate.ufrag !== remote.ufrag
     const usable =
@@ -457,6 +459,15 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
   #drop(reason: IceDropReason): void {
     this.#dropped[reason]++
   }
+}
+
+/** Not a text, nor the object around it that signalling has: those would never be reached, and nothing would say so. */
+function assertCandidate(candidate: Partial<Candidate> | undefined | null): void {
+  if (typeof candidate?.address?.address === 'string') return
+  throw new UsageError(
+    'invalid-candidate',
+    'give a Candidate: Candidate.parse makes it of the text `candidate:…`',
+  )
 }
 
 /** Not unspecified, multicast or broadcast: those a peer must not make an agent send to. */

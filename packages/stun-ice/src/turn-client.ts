@@ -96,6 +96,12 @@ export class TurnClient implements Machine<TurnEvent, TurnTransmit, TimeoutInput
       )
     }
     const { family = 4, proto = 'udp', username, password } = options
+    if (proto !== 'udp' && proto !== 'tcp') {
+      throw new UsageError('invalid-option', `proto is "udp", or "tcp" also for TLS, not "${String(proto)}"`)
+    }
+    if (family !== 4 && family !== 6 && family !== 'both') {
+      throw new UsageError('invalid-option', `family is 4, 6 or "both", not "${String(family)}"`)
+    }
     this.#crypto = options.crypto ?? defaultCrypto()
     this.base = socketAddress(options.base)
     this.proto = proto

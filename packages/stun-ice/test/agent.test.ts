@@ -247,6 +247,25 @@ describe('the caller’s mistakes', () => {
     expect(() => new IceAgent({ localCredentials: credentials })).toThrow(code('invalid-credentials'))
   })
 
+  test('what is no candidate and what are no credentials, as untyped callers have them', () => {
+    const agent = new IceAgent()
+    const text = 'candidate:1 1 udp 1 192.0.2.9 9 typ host'
+    // what signalling has, in the shapes of the W3C
+    for (const none of [text, { candidate: text, sdpMid: '0' }, null, undefined]) {
+      const candidate = none as unknown as Candidate
+      expect(() => agent.addRemoteCandidate(candidate)).toThrow(code('invalid-candidate'))
+      expect(() => agent.addLocalCandidate(candidate)).toThrow(code('invalid-candidate'))
+    }
+    expect(agent.statistics.candidatesIgnored).toBe(0)
+    for (const none of [{ pwd: PEER.pwd }, { ufrag: 12_345, pwd: PEER.pwd }, {}, undefined]) {
+      const credentials = none as unknown as typeof PEER
+      expect(() => agent.setRemoteCredentials(credentials)).toThrow(code('invalid-credentials'))
+    }
+    expect(() => agent.restart({ pwd: PEER.pwd } as typeof PEER)).toThrow(code('invalid-credentials'))
+    expect(agent.remoteCredentials).toBeUndefined()
+    expect(agent.state).toBe('new')
+  })
+
   test('calls', () => {
     const agent = new IceAgent({ lite: true })
     expect(() => agent.setRemoteCredentials({ ufrag: 'a b c', pwd: PEER.pwd })).toThrow(

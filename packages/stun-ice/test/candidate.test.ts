@@ -58,6 +58,9 @@ describe('a local candidate', () => {
     ['invalid-address', () => Candidate.host('192.0.2.1')],
     ['invalid-address', () => Candidate.host('192.0.2.1:0')],
     ['invalid-address', () => Candidate.host({ address: 'host.example', port: 1 })],
+    ['invalid-address', () => Candidate.host('0.0.0.0:5000')],
+    ['invalid-address', () => Candidate.host('[::]:5000')],
+    ['invalid-address', () => Candidate.host(undefined as unknown as string)],
     ['invalid-protocol', () => Candidate.host('192.0.2.1:1', 'tcp')],
     ['invalid-option', () => Candidate.host('192.0.2.1:1', 'udp', { localPreference: 65_536 })],
   ])('%s', (code, make) => {
@@ -126,6 +129,12 @@ describe('a line', () => {
     'candidate:1 1 udp 1 192.0.2.1 9 typ host\nx',
   ])('that is none: %s', (line) => {
     expect(Candidate.parse(line)).toBeUndefined()
+  })
+
+  test('that is no text is none: signalling has what a peer says', () => {
+    for (const value of [undefined, null, 1, {}]) {
+      expect(Candidate.parse(value as string)).toBeUndefined()
+    }
   })
 
   test('with values that are empty is read without them, and written so that it is read again', () => {
