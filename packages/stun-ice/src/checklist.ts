@@ -206,7 +206,10 @@ export class Checklist {
       if (lowest === undefined || (!triggered && lowest.priority >= pair.priority)) return undefined
       this.pairs.splice(at, 1)
     }
-    const at = this.pairs.findIndex((other) => other.priority < pair.priority)
+    // of equal priority are paths of one candidate of the peer's whose NAT has given it another port: the last is the one
+    const at = this.pairs.findIndex(
+      ({ priority }) => priority < pair.priority || (triggered && priority === pair.priority),
+    )
     this.pairs.splice(at < 0 ? this.pairs.length : at, 0, pair)
     return pair
   }

@@ -251,6 +251,25 @@ describe('nomination by the peer', () => {
     expect(script.agent.state).toBe('connected')
   })
 
+  test('of a peer whose NAT gives it another port in mid-call: data follows it at once', () => {
+    for (const controlling of [false, true]) {
+      const script = new Script({ controlling })
+      const moved = at(B.address, B.port + 1)
+      for (const source of [B, moved]) {
+        script.now += 1000
+        const useCandidate = !controlling
+        script.ask({ useCandidate }, source)
+        // two checks: in the second the controlling side nominates
+        for (let i = 0; i < 2; i++) {
+          const checks = script.until(script.now + 20)
+          const check = checks.find(({ contents }) => read(contents).class === 'request')
+          if (check !== undefined) script.answer(check)
+        }
+        expect(script.agent.selectedPair).toMatchObject({ destination: source, nominated: true })
+      }
+    }
+  })
+
   test('of a valid pair that has been silent: it is checked again', () => {
     const script = controlled()
     script.ask()
