@@ -73,6 +73,11 @@ export class CandidatePair {
     return this.state === 'frozen' || this.state === 'waiting' || this.state === 'in-progress'
   }
 
+  /** Whether the peer has ever answered a check of it. */
+  get wasAnswered(): boolean {
+    return this.answeredAt !== Number.NEGATIVE_INFINITY
+  }
+
   joins(source: SocketAddress, destination: SocketAddress): boolean {
     return sameSocketAddress(this.destination, destination) && sameSocketAddress(this.source, source)
   }

@@ -74,11 +74,35 @@ export class Checklist {
     if (local === undefined) return undefined
     let remote = this.remotes.find((other) => sameSocketAddress(other.address, source))
     if (remote === undefined) {
-      if (this.remotes.length >= MAX_REMOTE_CANDIDATES) return undefined
+      if (!this.#makeRoom()) return undefined
       remote = peerReflexive(source, source, priority, ufrag)
       this.remotes.push(remote)
     }
     return this.#insert(new CandidatePair(local, remote, this.#controlling), true)
+  }
+
+  /**
+   * Whether one more candidate may be learned. At the bound those make room that were left behind by a peer that moves: they have answered once, so that
+   * no one can have ever more addresses checked.
+   */
+  #makeRoom(): boolean {
+    while (this.remotes.length >= MAX_REMOTE_CANDIDATES) {
+      const at = this.pairs.findLastIndex(
+        ({ remote, state, triggered, wasAnswered }) =>
+          remote.type === 'prflx' && state === 'failed' && !triggered && wasAnswered,
+      )
+      if (at < 0) return false
+      this.#forget(at)
+    }
+    return true
+  }
+
+  /** Forgets a pair, and with the last one what was learned of the peer by it. */
+  #forget(at: number): void {
+    const [pair] = this.pairs.splice(at, 1)
+    const { remote, wasAnswered } = pair!
+    if (remote.type !== 'prflx' || !wasAnswered || this.pairs.some((other) => other.remote === remote)) return
+    this.remotes.splice(this.remotes.indexOf(remote), 1)
   }
 
   /** The local candidate whose base is `address`, the one of the highest priority. */
@@ -204,7 +228,7 @@ export class Checklist {
       )
       const lowest = this.pairs[at]
       if (lowest === undefined || (!triggered && lowest.priority >= pair.priority)) return undefined
-      this.pairs.splice(at, 1)
+      this.#forget(at)
     }
     // of equal priority are paths of one candidate of the peer's whose NAT has given it another port: the last is the one
     const at = this.pairs.findIndex(

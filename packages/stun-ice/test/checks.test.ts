@@ -270,6 +270,23 @@ describe('nomination by the peer', () => {
     }
   })
 
+  test('of a peer that moves more often than there may be candidates: each new path is taken', () => {
+    for (const lite of [false, true]) {
+      const script = new Script({ controlling: false, lite })
+      for (let i = 0; i < 300; i++) {
+        const source = at(B.address, 10_000 + i)
+        script.ask({ useCandidate: true }, source)
+        const checks = script.until(script.now + 20)
+        const check = checks.find(({ contents }) => read(contents).class === 'request')
+        if (check !== undefined) script.answer(check)
+        expect(script.agent.selectedPair, `${i}`).toMatchObject({ destination: source, nominated: true })
+        expect(script.agent.statistics.pairs.length).toBeLessThanOrEqual(100)
+        script.until(script.now + 10_000)
+      }
+      expect(script.agent.statistics.dropped.limit).toBe(0)
+    }
+  })
+
   test('of a valid pair that has been silent: it is checked again', () => {
     const script = controlled()
     script.ask()
