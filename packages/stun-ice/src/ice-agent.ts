@@ -389,7 +389,8 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
    */
   #receiveRequest(request: ReceivedStun, source: SocketAddress, destination: SocketAddress): void {
     const { username } = request
-    if (username === undefined || request.integrityAt < 0) return this.#drop('incomplete')
+    const isSigned = request.integrityAt >= 0 || request.integritySha256At >= 0
+    if (username === undefined || !isSigned) return this.#drop('incomplete')
     const ufrag = username.slice(0, Math.max(0, username.indexOf(':')))
     const session = this.#session.local.ufrag === ufrag ? this.#session : this.#previous
     if (session?.local.ufrag !== ufrag) return this.#drop('username')

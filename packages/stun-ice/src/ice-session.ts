@@ -44,6 +44,8 @@ export class IceSession {
   failed = false
   readonly #context: AgentContext
   readonly #localHmac: Hmac
+  /** Made for the first peer that asks with MESSAGE-INTEGRITY-SHA256. */
+  #localHmacSha256: Hmac | undefined
   #remoteHmac: Hmac | undefined
   readonly #transactions = new Transactions<IceCheck>(MAX_CHECKS)
   /** A newer generation has begun: this one keeps its selected pair up, and nothing else. */
@@ -121,13 +123,14 @@ export class IceSession {
   ): void {
     this.#now = now
     const { role, lite } = this.#context
-    if (!verifyStunIntegrity(request, this.#localHmac)) return this.#drop('integrity')
+    const hmac = this.#hmacOf(request)
+    if (!verifyStunIntegrity(request, hmac)) return this.#drop('integrity')
     if (this.failed) return this.#drop('consent')
     if (this.checklist.baseAt(destination) === undefined) return this.#drop('destination')
     const known = this.checklist.find(destination, source)
     if (known?.revoked === true) return this.#drop('consent')
     const respond = (fields: Partial<StunMessage>): void =>
-      this.#respond(request, source, destination, fields, known)
+      this.#respond(request, source, destination, fields, known, hmac)
     if (request.notUnderstood.length > 0) {
       return respond({
         class: 'error',
@@ -161,6 +164,13 @@ export class IceSession {
     else this.#accept(pair, request)
   }
 
+  /** What a request is verified with, and its response made: RFC 8489 section 9.1.3. */
+  #hmacOf({ integritySha256At }: ReceivedStun): Hmac {
+    if (integritySha256At < 0) return this.#localHmac
+    this.#localHmacSha256 ??= this.#context.crypto.hmac('sha256', encodeUtf8(this.local.pwd))
+    return this.#localHmacSha256
+  }
+
   /** RFC 8445 sections 7.3.1.4 and 7.3.1.5. */
   #accept(pair: CandidatePair, request: ReceivedStun): void {
     if (request.useCandidate === true && !this.#context.role.controlling) {
@@ -190,12 +200,10 @@ export class IceSession {
     destination: SocketAddress,
     fields: Partial<StunMessage>,
     pair: CandidatePair | undefined,
+    integrity: Hmac,
   ): void {
     const { transactionId } = request
-    const contents = writeStun(
-      { class: 'success', method: BINDING, transactionId, ...fields },
-      { integrity: this.#localHmac },
-    )
+    const contents = writeStun({ class: 'success', method: BINDING, transactionId, ...fields }, { integrity })
     if (pair !== undefined) pair.responsesSent++
     this.#transmit(destination, source, contents)
   }

@@ -7,6 +7,7 @@ import {
   parseStun,
   type ReceivedStun,
   type StunMessage,
+  verifyStunIntegrity,
   writeStun,
 } from '../src/index.ts'
 import { A, agents, areJoined, at, B, nextAt, receive, seededCrypto, sent, signalBoth } from './support.ts'
@@ -55,7 +56,7 @@ class Script {
     this.agent.handleInput(receive(this.now, { source: destination, destination: source, contents }))
   }
 
-  ask(fields: Partial<StunMessage> = {}, source = B): void {
+  ask(fields: Partial<StunMessage> = {}, source = B, hash: 'sha1' | 'sha256' = 'sha1'): void {
     const { ufrag, pwd } = this.agent.localCredentials
     const message: StunMessage = {
       class: 'request',
@@ -66,7 +67,7 @@ class Script {
       [this.agent.controlling ? 'iceControlled' : 'iceControlling']: 7n,
       ...fields,
     }
-    const contents = writeStun(message, { integrity: crypto.hmac('sha1', encodeUtf8(pwd)) })
+    const contents = writeStun(message, { integrity: crypto.hmac(hash, encodeUtf8(pwd)) })
     this.agent.handleInput(receive(this.now, { source, destination: A, contents }))
   }
 }
@@ -157,6 +158,17 @@ describe('a check', () => {
     const script = new Script()
     script.ask({ username: `${script.agent.localCredentials.ufrag}:other` })
     expect(script.until(0).map(({ contents }) => read(contents).class)).toEqual(['success'])
+  })
+
+  test('with MESSAGE-INTEGRITY-SHA256 is answered with it: RFC 8489 section 9.1.3', () => {
+    const script = new Script()
+    script.ask({}, B, 'sha256')
+    const [response] = script.until(0)
+    const message = read(response!.contents)
+    expect(message).toMatchObject({ class: 'success', integrityAt: -1 })
+    const { pwd } = script.agent.localCredentials
+    expect(verifyStunIntegrity(message, crypto.hmac('sha256', encodeUtf8(pwd)))).toBe(true)
+    expect(script.agent.statistics.pairs[0]?.requestsReceived).toBe(1)
   })
 
   test('without PRIORITY is taken as the least of its type', () => {
