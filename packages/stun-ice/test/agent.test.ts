@@ -239,6 +239,13 @@ describe('the caller’s mistakes', () => {
     expect(() => new IceAgent({ lite: true, controlling: true })).toThrow(code('invalid-option'))
     expect(() => new IceAgent({ timing: { consentTimeout: 30_001 } })).toThrow(code('invalid-option'))
     expect(() => new IceAgent({ timing: { checkInterval: 4 } })).toThrow(code('invalid-option'))
+    // what RFC 8445 section 14.3 and RFC 7675 section 5.1 forbid
+    expect(() => new IceAgent({ timing: { retransmissionTimeout: 499 } })).toThrow(code('invalid-option'))
+    expect(() => new IceAgent({ timing: { consentInterval: 4999 } })).toThrow(code('invalid-option'))
+    // where consent would end before it could be renewed
+    expect(() => new IceAgent({ timing: { consentInterval: 12_501 } })).toThrow(code('invalid-option'))
+    expect(() => new IceAgent({ timing: { consentTimeout: 11_999 } })).toThrow(code('invalid-option'))
+    expect(new IceAgent({ timing: { consentInterval: 12_500, consentTimeout: 30_000 } }).state).toBe('new')
   })
 
   test('a peer’s credentials may have what some stacks put in them, ours may not', () => {
