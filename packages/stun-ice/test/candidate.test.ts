@@ -95,6 +95,17 @@ describe('a line', () => {
     })
   })
 
+  test('in capitals: the strings of a grammar have no case, RFC 5234 section 2.3', () => {
+    const line = 'a=CANDIDATE:a 1 UDP 1 192.0.2.1 9 TYP SRFLX RADDR 10.0.0.1 RPORT 9 UFRAG aBcD'
+    expect(Candidate.parse(line)).toMatchObject({
+      foundation: 'a',
+      protocol: 'udp',
+      type: 'srflx',
+      relatedAddress: { address: '10.0.0.1', port: 9 },
+      ufrag: 'aBcD',
+    })
+  })
+
   test('an mDNS name', () => {
     const name = '1F4712DB-EA17-4BCF-A596-105139DFD8BF.local'
     const candidate = Candidate.parse(`candidate:1 1 udp 2113937151 ${name} 54321 typ host`)!
