@@ -2,6 +2,7 @@ import {
   canonicalIpAddress,
   type EventOutput,
   type Instant,
+  latestInstant,
   NEVER,
   readU16,
   readU32,
@@ -120,10 +121,10 @@ export class RtcRouter {
     for (const address of peer.addresses.slice()) this.#forgetAddress(address)
   }
 
-  /** Gives a datagram to the peer that it is for, or the time to those that wait for it. */
+  /** Gives a datagram to the peer that it is for, or the time to those that wait for it. Throws a `UsageError` (`invalid-time`) where `now` is no number. */
   handleInput(input: RtcInput): void {
     if (input.kind === 'receive') this.#handleReceive(input)
-    else this.#handleTimeout(input.now)
+    else this.#handleTimeout(latestInstant(Number.NEGATIVE_INFINITY, input.now))
   }
 
   /** What to do next. Poll until it answers `timeout`. */

@@ -1,6 +1,6 @@
 import { defaultCrypto } from '@str0m/crypto'
 import { DtlsCertificate } from '@str0m/dtls'
-import { type Instant, type Mid, OutputQueue, plainBytes, UsageError } from '@str0m/sans-io'
+import { type Instant, latestInstant, type Mid, OutputQueue, plainBytes, UsageError } from '@str0m/sans-io'
 import { DEFAULT_CODECS } from '@str0m/sdp'
 import type { ChannelOptions } from '@str0m/sctp'
 import type { Candidate, IceState } from '@str0m/stun-ice'
@@ -230,9 +230,9 @@ export class Rtc {
     return this.#closed
   }
 
-  /** Gives a datagram, or the time. Never throws for what a datagram holds. */
+  /** Gives a datagram, or the time. Never throws for what a datagram holds; a `UsageError` (`invalid-time`) where `now` is no number. */
   handleInput(input: RtcInput): void {
-    this.#now = Math.max(input.now, this.#now)
+    this.#now = latestInstant(this.#now, input.now)
     this.#media.setNow(this.#now)
     this.#channels.setNow(this.#now)
     if (input.kind === 'timeout') {

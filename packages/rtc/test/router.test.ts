@@ -187,6 +187,17 @@ describe('many peers on one socket', () => {
     expect(server.now).toBeLessThan(500)
   })
 
+  it('are not given a time that is none, and go on', () => {
+    const server = new Server()
+    const { rtc } = server.call('198.51.100.1:7000')
+    const wrong = { kind: 'timeout', now: Number.NaN } as const
+    for (const machine of [server.router, rtc]) {
+      expect(() => machine.handleInput(wrong)).toThrow(expect.objectContaining({ code: 'invalid-time' }))
+    }
+    server.connect()
+    expect(rtc.connected).toBe(true)
+  })
+
   it('do not share a user name', () => {
     const router = new RtcRouter()
     const crypto = () => seededCrypto(1)

@@ -3,6 +3,7 @@ import {
   canonicalIpAddress,
   type EventOutput,
   type Instant,
+  latestInstant,
   type Machine,
   NEVER,
   type Output,
@@ -355,7 +356,7 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
   }
 
   handleInput(input: TimeoutInput | IceReceive): void {
-    this.#now = Math.max(this.#now, input.now)
+    this.#now = latestInstant(this.#now, input.now)
     if (input.kind === 'receive') this.#receive(input)
     else if (this.#now < this.#nextAt && !this.#isDue) return
     if (this.#state !== 'closed') this.#settle()

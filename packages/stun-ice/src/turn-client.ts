@@ -3,6 +3,7 @@ import {
   canonicalIpAddress,
   type EventOutput,
   type Instant,
+  latestInstant,
   type Machine,
   NEVER,
   type Output,
@@ -188,7 +189,7 @@ export class TurnClient implements Machine<TurnEvent, TurnTransmit, TimeoutInput
   }
 
   handleInput(input: TimeoutInput | TurnReceive): void {
-    this.#now = Math.max(this.#now, input.now)
+    this.#now = latestInstant(this.#now, input.now)
     const isControl = input.kind === 'receive' && this.#receive(input)
     if (!isControl && this.#now < this.#nextAt && !this.#isDue) return
     this.#settle()

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { Candidate, IceAgent, parseStun, writeStun } from '../src/index.ts'
+import { Candidate, IceAgent, parseStun, StunBinding, TurnClient, writeStun } from '../src/index.ts'
 import {
   A,
   agents,
@@ -271,6 +271,20 @@ describe('the caller’s mistakes', () => {
     expect(() => agent.restart({ pwd: PEER.pwd } as typeof PEER)).toThrow(code('invalid-credentials'))
     expect(agent.remoteCredentials).toBeUndefined()
     expect(agent.state).toBe('new')
+  })
+
+  test('a time that is none, after which nothing would ever be due', () => {
+    const pair = agents()
+    const { machine } = pair.a
+    signalBoth(machine, pair.b.machine)
+    const client = new TurnClient({ server: B, base: A, username: 'u', password: 'p' })
+    for (const driven of [machine, client, new StunBinding({ server: B, base: A })]) {
+      for (const now of [Number.NaN, undefined, '5']) {
+        const input = { kind: 'timeout', now: now as number } as const
+        expect(() => driven.handleInput(input)).toThrow(code('invalid-time'))
+      }
+    }
+    pair.runUntil(() => areJoined(machine, pair.b.machine), 500)
   })
 
   test('calls', () => {
