@@ -27,9 +27,17 @@ export class Checklist {
 
   /** Pairs it with the peer's candidates. False where it is there already, or there are too many. */
   addLocal(local: Candidate): boolean {
-    const known = this.locals.some((other) => isSame(other, local))
-    if (known || this.locals.length >= MAX_LOCAL_CANDIDATES) return false
-    this.locals.push(local)
+    const at = this.locals.findIndex((other) => isSame(other, local))
+    if (at >= 0) {
+      // what a check has told of us goes where gathering tells it too: that one is signalled to the peer
+      const learned = this.locals[at]!
+      if (learned.type !== 'prflx' || local.type === 'prflx') return false
+      this.locals[at] = local
+      for (const pair of this.pairs) if (pair.mapped === learned) pair.mapped = local
+    } else {
+      if (this.locals.length >= MAX_LOCAL_CANDIDATES) return false
+      this.locals.push(local)
+    }
     for (const remote of this.remotes) if (remote.type !== 'prflx') this.#form(local, remote)
     return true
   }

@@ -140,6 +140,18 @@ describe('a check', () => {
     })
   })
 
+  test('tells what gathering tells later: the candidate is taken for all that, and signalled', () => {
+    const script = new Script()
+    script.agent.addRemoteCandidate(Candidate.host(B))
+    const mapped = at('203.0.113.5', 999)
+    script.answer(script.until(0)[0]!, { xorMappedAddress: mapped })
+    const reflexive = Candidate.serverReflexive(mapped, A)
+    expect(script.agent.addLocalCandidate(reflexive)).toBe(true)
+    expect(script.agent.addLocalCandidate(reflexive)).toBe(false)
+    expect(script.agent.localCandidates).toContain(reflexive)
+    expect(script.agent.statistics.pairs.length).toBe(1)
+  })
+
   test('that is refused fails the pair, one with 487 changes the role and is repeated', () => {
     const script = new Script()
     script.agent.addRemoteCandidate(Candidate.host(B))
