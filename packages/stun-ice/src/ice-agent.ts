@@ -323,7 +323,8 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
   restart(credentials?: IceCredentials): IceCredentials {
     this.#assertOpen()
     const old = this.#session
-    if (credentials !== undefined && credentials.ufrag === old.local.ufrag) {
+    // RFC 8839 section 4.4.1.1.1
+    if (credentials?.ufrag === old.local.ufrag || credentials?.pwd === old.local.pwd) {
       throw new UsageError('invalid-credentials', 'a restart takes another ufrag and password')
     }
     const session = this.#newSession(credentials)

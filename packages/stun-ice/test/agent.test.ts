@@ -269,6 +269,11 @@ describe('the caller’s mistakes', () => {
       expect(() => agent.setRemoteCredentials(credentials)).toThrow(code('invalid-credentials'))
     }
     expect(() => agent.restart({ pwd: PEER.pwd } as typeof PEER)).toThrow(code('invalid-credentials'))
+    // RFC 8839 section 4.4.1.1.1: both are new
+    const { ufrag, pwd } = agent.localCredentials
+    expect(() => agent.restart({ ufrag, pwd: PEER.pwd })).toThrow(code('invalid-credentials'))
+    expect(() => agent.restart({ ufrag: PEER.ufrag, pwd })).toThrow(code('invalid-credentials'))
+    expect(agent.localCredentials).toEqual({ ufrag, pwd })
     expect(agent.remoteCredentials).toBeUndefined()
     expect(agent.state).toBe('new')
   })
