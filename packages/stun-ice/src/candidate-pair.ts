@@ -27,6 +27,8 @@ export class CandidatePair {
   nominating = false
   /** Valid, and to be checked again, since the peer has come back to it after a silence. */
   rechecking = false
+  /** When the peer gave a reason to think that it is dead: it is checked since, and is not where it has answered later. */
+  doubtedAt: Instant = Number.NEGATIVE_INFINITY
   /** In the triggered-check queue. */
   triggered = false
   /** Consent was lost. These credentials are not used on it again: RFC 7675 section 5.1. */

@@ -15,6 +15,8 @@ import { Transactions, TRANSMISSIONS } from './transactions.ts'
 
 /** Consent is checked at multiples of this on the caller's clock, ms, where the spread of RFC 7675 section 5.1 allows it. */
 const KEEPALIVE_GRID = 250
+/** What is heard of the selected pair within this, ms, leaves no doubt in it; and so long is its answer waited for where there is one: three requests. */
+const DOUBT = 2000
 const NO_BYTES = new Uint8Array(0)
 
 /** The priority of a peer-reflexive candidate whose check had none: the least of its type. */
@@ -173,14 +175,29 @@ export class IceSession {
 
   /** RFC 8445 sections 7.3.1.4 and 7.3.1.5. */
   #accept(pair: CandidatePair, request: ReceivedStun): void {
-    if (request.useCandidate === true && !this.#context.role.controlling) {
-      if (pair.valid) pair.nominated = true
-      else pair.nominateOnSuccess = true
+    const isNominated = request.useCandidate === true && !this.#context.role.controlling
+    if (isNominated && pair.valid) pair.nominated = true
+    else if (isNominated) pair.nominateOnSuccess = true
+    if (!pair.valid || pair.answeredAt <= this.#rules().answeredAfter) {
+      if (pair.valid) pair.rechecking = true
+      else this.#transactions.cancel((check) => check.pair === pair)
+      this.checklist.trigger(pair)
     }
-    if (pair.valid && pair.answeredAt > this.#rules().answeredAfter) return
-    if (pair.valid) pair.rechecking = true
-    else this.#transactions.cancel((check) => check.pair === pair)
-    this.checklist.trigger(pair)
+    if (isNominated) this.#doubtSelected(pair)
+  }
+
+  /**
+   * The peer nominates a pair that the selected one is preferred to. It may have learned that this is dead, before our consent checks tell: so it is
+   * asked. As long as it answers, it is the one that is used, RFC 8445 section 8.1.1.
+   */
+  #doubtSelected(nominated: CandidatePair): void {
+    const { selected } = this
+    const { pairs } = this.checklist
+    if (selected?.valid !== true || pairs.indexOf(selected) >= pairs.indexOf(nominated)) return
+    if (selected.doubtedAt > selected.answeredAt || this.#now - selected.heardAt < DOUBT) return
+    selected.doubtedAt = this.#now
+    selected.rechecking = true
+    this.checklist.trigger(selected)
   }
 
   /**
@@ -365,7 +382,8 @@ export class IceSession {
       if (pair.maintained && !lite) at = Math.min(at, pair.nextConsentAt)
     }
     if (this.selected !== undefined) {
-      const { heardAt, answeredAt } = this.selected
+      const { heardAt, answeredAt, doubtedAt } = this.selected
+      at = Math.min(at, this.#later(doubtedAt + DOUBT))
       at = Math.min(at, this.#later(heardAt + timing.disconnectedTimeout))
       at = Math.min(at, this.#later(answeredAt + timing.consentInterval * UNANSWERED_INTERVALS))
     } else if (!this.wasConnected) {
@@ -406,7 +424,7 @@ export class IceSession {
   #rules(): SelectionRules {
     const { timing, lite } = this.#context
     const answeredAfter = this.#now - timing.consentInterval * UNANSWERED_INTERVALS
-    return { answeredAfter, nominatedOnly: lite }
+    return { answeredAfter, doubtedBefore: this.#now - DOUBT, nominatedOnly: lite }
   }
 
   #select(): void {

@@ -275,6 +275,40 @@ describe('nomination by the peer', () => {
     expect(script.agent.state).toBe('connected')
   })
 
+  test('of a worse pair, since the better one is dead: data follows in seconds', () => {
+    const script = controlled()
+    const [low, high] = [at(B.address, 1), at(B.address, 2)]
+    const alive = new Set([low.port, high.port])
+    const selected = (): number | undefined => script.agent.selectedPair?.destination.port
+    /** The peer answers what reaches it, and nominates a pair every half second. */
+    const run = (ms: number, nominated: typeof low, priority: number): void => {
+      for (const end = script.now + ms; script.now < end;) {
+        if (script.now % 500 === 0) script.ask({ useCandidate: true, priority }, nominated)
+        for (const datagram of script.until(script.now + 50)) {
+          const isRequest = read(datagram.contents).class === 'request'
+          if (isRequest && alive.has(datagram.destination.port)) script.answer(datagram)
+        }
+      }
+    }
+    run(500, low, 1000)
+    run(20_000, high, 2000)
+    expect(selected()).toBe(high.port)
+    // of two that answer the better one is used, whichever the peer has named last: RFC 8445 section 8.1.1
+    const before = script.agent.statistics.pairs[0]!.requestsSent
+    for (let i = 0; i < 200; i++) {
+      run(100, low, 1000)
+      expect(selected()).toBe(high.port)
+    }
+    expect(script.agent.statistics.pairs[0]!.requestsSent - before).toBeLessThanOrEqual(20_000 / 2000 + 1)
+    alive.delete(high.port)
+    run(5000, low, 1000)
+    expect(selected()).toBe(low.port)
+    expect(script.agent.statistics.pairs[0]).toMatchObject({ valid: true, pair: { destination: high } })
+    alive.add(high.port)
+    run(10_000, low, 1000)
+    expect(selected()).toBe(high.port)
+  })
+
   test('of a peer whose NAT gives it another port in mid-call: data follows it at once', () => {
     for (const controlling of [false, true]) {
       const script = new Script({ controlling })
