@@ -31,6 +31,8 @@ export class CandidatePair {
   doubtedAt: Instant = Number.NEGATIVE_INFINITY
   /** In the triggered-check queue. */
   triggered = false
+  /** Checks that a 487 has answered since the last success. */
+  roleConflicts = 0
   /** Consent was lost. These credentials are not used on it again: RFC 7675 section 5.1. */
   revoked = false
   /** Whether consent is kept up: the selected pair and those to fall back on. */

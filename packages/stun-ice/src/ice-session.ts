@@ -17,6 +17,8 @@ import { Transactions, TRANSMISSIONS } from './transactions.ts'
 const KEEPALIVE_GRID = 250
 /** What is heard of the selected pair within this, ms, leaves no doubt in it; and so long is its answer waited for where there is one: three requests. */
 const DOUBT = 2000
+/** Checks of a pair that a 487 has repeated, since its last success. A conflict takes two; a peer that has one for each role is no peer. */
+const MAX_ROLE_CONFLICTS = 8
 const NO_BYTES = new Uint8Array(0)
 
 /** The priority of a peer-reflexive candidate whose check had none: the least of its type. */
@@ -262,7 +264,8 @@ export class IceSession {
 
   #handleError({ pair, controlling, useCandidate }: IceCheck, code: number | undefined): void {
     const { role } = this.#context
-    if (code === ROLE_CONFLICT.code) {
+    if (code === ROLE_CONFLICT.code && pair.roleConflicts < MAX_ROLE_CONFLICTS) {
+      pair.roleConflicts++
       // RFC 8445 section 7.2.5.1; where the role has changed since the request, only the check is repeated
       if (controlling === role.controlling && !this.#retired) {
         role.renewTieBreaker()
@@ -283,6 +286,7 @@ export class IceSession {
   #succeed(transaction: IceCheck, response: ReceivedStun): void {
     const { pair } = transaction
     const { role, timing } = this.#context
+    pair.roleConflicts = 0
     pair.answeredAt = this.#now
     pair.consentExpiresAt = this.#now + timing.consentTimeout
     // Karn: the answer to a request sent twice does not say to which

@@ -166,6 +166,21 @@ describe('a check', () => {
     expect(script.agent.statistics.pairs[0]?.state).toBe('in-progress')
   })
 
+  test('that is refused with 487 in either role, again and again, fails like any other', () => {
+    const script = new Script()
+    for (let port = 1; port <= 5; port++) script.agent.addRemoteCandidate(Candidate.host(at(B.address, port)))
+    let requests = 0
+    while (script.now < 60_000) {
+      for (const request of script.until(script.now + 10)) {
+        requests++
+        script.answer(request, { class: 'error', errorCode: { code: 487, reason: '' } })
+      }
+    }
+    expect(script.agent.state).toBe('failed')
+    expect(requests).toBeLessThanOrEqual(5 + 8 * 5)
+    expect(nextAt(script.agent)).toBe(Infinity)
+  })
+
   test('of another generation of the peer is answered, and triggers none', () => {
     const script = new Script()
     script.ask({ username: `${script.agent.localCredentials.ufrag}:other` })
