@@ -226,16 +226,21 @@ export class Checklist {
   }
 
   /**
-   * Inserts by priority. At the bound the lowest one that nothing is known of makes room: for a better one, and
-   * for one that a peer's request has triggered. `undefined` where none does.
+   * Inserts by priority. At the bound one that has failed makes room (RFC 8838 sections 10 and 11), else the lowest one that nothing is known of: for a better
+   * one, and for one that a peer's request has triggered. `undefined` where none does.
    */
   #insert(pair: CandidatePair, triggered: boolean): CandidatePair | undefined {
     if (this.pairs.length >= this.#maxPairs) {
-      const at = this.pairs.findLastIndex(
-        (other) => !other.valid && !other.triggered && other.state !== 'in-progress',
+      const isIdle = (other: CandidatePair): boolean =>
+        !other.valid && !other.triggered && other.state !== 'in-progress'
+      // one whose consent was lost is better remembered: RFC 7675 section 5.1
+      const failedAt = this.pairs.findLastIndex(
+        (other) => isIdle(other) && other.state === 'failed' && !other.revoked,
       )
+      const at = failedAt >= 0 ? failedAt : this.pairs.findLastIndex(isIdle)
       const lowest = this.pairs[at]
-      if (lowest === undefined || (!triggered && lowest.priority >= pair.priority)) return undefined
+      if (lowest === undefined) return undefined
+      if (failedAt < 0 && !triggered && lowest.priority >= pair.priority) return undefined
       this.#forget(at)
     }
     // of equal priority are paths of one candidate of the peer's whose NAT has given it another port: the last is the one

@@ -308,7 +308,7 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
     for (const candidate of waiting) this.addRemoteCandidate(candidate.withAddress(address))
   }
 
-  /** The peer has no more candidates for this generation: RFC 8838 section 13. Throws a `UsageError` (`closed`). */
+  /** The peer has no more candidates for this generation: RFC 8838 section 14. Throws a `UsageError` (`closed`). */
   endOfRemoteCandidates(): void {
     this.#assertOpen()
     this.#session.endOfRemoteCandidates = true

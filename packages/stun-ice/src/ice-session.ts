@@ -41,7 +41,7 @@ export class IceSession {
   readonly local: IceCredentials
   readonly checklist: Checklist
   remote: IceCredentials | undefined
-  /** No more candidates of the peer's come. RFC 8838 section 13. */
+  /** No more candidates of the peer's come. RFC 8838 section 14. */
   endOfRemoteCandidates = false
   selected: CandidatePair | undefined
   /** No pair works, and none will. */

@@ -409,6 +409,18 @@ describe('bounds', () => {
     expect(script.agent.selectedPair).toBeUndefined()
   })
 
+  test('a pair that has failed makes room for any other: RFC 8838 section 11', () => {
+    const script = new Script({ maxPairs: 2 })
+    const remote = (localPreference: number): Candidate =>
+      Candidate.host(at(B.address, localPreference), 'udp', { localPreference })
+    script.agent.addRemoteCandidate(remote(30))
+    script.agent.addRemoteCandidate(remote(20))
+    const [first] = script.until(0)
+    script.answer(first!, { class: 'error', errorCode: { code: 500, reason: '' } })
+    script.agent.addRemoteCandidate(remote(10))
+    expect(script.agent.statistics.pairs.map(({ pair }) => pair.destination.port)).toEqual([20, 10])
+  })
+
   test('a pair of the lowest priority is not taken at the bound', () => {
     const script = new Script({ maxPairs: 2 })
     for (const localPreference of [30, 20, 10]) {
