@@ -21,6 +21,8 @@ export class CandidatePair {
   /** Whether a check has succeeded and consent lasts. */
   valid = false
   nominated = false
+  /** The controlled agent's: when the peer last asked with USE-CANDIDATE. */
+  nominatedAt: Instant = Number.NEGATIVE_INFINITY
   /** The controlled agent's: nominated as soon as it is valid. RFC 8445 section 7.3.1.5. */
   nominateOnSuccess = false
   /** The controlling agent's: the next check, or one under way, has USE-CANDIDATE. */

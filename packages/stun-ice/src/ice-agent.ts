@@ -429,7 +429,8 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
     if (session.failed) return 'failed'
     if (selected !== undefined) {
       if (this.#now - selected.heardAt >= this.#context.timing.disconnectedTimeout) return 'disconnected'
-      const isDone = selected.nominated && session.endOfRemoteCandidates && !session.isChecking
+      // also while data goes over another pair, since the nominated one is silent
+      const isDone = session.isNominated && session.endOfRemoteCandidates && !session.isChecking
       return isDone ? 'completed' : 'connected'
     }
     if (session.wasConnected && !this.lite) return 'disconnected'

@@ -17,6 +17,8 @@ import { Transactions, TRANSMISSIONS } from './transactions.ts'
 const KEEPALIVE_GRID = 250
 /** What is heard of the selected pair within this, ms, leaves no doubt in it; and so long is its answer waited for where there is one: three requests. */
 const DOUBT = 2000
+/** So much later, ms, another pair is nominated where the peer has moved: checks are reordered, and retransmitted. */
+const NOMINATION_SETTLES = 2000
 /** Checks of a pair that a 487 has repeated, since its last success. A conflict takes two; a peer that has one for each role is no peer. */
 const MAX_ROLE_CONFLICTS = 8
 const NO_BYTES = new Uint8Array(0)
@@ -84,6 +86,11 @@ export class IceSession {
   /** Whether a pair was ever valid. */
   get wasConnected(): boolean {
     return this.#firstValidAt !== NEVER
+  }
+
+  /** Whether a valid pair is nominated: the selected one, unless that has fallen silent. */
+  get isNominated(): boolean {
+    return this.checklist.pairs.some((pair) => pair.valid && pair.nominated)
   }
 
   /** Whether a check is still to come or under way. A lite agent makes none. */
@@ -164,6 +171,7 @@ export class IceSession {
     pair.requestsReceived++
     pair.heardAt = now
     if (this.#retired && !lite) return
+    if (lite || !role.controlling) this.#heedNomination(pair, request.useCandidate === true)
     if (lite) this.#acceptLite(pair, request)
     else this.#accept(pair, request)
   }
@@ -173,6 +181,21 @@ export class IceSession {
     if (integritySha256At < 0) return this.#localHmac
     this.#localHmacSha256 ??= this.#context.crypto.hmac('sha256', encodeUtf8(this.local.pwd))
     return this.#localHmacSha256
+  }
+
+  /**
+   * A peer may move its nomination, which RFC 8445 section 8.1.1 does not have: it then goes on asking on the old pair without USE-CANDIDATE. One that
+   * nominates several pairs, after RFC 5245, asks with it on all of them.
+   */
+  #heedNomination(pair: CandidatePair, isNominated: boolean): void {
+    if (isNominated) {
+      pair.nominatedAt = this.#now
+    } else if (pair.nominated) {
+      const movedAfter = pair.nominatedAt + NOMINATION_SETTLES
+      pair.nominated = !this.checklist.pairs.some(
+        (other) => other.nominated && other.nominatedAt > movedAfter,
+      )
+    }
   }
 
   /** RFC 8445 sections 7.3.1.4 and 7.3.1.5. */

@@ -290,6 +290,26 @@ describe('nomination by the peer', () => {
     expect(script.agent.state).toBe('connected')
   })
 
+  test('that moves to a worse pair, as one whose network costs less: data follows', () => {
+    for (const lite of [false, true]) {
+      const script = new Script({ controlling: false, lite })
+      const [low, high] = [at(B.address, 1), at(B.address, 2)]
+      const run = (ms: number, nominated: typeof low): void => {
+        for (const end = script.now + ms; script.now < end;) {
+          script.ask({ useCandidate: nominated === low, priority: 1000 }, low)
+          script.ask({ useCandidate: nominated === high, priority: 2000 }, high)
+          for (const datagram of script.until(script.now + 500)) {
+            if (read(datagram.contents).class === 'request') script.answer(datagram)
+          }
+        }
+      }
+      for (const nominated of [low, high, low, high]) {
+        run(10_000, nominated)
+        expect(script.agent.selectedPair).toMatchObject({ destination: nominated, nominated: true })
+      }
+    }
+  })
+
   test('of a worse pair, since the better one is dead: data follows in seconds', () => {
     const script = controlled()
     const [low, high] = [at(B.address, 1), at(B.address, 2)]
