@@ -48,7 +48,6 @@ export class Negotiation implements ChangeTarget, PendingTarget {
   readonly #channels: Channels
   readonly #outputs: OutputQueue<RtcOutput>
   readonly #checkOpen: () => void
-  readonly #localCandidates: Candidate[] = []
   #fingerprint: string | undefined
   #pending: PendingOffer | undefined
   /** How the session was set up; `undefined`: not yet. */
@@ -67,7 +66,6 @@ export class Negotiation implements ChangeTarget, PendingTarget {
   }
 
   addLocalCandidate(candidate: Candidate): void {
-    this.#localCandidates.push(candidate)
     this.#transport.ice.addLocalCandidate(candidate)
     this.#transport.touch()
   }
@@ -76,9 +74,11 @@ export class Negotiation implements ChangeTarget, PendingTarget {
     const { ice } = this.#transport
     if (candidate === '') {
       ice.endOfRemoteCandidates()
-    } else {
-      const parsed = typeof candidate === 'string' ? Candidate.parse(candidate) : candidate
+    } else if (typeof candidate === 'string') {
+      const parsed = Candidate.parse(candidate)
       if (parsed !== undefined) ice.addRemoteCandidate(parsed)
+    } else {
+      ice.addRemoteCandidate(candidate)
     }
     this.#transport.touch()
   }
@@ -261,7 +261,7 @@ export class Negotiation implements ChangeTarget, PendingTarget {
     this.#fingerprint ??= this.#certificate.fingerprint('sha-256')
     return {
       credentials: this.#transport.ice.localCredentials,
-      candidates: this.#localCandidates,
+      candidates: this.#transport.ice.localCandidates,
       iceLite: this.#iceLite,
       fingerprint: this.#fingerprint,
       initChunk: () => this.#channels.initChunk(),

@@ -1,6 +1,8 @@
 import {
+  canonicalIpAddress,
   type EventOutput,
   type Instant,
+  latestInstant,
   NEVER,
   readU16,
   readU32,
@@ -38,6 +40,8 @@ interface Peer extends Scheduled {
   readonly transactions: number[]
   /** Whether it is among those that are to be polled. */
   dirty: boolean
+  /** Whether it is here no more: nothing that it still says leads to it. */
+  forgotten: boolean
 }
 
 /**
@@ -84,6 +88,7 @@ export class RtcRouter {
       addresses: [],
       transactions: [],
       dirty: false,
+      forgotten: false,
       at: NEVER,
       heapIndex: -1,
     }
@@ -99,21 +104,27 @@ export class RtcRouter {
     this.#markDirty(peer)
   }
 
-  /** Forgets a peer at once, without a goodbye. */
+  /** Forgets a peer at once, without a goodbye: what it has to say already is not answered any more. */
   remove(rtc: Rtc): void {
     const peer = this.#peers.get(rtc)
     if (peer === undefined) return
-    this.#peers.delete(rtc)
+    this.#forget(peer)
+    if (peer.dirty) this.#dirty.splice(this.#dirty.indexOf(peer), 1)
+  }
+
+  #forget(peer: Peer): void {
+    peer.forgotten = true
+    this.#peers.delete(peer.rtc)
     this.#deadlines.remove(peer)
     for (const ufrag of peer.ufrags) this.#byUfrag.delete(ufrag)
     for (const transaction of peer.transactions) this.#byTransaction.delete(transaction)
     for (const address of peer.addresses.slice()) this.#forgetAddress(address)
   }
 
-  /** Gives a datagram to the peer that it is for, or the time to those that wait for it. */
+  /** Gives a datagram to the peer that it is for, or the time to those that wait for it. Throws a `UsageError` (`invalid-time`) where `now` is no number. */
   handleInput(input: RtcInput): void {
     if (input.kind === 'receive') this.#handleReceive(input)
-    else this.#handleTimeout(input.now)
+    else this.#handleTimeout(latestInstant(Number.NEGATIVE_INFINITY, input.now))
   }
 
   /** What to do next. Poll until it answers `timeout`. */
@@ -125,22 +136,26 @@ export class RtcRouter {
       if (output.kind === 'timeout') {
         this.#dirty.pop()
         peer.dirty = false
-        if (this.#peers.get(peer.rtc) === peer) this.#deadlines.schedule(peer, output.at)
+        if (!peer.forgotten) this.#deadlines.schedule(peer, output.at)
         continue
       }
       const { rtc } = peer
       if (output.kind === 'transmit') {
         const { proto, source, destination, contents } = output
-        this.#noteTransmit(peer, contents, destination)
+        if (!peer.forgotten) this.#noteTransmit(peer, contents, destination)
         return { kind: 'transmit', proto, source, destination, contents, rtc }
       }
-      if (output.event.type === 'closed') this.remove(rtc)
+      // what it says after that, of its channels, is still to be heard
+      if (output.event.type === 'closed' && !peer.forgotten) this.#forget(peer)
       return { kind: 'event', event: output.event, rtc }
     }
   }
 
   #peerAt({ address, port }: SocketAddress): Peer | undefined {
-    return this.#byAddress.get(port)?.get(address)
+    const addresses = this.#byAddress.get(port)
+    if (addresses === undefined) return undefined
+    // a socket of both families has IPv4 addresses mapped; an agent's own are canonical
+    return addresses.get(address) ?? (address.includes(':') ? addresses.get(canonical(address)) : undefined)
   }
 
   #handleReceive(input: Receive): void {
@@ -216,7 +231,8 @@ export class RtcRouter {
     if (peer.ufrags.length > MAX_UFRAGS_PER_PEER) this.#byUfrag.delete(peer.ufrags.shift()!)
   }
 
-  #learnAddress(peer: Peer, address: SocketAddress): void {
+  #learnAddress(peer: Peer, source: SocketAddress): void {
+    const address = { address: canonical(source.address), port: source.port }
     this.#forgetAddress(address)
     let addresses = this.#byAddress.get(address.port)
     if (addresses === undefined) {
@@ -228,6 +244,7 @@ export class RtcRouter {
     if (peer.addresses.length > MAX_ADDRESSES_PER_PEER) this.#forgetAddress(peer.addresses[0]!)
   }
 
+  /** `address` is canonical. */
   #forgetAddress(address: SocketAddress): void {
     const addresses = this.#byAddress.get(address.port)
     const peer = addresses?.get(address.address)
@@ -239,6 +256,10 @@ export class RtcRouter {
     )
     peer.addresses.splice(index, 1)
   }
+}
+
+function canonical(address: string): string {
+  return canonicalIpAddress(address) ?? address
 }
 
 /** 48 of a transaction's 96 bits: as a number they are exact, and the agent compares them all. */

@@ -1,6 +1,6 @@
 import { defaultCrypto } from '@str0m/crypto'
 import { DtlsCertificate } from '@str0m/dtls'
-import { type Instant, type Mid, OutputQueue, plainBytes, UsageError } from '@str0m/sans-io'
+import { type Instant, latestInstant, type Mid, OutputQueue, plainBytes, UsageError } from '@str0m/sans-io'
 import { DEFAULT_CODECS } from '@str0m/sdp'
 import type { ChannelOptions } from '@str0m/sctp'
 import type { Candidate, IceState } from '@str0m/stun-ice'
@@ -115,7 +115,7 @@ export class Rtc {
 
   /**
    * Adds an address that this peer can be reached at. Those added before `acceptOffer` or `apply` stand in the description, later ones are to be
-   * sent to the peer by other means (trickle ICE). Throws a `UsageError` (`closed`).
+   * sent to the peer by other means (trickle ICE). Throws a `UsageError`: `closed`, `invalid-candidate`, `too-many-candidates`.
    */
   addLocalCandidate(candidate: Candidate): void {
     this.#checkOpen()
@@ -124,7 +124,7 @@ export class Rtc {
 
   /**
    * Takes a candidate of the peer's: a `Candidate`, or the text of RFC 8839 as `RTCIceCandidate.candidate` has it. An empty text says that there are
-   * no more. What cannot be used is ignored. Throws a `UsageError` (`closed`).
+   * no more. A candidate that cannot be used is ignored. Throws a `UsageError`: `closed`, or `invalid-candidate` for what is neither.
    */
   addRemoteCandidate(candidate: Candidate | string): void {
     this.#checkOpen()
@@ -230,9 +230,9 @@ export class Rtc {
     return this.#closed
   }
 
-  /** Gives a datagram, or the time. Never throws for what a datagram holds. */
+  /** Gives a datagram, or the time. Never throws for what a datagram holds; a `UsageError` (`invalid-time`) where `now` is no number. */
   handleInput(input: RtcInput): void {
-    this.#now = Math.max(input.now, this.#now)
+    this.#now = latestInstant(this.#now, input.now)
     this.#media.setNow(this.#now)
     this.#channels.setNow(this.#now)
     if (input.kind === 'timeout') {

@@ -346,6 +346,28 @@ describe('a session is negotiated again', () => {
 })
 
 describe('candidates trickle', () => {
+  it('not in other shapes than a Candidate or its text: what would never be used is refused', () => {
+    const rtc = fresh()
+    const text = 'candidate:1 1 udp 2122194687 192.0.2.2 6000 typ host'
+    for (const none of [{ candidate: text, sdpMid: '0' }, null, undefined]) {
+      expect(() => rtc.addRemoteCandidate(none as unknown as string)).toThrow(
+        expect.objectContaining({ code: 'invalid-candidate' }),
+      )
+    }
+  })
+
+  it('out once each, and not where they were refused', () => {
+    const rtc = new Rtc({ crypto: seededCrypto(1) })
+    const candidate = Candidate.host(RTC_ADDRESS, 'udp')
+    rtc.addLocalCandidate(candidate)
+    rtc.addLocalCandidate(Candidate.host(RTC_ADDRESS, 'udp'))
+    const tcp = Candidate.parse('candidate:1 1 tcp 1 192.0.2.9 9 typ host tcptype passive')!
+    expect(() => rtc.addLocalCandidate(tcp)).toThrow(expect.objectContaining({ code: 'invalid-candidate' }))
+    const change = rtc.createOffer()
+    change.addMedia('audio')
+    expect(change.apply().sdp.match(/a=candidate:.*/g)).toEqual([`a=${candidate.toString()}`])
+  })
+
   it('in, after the answer', () => {
     const rtc = fresh()
     const peer = new BrowserPeer(fixture('chromium-offer.sdp'), PEER_ADDRESS)

@@ -13,6 +13,13 @@ class Server {
   readonly closed: Rtc[] = []
   now = 0
 
+  readonly #arriving: (input: Receive) => Receive
+
+  /** `arriving`: how the socket reports what comes. */
+  constructor(arriving: (input: Receive) => Receive = (input) => input) {
+    this.#arriving = arriving
+  }
+
   call(address: string): { rtc: Rtc; peer: BrowserPeer; address: string } {
     const seed = this.callers.length + 1
     const rtc = new Rtc({ crypto: seededCrypto(2 * seed) })
@@ -48,7 +55,7 @@ class Server {
       for (const { peer } of this.callers) {
         for (let out = peer.pollOutput(); out.kind !== 'timeout'; out = peer.pollOutput()) {
           moved = true
-          if (out.kind === 'transmit') this.router.handleInput(received(this.now, out))
+          if (out.kind === 'transmit') this.router.handleInput(this.#arriving(received(this.now, out)))
         }
       }
     }
@@ -141,6 +148,54 @@ describe('many peers on one socket', () => {
     // changed() of one that is gone changes nothing
     server.router.changed(rtc)
     expect([...server.router.peers]).toEqual([])
+  })
+
+  it('that are removed or closed with an answer to a check still queued get nothing more', () => {
+    for (const isRemoved of [true, false]) {
+      const server = new Server()
+      const { rtc, peer, address } = server.call('198.51.100.1:7000')
+      server.router.handleInput({ kind: 'timeout', now: 0 })
+      peer.handleInput({ kind: 'timeout', now: 0 })
+      for (let out = peer.pollOutput(); out.kind !== 'timeout'; out = peer.pollOutput()) {
+        if (out.kind === 'transmit') server.router.handleInput(received(0, out))
+      }
+      if (isRemoved) server.router.remove(rtc)
+      else rtc.close()
+      const said = [...Array(100).keys()]
+        .map(() => server.router.pollOutput())
+        .filter(({ kind }) => kind !== 'timeout')
+      if (isRemoved) expect(said).toEqual([])
+      expect(server.router.pollOutput()).toEqual({ kind: 'timeout', at: Infinity })
+      expect(server.router.size).toBe(0)
+      server.router.handleInput(datagram(address, Uint8Array.of(0x80, 111, 0, 1)))
+      expect(server.router.unrouted).toBe(1)
+      if (!isRemoved) continue
+      server.router.add(rtc)
+      expect(server.router.pollOutput()).toMatchObject({ rtc })
+    }
+  })
+
+  it('on a socket of both families, where IPv4 addresses are mapped', () => {
+    const server = new Server((input) => {
+      const source = { address: `::ffff:${input.source.address}`, port: input.source.port }
+      return { ...input, source }
+    })
+    const { rtc } = server.call('198.51.100.1:7000')
+    server.connect()
+    expect(rtc.connected).toBe(true)
+    expect(server.router.unrouted).toBe(0)
+    expect(server.now).toBeLessThan(500)
+  })
+
+  it('are not given a time that is none, and go on', () => {
+    const server = new Server()
+    const { rtc } = server.call('198.51.100.1:7000')
+    const wrong = { kind: 'timeout', now: Number.NaN } as const
+    for (const machine of [server.router, rtc]) {
+      expect(() => machine.handleInput(wrong)).toThrow(expect.objectContaining({ code: 'invalid-time' }))
+    }
+    server.connect()
+    expect(rtc.connected).toBe(true)
   })
 
   it('do not share a user name', () => {

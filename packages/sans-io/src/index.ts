@@ -30,4 +30,4 @@ export {
   socketAddress,
 } from './socket-address.ts'
 export { decodeUtf8, decodeUtf8Strict, encodeUtf8, toHex } from './text.ts'
-export { type Instant, NEVER, unixTimeAt, type WallClock } from './time.ts'
+export { type Instant, latestInstant, NEVER, unixTimeAt, type WallClock } from './time.ts'

@@ -124,22 +124,22 @@ export function ipFamily(text: string): 4 | 6 | undefined {
  * Throws a `UsageError` (`invalid-address`) where it is neither.
  */
 export function socketAddress(from: string | SocketAddress): SocketAddress {
-  const parsed = typeof from === 'string' ? parseSocketAddress(from) : from
-  const address = parsed && canonicalIpAddress(parsed.address)
+  const parsed: { readonly address?: unknown; readonly port?: unknown } | null | undefined =
+    typeof from === 'string' ? parseSocketAddress(from) : from
+  const { address: text, port } = parsed ?? {}
+  const address = typeof text === 'string' ? canonicalIpAddress(text) : undefined
   if (
-    parsed === undefined ||
     address === undefined ||
-    !Number.isInteger(parsed.port) ||
-    parsed.port < 0 ||
-    parsed.port > 65535
+    typeof port !== 'number' ||
+    !(Number.isInteger(port) && port >= 0 && port <= 65_535)
   ) {
-    const shown = typeof from === 'string' ? from : `${from.address} port ${from.port}`
+    const shown = typeof from === 'string' ? from : `${String(text)} port ${String(port)}`
     throw new UsageError(
       'invalid-address',
       `"${shown}" is no socket address: give "192.0.2.1:5000", "[2001:db8::1]:5000" or { address, port }`,
     )
   }
-  return { address, port: parsed.port }
+  return { address, port }
 }
 
 function parseSocketAddress(text: string): SocketAddress | undefined {

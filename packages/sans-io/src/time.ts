@@ -1,3 +1,5 @@
+import { UsageError } from './errors.ts'
+
 /**
  * Milliseconds on any monotonic clock that the caller chooses. May have a fraction.
  * `performance.now()` is one such clock, the virtual clock of `@str0m/netem` another.
@@ -6,6 +8,17 @@ export type Instant = number
 
 /** The answer of a machine that needs no wake-up. */
 export const NEVER: Instant = Number.POSITIVE_INFINITY
+
+/**
+ * What a machine takes for the time that is given, where it has seen `seen`: an earlier one counts as the latest seen. Throws a `UsageError`
+ * (`invalid-time`) for what is no number, after which nothing would ever be due.
+ */
+export function latestInstant(seen: Instant, now: Instant): Instant {
+  if (typeof now !== 'number' || Number.isNaN(now)) {
+    throw new UsageError('invalid-time', `now is milliseconds on a monotonic clock, not ${String(now)}`)
+  }
+  return Math.max(seen, now)
+}
 
 /**
  * Ties the caller's monotonic clock to the calendar: at `now` on that clock it was `unixTime`.

@@ -12,6 +12,7 @@ import {
   encodeUtf8,
   formatIpAddress,
   formatSocketAddress,
+  latestInstant,
   InternalError,
   ipFamily,
   onceFor,
@@ -227,6 +228,10 @@ describe('addresses', () => {
       expect(() => socketAddress(wrong)).toThrow(expect.objectContaining({ code: 'invalid-address' }))
     }
     expect(() => socketAddress({ address: '1.2.3.4', port: -1 })).toThrow(UsageError)
+    // as untyped callers have them: what a socket that is not bound answers, an environment that is not set
+    for (const none of [undefined, null, 5000, {}, { port: 5000 }, { address: 1, port: 5000 }]) {
+      expect(() => socketAddress(none as unknown as string)).toThrow(UsageError)
+    }
   })
 })
 
@@ -294,6 +299,15 @@ it('errors say whose they are', () => {
 
 it('a wall clock ties the two times', () => {
   expect(unixTimeAt({ now: 1000, unixTime: 5_000_000 }, 1500)).toBe(5_000_500)
+})
+
+it('time does not go back, and is a number', () => {
+  expect([latestInstant(Number.NEGATIVE_INFINITY, 5), latestInstant(5, 4), latestInstant(5, 6)]).toEqual([
+    5, 5, 6,
+  ])
+  for (const none of [Number.NaN, undefined, '5']) {
+    expect(() => latestInstant(5, none as number)).toThrow(expect.objectContaining({ code: 'invalid-time' }))
+  }
 })
 
 describe('what is worked out once', () => {

@@ -9,14 +9,17 @@ const MDNS_NAME = /^[0-9a-z-]{1,63}\.local$/i
 
 /** Reads the grammar of RFC 8839 section 5.1. `undefined` for what it does not give, or must be ignored. */
 export function parseCandidate(line: string): CandidateFields | undefined {
-  if (line.length > MAX_LINE_LENGTH) return undefined
+  // out of JSON that the peer has sent, it may be anything
+  if (typeof line !== 'string' || line.length > MAX_LINE_LENGTH) return undefined
   const match = /^(?:a=)?candidate:(.*?)[\r\n]*$/i.exec(line)
   const words = match?.[1]!.split(' ') ?? []
-  const [foundation, component, transport, priority, host, port, typ, type] = words
+  const [foundation, component, transport, priority, host, port, typ, typeName] = words
+  // RFC 5234 section 2.3: the strings of a grammar have no case
   const protocol = transport?.toLowerCase()
+  const type = typeName?.toLowerCase()
   if (foundation === undefined || !/^[0-9a-z+/]{1,32}$/i.test(foundation)) return undefined
   if (protocol !== 'udp' && protocol !== 'tcp') return undefined
-  if (typ !== 'typ' || type === undefined || !isType(type)) return undefined
+  if (typ?.toLowerCase() !== 'typ' || type === undefined || !isType(type)) return undefined
   const address = parseAddress(host, port)
   const componentId = parseInteger(component, 1, 256)
   const priorityValue = parseInteger(priority, 1, 2 ** 31 - 1)
@@ -58,7 +61,7 @@ function parseExtensions(words: readonly string[]): Map<string, string> | undefi
   if (words.length % 2 !== 0) return undefined
   const extensions = new Map<string, string>()
   for (let i = 0; i < words.length; i += 2) {
-    const [name, value] = [words[i]!, words[i + 1]!]
+    const [name, value] = [words[i]!.toLowerCase(), words[i + 1]!]
     if (value !== '' && !extensions.has(name)) extensions.set(name, value)
   }
   return extensions

@@ -21,14 +21,20 @@ export class CandidatePair {
   /** Whether a check has succeeded and consent lasts. */
   valid = false
   nominated = false
+  /** The controlled agent's: when the peer last asked with USE-CANDIDATE. */
+  nominatedAt: Instant = Number.NEGATIVE_INFINITY
   /** The controlled agent's: nominated as soon as it is valid. RFC 8445 section 7.3.1.5. */
   nominateOnSuccess = false
   /** The controlling agent's: the next check, or one under way, has USE-CANDIDATE. */
   nominating = false
   /** Valid, and to be checked again, since the peer has come back to it after a silence. */
   rechecking = false
+  /** When the peer gave a reason to think that it is dead: it is checked since, and is not where it has answered later. */
+  doubtedAt: Instant = Number.NEGATIVE_INFINITY
   /** In the triggered-check queue. */
   triggered = false
+  /** Checks that a 487 has answered since the last success. */
+  roleConflicts = 0
   /** Consent was lost. These credentials are not used on it again: RFC 7675 section 5.1. */
   revoked = false
   /**
@@ -90,6 +96,11 @@ export class CandidatePair {
   /** The last authenticated thing that came from the peer. */
   get lastHeardAt(): Instant {
     return Math.max(this.heardAt, this.dataAt)
+  }
+
+  /** Whether the peer has ever answered a check of it. */
+  get wasAnswered(): boolean {
+    return this.answeredAt !== Number.NEGATIVE_INFINITY
   }
 
   joins(source: SocketAddress, destination: SocketAddress): boolean {

@@ -68,8 +68,8 @@ export class Candidate implements CandidateFields {
   }
 
   /**
-   * An address of the host's own. Throws a `UsageError`: `invalid-address`, or `invalid-protocol` for one other
-   * than UDP.
+   * An address of the host's own. Throws a `UsageError`: `invalid-address`, also for the wildcard, which no peer can send to, or `invalid-protocol` for
+   * one other than UDP.
    */
   static host(
     address: string | SocketAddress,
@@ -78,6 +78,12 @@ export class Candidate implements CandidateFields {
   ): Candidate {
     if (protocol !== 'udp') throw new UsageError('invalid-protocol', 'a local candidate is of UDP')
     const own = localAddress(address)
+    if (own.address === '0.0.0.0' || own.address === '::') {
+      throw new UsageError(
+        'invalid-address',
+        `${formatSocketAddress(own)} is no address of its own: give one for each interface that the socket is bound to`,
+      )
+    }
     return make('host', own, own, undefined, options)
   }
 

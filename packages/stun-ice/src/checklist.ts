@@ -27,9 +27,17 @@ export class Checklist {
 
   /** Pairs it with the peer's candidates. False where it is there already, or there are too many. */
   addLocal(local: Candidate): boolean {
-    const known = this.locals.some((other) => isSame(other, local))
-    if (known || this.locals.length >= MAX_LOCAL_CANDIDATES) return false
-    this.locals.push(local)
+    const at = this.locals.findIndex((other) => isSame(other, local))
+    if (at >= 0) {
+      // what a check has told of us goes where gathering tells it too: that one is signalled to the peer
+      const learned = this.locals[at]!
+      if (learned.type !== 'prflx' || local.type === 'prflx') return false
+      this.locals[at] = local
+      for (const pair of this.pairs) if (pair.mapped === learned) pair.mapped = local
+    } else {
+      if (this.locals.length >= MAX_LOCAL_CANDIDATES) return false
+      this.locals.push(local)
+    }
     for (const remote of this.remotes) if (remote.type !== 'prflx') this.#form(local, remote)
     return true
   }
@@ -74,11 +82,35 @@ export class Checklist {
     if (local === undefined) return undefined
     let remote = this.remotes.find((other) => sameSocketAddress(other.address, source))
     if (remote === undefined) {
-      if (this.remotes.length >= MAX_REMOTE_CANDIDATES) return undefined
+      if (!this.#makeRoom()) return undefined
       remote = peerReflexive(source, source, priority, ufrag)
       this.remotes.push(remote)
     }
     return this.#insert(new CandidatePair(local, remote, this.#controlling), true)
+  }
+
+  /**
+   * Whether one more candidate may be learned. At the bound those make room that were left behind by a peer that moves: they have answered once, so that
+   * no one can have ever more addresses checked.
+   */
+  #makeRoom(): boolean {
+    while (this.remotes.length >= MAX_REMOTE_CANDIDATES) {
+      const at = this.pairs.findLastIndex(
+        ({ remote, state, triggered, wasAnswered, muted }) =>
+          remote.type === 'prflx' && state === 'failed' && !triggered && wasAnswered && !muted,
+      )
+      if (at < 0) return false
+      this.#forget(at)
+    }
+    return true
+  }
+
+  /** Forgets a pair, and with the last one what was learned of the peer by it. */
+  #forget(at: number): void {
+    const [pair] = this.pairs.splice(at, 1)
+    const { remote, wasAnswered } = pair!
+    if (remote.type !== 'prflx' || !wasAnswered || this.pairs.some((other) => other.remote === remote)) return
+    this.remotes.splice(this.remotes.indexOf(remote), 1)
   }
 
   /** The local candidate whose base is `address`, the one of the highest priority. */
@@ -194,19 +226,27 @@ export class Checklist {
   }
 
   /**
-   * Inserts by priority. At the bound the lowest one that nothing is known of makes room: for a better one, and
-   * for one that a peer's request has triggered. `undefined` where none does.
+   * Inserts by priority. At the bound one that has failed makes room (RFC 8838 sections 10 and 11), else the lowest one that nothing is known of: for a better
+   * one, and for one that a peer's request has triggered. `undefined` where none does.
    */
   #insert(pair: CandidatePair, triggered: boolean): CandidatePair | undefined {
     if (this.pairs.length >= this.#maxPairs) {
-      const at = this.pairs.findLastIndex(
-        (other) => !other.valid && !other.triggered && other.state !== 'in-progress',
+      const isIdle = (other: CandidatePair): boolean =>
+        !other.receives && !other.triggered && other.state !== 'in-progress'
+      // one whose consent was lost is better remembered: RFC 7675 section 5.1
+      const failedAt = this.pairs.findLastIndex(
+        (other) => isIdle(other) && other.state === 'failed' && !other.revoked,
       )
+      const at = failedAt >= 0 ? failedAt : this.pairs.findLastIndex(isIdle)
       const lowest = this.pairs[at]
-      if (lowest === undefined || (!triggered && lowest.priority >= pair.priority)) return undefined
-      this.pairs.splice(at, 1)
+      if (lowest === undefined) return undefined
+      if (failedAt < 0 && !triggered && lowest.priority >= pair.priority) return undefined
+      this.#forget(at)
     }
-    const at = this.pairs.findIndex((other) => other.priority < pair.priority)
+    // of equal priority are paths of one candidate of the peer's whose NAT has given it another port: the last is the one
+    const at = this.pairs.findIndex(
+      ({ priority }) => priority < pair.priority || (triggered && priority === pair.priority),
+    )
     this.pairs.splice(at < 0 ? this.pairs.length : at, 0, pair)
     return pair
   }

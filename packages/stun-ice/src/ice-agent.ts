@@ -3,6 +3,7 @@ import {
   canonicalIpAddress,
   type EventOutput,
   type Instant,
+  latestInstant,
   type Machine,
   NEVER,
   type Output,
@@ -243,6 +244,7 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
    */
   addLocalCandidate(candidate: Candidate): boolean {
     this.#assertOpen()
+    assertCandidate(candidate)
     if (candidate.protocol !== 'udp' || candidate.type === 'prflx' || candidate.isMdns) {
       throw new UsageError(
         'invalid-candidate',
@@ -264,10 +266,11 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
   /**
    * Adds a candidate of the peer's. False where it is not taken: TCP, a component other than 1, the username
    * fragment of another generation, port 0, an unspecified, multicast or broadcast address, or beyond the bound
-   * of 100. Throws a `UsageError` (`closed`).
+   * of 100. Throws a `UsageError`: `closed`, or `invalid-candidate` for what is no `Candidate`.
    */
   addRemoteCandidate(candidate: Candidate): boolean {
     this.#assertOpen()
+    assertCandidate(candidate)
     const { remote } = this.#session
     const isOther = candidate.ufrag !== undefined && remote !== undefined && candidate.ufrag !== remote.ufrag
     const usable =
@@ -313,7 +316,7 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
     for (const candidate of waiting) this.addRemoteCandidate(candidate.withAddress(address))
   }
 
-  /** The peer has no more candidates for this generation: RFC 8838 section 13. Throws a `UsageError` (`closed`). */
+  /** The peer has no more candidates for this generation: RFC 8838 section 14. Throws a `UsageError` (`closed`). */
   endOfRemoteCandidates(): void {
     this.#assertOpen()
     this.#session.endOfRemoteCandidates = true
@@ -328,7 +331,8 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
   restart(credentials?: IceCredentials): IceCredentials {
     this.#assertOpen()
     const old = this.#session
-    if (credentials !== undefined && credentials.ufrag === old.local.ufrag) {
+    // RFC 8839 section 4.4.1.1.1
+    if (credentials?.ufrag === old.local.ufrag || credentials?.pwd === old.local.pwd) {
       throw new UsageError('invalid-credentials', 'a restart takes another ufrag and password')
     }
     const session = this.#newSession(credentials)
@@ -361,7 +365,7 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
   }
 
   handleInput(input: TimeoutInput | IceReceive): void {
-    this.#now = Math.max(this.#now, input.now)
+    this.#now = latestInstant(this.#now, input.now)
     if (input.kind === 'receive') this.#receive(input)
     else if (this.#now < this.#nextAt && !this.#isDue) return
     if (this.#state !== 'closed') this.#settle()
@@ -395,7 +399,8 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
    */
   #receiveRequest(request: ReceivedStun, source: SocketAddress, destination: SocketAddress): void {
     const { username } = request
-    if (username === undefined || request.integrityAt < 0) return this.#drop('incomplete')
+    const isSigned = request.integrityAt >= 0 || request.integritySha256At >= 0
+    if (username === undefined || !isSigned) return this.#drop('incomplete')
     const ufrag = username.slice(0, Math.max(0, username.indexOf(':')))
     const session = this.#session.local.ufrag === ufrag ? this.#session : this.#previous
     if (session?.local.ufrag !== ufrag) return this.#drop('username')
@@ -432,7 +437,8 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
     if (session.failed) return 'failed'
     if (selected !== undefined) {
       if (this.#now - selected.lastHeardAt >= this.#context.timing.disconnectedTimeout) return 'disconnected'
-      const isDone = selected.nominated && session.endOfRemoteCandidates && !session.isChecking
+      // also while data goes over another pair, since the nominated one is silent
+      const isDone = session.isNominated && session.endOfRemoteCandidates && !session.isChecking
       return isDone ? 'completed' : 'connected'
     }
     if (session.wasConnected && (!this.lite || session.isReceiving)) return 'disconnected'
@@ -465,6 +471,15 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
   #drop(reason: IceDropReason): void {
     this.#dropped[reason]++
   }
+}
+
+/** Not a text, nor the object around it that signalling has: those would never be reached, and nothing would say so. */
+function assertCandidate(candidate: Partial<Candidate> | undefined | null): void {
+  if (typeof candidate?.address?.address === 'string') return
+  throw new UsageError(
+    'invalid-candidate',
+    'give a Candidate: Candidate.parse makes it of the text `candidate:…`',
+  )
 }
 
 /** Not unspecified, multicast or broadcast: those a peer must not make an agent send to. */

@@ -14,26 +14,31 @@ export function generateCredentials(crypto: CryptoProvider): IceCredentials {
 }
 
 /** Our own. Throws a `UsageError` (`invalid-credentials`) where they are not by the grammar of RFC 8839 section 5.4. */
-export function checkCredentials({ ufrag, pwd }: IceCredentials): IceCredentials {
-  if (!/^[A-Za-z0-9+/]{4,256}$/.test(ufrag) || !/^[A-Za-z0-9+/]{22,256}$/.test(pwd)) {
-    throw invalid('A-Z a-z 0-9 + /')
-  }
-  return { ufrag, pwd }
+export function checkCredentials(credentials: IceCredentials): IceCredentials {
+  return check(credentials, /^[A-Za-z0-9+/]*$/, 'A-Z a-z 0-9 + /')
 }
 
 /** The peer's: some stacks have `=`, `_` and `-` in them, as base64 does. Throws a `UsageError` (`invalid-credentials`). */
-export function checkRemoteCredentials({ ufrag, pwd }: IceCredentials): IceCredentials {
-  if (!/^[A-Za-z0-9+/=_-]{4,256}$/.test(ufrag) || !/^[A-Za-z0-9+/=_-]{22,256}$/.test(pwd)) {
-    throw invalid('A-Z a-z 0-9 + / = _ -')
-  }
-  return { ufrag, pwd }
+export function checkRemoteCredentials(credentials: IceCredentials): IceCredentials {
+  return check(credentials, /^[A-Za-z0-9+/=_-]*$/, 'A-Z a-z 0-9 + / = _ -')
 }
 
-function invalid(characters: string): UsageError {
-  return new UsageError(
-    'invalid-credentials',
-    `an ICE ufrag has 4 to 256 and a password 22 to 256 of the characters ${characters}`,
-  )
+function check(
+  credentials: Partial<IceCredentials> | undefined,
+  characters: RegExp,
+  named: string,
+): IceCredentials {
+  const { ufrag, pwd } = credentials ?? {}
+  // a regular expression takes what is no text for its name
+  const isText = (text: unknown, min: number): text is string =>
+    typeof text === 'string' && text.length >= min && text.length <= 256 && characters.test(text)
+  if (!isText(ufrag, 4) || !isText(pwd, 22)) {
+    throw new UsageError(
+      'invalid-credentials',
+      `an ICE ufrag has 4 to 256 and a password 22 to 256 of the characters ${named}`,
+    )
+  }
+  return { ufrag, pwd }
 }
 
 function iceChars(crypto: CryptoProvider, length: number): string {

@@ -2,6 +2,7 @@ import type { Hmac } from '@str0m/crypto'
 import { encodeUtf8, type Instant, NEVER, type SocketAddress } from '@str0m/sans-io'
 import type { AgentContext } from './agent-context.ts'
 import type { CandidatePair } from './candidate-pair.ts'
+import { consentDelay } from './consent-delay.ts'
 import { type Candidate, peerReflexive, peerReflexivePriority } from './candidate.ts'
 import { Checklist, MAX_LOCAL_CANDIDATES } from './checklist.ts'
 import { type IceCheck, isConsentCheck, MAX_CHECKS } from './ice-check.ts'
@@ -13,8 +14,12 @@ import { BINDING, type ReceivedStun, type StunError, type StunMessage } from './
 import { writeStun } from './stun-write.ts'
 import { Transactions, TRANSMISSIONS } from './transactions.ts'
 
-/** Consent is checked at multiples of this on the caller's clock, ms, where the spread of RFC 7675 section 5.1 allows it. */
-const KEEPALIVE_GRID = 250
+/** What is heard of the selected pair within this, ms, leaves no doubt in it; and so long is its answer waited for where there is one: three requests. */
+const DOUBT = 2000
+/** So much later, ms, another pair is nominated where the peer has moved: checks are reordered, and retransmitted. */
+const NOMINATION_SETTLES = 2000
+/** Checks of a pair that a 487 has repeated, since its last success. A conflict takes two; a peer that has one for each role is no peer. */
+const MAX_ROLE_CONFLICTS = 8
 const NO_BYTES = new Uint8Array(0)
 
 /** The priority of a peer-reflexive candidate whose check had none: the least of its type. */
@@ -37,13 +42,15 @@ export class IceSession {
   readonly local: IceCredentials
   readonly checklist: Checklist
   remote: IceCredentials | undefined
-  /** No more candidates of the peer's come. RFC 8838 section 13. */
+  /** No more candidates of the peer's come. RFC 8838 section 14. */
   endOfRemoteCandidates = false
   selected: CandidatePair | undefined
   /** No pair works, and none will. */
   failed = false
   readonly #context: AgentContext
   readonly #localHmac: Hmac
+  /** Made for the first peer that asks with MESSAGE-INTEGRITY-SHA256. */
+  #localHmacSha256: Hmac | undefined
   #remoteHmac: Hmac | undefined
   readonly #transactions = new Transactions<IceCheck>(MAX_CHECKS)
   /** A newer generation has begun: this one keeps its selected pair up, and nothing else. */
@@ -83,6 +90,11 @@ export class IceSession {
   /** Whether data may come on a pair. */
   get isReceiving(): boolean {
     return this.checklist.pairs.some((pair) => pair.receives)
+  }
+
+  /** Whether a valid pair is nominated: the selected one, unless that has fallen silent. */
+  get isNominated(): boolean {
+    return this.checklist.pairs.some((pair) => pair.valid && pair.nominated)
   }
 
   /** Whether a check is still to come or under way. A lite agent makes none. */
@@ -126,13 +138,14 @@ export class IceSession {
   ): void {
     this.#now = now
     const { role, lite } = this.#context
-    if (!verifyStunIntegrity(request, this.#localHmac)) return this.#drop('integrity')
+    const hmac = this.#hmacOf(request)
+    if (!verifyStunIntegrity(request, hmac)) return this.#drop('integrity')
     if (this.failed) return this.#drop('consent')
     if (this.checklist.baseAt(destination) === undefined) return this.#drop('destination')
     const known = this.checklist.find(destination, source)
     if (known?.revoked === true && !known.muted) return this.#drop('consent')
     const respond = (fields: Partial<StunMessage>): void =>
-      this.#respond(request, source, destination, fields, known)
+      this.#respond(request, source, destination, fields, known, hmac)
     if (request.notUnderstood.length > 0) {
       return respond({
         class: 'error',
@@ -162,20 +175,58 @@ export class IceSession {
     pair.requestsReceived++
     pair.heardAt = now
     if ((this.#retired && !lite) || pair.muted) return
+    if (lite || !role.controlling) this.#heedNomination(pair, request.useCandidate === true)
     if (lite) this.#acceptLite(pair, request)
     else this.#accept(pair, request)
   }
 
+  /** What a request is verified with, and its response made: RFC 8489 section 9.1.3. */
+  #hmacOf({ integritySha256At }: ReceivedStun): Hmac {
+    if (integritySha256At < 0) return this.#localHmac
+    this.#localHmacSha256 ??= this.#context.crypto.hmac('sha256', encodeUtf8(this.local.pwd))
+    return this.#localHmacSha256
+  }
+
+  /**
+   * A peer may move its nomination, which RFC 8445 section 8.1.1 does not have: it then goes on asking on the old pair without USE-CANDIDATE. One that
+   * nominates several pairs, after RFC 5245, asks with it on all of them.
+   */
+  #heedNomination(pair: CandidatePair, isNominated: boolean): void {
+    if (isNominated) {
+      pair.nominatedAt = this.#now
+    } else if (pair.nominated) {
+      const movedAfter = pair.nominatedAt + NOMINATION_SETTLES
+      pair.nominated = !this.checklist.pairs.some(
+        (other) => other.nominated && other.nominatedAt > movedAfter,
+      )
+    }
+  }
+
   /** RFC 8445 sections 7.3.1.4 and 7.3.1.5. */
   #accept(pair: CandidatePair, request: ReceivedStun): void {
-    if (request.useCandidate === true && !this.#context.role.controlling) {
-      if (pair.valid) pair.nominated = true
-      else pair.nominateOnSuccess = true
+    const isNominated = request.useCandidate === true && !this.#context.role.controlling
+    if (isNominated && pair.valid) pair.nominated = true
+    else if (isNominated) pair.nominateOnSuccess = true
+    if (!pair.valid || pair.answeredAt <= this.#rules().answeredAfter) {
+      if (pair.valid) pair.rechecking = true
+      else this.#transactions.cancel((check) => check.pair === pair)
+      this.checklist.trigger(pair)
     }
-    if (pair.valid && pair.answeredAt > this.#rules().answeredAfter) return
-    if (pair.valid) pair.rechecking = true
-    else this.#transactions.cancel((check) => check.pair === pair)
-    this.checklist.trigger(pair)
+    if (isNominated) this.#doubtSelected(pair)
+  }
+
+  /**
+   * The peer nominates a pair that the selected one is preferred to. It may have learned that this is dead, before our consent checks tell: so it is
+   * asked. As long as it answers, it is the one that is used, RFC 8445 section 8.1.1.
+   */
+  #doubtSelected(nominated: CandidatePair): void {
+    const { selected } = this
+    const { pairs } = this.checklist
+    if (selected?.valid !== true || pairs.indexOf(selected) >= pairs.indexOf(nominated)) return
+    if (selected.doubtedAt > selected.answeredAt || this.#now - selected.heardAt < DOUBT) return
+    selected.doubtedAt = this.#now
+    selected.rechecking = true
+    this.checklist.trigger(selected)
   }
 
   /**
@@ -195,12 +246,10 @@ export class IceSession {
     destination: SocketAddress,
     fields: Partial<StunMessage>,
     pair: CandidatePair | undefined,
+    integrity: Hmac,
   ): void {
     const { transactionId } = request
-    const contents = writeStun(
-      { class: 'success', method: BINDING, transactionId, ...fields },
-      { integrity: this.#localHmac },
-    )
+    const contents = writeStun({ class: 'success', method: BINDING, transactionId, ...fields }, { integrity })
     if (pair !== undefined) pair.responsesSent++
     this.#transmit(destination, source, contents)
   }
@@ -242,7 +291,8 @@ export class IceSession {
 
   #handleError({ pair, controlling, useCandidate }: IceCheck, code: number | undefined): void {
     const { role } = this.#context
-    if (code === ROLE_CONFLICT.code) {
+    if (code === ROLE_CONFLICT.code && pair.roleConflicts < MAX_ROLE_CONFLICTS) {
+      pair.roleConflicts++
       // RFC 8445 section 7.2.5.1; where the role has changed since the request, only the check is repeated
       if (controlling === role.controlling && !this.#retired) {
         role.renewTieBreaker()
@@ -263,6 +313,7 @@ export class IceSession {
   #succeed(transaction: IceCheck, response: ReceivedStun): void {
     const { pair } = transaction
     const { role, timing } = this.#context
+    pair.roleConflicts = 0
     pair.answeredAt = this.#now
     pair.consentExpiresAt = this.#now + timing.consentTimeout
     if (isConsentCheck(transaction)) pair.answersConsent = true
@@ -292,7 +343,7 @@ export class IceSession {
     if (pair.valid) return
     pair.valid = true
     pair.state = 'succeeded'
-    pair.nextConsentAt = this.#now + this.#consentDelay()
+    pair.nextConsentAt = this.#now + consentDelay(this.#context, this.#now)
     if (this.#firstValidAt === NEVER) this.#firstValidAt = this.#now
     this.#context.outputs.push({
       kind: 'event',
@@ -364,7 +415,8 @@ export class IceSession {
       if (pair.maintained && !lite) at = Math.min(at, pair.nextConsentAt)
     }
     if (this.selected !== undefined) {
-      const { answeredAt } = this.selected
+      const { answeredAt, doubtedAt } = this.selected
+      at = Math.min(at, this.#later(doubtedAt + DOUBT))
       at = Math.min(at, this.#later(this.#silentAt(this.selected)))
       at = Math.min(at, this.#later(answeredAt + timing.consentInterval * UNANSWERED_INTERVALS))
     } else if (!this.wasConnected) {
@@ -422,7 +474,7 @@ export class IceSession {
   #rules(): SelectionRules {
     const { timing, lite } = this.#context
     const answeredAfter = this.#now - timing.consentInterval * UNANSWERED_INTERVALS
-    return { answeredAfter, nominatedOnly: lite }
+    return { answeredAfter, doubtedBefore: this.#now - DOUBT, nominatedOnly: lite }
   }
 
   #select(): void {
@@ -477,7 +529,7 @@ export class IceSession {
     const { role, timing } = this.#context
     for (const pair of this.checklist.pairs) {
       if (!pair.maintained || pair.nextConsentAt > this.#now) continue
-      pair.nextConsentAt = this.#now + this.#consentDelay()
+      pair.nextConsentAt = this.#now + consentDelay(this.#context, this.#now)
       pair.consentRequestsSent++
       // so that a peer that has missed or lost the nomination hears of it
       const renominate = role.controlling && pair.nominated && pair === this.selected && !this.#retired
@@ -519,19 +571,6 @@ export class IceSession {
       priority,
     })
     this.#transmit(pair.source, pair.destination, isConsent ? bytes : bytes.slice())
-  }
-
-  #consentDelay(): number {
-    const { consentInterval } = this.#context.timing
-    const [high, low] = this.#context.crypto.randomBytes(2)
-    const chance = (high! * 256 + low!) / 65_536
-    const soonest = this.#now + 0.8 * consentInterval
-    const latest = this.#now + 1.2 * consentInterval
-    // of many agents on one clock, those whose time is near are woken together: a wake-up costs more than a check
-    const first = Math.ceil(soonest / KEEPALIVE_GRID)
-    const count = Math.floor(latest / KEEPALIVE_GRID) - first + 1
-    if (count < 1) return 0.8 * consentInterval + chance * (latest - soonest)
-    return (first + Math.floor(chance * count)) * KEEPALIVE_GRID - this.#now
   }
 
   /** RFC 8445 section 8.1.2, after the patience of RFC 8863. */

@@ -9,11 +9,14 @@ export interface IceTiming {
    * section 14.2 has for all checks.
    */
   readonly triggeredCheckInterval: number
-  /** The least RTO of a check. Default 500. RFC 8445 section 14.3. */
+  /** The least RTO of a check. Default and minimum 500. RFC 8445 section 14.3. */
   readonly retransmissionTimeout: number
-  /** Between consent checks, times 0.8 to 1.2. Default 5000. RFC 7675 section 5.1. */
+  /** Between consent checks, times 0.8 to 1.2. Default and minimum 5000. RFC 7675 section 5.1. */
   readonly consentInterval: number
-  /** Without a response for this long, nothing more is sent. Default and maximum 30000. RFC 7675 section 5.1. */
+  /**
+   * Without a response for this long, nothing more is sent. Default and maximum 30000, and at least the time of two consent checks. RFC 7675 section
+   * 5.1.
+   */
   readonly consentTimeout: number
   /** Silence on the selected pair before `disconnected`. Default 10000. */
   readonly disconnectedTimeout: number
@@ -25,6 +28,15 @@ export interface IceTiming {
   /** The least time before an agent that has not connected fails. Default 39500. RFC 8863 section 4. */
   readonly patience: number
 }
+
+/** RFC 8445 section 14.3: a MUST. */
+const MIN_RTO = 500
+/** 4 s, which is a MUST of RFC 7675 section 5.1, over 0.8. */
+const MIN_CONSENT_INTERVAL = 5000
+/** RFC 7675 section 5.1: a MUST. */
+const MAX_CONSENT_TIMEOUT = 30_000
+/** Consent intervals within a timeout: two of up to 1.2 times, or consent ends where nothing is lost. */
+const CONSENT_CHECKS = 2.4
 
 const DEFAULT_TIMING: IceTiming = {
   checkInterval: 50,
@@ -49,9 +61,9 @@ export function iceTiming(overrides?: Partial<IceTiming>): IceTiming {
   }
   check('checkInterval', 5, 60_000)
   check('triggeredCheckInterval', 5, 60_000)
-  check('retransmissionTimeout', 10, 60_000)
-  check('consentInterval', 100, 30_000)
-  check('consentTimeout', 100, 30_000)
+  check('retransmissionTimeout', MIN_RTO, 60_000)
+  check('consentInterval', MIN_CONSENT_INTERVAL, MAX_CONSENT_TIMEOUT / CONSENT_CHECKS)
+  check('consentTimeout', CONSENT_CHECKS * timing.consentInterval, MAX_CONSENT_TIMEOUT)
   check('disconnectedTimeout', 100, 30_000)
   check('nominationDelay', 0, 60_000)
   check('patience', 0, 3_600_000)

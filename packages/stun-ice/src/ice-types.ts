@@ -12,7 +12,7 @@ export interface IceCredentials {
 
 /**
  * `new`: waits for the peer's credentials. `checking`: there is no pair to send on yet. `connected`: there is one.
- * `completed`: it is nominated, the peer has no more candidates, and no check is left to do. `disconnected`: the
+ * `completed`: one is nominated, the peer has no more candidates, and no check is left to do. `disconnected`: the
  * selected pair has been silent for `disconnectedTimeout`. `failed`: no pair works, until `restart`. `closed`.
  */
 export type IceState = 'new' | 'checking' | 'connected' | 'completed' | 'disconnected' | 'failed' | 'closed'

@@ -54,8 +54,9 @@ export class LongTermCredentials {
   /** Throws a `UsageError` (`invalid-credentials`). */
   constructor(crypto: CryptoProvider, username: string, password: string) {
     this.#crypto = crypto
-    this.#username = opaqueString(username)
-    this.#password = opaqueString(password)
+    // an environment that is not set makes none
+    this.#username = typeof username === 'string' ? opaqueString(username) : ''
+    this.#password = typeof password === 'string' ? opaqueString(password) : ''
     const { length } = encodeUtf8(this.#username)
     if (!isOpaqueString(this.#username) || !isOpaqueString(this.#password) || length > MAX_USERNAME_LENGTH) {
       throw new UsageError(

@@ -10,8 +10,15 @@ export const UNANSWERED_INTERVALS = 2.5
 export interface SelectionRules {
   /** A pair that was last answered before this has fallen silent. */
   readonly answeredAfter: Instant
+  /** So has one that is in doubt since then. */
+  readonly doubtedBefore: Instant
   /** A lite agent sends on nominated pairs alone, RFC 8445 section 8.2. */
   readonly nominatedOnly: boolean
+}
+
+function answers({ answeredAt, doubtedAt }: CandidatePair, rules: SelectionRules): boolean {
+  const isDoubtful = doubtedAt > answeredAt && doubtedAt <= rules.doubtedBefore
+  return answeredAt > rules.answeredAfter && !isDoubtful
 }
 
 /**
@@ -25,7 +32,7 @@ export function selectPair(
 ): CandidatePair | undefined {
   return best(pairs, (pair) => {
     if (!pair.valid || (rules.nominatedOnly && !pair.nominated)) return -1
-    return (pair.answeredAt > rules.answeredAfter ? 2 : 0) + (pair.nominated ? 1 : 0)
+    return (answers(pair, rules) ? 2 : 0) + (pair.nominated ? 1 : 0)
   })
 }
 
@@ -34,7 +41,7 @@ export function pairToNominate(
   pairs: readonly CandidatePair[],
   rules: SelectionRules,
 ): CandidatePair | undefined {
-  return best(pairs, (pair) => (pair.valid ? (pair.answeredAt > rules.answeredAfter ? 1 : 0) : -1))
+  return best(pairs, (pair) => (pair.valid ? (answers(pair, rules) ? 1 : 0) : -1))
 }
 
 /** Marks the selected pair and the next best valid ones as maintained, and no others. */

@@ -1,9 +1,9 @@
 import {
-  assert,
   formatIpAddress,
   parseIpAddress,
   readU16,
   type SocketAddress,
+  UsageError,
   writeU16,
 } from '@str0m/sans-io'
 import { MAGIC_COOKIE } from './stun-types.ts'
@@ -41,7 +41,9 @@ export function readAddress(value: Uint8Array, transactionId?: Uint8Array): Sock
 /** The value of an address attribute, masked where the `transactionId` is given: 8 bytes or 20. */
 export function encodeAddress({ address, port }: SocketAddress, transactionId?: Uint8Array): Uint8Array {
   const ip = parseIpAddress(address)
-  assert(ip !== undefined, 'an address in a STUN message is an IP address')
+  if (ip === undefined) {
+    throw new UsageError('invalid-address', `"${address}" is no IP address: a STUN message has no names`)
+  }
   const value = new Uint8Array(HEAD_LENGTH + ip.length)
   value[1] = ip.length === 4 ? FAMILY_IPV4 : FAMILY_IPV6
   writeU16(value, 2, transactionId === undefined ? port : port ^ (MAGIC_COOKIE >>> 16))

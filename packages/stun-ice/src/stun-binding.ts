@@ -3,6 +3,7 @@ import {
   canonicalIpAddress,
   type EventOutput,
   type Instant,
+  latestInstant,
   type Machine,
   type Output,
   OutputQueue,
@@ -58,7 +59,7 @@ export class StunBinding implements Machine<StunBindingEvent, IceTransmit, Timeo
   }
 
   handleInput(input: TimeoutInput | IceReceive): void {
-    this.#now = Math.max(this.#now, input.now)
+    this.#now = latestInstant(this.#now, input.now)
     if (input.kind === 'receive') this.#receive(input)
     else this.#advance()
   }

@@ -1,5 +1,5 @@
 import type { Hmac } from '@str0m/crypto'
-import { assert, ByteWriter, encodeUtf8, type SocketAddress, writeU16, writeU32 } from '@str0m/sans-io'
+import { ByteWriter, encodeUtf8, type SocketAddress, UsageError, writeU16, writeU32 } from '@str0m/sans-io'
 import { encodeAddress } from './stun-address.ts'
 import { fingerprintOf } from './stun-parse.ts'
 import {
@@ -28,11 +28,18 @@ export interface StunWriteOptions {
 const SHA1_LENGTH = 20
 const ATTRIBUTE_HEADER_LENGTH = 4
 
-/** Writes a message as one datagram. */
+/** What the length of a message can say, RFC 8489 section 5. */
+const MAX_LENGTH = 0xffff
+
+/**
+ * Writes a message as one datagram. Throws a `UsageError`: `invalid-message` for what would not be read again, or `invalid-address` for an address that is
+ * no IP address.
+ */
 export function writeStun(message: StunMessage, options: StunWriteOptions = {}): Uint8Array {
   const { method, transactionId } = message
   const { integrity, fingerprint = true } = options
-  assert(transactionId.length === 12, 'a transaction id has 12 bytes')
+  if (transactionId.length !== 12) throw invalid('a transaction id has 12 bytes')
+  if (!(method >= 0 && method <= 0xfff)) throw invalid(`a method is from 0 to 4095, not ${method}`)
   const writer = new ByteWriter(128)
   writer.u16(stunType(message.class, method)).u16(0).u32(MAGIC_COOKIE).bytes(transactionId)
   writeAttributes(writer, message)
@@ -45,6 +52,8 @@ export function writeStun(message: StunMessage, options: StunWriteOptions = {}):
   const fingerprintAt = writer.length
   if (fingerprint) header(writer, Attribute.fingerprint, 4).u32(0)
   const bytes = writer.finish()
+  if (bytes.length > STUN_HEADER_LENGTH + MAX_LENGTH)
+    throw invalid(`its attributes have at most ${MAX_LENGTH} bytes`)
   if (integrity !== undefined) {
     // RFC 8489 sections 14.5 and 14.6: over a message that ends with this attribute
     writeU16(bytes, 2, fingerprintAt - STUN_HEADER_LENGTH)
@@ -64,6 +73,10 @@ function writeAttributes(writer: ByteWriter, message: StunMessage): void {
   text(writer, Attribute.realm, message.realm)
   text(writer, Attribute.nonce, message.nonce)
   if (errorCode !== undefined) {
+    // RFC 8489 section 14.8
+    if (!(errorCode.code >= 300 && errorCode.code <= 699)) {
+      throw invalid(`an error code is from 300 to 699, not ${errorCode.code}`)
+    }
     const reason = encodeUtf8(errorCode.reason)
     header(writer, Attribute.errorCode, 4 + reason.length)
       .u16(0)
@@ -85,6 +98,10 @@ function writeAttributes(writer: ByteWriter, message: StunMessage): void {
   tieBreaker(writer, Attribute.iceControlled, message.iceControlled)
   tieBreaker(writer, Attribute.iceControlling, message.iceControlling)
   for (const { type, value } of message.others ?? []) bytesOf(writer, type, value)
+}
+
+function invalid(what: string): UsageError {
+  return new UsageError('invalid-message', `no STUN message can be made of this: ${what}`)
 }
 
 /** The header of an attribute, RFC 8489 section 14. */

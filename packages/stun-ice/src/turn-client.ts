@@ -3,6 +3,7 @@ import {
   canonicalIpAddress,
   type EventOutput,
   type Instant,
+  latestInstant,
   type Machine,
   NEVER,
   type Output,
@@ -96,6 +97,12 @@ export class TurnClient implements Machine<TurnEvent, TurnTransmit, TimeoutInput
       )
     }
     const { family = 4, proto = 'udp', username, password } = options
+    if (proto !== 'udp' && proto !== 'tcp') {
+      throw new UsageError('invalid-option', `proto is "udp", or "tcp" also for TLS, not "${String(proto)}"`)
+    }
+    if (family !== 4 && family !== 6 && family !== 'both') {
+      throw new UsageError('invalid-option', `family is 4, 6 or "both", not "${String(family)}"`)
+    }
     this.#crypto = options.crypto ?? defaultCrypto()
     this.base = socketAddress(options.base)
     this.proto = proto
@@ -182,7 +189,7 @@ export class TurnClient implements Machine<TurnEvent, TurnTransmit, TimeoutInput
   }
 
   handleInput(input: TimeoutInput | TurnReceive): void {
-    this.#now = Math.max(this.#now, input.now)
+    this.#now = latestInstant(this.#now, input.now)
     const isControl = input.kind === 'receive' && this.#receive(input)
     if (!isControl && this.#now < this.#nextAt && !this.#isDue) return
     this.#settle()

@@ -8,6 +8,10 @@ const PERMISSION_LIFETIME = 300_000
 const PERMISSION_REFRESH = 240_000
 /** Where the server has not said anything that can be verified, it is asked again at the earliest after this. */
 export const RETRY_DELAY = 5000
+/** Errors from here on are the server's own, and may pass: RFC 8489 section 6.3.4. */
+const SERVER_ERROR = 500
+/** After such a one a permission that lasts is asked for again: four times in the minute that is left of it, as that section has it. */
+const SERVER_ERROR_RETRY = 15_000
 
 /**
  * The permissions of one allocation, RFC 8656 sections 9 and 10: asked for when data waits for one, and again every four minutes while something is sent. One
@@ -65,15 +69,16 @@ export class TurnPermissions {
   /** The answer to a CreatePermission. */
   answer(now: Instant, host: PeerHost, sentAt: Instant, answer: TurnAnswer): void {
     host.asking = false
+    const isError = answer.type === 'error'
+    if (isError) this.refused++
     if (answer.type === 'success') {
       this.install(host, sentAt)
-    } else if (answer.type === 'error') {
-      this.refused++
+    } else if (isError && (host.permission !== 'installed' || answer.code < SERVER_ERROR)) {
       host.permission = 'refused'
       host.until = now + PERMISSION_LIFETIME
     } else if (host.permission === 'installed') {
-      // what is not verified takes nothing away
-      host.refreshAt = now + RETRY_DELAY
+      // what is not verified takes nothing away, nor does a server that cannot for the moment
+      host.refreshAt = now + (isError ? SERVER_ERROR_RETRY : RETRY_DELAY)
       host.used = true
     } else {
       host.permission = 'refused'

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { Candidate, IceAgent, parseStun, writeStun } from '../src/index.ts'
+import { Candidate, IceAgent, parseStun, StunBinding, TurnClient, writeStun } from '../src/index.ts'
 import {
   A,
   agents,
@@ -239,12 +239,57 @@ describe('the caller’s mistakes', () => {
     expect(() => new IceAgent({ lite: true, controlling: true })).toThrow(code('invalid-option'))
     expect(() => new IceAgent({ timing: { consentTimeout: 30_001 } })).toThrow(code('invalid-option'))
     expect(() => new IceAgent({ timing: { checkInterval: 4 } })).toThrow(code('invalid-option'))
+    // what RFC 8445 section 14.3 and RFC 7675 section 5.1 forbid
+    expect(() => new IceAgent({ timing: { retransmissionTimeout: 499 } })).toThrow(code('invalid-option'))
+    expect(() => new IceAgent({ timing: { consentInterval: 4999 } })).toThrow(code('invalid-option'))
+    // where consent would end before it could be renewed
+    expect(() => new IceAgent({ timing: { consentInterval: 12_501 } })).toThrow(code('invalid-option'))
+    expect(() => new IceAgent({ timing: { consentTimeout: 11_999 } })).toThrow(code('invalid-option'))
+    expect(new IceAgent({ timing: { consentInterval: 12_500, consentTimeout: 30_000 } }).state).toBe('new')
   })
 
   test('a peer’s credentials may have what some stacks put in them, ours may not', () => {
     const credentials = { ufrag: 'a_b-c=', pwd: `_-=${'x'.repeat(22)}` }
     new IceAgent().setRemoteCredentials(credentials)
     expect(() => new IceAgent({ localCredentials: credentials })).toThrow(code('invalid-credentials'))
+  })
+
+  test('what is no candidate and what are no credentials, as untyped callers have them', () => {
+    const agent = new IceAgent()
+    const text = 'candidate:1 1 udp 1 192.0.2.9 9 typ host'
+    // what signalling has, in the shapes of the W3C
+    for (const none of [text, { candidate: text, sdpMid: '0' }, null, undefined]) {
+      const candidate = none as unknown as Candidate
+      expect(() => agent.addRemoteCandidate(candidate)).toThrow(code('invalid-candidate'))
+      expect(() => agent.addLocalCandidate(candidate)).toThrow(code('invalid-candidate'))
+    }
+    expect(agent.statistics.candidatesIgnored).toBe(0)
+    for (const none of [{ pwd: PEER.pwd }, { ufrag: 12_345, pwd: PEER.pwd }, {}, undefined]) {
+      const credentials = none as unknown as typeof PEER
+      expect(() => agent.setRemoteCredentials(credentials)).toThrow(code('invalid-credentials'))
+    }
+    expect(() => agent.restart({ pwd: PEER.pwd } as typeof PEER)).toThrow(code('invalid-credentials'))
+    // RFC 8839 section 4.4.1.1.1: both are new
+    const { ufrag, pwd } = agent.localCredentials
+    expect(() => agent.restart({ ufrag, pwd: PEER.pwd })).toThrow(code('invalid-credentials'))
+    expect(() => agent.restart({ ufrag: PEER.ufrag, pwd })).toThrow(code('invalid-credentials'))
+    expect(agent.localCredentials).toEqual({ ufrag, pwd })
+    expect(agent.remoteCredentials).toBeUndefined()
+    expect(agent.state).toBe('new')
+  })
+
+  test('a time that is none, after which nothing would ever be due', () => {
+    const pair = agents()
+    const { machine } = pair.a
+    signalBoth(machine, pair.b.machine)
+    const client = new TurnClient({ server: B, base: A, username: 'u', password: 'p' })
+    for (const driven of [machine, client, new StunBinding({ server: B, base: A })]) {
+      for (const now of [Number.NaN, undefined, '5']) {
+        const input = { kind: 'timeout', now: now as number } as const
+        expect(() => driven.handleInput(input)).toThrow(code('invalid-time'))
+      }
+    }
+    pair.runUntil(() => areJoined(machine, pair.b.machine), 500)
   })
 
   test('calls', () => {

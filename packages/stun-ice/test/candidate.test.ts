@@ -58,6 +58,9 @@ describe('a local candidate', () => {
     ['invalid-address', () => Candidate.host('192.0.2.1')],
     ['invalid-address', () => Candidate.host('192.0.2.1:0')],
     ['invalid-address', () => Candidate.host({ address: 'host.example', port: 1 })],
+    ['invalid-address', () => Candidate.host('0.0.0.0:5000')],
+    ['invalid-address', () => Candidate.host('[::]:5000')],
+    ['invalid-address', () => Candidate.host(undefined as unknown as string)],
     ['invalid-protocol', () => Candidate.host('192.0.2.1:1', 'tcp')],
     ['invalid-option', () => Candidate.host('192.0.2.1:1', 'udp', { localPreference: 65_536 })],
   ])('%s', (code, make) => {
@@ -89,6 +92,17 @@ describe('a line', () => {
       relatedAddress: { address: '0.0.0.0', port: 9 },
       tcpType: 'active',
       ufrag: 'abcd',
+    })
+  })
+
+  test('in capitals: the strings of a grammar have no case, RFC 5234 section 2.3', () => {
+    const line = 'a=CANDIDATE:a 1 UDP 1 192.0.2.1 9 TYP SRFLX RADDR 10.0.0.1 RPORT 9 UFRAG aBcD'
+    expect(Candidate.parse(line)).toMatchObject({
+      foundation: 'a',
+      protocol: 'udp',
+      type: 'srflx',
+      relatedAddress: { address: '10.0.0.1', port: 9 },
+      ufrag: 'aBcD',
     })
   })
 
@@ -126,6 +140,12 @@ describe('a line', () => {
     'candidate:1 1 udp 1 192.0.2.1 9 typ host\nx',
   ])('that is none: %s', (line) => {
     expect(Candidate.parse(line)).toBeUndefined()
+  })
+
+  test('that is no text is none: signalling has what a peer says', () => {
+    for (const value of [undefined, null, 1, {}]) {
+      expect(Candidate.parse(value as string)).toBeUndefined()
+    }
   })
 
   test('with values that are empty is read without them, and written so that it is read again', () => {

@@ -7,6 +7,7 @@ import {
   parseStun,
   type ReceivedStun,
   type StunMessage,
+  verifyStunIntegrity,
   writeStun,
 } from '../src/index.ts'
 import { A, agents, areJoined, at, B, nextAt, receive, seededCrypto, sent, signalBoth } from './support.ts'
@@ -55,7 +56,7 @@ class Script {
     this.agent.handleInput(receive(this.now, { source: destination, destination: source, contents }))
   }
 
-  ask(fields: Partial<StunMessage> = {}, source = B): void {
+  ask(fields: Partial<StunMessage> = {}, source = B, hash: 'sha1' | 'sha256' = 'sha1'): void {
     const { ufrag, pwd } = this.agent.localCredentials
     const message: StunMessage = {
       class: 'request',
@@ -66,7 +67,7 @@ class Script {
       [this.agent.controlling ? 'iceControlled' : 'iceControlling']: 7n,
       ...fields,
     }
-    const contents = writeStun(message, { integrity: crypto.hmac('sha1', encodeUtf8(pwd)) })
+    const contents = writeStun(message, { integrity: crypto.hmac(hash, encodeUtf8(pwd)) })
     this.agent.handleInput(receive(this.now, { source, destination: A, contents }))
   }
 }
@@ -139,6 +140,18 @@ describe('a check', () => {
     })
   })
 
+  test('tells what gathering tells later: the candidate is taken for all that, and signalled', () => {
+    const script = new Script()
+    script.agent.addRemoteCandidate(Candidate.host(B))
+    const mapped = at('203.0.113.5', 999)
+    script.answer(script.until(0)[0]!, { xorMappedAddress: mapped })
+    const reflexive = Candidate.serverReflexive(mapped, A)
+    expect(script.agent.addLocalCandidate(reflexive)).toBe(true)
+    expect(script.agent.addLocalCandidate(reflexive)).toBe(false)
+    expect(script.agent.localCandidates).toContain(reflexive)
+    expect(script.agent.statistics.pairs.length).toBe(1)
+  })
+
   test('that is refused fails the pair, one with 487 changes the role and is repeated', () => {
     const script = new Script()
     script.agent.addRemoteCandidate(Candidate.host(B))
@@ -153,10 +166,36 @@ describe('a check', () => {
     expect(script.agent.statistics.pairs[0]?.state).toBe('in-progress')
   })
 
+  test('that is refused with 487 in either role, again and again, fails like any other', () => {
+    const script = new Script()
+    for (let port = 1; port <= 5; port++) script.agent.addRemoteCandidate(Candidate.host(at(B.address, port)))
+    let requests = 0
+    while (script.now < 60_000) {
+      for (const request of script.until(script.now + 10)) {
+        requests++
+        script.answer(request, { class: 'error', errorCode: { code: 487, reason: '' } })
+      }
+    }
+    expect(script.agent.state).toBe('failed')
+    expect(requests).toBeLessThanOrEqual(5 + 8 * 5)
+    expect(nextAt(script.agent)).toBe(Infinity)
+  })
+
   test('of another generation of the peer is answered, and triggers none', () => {
     const script = new Script()
     script.ask({ username: `${script.agent.localCredentials.ufrag}:other` })
     expect(script.until(0).map(({ contents }) => read(contents).class)).toEqual(['success'])
+  })
+
+  test('with MESSAGE-INTEGRITY-SHA256 is answered with it: RFC 8489 section 9.1.3', () => {
+    const script = new Script()
+    script.ask({}, B, 'sha256')
+    const [response] = script.until(0)
+    const message = read(response!.contents)
+    expect(message).toMatchObject({ class: 'success', integrityAt: -1 })
+    const { pwd } = script.agent.localCredentials
+    expect(verifyStunIntegrity(message, crypto.hmac('sha256', encodeUtf8(pwd)))).toBe(true)
+    expect(script.agent.statistics.pairs[0]?.requestsReceived).toBe(1)
   })
 
   test('without PRIORITY is taken as the least of its type', () => {
@@ -251,6 +290,96 @@ describe('nomination by the peer', () => {
     expect(script.agent.state).toBe('connected')
   })
 
+  test('that moves to a worse pair, as one whose network costs less: data follows', () => {
+    for (const lite of [false, true]) {
+      const script = new Script({ controlling: false, lite })
+      const [low, high] = [at(B.address, 1), at(B.address, 2)]
+      const run = (ms: number, nominated: typeof low): void => {
+        for (const end = script.now + ms; script.now < end;) {
+          script.ask({ useCandidate: nominated === low, priority: 1000 }, low)
+          script.ask({ useCandidate: nominated === high, priority: 2000 }, high)
+          for (const datagram of script.until(script.now + 500)) {
+            if (read(datagram.contents).class === 'request') script.answer(datagram)
+          }
+        }
+      }
+      for (const nominated of [low, high, low, high]) {
+        run(10_000, nominated)
+        expect(script.agent.selectedPair).toMatchObject({ destination: nominated, nominated: true })
+      }
+    }
+  })
+
+  test('of a worse pair, since the better one is dead: data follows in seconds', () => {
+    const script = controlled()
+    const [low, high] = [at(B.address, 1), at(B.address, 2)]
+    const alive = new Set([low.port, high.port])
+    const selected = (): number | undefined => script.agent.selectedPair?.destination.port
+    /** The peer answers what reaches it, and nominates a pair every half second. */
+    const run = (ms: number, nominated: typeof low, priority: number): void => {
+      for (const end = script.now + ms; script.now < end;) {
+        if (script.now % 500 === 0) script.ask({ useCandidate: true, priority }, nominated)
+        for (const datagram of script.until(script.now + 50)) {
+          const isRequest = read(datagram.contents).class === 'request'
+          if (isRequest && alive.has(datagram.destination.port)) script.answer(datagram)
+        }
+      }
+    }
+    run(500, low, 1000)
+    run(20_000, high, 2000)
+    expect(selected()).toBe(high.port)
+    // of two that answer the better one is used, whichever the peer has named last: RFC 8445 section 8.1.1
+    const before = script.agent.statistics.pairs[0]!.requestsSent
+    for (let i = 0; i < 200; i++) {
+      run(100, low, 1000)
+      expect(selected()).toBe(high.port)
+    }
+    expect(script.agent.statistics.pairs[0]!.requestsSent - before).toBeLessThanOrEqual(20_000 / 2000 + 1)
+    alive.delete(high.port)
+    run(5000, low, 1000)
+    expect(selected()).toBe(low.port)
+    expect(script.agent.statistics.pairs[0]).toMatchObject({ valid: true, pair: { destination: high } })
+    alive.add(high.port)
+    run(10_000, low, 1000)
+    expect(selected()).toBe(high.port)
+  })
+
+  test('of a peer whose NAT gives it another port in mid-call: data follows it at once', () => {
+    for (const controlling of [false, true]) {
+      const script = new Script({ controlling })
+      const moved = at(B.address, B.port + 1)
+      for (const source of [B, moved]) {
+        script.now += 1000
+        const useCandidate = !controlling
+        script.ask({ useCandidate }, source)
+        // two checks: in the second the controlling side nominates
+        for (let i = 0; i < 2; i++) {
+          const checks = script.until(script.now + 20)
+          const check = checks.find(({ contents }) => read(contents).class === 'request')
+          if (check !== undefined) script.answer(check)
+        }
+        expect(script.agent.selectedPair).toMatchObject({ destination: source, nominated: true })
+      }
+    }
+  })
+
+  test('of a peer that moves more often than there may be candidates: each new path is taken', () => {
+    for (const lite of [false, true]) {
+      const script = new Script({ controlling: false, lite })
+      for (let i = 0; i < 300; i++) {
+        const source = at(B.address, 10_000 + i)
+        script.ask({ useCandidate: true }, source)
+        const checks = script.until(script.now + 20)
+        const check = checks.find(({ contents }) => read(contents).class === 'request')
+        if (check !== undefined) script.answer(check)
+        expect(script.agent.selectedPair, `${i}`).toMatchObject({ destination: source, nominated: true })
+        expect(script.agent.statistics.pairs.length).toBeLessThanOrEqual(100)
+        script.until(script.now + 10_000)
+      }
+      expect(script.agent.statistics.dropped.limit).toBe(0)
+    }
+  })
+
   test('of a valid pair that has been silent: it is checked again', () => {
     const script = controlled()
     script.ask()
@@ -298,6 +427,18 @@ describe('bounds', () => {
     expect(script.agent.statistics.pairs.map(({ pair }) => pair.destination.port)).toEqual([9])
     script.answer(check!)
     expect(script.agent.selectedPair).toBeUndefined()
+  })
+
+  test('a pair that has failed makes room for any other: RFC 8838 section 11', () => {
+    const script = new Script({ maxPairs: 2 })
+    const remote = (localPreference: number): Candidate =>
+      Candidate.host(at(B.address, localPreference), 'udp', { localPreference })
+    script.agent.addRemoteCandidate(remote(30))
+    script.agent.addRemoteCandidate(remote(20))
+    const [first] = script.until(0)
+    script.answer(first!, { class: 'error', errorCode: { code: 500, reason: '' } })
+    script.agent.addRemoteCandidate(remote(10))
+    expect(script.agent.statistics.pairs.map(({ pair }) => pair.destination.port)).toEqual([20, 10])
   })
 
   test('a pair of the lowest priority is not taken at the bound', () => {

@@ -161,6 +161,23 @@ describe('every message', () => {
     )
   })
 
+  test('that could not be read again is not written', () => {
+    const binding = { class: 'request', method: 1, transactionId: new Uint8Array(12) } as const
+    const wrong: readonly [Partial<StunMessage>, string][] = [
+      [{ transactionId: new Uint8Array(16) }, 'invalid-message'],
+      [{ method: 4096 }, 'invalid-message'],
+      [{ errorCode: { code: 200, reason: '' } }, 'invalid-message'],
+      [{ software: 'x'.repeat(65_536) }, 'invalid-message'],
+      [{ others: [{ type: 0x8fff, value: new Uint8Array(65_532) }] }, 'invalid-message'],
+      [{ xorMappedAddress: { address: 'host.example', port: 1 } }, 'invalid-address'],
+    ]
+    for (const [change, code] of wrong) {
+      expect(() => writeStun({ ...binding, ...change })).toThrow(expect.objectContaining({ code }))
+    }
+    const longest = { type: 0x8fff, value: new Uint8Array(65_532 - 4 - 8) }
+    expect(parsed(writeStun({ ...binding, others: [longest] })).others).toEqual([longest])
+  })
+
   test('whose bit is flipped is not verified', () => {
     fc.assert(
       fc.property(message, fc.nat(), fc.integer({ min: 0, max: 7 }), (message, at, bit) => {

@@ -302,6 +302,32 @@ describe('a peer that is refused', () => {
     },
   )
 
+  test.each([500, 508])(
+    '%i while its permission lasts: data goes on, and it is asked for again soon',
+    (code) => {
+      const stage = TurnStage.allocated()
+      stage.talk(230_000, 1000)
+      stage.server.errors.set(CREATE_PERMISSION, code)
+      stage.talk(50_000, 1000)
+      const { permissionsRefused } = stage.client.statistics
+      expect(permissionsRefused).toBe(3)
+      stage.server.errors.clear()
+      stage.talk(120_000, 1000)
+      stage.network.runFor(100)
+      expect(stage.datagrams.length).toBe(400)
+      expect(stage.client.statistics).toMatchObject({ permissionsRefused, permissions: 1 })
+    },
+  )
+
+  test('500 until its permission is over: five requests, and no data', () => {
+    const stage = TurnStage.allocated()
+    stage.talk(230_000, 1000)
+    stage.server.errors.set(CREATE_PERMISSION, 500)
+    stage.talk(170_000, 1000)
+    expect(stage.client.statistics).toMatchObject({ permissionsRefused: 5, permissions: 0 })
+    expect(stage.client.statistics.dropped.permission).toBeGreaterThan(90)
+  })
+
   test('does not hold up another one', () => {
     const stage = TurnStage.allocated()
     stage.server.denied.add('198.51.100.9')

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { TurnClient } from '../src/index.ts'
+import { TurnClient, type TurnClientOptions } from '../src/index.ts'
 import { at, receive } from './support.ts'
 import { BASE, drain, PEER, SERVER, TurnStage, USER } from './turn-support.ts'
 
@@ -80,9 +80,16 @@ describe('an allocation', () => {
       [{ username: 'é'.repeat(255) }, 'invalid-credentials'],
       [{ username: 'a\nb' }, 'invalid-credentials'],
       [{ password: '' }, 'invalid-credentials'],
+      // as untyped callers have them
+      [{ username: undefined }, 'invalid-credentials'],
+      [{ password: undefined }, 'invalid-credentials'],
+      [{ server: undefined }, 'invalid-address'],
+      [{ proto: 'tls' }, 'invalid-option'],
+      [{ family: 'IPv6' }, 'invalid-option'],
     ] as const
     for (const [change, code] of wrong) {
-      expect(() => new TurnClient({ ...options, ...change })).toThrow(expect.objectContaining({ code }))
+      const changed = { ...options, ...change } as TurnClientOptions
+      expect(() => new TurnClient(changed)).toThrow(expect.objectContaining({ code }))
     }
     expect(new TurnClient({ ...options, username: 'é'.repeat(254) }).state).toBe('new')
   })
