@@ -105,6 +105,8 @@ export class FrameAssembler {
   #fresh = true
   /** Whether `#start` is known to be the first packet of a frame. */
   #aligned = false
+  /** The first payload of an earlier frame, to see what the stream's frames start with. One packet is held for it. */
+  #wholeStart: Uint8Array | undefined
   #contiguous = true
   #needsKeyframe = false
   #keyframeSeen = false
@@ -242,6 +244,7 @@ export class FrameAssembler {
   #restart(first: number, packet: FramePacket, payload: Uint8Array): void {
     this.statistics.restarts++
     this.#forgetSuspect()
+    this.#wholeStart = undefined
     if (this.#highest >= this.#start) this.#drop()
     this.#discard(this.#start, this.#highest + 1)
     const ahead = (first - this.#highest) & 0xffff
@@ -344,13 +347,14 @@ export class FrameAssembler {
     this.#aligned = aligned || marker || payloads.length > 0
     const first = payloads[0]
     if (first === undefined) return
-    const complete = aligned || this.#depacketizer.startsFrame(first)
+    const complete = aligned || this.#startsWhole(payloads, first)
     const frame = complete ? this.#depacketizer.assemble(payloads) : undefined
     if (frame === undefined) {
       this.#drop()
       return
     }
     this.statistics.framesAssembled++
+    if (frame.keyframe || this.#depacketizer.startsFrame(first)) this.#wholeStart = first
     const unwrapped =
       this.#lastTimestamp === undefined ? timestamp : serial32.unwrap(timestamp, this.#lastTimestamp)
     this.#lastTimestamp = unwrapped
@@ -369,6 +373,13 @@ export class FrameAssembler {
     this.#contiguous = true
     if (frame.keyframe) this.#keyframeSeen = true
     this.#needsKeyframe = frame.keyframe ? false : this.#needsKeyframe || !this.#keyframeSeen
+  }
+
+  /** Whether the first of the payloads starts a frame for sure. */
+  #startsWhole(payloads: readonly Uint8Array[], first: Uint8Array): boolean {
+    const depacketizer = this.#depacketizer
+    if (!depacketizer.startsFrame(first)) return false
+    return depacketizer.startsWhole?.(payloads, this.#wholeStart) ?? true
   }
 
   #drop(): void {
@@ -392,7 +403,13 @@ export class FrameAssembler {
     let next = this.#scan
     while (next <= this.#highest && this.#at(next) === undefined) next++
     this.statistics.packetsGivenUp += next - this.#scan
-    if (this.#scan > this.#start) this.#drop()
+    if (this.#scan > this.#start) {
+      const { payload } = this.#at(this.#start)!
+      // of a frame that was not whole it may be the first all the same
+      if (this.#wholeStart === undefined && this.#depacketizer.startsFrame(payload))
+        this.#wholeStart = payload
+      this.#drop()
+    }
     this.#discard(this.#start, this.#scan)
     this.#restartAt(next)
     this.#advance()

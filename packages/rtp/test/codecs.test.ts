@@ -270,6 +270,9 @@ describe('H.264, RFC 6184', () => {
     expect(h264Depacketizer.startsKeyframe(of(0x09, 0xf0))).toBe(false)
     expect(h264Depacketizer.startsKeyframe(of(0x78, 0, 2, 0x09, 0xf0, 0, 1, 0x67))).toBe(true)
     expect(h264Depacketizer.startsKeyframe(of(0x78, 0, 2, 0x09, 0xf0, 0, 1, 0x61))).toBe(false)
+    // SEI may come before them; behind a slice they are those of the next one
+    expect(h264Depacketizer.startsKeyframe(of(0x78, 0, 2, 0x06, 1, 0, 2, 0x67, 1))).toBe(true)
+    expect(h264Depacketizer.startsKeyframe(of(0x78, 0, 2, 0x65, 1, 0, 2, 0x67, 1))).toBe(false)
   })
 })
 

@@ -25,6 +25,11 @@ export interface Depacketizer {
    * is known only from the end of the frame before it.
    */
   startsFrame(payload: Uint8Array): boolean
+  /**
+   * Where `startsFrame` is too easily said of one payload: whether nothing is missing before `payloads`, which are all that came of a frame since a loss, and the first
+   * of which is said to start it. `start` is the first payload of an earlier frame: a keyframe, or one of which `startsFrame` was said too.
+   */
+  startsWhole?(payloads: readonly Uint8Array[], start: Uint8Array | undefined): boolean
   /** Whether this payload is of a keyframe's first packet. */
   startsKeyframe(payload: Uint8Array): boolean
   /** The frame whose payloads, complete and in order, are given; `undefined` where they are malformed. */

@@ -2,9 +2,10 @@ import { concatBytes, readU16 } from '@str0m/sans-io'
 import type { DepacketizedFrame, Depacketizer } from './depacketizer.ts'
 
 /** NAL unit types, ITU-T H.264 table 7-1, and the packet types of RFC 6184 section 5.2. */
-const NAL = { idr: 5, sps: 7, delimiter: 9, stapA: 24, fuA: 28 } as const
+const NAL = { slice: 1, partitionA: 2, idr: 5, sps: 7, delimiter: 9, stapA: 24, fuA: 28 } as const
 const LAST_SINGLE_NAL = 23
 const START_CODE = Uint8Array.of(0, 0, 0, 1)
+const NO_UNITS: readonly Uint8Array[] = []
 
 /** Gives access units in the byte-stream format (ITU-T H.264 annex B), a start code of four bytes before each NAL unit. */
 class H264Depacketizer implements Depacketizer {
@@ -16,14 +17,26 @@ class H264Depacketizer implements Depacketizer {
     return type === NAL.delimiter || type === NAL.sps
   }
 
+  /**
+   * GStreamer repeats parameter sets before each slice of an IDR picture: nothing of it is missing where the first slice is there. And where keyframes start with a
+   * delimiter or SEI, parameter sets do not come first.
+   */
+  startsWhole(payloads: readonly Uint8Array[], start: Uint8Array | undefined): boolean {
+    if (firstNalType(payloads[0]!) === NAL.delimiter) return true
+    if (start !== undefined && !isSlice(firstNalType(start)) && firstNalType(start) !== NAL.sps) return false
+    for (const payload of payloads) {
+      for (const unit of startedUnits(payload)) if (isSlice(nalType(unit))) return isFirstSlice(unit)
+    }
+    return true
+  }
+
+  /** A parameter set, with no slice before it. */
   startsKeyframe(payload: Uint8Array): boolean {
-    const type = firstNalType(payload)
-    if (type === NAL.sps) return true
-    if (type !== NAL.delimiter) return false
-    return (
-      (payload[0]! & 0x1f) === NAL.stapA &&
-      (aggregated(payload) ?? []).some((nal) => nalType(nal) === NAL.sps)
-    )
+    for (const unit of startedUnits(payload)) {
+      const type = nalType(unit)
+      if (type === NAL.sps || isSlice(type)) return type === NAL.sps
+    }
+    return false
   }
 
   assemble(payloads: readonly Uint8Array[]): DepacketizedFrame | undefined {
@@ -97,18 +110,32 @@ function readFragment(
   return { start, end, header: (indicator & 0xe0) | (header & 0x1f), data: payload.subarray(2) }
 }
 
+/** The NAL units that start in this payload: of one in fragments, its first two bytes. */
+function startedUnits(payload: Uint8Array): readonly Uint8Array[] {
+  if (payload.length < 1) return NO_UNITS
+  const type = payload[0]! & 0x1f
+  if (isUnit(type)) return [payload]
+  if (type === NAL.stapA) return aggregated(payload) ?? NO_UNITS
+  if (type !== NAL.fuA) return NO_UNITS
+  const fragment = readFragment(payload)
+  if (fragment?.start !== true) return NO_UNITS
+  return [Uint8Array.of(fragment.header, fragment.data[0]!)]
+}
+
 /** The type of the first NAL unit that starts in this payload; -1 where none does. */
 function firstNalType(payload: Uint8Array): number {
-  if (payload.length < 1) return -1
-  const type = payload[0]! & 0x1f
-  if (isUnit(type)) return type
-  if (type === NAL.stapA) {
-    const first = aggregated(payload)?.[0]
-    return first === undefined ? -1 : nalType(first)
-  }
-  if (type !== NAL.fuA) return -1
-  const fragment = readFragment(payload)
-  return fragment?.start === true ? nalType(fragment.header) : -1
+  const first = startedUnits(payload)[0]
+  return first === undefined ? -1 : nalType(first)
+}
+
+/** Whether it begins with a slice's header, ITU-T H.264 section 7.3.3. */
+function isSlice(type: number): boolean {
+  return type === NAL.slice || type === NAL.partitionA || type === NAL.idr
+}
+
+/** first_mb_in_slice of 0, which is a one. */
+function isFirstSlice(slice: Uint8Array): boolean {
+  return slice.length > 1 && (slice[1]! & 0x80) !== 0
 }
 
 export const h264Depacketizer: Depacketizer = new H264Depacketizer()

@@ -6,6 +6,7 @@ const NAL = { firstIrap: 16, lastIrap: 23, vps: 32, sps: 33, delimiter: 35, aggr
 const HEADER_LENGTH = 2
 const FU_HEADER_LENGTH = 3
 const START_CODE = Uint8Array.of(0, 0, 0, 1)
+const NO_UNITS: readonly Uint8Array[] = []
 
 /** Whether the packets of a stream carry decoding order numbers, RFC 7798 section 7.1: what is of no use in a real-time stream. */
 export function hasDecodingOrderNumbers(parameters: ReadonlyMap<string, string> | undefined): boolean {
@@ -25,11 +26,23 @@ class H265Depacketizer implements Depacketizer {
     return type === NAL.delimiter || type === NAL.vps
   }
 
+  /** As with H.264: parameter sets may be repeated before each slice. */
+  startsWhole(payloads: readonly Uint8Array[], start: Uint8Array | undefined): boolean {
+    if (firstNalType(payloads[0]!) === NAL.delimiter) return true
+    if (start !== undefined && firstNalType(start) > NAL.vps) return false
+    for (const payload of payloads) {
+      for (const unit of startedUnits(payload)) if (isSlice(nalType(unit[0]!))) return isFirstSlice(unit)
+    }
+    return true
+  }
+
+  /** A video parameter set, with no slice before it. */
   startsKeyframe(payload: Uint8Array): boolean {
-    const type = firstNalType(payload)
-    if (type === NAL.vps) return true
-    if (type !== NAL.delimiter || nalType(payload[0]!) !== NAL.aggregation) return false
-    return (aggregated(payload) ?? []).some((unit) => nalType(unit[0]!) === NAL.vps)
+    for (const unit of startedUnits(payload)) {
+      const type = nalType(unit[0]!)
+      if (type === NAL.vps || isSlice(type)) return type === NAL.vps
+    }
+    return false
   }
 
   assemble(payloads: readonly Uint8Array[]): DepacketizedFrame | undefined {
@@ -114,18 +127,32 @@ function readFragment(
   return { start, end, header, data: payload.subarray(FU_HEADER_LENGTH) }
 }
 
+/** The NAL units that start in this payload: of one in fragments, its first three bytes. */
+function startedUnits(payload: Uint8Array): readonly Uint8Array[] {
+  if (payload.length <= HEADER_LENGTH) return NO_UNITS
+  const type = nalType(payload[0]!)
+  if (isUnit(type)) return [payload]
+  if (type === NAL.aggregation) return aggregated(payload) ?? NO_UNITS
+  if (type !== NAL.fragment) return NO_UNITS
+  const fragment = readFragment(payload)
+  if (fragment?.start !== true) return NO_UNITS
+  return [Uint8Array.of(fragment.header >> 8, fragment.header & 0xff, fragment.data[0]!)]
+}
+
 /** The type of the first NAL unit that starts in this payload; -1 where none does. */
 function firstNalType(payload: Uint8Array): number {
-  if (payload.length <= HEADER_LENGTH) return -1
-  const type = nalType(payload[0]!)
-  if (isUnit(type)) return type
-  if (type === NAL.aggregation) {
-    const first = aggregated(payload)?.[0]
-    return first === undefined ? -1 : nalType(first[0]!)
-  }
-  if (type !== NAL.fragment) return -1
-  const fragment = readFragment(payload)
-  return fragment?.start === true ? nalType(fragment.header >> 8) : -1
+  const first = startedUnits(payload)[0]
+  return first === undefined ? -1 : nalType(first[0]!)
+}
+
+/** ITU-T H.265 table 7-1: what is of the picture itself. */
+function isSlice(type: number): boolean {
+  return type < NAL.vps
+}
+
+/** first_slice_segment_in_pic_flag, ITU-T H.265 section 7.3.6.1. */
+function isFirstSlice(slice: Uint8Array): boolean {
+  return slice.length > HEADER_LENGTH && (slice[HEADER_LENGTH]! & 0x80) !== 0
 }
 
 export const h265Depacketizer: Depacketizer = new H265Depacketizer()

@@ -44,3 +44,13 @@ gstreamer h264-gstreamer "$work/h264.mp4" qtdemux ! rtph264pay mtu=300 aggregate
 h265='matroskademux ! h265parse ! video/x-h265,stream-format=hvc1,alignment=au'
 gstreamer h265-gstreamer "$work/h265.mkv" $h265 ! rtph265pay mtu=300 aggregate-mode=max
 gstreamer opus-gstreamer ../opus.ogg oggdemux ! opusparse ! rtpopuspay
+
+# several slices to a picture; config-interval=-1 repeats the parameter sets before each slice of an IDR picture
+$encode $picture -frames:v 9 -c:v libx264 -threads 1 -crf 36 -g 3 -bf 0 -profile:v baseline \
+  -x264-params slices=3:info=0:aud=1:scenecut=0 "$work/slices-264.mp4"
+$encode $picture -frames:v 9 -c:v libx265 -preset fast -crf 38 \
+  -x265-params 'keyint=3:min-keyint=3:bframes=0:repeat-headers=1:info=0:aud=1:slices=2:ctu=16:pools=none:frame-threads=1:log-level=none' "$work/slices-265.mkv"
+for mode in none zero-latency; do
+  gstreamer "h264-gstreamer-slices-$mode" "$work/slices-264.mp4" qtdemux ! rtph264pay mtu=300 config-interval=-1 aggregate-mode=$mode
+  gstreamer "h265-gstreamer-slices-$mode" "$work/slices-265.mkv" $h265 ! rtph265pay mtu=300 config-interval=-1 aggregate-mode=$mode
+done
