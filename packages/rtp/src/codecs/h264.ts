@@ -1,8 +1,9 @@
 import { concatBytes, readU16 } from '@str0m/sans-io'
 import type { DepacketizedFrame, Depacketizer } from './depacketizer.ts'
+import { isImmediateRecoveryPoint } from './h264-sei.ts'
 
 /** NAL unit types, ITU-T H.264 table 7-1, and the packet types of RFC 6184 section 5.2. */
-const NAL = { slice: 1, partitionA: 2, idr: 5, sps: 7, delimiter: 9, stapA: 24, fuA: 28 } as const
+const NAL = { slice: 1, partitionA: 2, idr: 5, sei: 6, sps: 7, delimiter: 9, stapA: 24, fuA: 28 } as const
 const LAST_SINGLE_NAL = 23
 const START_CODE = Uint8Array.of(0, 0, 0, 1)
 const NO_UNITS: readonly Uint8Array[] = []
@@ -64,7 +65,7 @@ class H264Depacketizer implements Depacketizer {
       if (units === undefined) return undefined
       for (const unit of units) {
         parts.push(START_CODE, unit)
-        keyframe ||= nalType(unit) === NAL.idr
+        keyframe ||= startsDecoding(unit)
       }
     }
     if (fragmented >= 0 || parts.length === 0) return undefined
@@ -79,6 +80,12 @@ function isUnit(type: number): boolean {
 
 function nalType(unit: Uint8Array | number): number {
   return (typeof unit === 'number' ? unit : unit[0]!) & 0x1f
+}
+
+/** Streams with open groups of pictures have recovery points in the place of IDR pictures. */
+function startsDecoding(unit: Uint8Array): boolean {
+  const type = nalType(unit)
+  return type === NAL.idr || (type === NAL.sei && isImmediateRecoveryPoint(unit))
 }
 
 /** The units of a STAP-A, RFC 6184 section 5.7.1: a size of 16 bits before each. */

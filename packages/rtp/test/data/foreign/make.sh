@@ -54,3 +54,10 @@ for mode in none zero-latency; do
   gstreamer "h264-gstreamer-slices-$mode" "$work/slices-264.mp4" qtdemux ! rtph264pay mtu=300 config-interval=-1 aggregate-mode=$mode
   gstreamer "h265-gstreamer-slices-$mode" "$work/slices-265.mkv" $h265 ! rtph265pay mtu=300 config-interval=-1 aggregate-mode=$mode
 done
+
+# keyframes that are no IDR pictures
+for kind in open-gop intra-refresh; do
+  [ $kind = open-gop ] && frames=2 || frames=0
+  $encode $picture -frames:v 14 -c:v libx264 -threads 1 -crf 38 -g 6 -bf $frames -x264-params "$kind=1:info=0" -f h264 "$work/$kind.264"
+  ffmpeg_rtp "h264-ffmpeg-$kind" -i "$work/$kind.264"
+done
