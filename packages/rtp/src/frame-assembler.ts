@@ -141,15 +141,21 @@ export class FrameAssembler {
     return this.#needsKeyframe
   }
 
-  /** Whether this packet is waited for, or is one of the next: another copy of it is of use. */
-  isMissing(sequenceNumber: number): boolean {
+  /**
+   * Whether this packet is waited for, or is one of the next: another copy of it is of use. With `timestamp`, where it is also later than what came before it: what is
+   * not has another place in the order.
+   */
+  isMissing(sequenceNumber: number, timestamp?: number): boolean {
     if (this.#start < 0) return false
     const sequence = serial16.unwrap(sequenceNumber, this.#highest)
-    return (
-      sequence >= this.#start &&
-      sequence - this.#highest < MAX_MISORDER &&
-      (sequence > this.#highest || this.#at(sequence) === undefined)
-    )
+    if (sequence < this.#start || sequence - this.#highest >= MAX_MISORDER) return false
+    if (this.#at(sequence) !== undefined) return false
+    if (timestamp === undefined) return true
+    for (let before = Math.min(sequence - 1, this.#highest); before >= this.#start; before--) {
+      const slot = this.#at(before)
+      if (slot !== undefined) return serial32.diff(timestamp, slot.timestamp) > 0
+    }
+    return this.#lastTimestamp === undefined || serial32.diff(timestamp, this.#lastTimestamp) > 0
   }
 
   /** Takes a packet. Those of an empty payload (padding) only fill their place in the order. `payload` is not to be changed after. */

@@ -61,3 +61,7 @@ for kind in open-gop intra-refresh; do
   $encode $picture -frames:v 14 -c:v libx264 -threads 1 -crf 38 -g 6 -bf $frames -x264-params "$kind=1:info=0" -f h264 "$work/$kind.264"
   ffmpeg_rtp "h264-ffmpeg-$kind" -i "$work/$kind.264"
 done
+
+# redundant audio of which each packet has the one but last, and no other
+gst-launch-1.0 -q audiotestsrc num-buffers=14 samplesperbuffer=960 ! audio/x-raw,rate=48000,channels=1 ! opusenc bitrate=24000 ! rtpopuspay pt=97 ! \
+  rtpredenc pt=96 distance=2 ! rtpstreampay ! filesink location=red-gstreamer-distance-2.rtp
