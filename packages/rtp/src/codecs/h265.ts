@@ -3,6 +3,8 @@ import type { DepacketizedFrame, Depacketizer } from './depacketizer.ts'
 
 /** NAL unit types, ITU-T H.265 table 7-1, and the packet types of RFC 7798 section 4.4. */
 const NAL = { firstIrap: 16, lastIrap: 23, vps: 32, sps: 33, delimiter: 35, aggregation: 48, fragment: 49 }
+const END_OF_SEQUENCE = 36
+const END_OF_BITSTREAM = 37
 const HEADER_LENGTH = 2
 const FU_HEADER_LENGTH = 3
 const START_CODE = Uint8Array.of(0, 0, 0, 1)
@@ -52,8 +54,9 @@ class H265Depacketizer implements Depacketizer {
     let fragmented = -1
     let temporal = 0
     for (const payload of payloads) {
-      if (payload.length <= HEADER_LENGTH) return undefined
+      if (payload.length < HEADER_LENGTH) return undefined
       const type = nalType(payload[0]!)
+      if (payload.length === HEADER_LENGTH && !isHeaderAlone(type)) return undefined
       // the ids of a packet are the lowest of its units, and all slices of a picture have the same
       temporal = Math.max(temporal, (payload[1]! & 0x07) - 1)
       if (type === NAL.fragment) {
@@ -85,6 +88,11 @@ class H265Depacketizer implements Depacketizer {
 /** RFC 7798 section 1.1.4: six bits of the first byte. */
 function nalType(first: number): number {
   return (first >> 1) & 0x3f
+}
+
+/** ITU-T H.265 sections 7.3.2.6 and 7.3.2.7: the ends of a sequence and of a bitstream have nothing after their header. */
+export function isHeaderAlone(type: number): boolean {
+  return type === END_OF_SEQUENCE || type === END_OF_BITSTREAM
 }
 
 /** Decoding can start at an intra random access point, ITU-T H.265 section 3.69. */
