@@ -1,5 +1,5 @@
 import { type Instant, NEVER, OutputQueue, plainBytes, serial16, serial32, UsageError } from '@str0m/sans-io'
-import type { Depacketizer, FrameLayers } from './codecs/depacketizer.ts'
+import type { Depacketizer, FrameLayers, FrameStart } from './codecs/depacketizer.ts'
 import type { HeaderExtensions } from './header-extensions.ts'
 
 // The packets of a stream lie in a ring, each in the place of its sequence number:
@@ -105,8 +105,8 @@ export class FrameAssembler {
   #fresh = true
   /** Whether `#start` is known to be the first packet of a frame. */
   #aligned = false
-  /** The first payload of an earlier frame, to see what the stream's frames start with. One packet is held for it. */
-  #wholeStart: Uint8Array | undefined
+  /** How the stream's frames begin, where the depacketizer learns it. */
+  #knownStart: FrameStart | undefined
   #contiguous = true
   #needsKeyframe = false
   #keyframeSeen = false
@@ -250,7 +250,7 @@ export class FrameAssembler {
   #restart(first: number, packet: FramePacket, payload: Uint8Array): void {
     this.statistics.restarts++
     this.#forgetSuspect()
-    this.#wholeStart = undefined
+    this.#knownStart = undefined
     if (this.#highest >= this.#start) this.#drop()
     this.#discard(this.#start, this.#highest + 1)
     const ahead = (first - this.#highest) & 0xffff
@@ -360,7 +360,7 @@ export class FrameAssembler {
       return
     }
     this.statistics.framesAssembled++
-    if (frame.keyframe || this.#depacketizer.startsFrame(first)) this.#wholeStart = first
+    if (frame.keyframe || this.#depacketizer.startsFrame(first)) this.#learnStart(payloads)
     const unwrapped =
       this.#lastTimestamp === undefined ? timestamp : serial32.unwrap(timestamp, this.#lastTimestamp)
     this.#lastTimestamp = unwrapped
@@ -385,7 +385,11 @@ export class FrameAssembler {
   #startsWhole(payloads: readonly Uint8Array[], first: Uint8Array): boolean {
     const depacketizer = this.#depacketizer
     if (!depacketizer.startsFrame(first)) return false
-    return depacketizer.startsWhole?.(payloads, this.#wholeStart) ?? true
+    return depacketizer.startsWhole?.(payloads, this.#knownStart) ?? true
+  }
+
+  #learnStart(payloads: readonly Uint8Array[]): void {
+    this.#knownStart = this.#depacketizer.learnStart?.(payloads, this.#knownStart)
   }
 
   #drop(): void {
@@ -410,10 +414,10 @@ export class FrameAssembler {
     while (next <= this.#highest && this.#at(next) === undefined) next++
     this.statistics.packetsGivenUp += next - this.#scan
     if (this.#scan > this.#start) {
+      // a frame that was not whole may begin like the others all the same
       const { payload } = this.#at(this.#start)!
-      // of a frame that was not whole it may be the first all the same
-      if (this.#wholeStart === undefined && this.#depacketizer.startsFrame(payload))
-        this.#wholeStart = payload
+      if (this.#knownStart === undefined && this.#depacketizer.startsFrame(payload))
+        this.#learnStart([payload])
       this.#drop()
     }
     this.#discard(this.#start, this.#scan)

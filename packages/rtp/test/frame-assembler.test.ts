@@ -209,14 +209,21 @@ describe('after a loss, parameter sets start a frame', () => {
     expect(h265([undefined], [VPS, Uint8Array.of(0x26, 1, 0x80)])).toBe(1)
   })
 
-  it('but not before a later slice, where they are repeated', () => {
-    expect(h264([sps, pps, undefined, sps, pps, otherSlice])).toBe(0)
+  it('but not before a later slice, where the stream repeats them', () => {
+    const frame = [sps, pps, firstSlice, sps, pps, otherSlice]
+    expect(h264(frame, [sps, pps, undefined, sps, pps, otherSlice], frame)).toBe(2)
+    expect(h264(frame, [undefined], frame)).toBe(2)
     const fragments = [Uint8Array.of(0x7c, 0x85, 0x40), Uint8Array.of(0x7c, 0x45, 1)]
-    expect(h264([sps, pps, undefined, sps, ...fragments])).toBe(0)
-    expect(h264([undefined, Uint8Array.of(0x78, 0, 2, 0x67, 1, 0, 3, 0x65, 0x40, 1)])).toBe(0)
-    expect(h265([undefined, VPS, Uint8Array.of(0x26, 1, 0x40)])).toBe(0)
+    expect(h264(frame, [sps, pps, undefined, sps, ...fragments])).toBe(1)
+    const aggregate = Uint8Array.of(0x78, 0, 2, 0x67, 1, 0, 3, 0x65, 0x40, 1)
+    expect(h264(frame, [undefined, aggregate])).toBe(1)
+    // what is left of the first frame shows it
+    expect(h264([undefined, sps, otherSlice, sps, otherSlice])).toBe(0)
+    const slice = (first: number): Uint8Array => Uint8Array.of(0x26, 1, first)
+    const unit = [VPS, slice(0x80), VPS, slice(0x40)]
+    expect(h265(unit, [undefined, VPS, slice(0x40)], [undefined], unit)).toBe(2)
     const pieces = [Uint8Array.of(0x62, 1, 0x93, 0x40), Uint8Array.of(0x62, 1, 0x53, 1)]
-    expect(h265([undefined, VPS, ...pieces])).toBe(0)
+    expect(h265(unit, [undefined, VPS, ...pieces])).toBe(1)
   })
 
   it('but not where the frames of the stream start with a delimiter', () => {

@@ -1,5 +1,6 @@
 import { concatBytes, readU16 } from '@str0m/sans-io'
-import type { DepacketizedFrame, Depacketizer } from './depacketizer.ts'
+import type { DepacketizedFrame, Depacketizer, FrameStart } from './depacketizer.ts'
+import { learnStart, type NalSyntax, startsFrame, startsKeyframe, startsWhole } from './frame-start.ts'
 import { isImmediateRecoveryPoint } from './h264-sei.ts'
 
 /** NAL unit types, ITU-T H.264 table 7-1, and the packet types of RFC 6184 section 5.2. */
@@ -14,30 +15,19 @@ class H264Depacketizer implements Depacketizer {
 
   /** An access unit delimiter, or a parameter set where there is none, is the first NAL unit (ITU-T H.264 section 7.4.1.2.3). */
   startsFrame(payload: Uint8Array): boolean {
-    const type = firstNalType(payload)
-    return type === NAL.delimiter || type === NAL.sps
+    return startsFrame(SYNTAX, payload)
   }
 
-  /**
-   * GStreamer repeats parameter sets before each slice of an IDR picture: nothing of it is missing where the first slice is there. And where keyframes start with a
-   * delimiter or SEI, parameter sets do not come first.
-   */
-  startsWhole(payloads: readonly Uint8Array[], start: Uint8Array | undefined): boolean {
-    if (firstNalType(payloads[0]!) === NAL.delimiter) return true
-    if (start !== undefined && !isSlice(firstNalType(start)) && firstNalType(start) !== NAL.sps) return false
-    for (const payload of payloads) {
-      for (const unit of startedUnits(payload)) if (isSlice(nalType(unit))) return isFirstSlice(unit)
-    }
-    return true
+  startsWhole(payloads: readonly Uint8Array[], known: FrameStart | undefined): boolean {
+    return startsWhole(SYNTAX, payloads, known)
   }
 
-  /** A parameter set, with no slice before it. */
+  learnStart(payloads: readonly Uint8Array[], known: FrameStart | undefined): FrameStart {
+    return learnStart(SYNTAX, payloads, known)
+  }
+
   startsKeyframe(payload: Uint8Array): boolean {
-    for (const unit of startedUnits(payload)) {
-      const type = nalType(unit)
-      if (type === NAL.sps || isSlice(type)) return type === NAL.sps
-    }
-    return false
+    return startsKeyframe(SYNTAX, payload)
   }
 
   assemble(payloads: readonly Uint8Array[]): DepacketizedFrame | undefined {
@@ -129,12 +119,6 @@ function startedUnits(payload: Uint8Array): readonly Uint8Array[] {
   return [Uint8Array.of(fragment.header, fragment.data[0]!)]
 }
 
-/** The type of the first NAL unit that starts in this payload; -1 where none does. */
-function firstNalType(payload: Uint8Array): number {
-  const first = startedUnits(payload)[0]
-  return first === undefined ? -1 : nalType(first)
-}
-
 /** Whether it begins with a slice's header, ITU-T H.264 section 7.3.3. */
 function isSlice(type: number): boolean {
   return type === NAL.slice || type === NAL.partitionA || type === NAL.idr
@@ -143,6 +127,15 @@ function isSlice(type: number): boolean {
 /** first_mb_in_slice of 0, which is a one. */
 function isFirstSlice(slice: Uint8Array): boolean {
   return slice.length > 1 && (slice[1]! & 0x80) !== 0
+}
+
+const SYNTAX: NalSyntax = {
+  delimiter: NAL.delimiter,
+  parameters: NAL.sps,
+  startedUnits,
+  typeOf: nalType,
+  isSlice,
+  isFirstSlice,
 }
 
 export const h264Depacketizer: Depacketizer = new H264Depacketizer()

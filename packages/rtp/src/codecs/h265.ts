@@ -1,5 +1,6 @@
 import { concatBytes, readU16 } from '@str0m/sans-io'
-import type { DepacketizedFrame, Depacketizer } from './depacketizer.ts'
+import type { DepacketizedFrame, Depacketizer, FrameStart } from './depacketizer.ts'
+import { learnStart, type NalSyntax, startsFrame, startsKeyframe, startsWhole } from './frame-start.ts'
 
 /** NAL unit types, ITU-T H.265 table 7-1, and the packet types of RFC 7798 section 4.4. */
 const NAL = { firstIrap: 16, lastIrap: 23, vps: 32, sps: 33, delimiter: 35, aggregation: 48, fragment: 49 }
@@ -24,27 +25,19 @@ class H265Depacketizer implements Depacketizer {
 
   /** An access unit delimiter, or a video parameter set where there is none, is the first NAL unit (ITU-T H.265 section 7.4.2.4.4). */
   startsFrame(payload: Uint8Array): boolean {
-    const type = firstNalType(payload)
-    return type === NAL.delimiter || type === NAL.vps
+    return startsFrame(SYNTAX, payload)
   }
 
-  /** As with H.264: parameter sets may be repeated before each slice. */
-  startsWhole(payloads: readonly Uint8Array[], start: Uint8Array | undefined): boolean {
-    if (firstNalType(payloads[0]!) === NAL.delimiter) return true
-    if (start !== undefined && firstNalType(start) > NAL.vps) return false
-    for (const payload of payloads) {
-      for (const unit of startedUnits(payload)) if (isSlice(nalType(unit[0]!))) return isFirstSlice(unit)
-    }
-    return true
+  startsWhole(payloads: readonly Uint8Array[], known: FrameStart | undefined): boolean {
+    return startsWhole(SYNTAX, payloads, known)
   }
 
-  /** A video parameter set, with no slice before it. */
+  learnStart(payloads: readonly Uint8Array[], known: FrameStart | undefined): FrameStart {
+    return learnStart(SYNTAX, payloads, known)
+  }
+
   startsKeyframe(payload: Uint8Array): boolean {
-    for (const unit of startedUnits(payload)) {
-      const type = nalType(unit[0]!)
-      if (type === NAL.vps || isSlice(type)) return type === NAL.vps
-    }
-    return false
+    return startsKeyframe(SYNTAX, payload)
   }
 
   assemble(payloads: readonly Uint8Array[]): DepacketizedFrame | undefined {
@@ -147,12 +140,6 @@ function startedUnits(payload: Uint8Array): readonly Uint8Array[] {
   return [Uint8Array.of(fragment.header >> 8, fragment.header & 0xff, fragment.data[0]!)]
 }
 
-/** The type of the first NAL unit that starts in this payload; -1 where none does. */
-function firstNalType(payload: Uint8Array): number {
-  const first = startedUnits(payload)[0]
-  return first === undefined ? -1 : nalType(first[0]!)
-}
-
 /** ITU-T H.265 table 7-1: what is of the picture itself. */
 function isSlice(type: number): boolean {
   return type < NAL.vps
@@ -161,6 +148,15 @@ function isSlice(type: number): boolean {
 /** first_slice_segment_in_pic_flag, ITU-T H.265 section 7.3.6.1. */
 function isFirstSlice(slice: Uint8Array): boolean {
   return slice.length > HEADER_LENGTH && (slice[HEADER_LENGTH]! & 0x80) !== 0
+}
+
+const SYNTAX: NalSyntax = {
+  delimiter: NAL.delimiter,
+  parameters: NAL.vps,
+  startedUnits,
+  typeOf: (unit) => nalType(unit[0]!),
+  isSlice,
+  isFirstSlice,
 }
 
 export const h265Depacketizer: Depacketizer = new H265Depacketizer()
