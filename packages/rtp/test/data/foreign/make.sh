@@ -11,11 +11,11 @@ trap 'rm -rf "$work"' EXIT
 encode="ffmpeg -hide_banner -loglevel error -y"
 picture='-f lavfi -i testsrc=size=96x80:rate=15 -pix_fmt yuv420p'
 
-# ffmpeg NAME INPUT...: what FFmpeg sends over the loopback, as udpsrc takes it
+# ffmpeg_rtp NAME INPUT...: what FFmpeg sends over the loopback, as udpsrc takes it
 ffmpeg_rtp() {
   name=$1
   shift
-  gst-launch-1.0 -q udpsrc port=5600 timeout=2000000000 caps=application/x-rtp ! rtpstreampay ! filesink location="$name.rtp" &
+  gst-launch-1.0 -q udpsrc port=5600 caps=application/x-rtp ! rtpstreampay ! filesink buffer-mode=unbuffered location="$name.rtp" &
   sleep 1
   ffmpeg -hide_banner -loglevel error -re "$@" -c copy -strict experimental -f rtp 'rtp://127.0.0.1:5600?pkt_size=300' >/dev/null
   sleep 1
