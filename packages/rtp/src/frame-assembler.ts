@@ -1,5 +1,5 @@
 import { type Instant, NEVER, OutputQueue, plainBytes, serial16, serial32, UsageError } from '@str0m/sans-io'
-import type { Depacketizer, FrameLayers } from './codecs/depacketizer.ts'
+import type { Depacketizer, FrameLayers, FrameStart } from './codecs/depacketizer.ts'
 import type { HeaderExtensions } from './header-extensions.ts'
 
 // The packets of a stream lie in a ring, each in the place of its sequence number:
@@ -105,6 +105,8 @@ export class FrameAssembler {
   #fresh = true
   /** Whether `#start` is known to be the first packet of a frame. */
   #aligned = false
+  /** How the stream's frames begin, where the depacketizer learns it. */
+  #knownStart: FrameStart | undefined
   #contiguous = true
   #needsKeyframe = false
   #keyframeSeen = false
@@ -139,15 +141,21 @@ export class FrameAssembler {
     return this.#needsKeyframe
   }
 
-  /** Whether this packet is waited for, or is one of the next: another copy of it is of use. */
-  isMissing(sequenceNumber: number): boolean {
+  /**
+   * Whether this packet is waited for, or is one of the next: another copy of it is of use. With `timestamp`, where it is also later than what came before it: what is
+   * not has another place in the order.
+   */
+  isMissing(sequenceNumber: number, timestamp?: number): boolean {
     if (this.#start < 0) return false
     const sequence = serial16.unwrap(sequenceNumber, this.#highest)
-    return (
-      sequence >= this.#start &&
-      sequence - this.#highest < MAX_MISORDER &&
-      (sequence > this.#highest || this.#at(sequence) === undefined)
-    )
+    if (sequence < this.#start || sequence - this.#highest >= MAX_MISORDER) return false
+    if (this.#at(sequence) !== undefined) return false
+    if (timestamp === undefined) return true
+    for (let before = Math.min(sequence - 1, this.#highest); before >= this.#start; before--) {
+      const slot = this.#at(before)
+      if (slot !== undefined) return serial32.diff(timestamp, slot.timestamp) > 0
+    }
+    return this.#lastTimestamp === undefined || serial32.diff(timestamp, this.#lastTimestamp) > 0
   }
 
   /** Takes a packet. Those of an empty payload (padding) only fill their place in the order. `payload` is not to be changed after. */
@@ -242,6 +250,7 @@ export class FrameAssembler {
   #restart(first: number, packet: FramePacket, payload: Uint8Array): void {
     this.statistics.restarts++
     this.#forgetSuspect()
+    this.#knownStart = undefined
     if (this.#highest >= this.#start) this.#drop()
     this.#discard(this.#start, this.#highest + 1)
     const ahead = (first - this.#highest) & 0xffff
@@ -344,13 +353,14 @@ export class FrameAssembler {
     this.#aligned = aligned || marker || payloads.length > 0
     const first = payloads[0]
     if (first === undefined) return
-    const complete = aligned || this.#depacketizer.startsFrame(first)
+    const complete = aligned || this.#startsWhole(payloads, first)
     const frame = complete ? this.#depacketizer.assemble(payloads) : undefined
     if (frame === undefined) {
       this.#drop()
       return
     }
     this.statistics.framesAssembled++
+    if (frame.keyframe || this.#depacketizer.startsFrame(first)) this.#learnStart(payloads)
     const unwrapped =
       this.#lastTimestamp === undefined ? timestamp : serial32.unwrap(timestamp, this.#lastTimestamp)
     this.#lastTimestamp = unwrapped
@@ -369,6 +379,17 @@ export class FrameAssembler {
     this.#contiguous = true
     if (frame.keyframe) this.#keyframeSeen = true
     this.#needsKeyframe = frame.keyframe ? false : this.#needsKeyframe || !this.#keyframeSeen
+  }
+
+  /** Whether the first of the payloads starts a frame for sure. */
+  #startsWhole(payloads: readonly Uint8Array[], first: Uint8Array): boolean {
+    const depacketizer = this.#depacketizer
+    if (!depacketizer.startsFrame(first)) return false
+    return depacketizer.startsWhole?.(payloads, this.#knownStart) ?? true
+  }
+
+  #learnStart(payloads: readonly Uint8Array[]): void {
+    this.#knownStart = this.#depacketizer.learnStart?.(payloads, this.#knownStart)
   }
 
   #drop(): void {
@@ -392,7 +413,13 @@ export class FrameAssembler {
     let next = this.#scan
     while (next <= this.#highest && this.#at(next) === undefined) next++
     this.statistics.packetsGivenUp += next - this.#scan
-    if (this.#scan > this.#start) this.#drop()
+    if (this.#scan > this.#start) {
+      // a frame that was not whole may begin like the others all the same
+      const { payload } = this.#at(this.#start)!
+      if (this.#knownStart === undefined && this.#depacketizer.startsFrame(payload))
+        this.#learnStart([payload])
+      this.#drop()
+    }
     this.#discard(this.#start, this.#scan)
     this.#restartAt(next)
     this.#advance()

@@ -21,7 +21,7 @@ export {
 export { wholePayloadDepacketizer } from './codecs/audio.ts'
 export { av1Depacketizer } from './codecs/av1.ts'
 export { depacketizerFor } from './codecs/depacketizer-for.ts'
-export type { DepacketizedFrame, Depacketizer, FrameLayers } from './codecs/depacketizer.ts'
+export type { DepacketizedFrame, Depacketizer, FrameLayers, FrameStart } from './codecs/depacketizer.ts'
 export { h264Depacketizer } from './codecs/h264.ts'
 export { h265Depacketizer } from './codecs/h265.ts'
 export { vp8Depacketizer, vp8KeyframeSize } from './codecs/vp8.ts'

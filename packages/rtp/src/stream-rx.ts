@@ -344,7 +344,8 @@ export class StreamRx {
         const { marker } = header
         const packet = { sequenceNumber, timestamp, marker, payloadType: pt, extensions }
         assembler.handlePacket(this.#now, packet, isOurs ? block.payload : NO_BYTES)
-      } else if (isOurs && block.payload.length > 0 && assembler.isMissing(sequenceNumber)) {
+      } else if (isOurs && block.payload.length > 0 && assembler.isMissing(sequenceNumber, timestamp)) {
+        // RFC 2198 has no numbers: blocks are taken to be of the packets just before, as browsers send them, unless their times say otherwise
         this.#packetsRecovered++
         this.#nacks?.handlePacket(this.#now, sequenceNumber)
         const packet = { sequenceNumber, timestamp, marker: false, payloadType: pt }

@@ -23,6 +23,7 @@ import {
   writeRtpHeader,
   writeTelephoneEvent,
 } from '../src/index.ts'
+import { readPackets } from './foreign-packets.ts'
 import { join } from './packetizers.ts'
 import { forSeeds } from './seeds.ts'
 
@@ -138,6 +139,29 @@ describe('redundant audio, RFC 2198', () => {
     expect(put(stream, 0, 1, 0, pack(packetizer, 0, frameOf(0)), RED)).toHaveLength(1)
     expect(put(stream, 1, 20_000, 960, pack(packetizer, 960, frameOf(1)), RED)).toHaveLength(0)
     expect(put(stream, 2, 2, 960, pack(packetizer, 960, frameOf(2)), RED)).toHaveLength(1)
+  })
+
+  it('of a packet before the last, and of no other (GStreamer): comes out once, in its place', () => {
+    const RED_OF_96: StreamCodec = { ...RED, pt: 96, primary: { ...OPUS, pt: 97 } }
+    const packets = readPackets('red-gstreamer-distance-2')
+    const sent = packets.map(({ payload }) => readRed(payload)!.at(-1)!.payload)
+    packets.forEach((_, lost) => {
+      const stream = new StreamRx({ ssrc: 1 })
+      const frames: ReceivedFrame[] = []
+      packets.forEach(({ header, payload }, i) => {
+        if (i === lost) return
+        stream.handlePacket(20 * i, header, payload, RED_OF_96)
+        stream.handleTimeout(20 * i)
+        frames.push(...drain(stream))
+      })
+      stream.handleTimeout(1e6)
+      frames.push(...drain(stream))
+      const got = frames.map(({ data }) => sent.findIndex((frame) => Buffer.compare(frame, data) === 0))
+      expect(got, `without ${lost}`).toEqual(sent.map((_, i) => i).filter((i) => i !== lost))
+      frames.forEach(({ timestamp }, i) =>
+        expect(timestamp % 2 ** 32).toBe(packets[got[i]!]!.header.timestamp),
+      )
+    })
   })
 
   it('goes to and fro with packets that are not redundant', () => {

@@ -250,6 +250,24 @@ describe('H.264, RFC 6184', () => {
     expect(h264Depacketizer.assemble(payloads)).toBeUndefined()
   })
 
+  it.each([
+    ['a recovery point', [6, 1, 0xc4, 0x80], true],
+    ['one of later pictures', [6, 1, 0x44, 0x80], false],
+    ['one of no size', [6, 0, 0x80], false],
+    ['one cut short', [6, 1], false],
+    ['one behind another message', [1, 2, 6, 1, 6, 1, 0xc4, 0x80], true],
+    ['one behind a long message', [5, 0xff, 1, ...new Uint8Array(256).fill(6), 6, 1, 0xc4, 0x80], true],
+    ['one behind an escaped message', [1, 3, 0, 0, 3, 1, 6, 1, 0xc4, 0x80], true],
+    ['another message', [5, 2, 6, 0xc4, 0x80], false],
+    ['a message past the end', [5, 0xff, 0xff, 6, 1, 0xc4], false],
+    ['nothing', [], false],
+  ])('SEI with %s', (_name, body, keyframe) => {
+    const sei = of(0x06, ...body)
+    expect(h264Depacketizer.assemble([sei, of(0x61, 0x80, 1)])).toMatchObject({ keyframe })
+    const aggregate = of(0x78, sei.length >> 8, sei.length & 0xff, ...sei, 0, 2, 0x61, 0x80)
+    expect(h264Depacketizer.assemble([aggregate])).toMatchObject({ keyframe })
+  })
+
   it('knows the start of an access unit by its delimiter or its parameter sets alone', () => {
     expect(h264Depacketizer.startsFrame(of(0x09, 0xf0))).toBe(true)
     expect(h264Depacketizer.startsFrame(of(0x67, 1))).toBe(true)
@@ -270,6 +288,9 @@ describe('H.264, RFC 6184', () => {
     expect(h264Depacketizer.startsKeyframe(of(0x09, 0xf0))).toBe(false)
     expect(h264Depacketizer.startsKeyframe(of(0x78, 0, 2, 0x09, 0xf0, 0, 1, 0x67))).toBe(true)
     expect(h264Depacketizer.startsKeyframe(of(0x78, 0, 2, 0x09, 0xf0, 0, 1, 0x61))).toBe(false)
+    // SEI may come before them; behind a slice they are those of the next one
+    expect(h264Depacketizer.startsKeyframe(of(0x78, 0, 2, 0x06, 1, 0, 2, 0x67, 1))).toBe(true)
+    expect(h264Depacketizer.startsKeyframe(of(0x78, 0, 2, 0x65, 1, 0, 2, 0x67, 1))).toBe(false)
   })
 })
 

@@ -93,3 +93,12 @@ function readRaw(bytes: Uint8Array): Uint8Array[] {
   for (let at = 0; at < bytes.length; at += 160) frames.push(bytes.slice(at, at + 160))
   return frames
 }
+
+/** As depacketizers give it: start codes of four bytes, no temporal delimiter. */
+export function canonical(codec: string, frame: Uint8Array): Uint8Array {
+  if (codec === 'AV1') return frame.slice(2)
+  if (codec !== 'H264' && codec !== 'H265') return frame
+  const text = Buffer.from(frame).toString('latin1')
+  // eslint-disable-next-line no-control-regex -- start codes are made of them
+  return Uint8Array.from(Buffer.from(text.replaceAll(/\0?\0\0\x01/g, '\0\0\0\x01'), 'latin1'))
+}

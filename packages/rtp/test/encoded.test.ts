@@ -2,7 +2,7 @@ import { SeededRandom } from '@str0m/sans-io'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { depacketizerFor, FrameAssembler, packetizerFor } from '../src/index.ts'
-import { readFrames } from './encoded-files.ts'
+import { canonical, readFrames } from './encoded-files.ts'
 import { join } from './packetizers.ts'
 
 /** Frames of real encoders; `keyframe` is the encoder's word, which VP8's descriptor needs none of. */
@@ -49,15 +49,6 @@ function packetize(source: File, frames: readonly Uint8Array[], maxLength: numbe
     })
   })
   return packets
-}
-
-/** As depacketizers give it: start codes of four bytes, no temporal delimiter. */
-function canonical(codec: string, frame: Uint8Array): Uint8Array {
-  if (codec === 'AV1') return frame.slice(2)
-  if (codec !== 'H264' && codec !== 'H265') return frame
-  const text = Buffer.from(frame).toString('latin1')
-  // eslint-disable-next-line no-control-regex -- start codes are made of them
-  return Uint8Array.from(Buffer.from(text.replaceAll(/\0?\0\0\x01/g, '\0\0\0\x01'), 'latin1'))
 }
 
 const lengths = ({ codec, ...rest }: File): number[] => {

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import {
+  type Depacketizer,
+  depacketizerFor,
   type Frame,
   FrameAssembler,
   h264Depacketizer,
@@ -174,6 +176,86 @@ describe('padding', () => {
     expect(drain(assembler)).toEqual([])
     put(4, true, slice)
     expect(drain(assembler)).toHaveLength(1)
+  })
+})
+
+describe('after a loss, parameter sets start a frame', () => {
+  const [delimiter, sps, pps] = [Uint8Array.of(0x09, 0xf0), Uint8Array.of(0x67, 1), Uint8Array.of(0x68, 1)]
+  const firstSlice = Uint8Array.of(0x65, 0x80, 1)
+  const otherSlice = Uint8Array.of(0x65, 0x40, 1)
+  const VPS = Uint8Array.of(0x40, 1, 1)
+
+  /** How many frames there are of these, each an access unit of which some payloads are lost. */
+  const received = (depacketizer: Depacketizer, ...units: (Uint8Array | undefined)[][]): number => {
+    const assembler = new FrameAssembler(depacketizer, 10)
+    let sequenceNumber = 0
+    units.forEach((unit, timestamp) => {
+      unit.forEach((payload, i) => {
+        sequenceNumber++
+        const marker = i === unit.length - 1
+        if (payload !== undefined) assembler.handlePacket(0, { sequenceNumber, timestamp, marker }, payload)
+      })
+    })
+    assembler.handleTimeout(10)
+    return drain(assembler).length
+  }
+  const h264 = (...units: (Uint8Array | undefined)[][]): number => received(h264Depacketizer, ...units)
+  const h265 = (...units: (Uint8Array | undefined)[][]): number =>
+    received(depacketizerFor('H265')!, ...units)
+
+  it('with the first slice', () => {
+    expect(h264([undefined], [sps, pps, firstSlice])).toBe(1)
+    expect(h264([sps, pps, firstSlice], [undefined], [sps, pps, firstSlice, otherSlice])).toBe(2)
+    expect(h265([undefined], [VPS, Uint8Array.of(0x26, 1, 0x80)])).toBe(1)
+  })
+
+  it('but not before a later slice, where the stream repeats them', () => {
+    const frame = [sps, pps, firstSlice, sps, pps, otherSlice]
+    expect(h264(frame, [sps, pps, undefined, sps, pps, otherSlice], frame)).toBe(2)
+    expect(h264(frame, [undefined], frame)).toBe(2)
+    const fragments = [Uint8Array.of(0x7c, 0x85, 0x40), Uint8Array.of(0x7c, 0x45, 1)]
+    expect(h264(frame, [sps, pps, undefined, sps, ...fragments])).toBe(1)
+    const aggregate = Uint8Array.of(0x78, 0, 2, 0x67, 1, 0, 3, 0x65, 0x40, 1)
+    expect(h264(frame, [undefined, aggregate])).toBe(1)
+    // what is left of the first frame shows it
+    expect(h264([undefined, sps, otherSlice, sps, otherSlice])).toBe(0)
+    const slice = (first: number): Uint8Array => Uint8Array.of(0x26, 1, first)
+    const unit = [VPS, slice(0x80), VPS, slice(0x40)]
+    expect(h265(unit, [undefined, VPS, slice(0x40)], [undefined], unit)).toBe(2)
+    const pieces = [Uint8Array.of(0x62, 1, 0x93, 0x40), Uint8Array.of(0x62, 1, 0x53, 1)]
+    expect(h265(unit, [undefined, VPS, ...pieces])).toBe(1)
+  })
+
+  it('but not where the frames of the stream start with a delimiter', () => {
+    const delta = [delimiter, Uint8Array.of(0x61, 0x80, 1)]
+    expect(h264([delimiter, sps, pps, firstSlice], [undefined, sps, pps, firstSlice])).toBe(1)
+    expect(h264([undefined, sps, pps, firstSlice], delta, [undefined, sps, pps, firstSlice], delta)).toBe(3)
+    // one that was lost tells of it too
+    expect(h264([delimiter, undefined, sps, firstSlice])).toBe(0)
+    const unit = [Uint8Array.of(0x46, 1, 0x10), VPS, Uint8Array.of(0x26, 1, 0x80)]
+    expect(h265(unit, [undefined, ...unit.slice(1)], unit)).toBe(2)
+  })
+
+  it('nor where its keyframes start with something else', () => {
+    const unit = [Uint8Array.of(0x06, 1), sps, pps, firstSlice]
+    expect(h264([firstSlice], unit, [undefined, ...unit.slice(1)])).toBe(1)
+  })
+
+  it('but where parameter sets are sent apart', () => {
+    expect(h264([sps], [pps], [firstSlice], [undefined], [sps], [pps], [firstSlice])).toBe(6)
+  })
+
+  it('and do again after a restart of the sender', () => {
+    const assembler = new FrameAssembler(h264Depacketizer, 10)
+    const put = (sequenceNumber: number, timestamp: number, marker: boolean, payload: Uint8Array): void =>
+      assembler.handlePacket(0, { sequenceNumber, timestamp, marker }, payload)
+    put(1, 0, false, delimiter)
+    put(2, 0, false, sps)
+    put(3, 0, true, firstSlice)
+    put(30_000, 1, false, sps)
+    put(30_001, 1, true, firstSlice)
+    expect(assembler.statistics.restarts).toBe(1)
+    expect(drain(assembler)).toHaveLength(2)
   })
 })
 

@@ -197,6 +197,26 @@ describe('a frame is split and put together again', () => {
     expect(depacketizer.startsKeyframe(Uint8Array.of(70, 1, 0x50))).toBe(false)
   })
 
+  it('H.265 with the end of a sequence and of the bitstream, which are headers alone', () => {
+    const end = [0, 0, 0, 1, 0x48, 1, 0, 0, 0, 1, 0x4a, 1]
+    const frame = Uint8Array.of(0, 0, 0, 1, 0x26, 1, 0x80, 4, 5, 6, ...end)
+    const packetizer = packetizerFor('H265', new Map(), 0)!
+    const depacketizer = depacketizerFor('H265')!
+    const aggregated = packetizer.packetize(frame, 100, true)!.map(joined)
+    expect(aggregated).toHaveLength(1)
+    const single = packetizer.packetize(frame, 6, true)!.map(joined)
+    expect(single.slice(1).map((packet) => [...packet])).toEqual([
+      [0x48, 1],
+      [0x4a, 1],
+    ])
+    for (const packets of [aggregated, single]) {
+      expect(depacketizer.assemble(packets)).toMatchObject({ data: frame, keyframe: true })
+    }
+    // a parameter set has more
+    expect(depacketizer.assemble([Uint8Array.of(0x40, 1)])).toBeUndefined()
+    expect(packetizer.packetize(Uint8Array.of(0, 0, 1, 0x48), 100, true)).toBeUndefined()
+  })
+
   it('H.265 with decoding order numbers is refused', () => {
     const parameters = new Map([['sprop-max-don-diff', '2']])
     expect(packetizerFor('H265', parameters, 0)).toBeUndefined()

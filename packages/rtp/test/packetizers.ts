@@ -90,25 +90,32 @@ function fuA(random: SeededRandom, unit: Uint8Array): Uint8Array[] {
   })
 }
 
-/** Parameter sets before a keyframe, aggregated or not; several slices, fragmented or not. */
+/** Says of a slice whether it is the first of its picture: in both codecs a bit, which is a one where it is. */
+function markSlice(slice: Uint8Array, at: number, first: boolean): void {
+  slice[at] = first ? slice[at]! | 0x80 : slice[at]! & 0x7f
+}
+
+/** Parameter sets before a keyframe, or before each of its slices, aggregated or not; several slices, fragmented or not. */
 export const h264: Packetizer = (random, keyframe) => {
   const payloads: Uint8Array[] = []
   const units: Uint8Array[] = []
-  if (keyframe) {
-    const sets = [nal(random, 7), nal(random, 8)]
-    units.push(...sets)
-    if (random.chance(0.5)) payloads.push(...sets)
-    else payloads.push(join([0x78], ...sets.flatMap((set) => [[0, set.length], set])))
-  }
-  for (let slices = 1 + random.integer(3); slices > 0; slices--) {
+  const repeats = random.chance(0.2)
+  for (let i = 0, slices = 1 + random.integer(3); i < slices; i++) {
+    if (keyframe && (i === 0 || repeats)) {
+      const sets = [nal(random, 7), nal(random, 8)]
+      units.push(...sets)
+      if (random.chance(0.5)) payloads.push(...sets)
+      else payloads.push(join([0x78], ...sets.flatMap((set) => [[0, set.length], set])))
+    }
     const slice = nal(random, keyframe ? 5 : 1)
+    markSlice(slice, 1, i === 0)
     units.push(slice)
     payloads.push(...fuA(random, slice))
   }
   return { payloads, data: join(...units.flatMap((unit) => [START, unit])), keyframe }
 }
 
-/** Parameter sets before a keyframe, aggregated or not; several slices, fragmented or not. */
+/** Parameter sets before a keyframe, or before each of its slices, aggregated or not; several slices, fragmented or not. */
 export const h265: Packetizer = (random, keyframe) => {
   const unit = (type: number): Uint8Array => {
     const made = bytes(random, 4 + random.integer(40))
@@ -118,14 +125,16 @@ export const h265: Packetizer = (random, keyframe) => {
   }
   const payloads: Uint8Array[] = []
   const units: Uint8Array[] = []
-  if (keyframe) {
-    const sets = [unit(32), unit(33), unit(34)]
-    units.push(...sets)
-    if (random.chance(0.5)) payloads.push(...sets)
-    else payloads.push(join([0x60, 1], ...sets.flatMap((set) => [[0, set.length], set])))
-  }
-  for (let slices = 1 + random.integer(3); slices > 0; slices--) {
+  const repeats = random.chance(0.2)
+  for (let s = 0, slices = 1 + random.integer(3); s < slices; s++) {
+    if (keyframe && (s === 0 || repeats)) {
+      const sets = [unit(32), unit(33), unit(34)]
+      units.push(...sets)
+      if (random.chance(0.5)) payloads.push(...sets)
+      else payloads.push(join([0x60, 1], ...sets.flatMap((set) => [[0, set.length], set])))
+    }
     const slice = unit(keyframe ? 19 : 1)
+    markSlice(slice, 2, s === 0)
     units.push(slice)
     const split = pieces(random, slice.subarray(2))
     if (split.length === 1) payloads.push(slice)

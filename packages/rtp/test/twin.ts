@@ -1,4 +1,4 @@
-import type { Depacketizer } from '../src/codecs/depacketizer.ts'
+import type { Depacketizer, FrameStart } from '../src/codecs/depacketizer.ts'
 import type { Frame } from '../src/index.ts'
 
 export interface TwinPacket {
@@ -23,6 +23,7 @@ export class TwinAssembler {
   #aligned = false
   #contiguous = true
   #touched = false
+  #known: FrameStart | undefined
 
   constructor(depacketizer: Depacketizer, maxWait: number) {
     this.#depacketizer = depacketizer
@@ -49,6 +50,9 @@ export class TwinAssembler {
   timeout(now: number): void {
     while (now >= this.deadline) {
       while (!this.#packets.has(this.#cursor)) this.#cursor++
+      const first = this.#current[0]?.payload
+      if (first !== undefined && this.#depacketizer.startsFrame(first))
+        this.#known ??= this.#depacketizer.learnStart?.([first], undefined)
       this.#current = []
       this.#aligned = false
       this.#contiguous = false
@@ -84,14 +88,14 @@ export class TwinAssembler {
     if (media.length > 0 || all.some(({ marker }) => marker)) this.#aligned = true
     if (media.length === 0) return
     const payloads = media.map(({ payload }) => payload)
-    const frame =
-      aligned || this.#depacketizer.startsFrame(payloads[0]!)
-        ? this.#depacketizer.assemble(payloads)
-        : undefined
+    const starts = this.#depacketizer.startsFrame(payloads[0]!)
+    const whole = aligned || (starts && (this.#depacketizer.startsWhole?.(payloads, this.#known) ?? true))
+    const frame = whole ? this.#depacketizer.assemble(payloads) : undefined
     if (frame === undefined) {
       this.#contiguous = false
       return
     }
+    if (frame.keyframe || starts) this.#known = this.#depacketizer.learnStart?.(payloads, this.#known)
     this.frames.push({
       ...frame,
       firstSequence: all[0]!.index,

@@ -16,6 +16,14 @@ export interface DepacketizedFrame {
   readonly layers?: FrameLayers | undefined
 }
 
+/** How frames of NAL units begin in a stream. */
+export interface FrameStart {
+  /** The type of the first unit of a frame. */
+  readonly type: number
+  /** Whether parameter sets come again behind a slice. */
+  readonly repeatsParameters: boolean
+}
+
 /** Puts the payloads of one codec together. Holds no state: a loss can not spoil what comes after it. */
 export interface Depacketizer {
   /** Whether each packet is a frame of its own, whatever its marker says. */
@@ -25,6 +33,13 @@ export interface Depacketizer {
    * is known only from the end of the frame before it.
    */
   startsFrame(payload: Uint8Array): boolean
+  /**
+   * Where `startsFrame` is too easily said of one payload: whether nothing is missing before `payloads`, which are all that came of a frame since a loss, and the first
+   * of which is said to start it. `known` is what `learnStart` made of earlier frames.
+   */
+  startsWhole?(payloads: readonly Uint8Array[], known: FrameStart | undefined): boolean
+  /** What is known of the stream's frames with this one, which is a keyframe or of which `startsFrame` was said. Its end may be missing. */
+  learnStart?(payloads: readonly Uint8Array[], known: FrameStart | undefined): FrameStart
   /** Whether this payload is of a keyframe's first packet. */
   startsKeyframe(payload: Uint8Array): boolean
   /** The frame whose payloads, complete and in order, are given; `undefined` where they are malformed. */

@@ -1,10 +1,13 @@
 import { concatBytes, readU16 } from '@str0m/sans-io'
-import type { DepacketizedFrame, Depacketizer } from './depacketizer.ts'
+import type { DepacketizedFrame, Depacketizer, FrameStart } from './depacketizer.ts'
+import { learnStart, type NalSyntax, startsFrame, startsKeyframe, startsWhole } from './frame-start.ts'
+import { isImmediateRecoveryPoint } from './h264-sei.ts'
 
 /** NAL unit types, ITU-T H.264 table 7-1, and the packet types of RFC 6184 section 5.2. */
-const NAL = { idr: 5, sps: 7, delimiter: 9, stapA: 24, fuA: 28 } as const
+const NAL = { slice: 1, partitionA: 2, idr: 5, sei: 6, sps: 7, delimiter: 9, stapA: 24, fuA: 28 } as const
 const LAST_SINGLE_NAL = 23
 const START_CODE = Uint8Array.of(0, 0, 0, 1)
+const NO_UNITS: readonly Uint8Array[] = []
 
 /** Gives access units in the byte-stream format (ITU-T H.264 annex B), a start code of four bytes before each NAL unit. */
 class H264Depacketizer implements Depacketizer {
@@ -12,18 +15,19 @@ class H264Depacketizer implements Depacketizer {
 
   /** An access unit delimiter, or a parameter set where there is none, is the first NAL unit (ITU-T H.264 section 7.4.1.2.3). */
   startsFrame(payload: Uint8Array): boolean {
-    const type = firstNalType(payload)
-    return type === NAL.delimiter || type === NAL.sps
+    return startsFrame(SYNTAX, payload)
+  }
+
+  startsWhole(payloads: readonly Uint8Array[], known: FrameStart | undefined): boolean {
+    return startsWhole(SYNTAX, payloads, known)
+  }
+
+  learnStart(payloads: readonly Uint8Array[], known: FrameStart | undefined): FrameStart {
+    return learnStart(SYNTAX, payloads, known)
   }
 
   startsKeyframe(payload: Uint8Array): boolean {
-    const type = firstNalType(payload)
-    if (type === NAL.sps) return true
-    if (type !== NAL.delimiter) return false
-    return (
-      (payload[0]! & 0x1f) === NAL.stapA &&
-      (aggregated(payload) ?? []).some((nal) => nalType(nal) === NAL.sps)
-    )
+    return startsKeyframe(SYNTAX, payload)
   }
 
   assemble(payloads: readonly Uint8Array[]): DepacketizedFrame | undefined {
@@ -51,7 +55,7 @@ class H264Depacketizer implements Depacketizer {
       if (units === undefined) return undefined
       for (const unit of units) {
         parts.push(START_CODE, unit)
-        keyframe ||= nalType(unit) === NAL.idr
+        keyframe ||= startsDecoding(unit)
       }
     }
     if (fragmented >= 0 || parts.length === 0) return undefined
@@ -66,6 +70,12 @@ function isUnit(type: number): boolean {
 
 function nalType(unit: Uint8Array | number): number {
   return (typeof unit === 'number' ? unit : unit[0]!) & 0x1f
+}
+
+/** Streams with open groups of pictures have recovery points in the place of IDR pictures. */
+function startsDecoding(unit: Uint8Array): boolean {
+  const type = nalType(unit)
+  return type === NAL.idr || (type === NAL.sei && isImmediateRecoveryPoint(unit))
 }
 
 /** The units of a STAP-A, RFC 6184 section 5.7.1: a size of 16 bits before each. */
@@ -97,18 +107,35 @@ function readFragment(
   return { start, end, header: (indicator & 0xe0) | (header & 0x1f), data: payload.subarray(2) }
 }
 
-/** The type of the first NAL unit that starts in this payload; -1 where none does. */
-function firstNalType(payload: Uint8Array): number {
-  if (payload.length < 1) return -1
+/** The NAL units that start in this payload: of one in fragments, its first two bytes. */
+function startedUnits(payload: Uint8Array): readonly Uint8Array[] {
+  if (payload.length < 1) return NO_UNITS
   const type = payload[0]! & 0x1f
-  if (isUnit(type)) return type
-  if (type === NAL.stapA) {
-    const first = aggregated(payload)?.[0]
-    return first === undefined ? -1 : nalType(first)
-  }
-  if (type !== NAL.fuA) return -1
+  if (isUnit(type)) return [payload]
+  if (type === NAL.stapA) return aggregated(payload) ?? NO_UNITS
+  if (type !== NAL.fuA) return NO_UNITS
   const fragment = readFragment(payload)
-  return fragment?.start === true ? nalType(fragment.header) : -1
+  if (fragment?.start !== true) return NO_UNITS
+  return [Uint8Array.of(fragment.header, fragment.data[0]!)]
+}
+
+/** Whether it begins with a slice's header, ITU-T H.264 section 7.3.3. */
+function isSlice(type: number): boolean {
+  return type === NAL.slice || type === NAL.partitionA || type === NAL.idr
+}
+
+/** first_mb_in_slice of 0, which is a one. */
+function isFirstSlice(slice: Uint8Array): boolean {
+  return slice.length > 1 && (slice[1]! & 0x80) !== 0
+}
+
+const SYNTAX: NalSyntax = {
+  delimiter: NAL.delimiter,
+  parameters: NAL.sps,
+  startedUnits,
+  typeOf: nalType,
+  isSlice,
+  isFirstSlice,
 }
 
 export const h264Depacketizer: Depacketizer = new H264Depacketizer()

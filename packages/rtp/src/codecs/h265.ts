@@ -1,11 +1,15 @@
 import { concatBytes, readU16 } from '@str0m/sans-io'
-import type { DepacketizedFrame, Depacketizer } from './depacketizer.ts'
+import type { DepacketizedFrame, Depacketizer, FrameStart } from './depacketizer.ts'
+import { learnStart, type NalSyntax, startsFrame, startsKeyframe, startsWhole } from './frame-start.ts'
 
 /** NAL unit types, ITU-T H.265 table 7-1, and the packet types of RFC 7798 section 4.4. */
 const NAL = { firstIrap: 16, lastIrap: 23, vps: 32, sps: 33, delimiter: 35, aggregation: 48, fragment: 49 }
+const END_OF_SEQUENCE = 36
+const END_OF_BITSTREAM = 37
 const HEADER_LENGTH = 2
 const FU_HEADER_LENGTH = 3
 const START_CODE = Uint8Array.of(0, 0, 0, 1)
+const NO_UNITS: readonly Uint8Array[] = []
 
 /** Whether the packets of a stream carry decoding order numbers, RFC 7798 section 7.1: what is of no use in a real-time stream. */
 export function hasDecodingOrderNumbers(parameters: ReadonlyMap<string, string> | undefined): boolean {
@@ -21,15 +25,19 @@ class H265Depacketizer implements Depacketizer {
 
   /** An access unit delimiter, or a video parameter set where there is none, is the first NAL unit (ITU-T H.265 section 7.4.2.4.4). */
   startsFrame(payload: Uint8Array): boolean {
-    const type = firstNalType(payload)
-    return type === NAL.delimiter || type === NAL.vps
+    return startsFrame(SYNTAX, payload)
+  }
+
+  startsWhole(payloads: readonly Uint8Array[], known: FrameStart | undefined): boolean {
+    return startsWhole(SYNTAX, payloads, known)
+  }
+
+  learnStart(payloads: readonly Uint8Array[], known: FrameStart | undefined): FrameStart {
+    return learnStart(SYNTAX, payloads, known)
   }
 
   startsKeyframe(payload: Uint8Array): boolean {
-    const type = firstNalType(payload)
-    if (type === NAL.vps) return true
-    if (type !== NAL.delimiter || nalType(payload[0]!) !== NAL.aggregation) return false
-    return (aggregated(payload) ?? []).some((unit) => nalType(unit[0]!) === NAL.vps)
+    return startsKeyframe(SYNTAX, payload)
   }
 
   assemble(payloads: readonly Uint8Array[]): DepacketizedFrame | undefined {
@@ -39,8 +47,9 @@ class H265Depacketizer implements Depacketizer {
     let fragmented = -1
     let temporal = 0
     for (const payload of payloads) {
-      if (payload.length <= HEADER_LENGTH) return undefined
+      if (payload.length < HEADER_LENGTH) return undefined
       const type = nalType(payload[0]!)
+      if (payload.length === HEADER_LENGTH && !isHeaderAlone(type)) return undefined
       // the ids of a packet are the lowest of its units, and all slices of a picture have the same
       temporal = Math.max(temporal, (payload[1]! & 0x07) - 1)
       if (type === NAL.fragment) {
@@ -72,6 +81,11 @@ class H265Depacketizer implements Depacketizer {
 /** RFC 7798 section 1.1.4: six bits of the first byte. */
 function nalType(first: number): number {
   return (first >> 1) & 0x3f
+}
+
+/** ITU-T H.265 sections 7.3.2.6 and 7.3.2.7: the ends of a sequence and of a bitstream have nothing after their header. */
+export function isHeaderAlone(type: number): boolean {
+  return type === END_OF_SEQUENCE || type === END_OF_BITSTREAM
 }
 
 /** Decoding can start at an intra random access point, ITU-T H.265 section 3.69. */
@@ -114,18 +128,35 @@ function readFragment(
   return { start, end, header, data: payload.subarray(FU_HEADER_LENGTH) }
 }
 
-/** The type of the first NAL unit that starts in this payload; -1 where none does. */
-function firstNalType(payload: Uint8Array): number {
-  if (payload.length <= HEADER_LENGTH) return -1
+/** The NAL units that start in this payload: of one in fragments, its first three bytes. */
+function startedUnits(payload: Uint8Array): readonly Uint8Array[] {
+  if (payload.length <= HEADER_LENGTH) return NO_UNITS
   const type = nalType(payload[0]!)
-  if (isUnit(type)) return type
-  if (type === NAL.aggregation) {
-    const first = aggregated(payload)?.[0]
-    return first === undefined ? -1 : nalType(first[0]!)
-  }
-  if (type !== NAL.fragment) return -1
+  if (isUnit(type)) return [payload]
+  if (type === NAL.aggregation) return aggregated(payload) ?? NO_UNITS
+  if (type !== NAL.fragment) return NO_UNITS
   const fragment = readFragment(payload)
-  return fragment?.start === true ? nalType(fragment.header >> 8) : -1
+  if (fragment?.start !== true) return NO_UNITS
+  return [Uint8Array.of(fragment.header >> 8, fragment.header & 0xff, fragment.data[0]!)]
+}
+
+/** ITU-T H.265 table 7-1: what is of the picture itself. */
+function isSlice(type: number): boolean {
+  return type < NAL.vps
+}
+
+/** first_slice_segment_in_pic_flag, ITU-T H.265 section 7.3.6.1. */
+function isFirstSlice(slice: Uint8Array): boolean {
+  return slice.length > HEADER_LENGTH && (slice[HEADER_LENGTH]! & 0x80) !== 0
+}
+
+const SYNTAX: NalSyntax = {
+  delimiter: NAL.delimiter,
+  parameters: NAL.vps,
+  startedUnits,
+  typeOf: (unit) => nalType(unit[0]!),
+  isSlice,
+  isFirstSlice,
 }
 
 export const h265Depacketizer: Depacketizer = new H265Depacketizer()

@@ -1,3 +1,4 @@
+import { isHeaderAlone } from '../codecs/h265.ts'
 import { splitAnnexB } from './annex-b.ts'
 import { type Packetizer, type PayloadPieces, payloadOf, splitEvenly } from './packetizer.ts'
 
@@ -14,8 +15,7 @@ export class H265Packetizer implements Packetizer {
   packetize(frame: Uint8Array, maxLength: number): PayloadPieces[] | undefined {
     const units = splitAnnexB(frame)
     if (units.length === 0 || maxLength <= FU_HEADER_LENGTH) return undefined
-    // a header without anything after it, or a type that is one of packets
-    if (units.some((unit) => unit.length <= HEADER_LENGTH || unit[0]! >> 1 >= AGGREGATION)) return undefined
+    if (!units.every(isNal)) return undefined
     const payloads: PayloadPieces[] = []
     let waiting: Uint8Array[] = []
     let waitingLength = HEADER_LENGTH
@@ -36,6 +36,15 @@ export class H265Packetizer implements Packetizer {
     flush()
     return payloads
   }
+}
+
+/** Not one of a type that packets have, nor a header without what is to follow it. */
+function isNal(unit: Uint8Array): boolean {
+  const type = unit[0]! >> 1
+  return (
+    type < AGGREGATION &&
+    (unit.length > HEADER_LENGTH || (unit.length === HEADER_LENGTH && isHeaderAlone(type)))
+  )
 }
 
 /** RFC 7798 section 4.4.2: the lowest layer id and the lowest temporal id of its units. */

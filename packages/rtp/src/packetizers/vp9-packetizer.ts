@@ -1,3 +1,4 @@
+import { readVp9FrameType } from '../codecs/vp9-frame-type.ts'
 import { type Packetizer, type PayloadPieces, payloadOf, splitEvenly } from './packetizer.ts'
 
 /** The flags of the descriptor's first byte, RFC 9628 section 4.2. */
@@ -30,8 +31,9 @@ export class Vp9Packetizer implements Packetizer {
   }
 
   packetize(frame: Uint8Array, maxLength: number): PayloadPieces[] | undefined {
-    const keyframe = isVp9Keyframe(frame)
-    if (keyframe === undefined || maxLength <= MAX_DESCRIPTOR) return undefined
+    const type = readVp9FrameType(frame, 0)
+    if (type === undefined || maxLength <= MAX_DESCRIPTOR) return undefined
+    const keyframe = type === 'key'
     const id = this.#pictureId
     this.#pictureId = (id + 1) & 0x7fff
     this.#tl0PictureIndex = (this.#tl0PictureIndex + 1) & 0xff
@@ -57,15 +59,4 @@ export class Vp9Packetizer implements Packetizer {
       return structure ? payloadOf(descriptor, STRUCTURE, part) : payloadOf(descriptor, part)
     })
   }
-}
-
-/** From the uncompressed header, VP9 bitstream specification section 6.2; `undefined` where the bytes are no frame. */
-function isVp9Keyframe(frame: Uint8Array): boolean | undefined {
-  const first = frame[0]
-  if (first === undefined || first >> 6 !== 2) return undefined
-  const profile = ((first >> 5) & 1) | ((first >> 3) & 2)
-  // a reserved bit follows profile 3
-  const at = profile === 3 ? 2 : 3
-  const showExisting = (first >> at) & 1
-  return showExisting === 0 && ((first >> (at - 1)) & 1) === 0
 }
