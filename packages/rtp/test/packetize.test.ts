@@ -227,8 +227,25 @@ describe('a frame is split and put together again', () => {
   it('AV1 starts a new sequence with the N bit', () => {
     const keyframe = Uint8Array.of(0x12, 0, 0x0a, 1, 7, 0x32, 2, 8, 9)
     const [first] = packetizerFor('AV1', new Map(), 0)!.packetize(keyframe, 100, true)!.map(joined)
-    expect([...first!]).toEqual([0x08, 2, 0x08, 7, 3, 0x30, 8, 9])
+    expect([...first!]).toEqual([0x28, 2, 0x08, 7, 0x30, 8, 9])
     expect(depacketizerFor('AV1')!.startsKeyframe(first!)).toBe(true)
+  })
+
+  it('AV1 counts up to three elements, the last of which needs no length', () => {
+    for (let count = 1; count <= 5; count++) {
+      const units = Array.from({ length: count }, (_, i) => [0x32, 2, i, i])
+      const packets = packetizerFor('AV1', new Map(), 0)!
+        .packetize(Uint8Array.from([0x12, 0, ...units.flat()]), 100, true)!
+        .map(joined)
+      const lengths = (i: number): number[] => (count > 3 || i < count - 1 ? [3] : [])
+      expect(packets.map((packet) => [...packet])).toEqual([
+        [
+          count > 3 ? 0 : count << 4,
+          ...Array.from({ length: count }, (_, i) => [...lengths(i), 0x30, i, i]).flat(),
+        ],
+      ])
+      expect([...depacketizerFor('AV1')!.assemble(packets)!.data]).toEqual(units.flat())
+    }
   })
 })
 

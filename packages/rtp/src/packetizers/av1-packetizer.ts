@@ -7,10 +7,13 @@ const TILE_LIST = 8
 const PADDING = 15
 const HAS_EXTENSION = 0x04
 const HAS_SIZE = 0x02
-/** The flags of the aggregation header: Z, Y, N. W is 0: each element has its length before it. */
+/** The aggregation header: Z, Y, W, N. */
 const CONTINUES = 0x80
 const CONTINUED = 0x40
+const COUNT_SHIFT = 4
 const NEW_SEQUENCE = 0x08
+/** So many elements of a packet are counted by W, and the last of them has no length before it. */
+const COUNTED_ELEMENTS_MAX = 3
 /** An element's length before it, for payloads below 16384 bytes. */
 const MAX_LENGTH_BYTES = 2
 
@@ -29,7 +32,13 @@ export class Av1Packetizer implements Packetizer {
     const flush = (continued: boolean): void => {
       const first = payloads.length === 0 && newSequence ? NEW_SEQUENCE : 0
       const header = (continues ? CONTINUES : 0) | (continued ? CONTINUED : 0) | first
-      payloads.push(payloadOf(Uint8Array.of(header), ...pieces))
+      const elements = pieces.length / 2
+      const isCounted = elements <= COUNTED_ELEMENTS_MAX
+      // not all take a W of 0
+      if (isCounted) pieces.splice(-2, 1)
+      payloads.push(
+        payloadOf(Uint8Array.of(isCounted ? header | (elements << COUNT_SHIFT) : header), ...pieces),
+      )
       pieces = []
       length = 1
       continues = continued
