@@ -122,9 +122,13 @@ export class IncomingOffer {
 }
 
 /** An answer as it was chosen to be. */
-export function choose(offered: MediaSection, answer: SectionAnswer, choices: AnswerChoices): SectionAnswer {
-  const { mid } = offered
-  if (!answer.accepted || mid === undefined) return answer
+export function choose(
+  offered: MediaSection,
+  mid: Mid,
+  answer: SectionAnswer,
+  choices: AnswerChoices,
+): SectionAnswer {
+  if (!answer.accepted) return answer
   if (choices.rejected.has(mid)) {
     return { accepted: false, section: rejectedSection(offered), reason: 'rejected-by-offerer' }
   }

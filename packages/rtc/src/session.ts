@@ -162,13 +162,16 @@ export class Session {
   /** Reads an offer and works out its answer. Throws a `UsageError` (`invalid-offer`, `invalid-sdp`). */
   negotiateOffer(sdp: string, choices: AnswerChoices = NO_CHOICES): NegotiatedOffer {
     const offer = parseSdp(sdp)
-    this.#checkSections(offer, 'offer')
+    const mids = this.#midsOf(offer)
+    this.#checkSections(offer, mids)
     const capabilities = this.#capabilities(this.#feedback.answering(offer))
     const { sections, shared, bundled } = answerSections(offer, capabilities, (index) => {
       const known = this.#sections[index]
       return known !== undefined && stands(known)
     })
-    const answers = sections.map((answer, index) => choose(offer.media[index]!, answer, choices))
+    const answers = sections.map((answer, index) =>
+      choose(offer.media[index]!, mids[index]!, answer, choices),
+    )
     // RFC 9143 section 7.3.1
     const accepted = shared.filter((section) => answers[offer.media.indexOf(section)]!.accepted)
     const tagged = accepted.find(({ port }) => port !== 0) ?? accepted[0]
@@ -184,7 +187,9 @@ export class Session {
       reducedSize: answers.some(({ accepted, section }) => accepted && section.rtcpReducedSize),
       data: remoteData(offer.media.find((section, index) => isData(section) && answers[index]!.accepted)),
       summarize: () => ({
-        medias: offer.media.flatMap((offered, index) => this.#offered(index, offered, answers[index]!)),
+        medias: offer.media.flatMap((offered, index) =>
+          this.#offered(index, mids[index]!, offered, answers[index]!),
+        ),
         hasDataChannels: offer.media.some(isData),
         iceRestart,
       }),
@@ -195,7 +200,7 @@ export class Session {
         const updates: MediaUpdate[] = []
         answers.forEach(({ accepted, section }, index) => {
           const offered = offer.media[index]!
-          const known = this.#sectionAt(index, offered, section)
+          const known = this.#sectionAt(index, mids[index]!, offered, section)
           if (accepted) {
             fillTransport(section, local, setup, offered === tagged)
             known.streams = this.#fillStreams(section, known)
@@ -239,10 +244,12 @@ export class Session {
     for (const section of this.#sections) numbering.adopt(section.local, capabilities.codecs)
     const free: number[] = []
     const sections = this.#sections.map((known, index) => {
-      const { local: section, mid } = known
+      const { mid } = known
+      // where the peer's offer had none, it has one from now on
+      const section = { ...known.local, mid }
       if (!stands(known)) free.push(index)
       if (!stands(known) || changes.stopped.has(mid)) return rejectedSection(section)
-      if (known.data) return { ...section }
+      if (known.data) return section
       return { ...section, direction: changes.directions.get(mid) ?? section.direction ?? 'sendrecv' }
     })
     const isNew = new Set<MediaSection>()
@@ -312,7 +319,7 @@ export class Session {
         const updates: MediaUpdate[] = []
         answer.media.forEach((section, index) => {
           const { section: offered, streams } = sections[index]!
-          const known = this.#sectionAt(index, offered, offered)
+          const known = this.#sectionAt(index, offered.mid!, offered, offered)
           known.local = offered
           known.streams = streams
           if (!used.includes(section)) {
@@ -344,8 +351,8 @@ export class Session {
     }
   }
 
-  #offered(index: number, offered: MediaSection, answer: SectionAnswer): OfferedMedia[] {
-    const { kind, mid = String(index) } = offered
+  #offered(index: number, mid: Mid, offered: MediaSection, answer: SectionAnswer): OfferedMedia[] {
+    const { kind } = offered
     if (kind !== 'audio' && kind !== 'video') return []
     const known = this.#sections[index]
     return [
@@ -380,19 +387,12 @@ export class Session {
     return sessionDescription(this.#id, String(this.#version))
   }
 
-  #sectionAt(index: number, described: MediaSection, local: MediaSection): Section {
+  #sectionAt(index: number, mid: Mid, described: MediaSection, local: MediaSection): Section {
     const known = this.#sections[index]
-    if (known !== undefined && known.mid === described.mid) return known
-    // new, or the place of a stopped section used again (RFC 8829 section 5.2.2)
     const { kind, protocol } = described
-    const section: Section = {
-      kind,
-      protocol,
-      mid: described.mid ?? String(index),
-      data: false,
-      local,
-      streams: [],
-    }
+    if (known !== undefined && known.mid === mid && known.kind === kind) return known
+    // new, or the place of a stopped section used again (RFC 8829 section 5.2.2)
+    const section: Section = { kind, protocol, mid, data: false, local, streams: [] }
     this.#sections[index] = section
     return section
   }
@@ -413,21 +413,27 @@ export class Session {
     return { media: known.media, added, direction }
   }
 
-  /** Every description lists the sections that were there before, in the same order (RFC 3264 section 8). */
-  #checkSections(description: SessionDescription, what: 'offer' | 'answer'): void {
-    if (description.media.length === 0) throw invalid(what, 'it has no media section')
-    if (description.media.length < this.#sections.length) {
-      throw invalid(
-        what,
-        `it has ${description.media.length} media sections, before it were ${this.#sections.length}`,
-      )
+  /** A section that has no mid is known by its place, and is given one (RFC 8829 section 5.10). */
+  #midsOf({ media }: SessionDescription): Mid[] {
+    const taken = new Set(media.flatMap(({ mid }) => (mid === undefined ? [] : [mid])))
+    return media.map((section, index) => {
+      const mid = section.mid ?? this.#sections[index]?.mid ?? this.freeMid(taken)
+      taken.add(mid)
+      return mid
+    })
+  }
+
+  /** Every offer lists the sections that were there before, in the same order (RFC 3264 section 8). */
+  #checkSections({ media }: SessionDescription, mids: readonly Mid[]): void {
+    if (media.length === 0) throw invalid('offer', 'it has no media section')
+    if (media.length < this.#sections.length) {
+      throw invalid('offer', `it has ${media.length} media sections, before it were ${this.#sections.length}`)
     }
     this.#sections.forEach((section, index) => {
       if (!stands(section)) return
-      const described = description.media[index]!
-      if ((described.mid ?? String(index)) !== section.mid || described.kind !== section.kind) {
+      if (mids[index] !== section.mid || media[index]!.kind !== section.kind) {
         throw invalid(
-          what,
+          'offer',
           `its media section ${index} is not "${section.mid}" (${section.kind}), as it was before`,
         )
       }
