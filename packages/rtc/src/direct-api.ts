@@ -133,6 +133,7 @@ export class DirectApi {
       local,
       remote,
       paired: sameTypes(local.payloads),
+      extensions: local.extensions,
       streams,
     })
   }

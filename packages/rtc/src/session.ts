@@ -15,7 +15,7 @@ import {
   offerEncodings,
   OfferNumbering,
   offerSection,
-  type PairedPayloads,
+  pairExtensions,
   pairPayloads,
   parseSdp,
   rejectedSection,
@@ -213,10 +213,10 @@ export class Session {
               else if (known.local.sctpInit !== undefined) section.sctpInit = known.local.sctpInit
               known.data = true
             } else {
-              const direction = section.direction ?? 'sendrecv'
-              updates.push(
-                this.#update(known, index, direction, section, offered, sameTypes(section.payloads)),
-              )
+              const { direction = 'sendrecv', extensions } = section
+              const paired = sameTypes(section.payloads)
+              const agreed = { direction, local: section, remote: offered, paired, extensions }
+              updates.push(this.#update(known, index, agreed))
             }
           } else {
             fillRejected(section, local, setup)
@@ -336,7 +336,9 @@ export class Session {
           )
           // RFC 3264 section 6.1: what the answer lists is what is used
           const paired = pairPayloads(offered.payloads, section.payloads)
-          updates.push(this.#update(known, index, direction, offered, section, paired))
+          const extensions = pairExtensions(offered.extensions, section.extensions)
+          const agreed = { direction, local: offered, remote: section, paired, extensions }
+          updates.push(this.#update(known, index, agreed))
         })
         return { updates, answer: { type: 'answer', sdp } }
       },
@@ -397,20 +399,13 @@ export class Session {
     return section
   }
 
-  #update(
-    known: Section,
-    index: number,
-    direction: Direction,
-    local: MediaSection,
-    remote: MediaSection,
-    paired: PairedPayloads,
-  ): MediaUpdate {
+  #update(known: Section, index: number, negotiated: Omit<NegotiatedMedia, 'streams'>): MediaUpdate {
     const added = known.media === undefined || known.media.stopped
     if (known.media === undefined) {
       known.media = new Media(known.mid, known.kind === 'audio' ? 'audio' : 'video', index, this.#mediaOwner)
     }
-    known.media.negotiated({ direction, local, remote, paired, streams: known.streams })
-    return { media: known.media, added, direction }
+    known.media.negotiated({ ...negotiated, streams: known.streams })
+    return { media: known.media, added, direction: negotiated.direction }
   }
 
   /** A section that has no mid is known by its place, and is given one (RFC 8829 section 5.10). */

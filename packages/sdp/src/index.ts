@@ -44,7 +44,7 @@ export {
   transportOf,
 } from './model.ts'
 export { type Encoding, offerEncodings, OfferNumbering, offerSection } from './offer.ts'
-export { type PairedPayloads, pairPayloads } from './pairing.ts'
+export { type PairedPayloads, pairExtensions, pairPayloads } from './pairing.ts'
 export { parseSdp } from './parse.ts'
 export { SdpError } from './sdp-error.ts'
 export { writeSdp } from './write.ts'
