@@ -1,5 +1,4 @@
 import type { CryptoProvider } from '@str0m/crypto'
-import { checkFingerprints } from '@str0m/dtls'
 import { type Mid, toBase64, toHex, UsageError } from '@str0m/sans-io'
 import {
   answeredSections,
@@ -11,6 +10,7 @@ import {
   directionOf,
   intersectDirections,
   type MediaSection,
+  multiplexedSections,
   type Encoding as EncodingOptions,
   offerEncodings,
   OfferNumbering,
@@ -26,7 +26,6 @@ import {
   type SessionDescription,
   sessionDescription,
   type Setup,
-  transportOf,
   writeSdp,
 } from '@str0m/sdp'
 import { FeedbackCapabilities, type FeedbackChoice, type RtpCapabilities } from './capabilities.ts'
@@ -42,6 +41,7 @@ import { formatsOf, sameTypes } from './formats.ts'
 import { fillRejected, fillSession, fillTransport, type LocalTransport } from './local-description.ts'
 import { randomSsrc } from './random-ids.ts'
 import { DEFAULT_SCTP_PORT, type RemoteData, remoteData } from './remote-data.ts'
+import { invalid, readRemoteTransport } from './remote-transport.ts'
 import type { RemoteTransport } from './transport.ts'
 
 /** What a browser's `RTCSessionDescription` is as JSON. */
@@ -305,6 +305,15 @@ export class Session {
     if (used === undefined) {
       throw invalid('answer', 'its media sections are not all in one a=group:BUNDLE, which was offered')
     }
+    const multiplexed = new Set(multiplexedSections(used))
+    // RFC 8829 section 5.8: there is one component, and no other for RTCP
+    const separate = used.findIndex((section) => !isData(section) && !multiplexed.has(section))
+    if (separate >= 0) {
+      throw invalid(
+        'answer',
+        `its media section ${answer.media.indexOf(used[separate]!)} is without a=rtcp-mux`,
+      )
+    }
     const [tagged] = used
     const transport = tagged && this.#remoteTransport(answer, tagged, 'answer')
     return {
@@ -461,42 +470,7 @@ export class Session {
     section: MediaSection,
     what: 'offer' | 'answer',
   ): RemoteTransport {
-    const { iceUfrag, icePwd, fingerprints, setup } = transportOf(description, section)
-    if (iceUfrag === undefined || icePwd === undefined) {
-      throw invalid(what, 'it has no ICE credentials (a=ice-ufrag, a=ice-pwd)')
-    }
-    if (fingerprints.length === 0) throw invalid(what, 'it has no certificate fingerprint (a=fingerprint)')
-    try {
-      // else it would throw in the middle of the run loop, where DTLS starts
-      checkFingerprints(fingerprints)
-    } catch (error) {
-      throw error instanceof UsageError ? invalid(what, error.message) : error
-    }
-    return {
-      iceUfrag,
-      icePwd,
-      fingerprints,
-      iceLite: description.iceLite,
-      dtlsRole: this.#remote?.dtlsRole ?? this.#dtlsRole(setup, what),
-    }
-  }
-
-  /** RFC 8842 section 5.3. */
-  #dtlsRole(setup: Setup | undefined, what: 'offer' | 'answer'): 'client' | 'server' {
-    switch (setup) {
-      case 'active':
-        return 'server'
-      case 'passive':
-        return 'client'
-      case 'actpass':
-        if (what === 'answer') throw invalid(what, 'it leaves the DTLS role open (a=setup:actpass)')
-        return this.#dtlsSetup === 'active' ? 'client' : 'server'
-      case 'holdconn':
-        throw invalid(what, 'it holds the connection (a=setup:holdconn)')
-      case undefined:
-        // RFC 4145 section 4.1: without the attribute, the offerer is active and the answerer passive
-        return what === 'offer' ? 'server' : 'client'
-    }
+    return readRemoteTransport(description, section, what, this.#dtlsSetup, this.#remote)
   }
 
   #isIceRestart(transport: RemoteTransport | undefined): boolean {
@@ -581,8 +555,4 @@ function stopSection(section: Section, updates: MediaUpdate[]): void {
 
 function isData({ kind }: MediaSection): boolean {
   return kind === 'application'
-}
-
-function invalid(what: 'offer' | 'answer', reason: string): UsageError {
-  return new UsageError(`invalid-${what}`, `The ${what} cannot be taken: ${reason}`)
 }

@@ -331,6 +331,36 @@ describe('a session is negotiated again', () => {
     expect(eventsOf(pair.a.events, 'connected')).toHaveLength(1)
   })
 
+  it('refuses another certificate (RFC 8842 section 5.3), and takes the same one by another name', () => {
+    const { rtc, peer, pair } = connectedCall(10)
+    const before = rtc.iceUfrag
+    // a page that was loaded again: a new connection, of which this one cannot know
+    const other = new BrowserPeer(fixture('chromium-offer.sdp'), PEER_ADDRESS, seededCrypto(99))
+    expect(() => rtc.acceptOffer(other.offer())).toThrow(
+      expect.objectContaining({
+        code: 'invalid-offer',
+        message: expect.stringContaining('another certificate'),
+      }),
+    )
+    expect(rtc.iceUfrag).toBe(before)
+    const { sdp } = peer.offer()
+    const more = sdp.replaceAll(/a=fingerprint:.*\r\n/g, `$&a=fingerprint:sha-512 ${'AB:'.repeat(63)}CD\r\n`)
+    expect(more).not.toBe(sdp)
+    rtc.acceptOffer({ type: 'offer', sdp: more })
+    pair.runFor(3000)
+    expect(rtc.connected).toBe(true)
+
+    const { a, b } = negotiatedPair({ seed: 11 })
+    const change = a.createOffer().setDirection('0', 'inactive')
+    const answer = b.acceptOffer(change.apply())
+    const wrong = answer.sdp.replaceAll(/(a=fingerprint:sha-256 ).*/g, `$1${'AB:'.repeat(31)}CD`)
+    expect(() => a.pendingChanges()!.acceptAnswer({ type: 'answer', sdp: wrong })).toThrow(
+      expect.objectContaining({ code: 'invalid-answer' }),
+    )
+    expect(a.media('0')!.direction).toBe('sendrecv')
+    a.pendingChanges()!.acceptAnswer(answer)
+  })
+
   it('refuses an offer that forgets or changes a section', () => {
     const { rtc, peer } = connectedCall(6)
     const { sdp } = peer.offer()

@@ -1,4 +1,4 @@
-import { NO_TRANSPORT, sharedTransports } from './bundle.ts'
+import { multiplexedSections, NO_TRANSPORT, sharedTransports } from './bundle.ts'
 import { type CodecCapability, isMediaFormat } from './codec.ts'
 import { commonExtensions, commonFormats } from './common-formats.ts'
 import {
@@ -78,10 +78,13 @@ export function answerSections(
   capabilities: Capabilities,
   stands: (index: number) => boolean = () => false,
 ): OfferAnswer {
-  const answers = new Map(
-    offer.media.map((offered) => [offered, answerSection(offer, offered, capabilities)] as const),
-  )
   const candidates = sharedTransports(offer)
+  const multiplexed = new Set(candidates.flatMap(({ sections }) => multiplexedSections(sections)))
+  const answers = new Map(
+    offer.media.map(
+      (offered) => [offered, answerSection(offer, offered, multiplexed.has(offered), capabilities)] as const,
+    ),
+  )
   const usable = candidates.filter(({ sections }) =>
     sections.some((section) => answers.get(section)!.accepted),
   )
@@ -107,6 +110,7 @@ export function answerSections(
 function answerSection(
   offer: SessionDescription,
   offered: MediaSection,
+  rtcpMux: boolean,
   capabilities: Capabilities,
 ): SectionAnswer {
   const { kind } = offered
@@ -114,7 +118,7 @@ function answerSection(
   if (kind === 'application') return answerDataSection(offer, offered, capabilities)
   if (kind !== 'audio' && kind !== 'video') return reject(offered, 'unsupported-media')
   if (!RTP_PROTOCOLS.has(offered.protocol)) return reject(offered, 'unsupported-protocol')
-  if (!offered.rtcpMux) return reject(offered, 'no-rtcp-mux')
+  if (!rtcpMux) return reject(offered, 'no-rtcp-mux')
   const { payloads, types } = commonFormats[kind](capabilities.codecs, offered.payloads)
   if (!payloads.some(isMediaFormat)) return reject(offered, 'no-common-codec')
 

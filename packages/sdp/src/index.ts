@@ -7,7 +7,7 @@ export {
   rejectedSection,
   type SectionAnswer,
 } from './answer.ts'
-export { answeredSections } from './bundle.ts'
+export { answeredSections, multiplexedSections } from './bundle.ts'
 export {
   type CodecCapability,
   CONGESTION_CONTROL_FEEDBACK,
