@@ -11,6 +11,7 @@ import {
 import type { IceCredentials } from '@str0m/stun-ice'
 import { sameTypes } from './formats.ts'
 import type { LocalStream, Media, NegotiatedMedia } from './media.ts'
+import { checkDirection, checkKind } from './media-options.ts'
 import type { RemoteData } from './remote-data.ts'
 import type { RemoteTransport } from './transport.ts'
 
@@ -113,6 +114,8 @@ export class DirectApi {
   /** Adds a section of audio or video. Throws a `UsageError`: `invalid-option`, `wrong-state` where there is one with its mid, `closed`. */
   addMedia(media: DirectMedia): Media {
     const { mid, kind, direction } = media
+    checkKind(kind)
+    checkDirection(direction)
     const local = sectionOf(media)
     const remote = sectionOf(media)
     for (const { ssrc, rtxSsrc } of media.sources ?? []) {

@@ -8,6 +8,7 @@ import {
   type SectionAnswer,
 } from '@str0m/sdp'
 import type { Codec } from './codec.ts'
+import { checkDirection } from './media-options.ts'
 import type { Answer } from './session.ts'
 
 /** A section of an offer with media, and how it is answered unless you choose otherwise. */
@@ -82,8 +83,9 @@ export class IncomingOffer {
     return this
   }
 
-  /** Answers a section with this direction, seen from here, as far as the offer allows it. Throws a `UsageError` (`unknown-mid`). */
+  /** Answers a section with this direction, seen from here, as far as the offer allows it. Throws a `UsageError` (`unknown-mid`, `invalid-option`). */
   setDirection(mid: Mid, direction: Direction): this {
+    checkDirection(direction)
     this.#directions.set(mid, intersectDirections(this.#find(mid).direction, direction))
     return this
   }

@@ -67,8 +67,8 @@ export class Negotiation implements ChangeTarget, PendingTarget {
   }
 
   addLocalCandidate(candidate: Candidate): void {
-    this.#localCandidates.push(candidate)
-    this.#transport.ice.addLocalCandidate(candidate)
+    // it throws where it is none of ours, and has some already
+    if (this.#transport.ice.addLocalCandidate(candidate)) this.#localCandidates.push(candidate)
     this.#transport.touch()
   }
 
@@ -77,7 +77,7 @@ export class Negotiation implements ChangeTarget, PendingTarget {
     if (candidate === '') {
       ice.endOfRemoteCandidates()
     } else {
-      const parsed = typeof candidate === 'string' ? Candidate.parse(candidate) : candidate
+      const parsed = typeof candidate === 'string' ? Candidate.parse(candidate) : checkCandidate(candidate)
       if (parsed !== undefined) ice.addRemoteCandidate(parsed)
     }
     this.#transport.touch()
@@ -137,6 +137,13 @@ export class Negotiation implements ChangeTarget, PendingTarget {
       )
     }
     this.#checkMode('descriptions')
+    const taken = changes.added.find(({ mid }) => this.#session.hasMid(mid))
+    if (taken !== undefined) {
+      throw new UsageError(
+        'wrong-state',
+        `An offer of the peer's has added a section "${taken.mid}" since: begin the changes anew, by createOffer`,
+      )
+    }
     const hasSections = this.#session.medias.length > 0 || this.#session.hasData
     if (!hasSections && changes.added.length === 0 && !changes.data) {
       throw new UsageError(
@@ -297,4 +304,13 @@ function checkDescription(description: Offer | Answer, type: 'offer' | 'answer')
     throw new UsageError(`invalid-${type}`, `An ${type} is { type: '${type}', sdp: '…' }`)
   }
   return description.sdp
+}
+
+/** Who trickles hands on an `RTCIceCandidate`, or the `null` of a browser's last event. */
+function checkCandidate(candidate: Candidate): Candidate {
+  if (typeof candidate?.protocol === 'string' && candidate.address !== undefined) return candidate
+  throw new UsageError(
+    'invalid-candidate',
+    'A candidate is a Candidate or a text: of an RTCIceCandidate its property "candidate", and "" where there are no more',
+  )
 }

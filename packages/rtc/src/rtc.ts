@@ -115,7 +115,8 @@ export class Rtc {
 
   /**
    * Adds an address that this peer can be reached at. Those added before `acceptOffer` or `apply` stand in the description, later ones are to be
-   * sent to the peer by other means (trickle ICE). Throws a `UsageError` (`closed`).
+   * sent to the peer by other means (trickle ICE). One that was added before changes nothing. Throws a `UsageError` (`closed`, `invalid-candidate`,
+   * `too-many-candidates`).
    */
   addLocalCandidate(candidate: Candidate): void {
     this.#checkOpen()
@@ -124,7 +125,7 @@ export class Rtc {
 
   /**
    * Takes a candidate of the peer's: a `Candidate`, or the text of RFC 8839 as `RTCIceCandidate.candidate` has it. An empty text says that there are
-   * no more. What cannot be used is ignored. Throws a `UsageError` (`closed`).
+   * no more. What cannot be used is ignored. Throws a `UsageError` (`closed`, `invalid-candidate` for what is neither).
    */
   addRemoteCandidate(candidate: Candidate | string): void {
     this.#checkOpen()

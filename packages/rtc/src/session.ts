@@ -358,8 +358,13 @@ export class Session {
   freeMid(taken: ReadonlySet<string>): Mid {
     for (let i = this.#sections.length; ; i++) {
       const mid = String(i)
-      if (!taken.has(mid) && !this.#sections.some((section) => section.mid === mid)) return mid
+      if (!taken.has(mid) && !this.hasMid(mid)) return mid
     }
+  }
+
+  /** Whether a section has this mid, stopped or not. */
+  hasMid(mid: Mid): boolean {
+    return this.#sections.some((section) => section.mid === mid)
   }
 
   #offered(index: number, mid: Mid, offered: MediaSection, answer: SectionAnswer): OfferedMedia[] {

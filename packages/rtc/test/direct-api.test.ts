@@ -143,6 +143,8 @@ describe('the direct API: a session without descriptions', () => {
       'wrong-state',
     )
     const media = { mid: 'm', kind: 'video', direction: 'sendrecv', codecs: [VP8] } as const
+    expect(codeOf(() => da.addMedia({ ...media, kind: 'text' as 'audio' }))).toBe('invalid-option')
+    expect(codeOf(() => da.addMedia({ ...media, direction: '' as 'inactive' }))).toBe('invalid-option')
     expect(codeOf(() => da.addMedia({ ...media, codecs: [] }))).toBe('invalid-option')
     expect(codeOf(() => da.addMedia({ ...media, codecs: [VP8, VP8] }))).toBe('invalid-option')
     expect(codeOf(() => da.addMedia({ ...media, codecs: [{ ...VP8, pt: 128 }] }))).toBe('invalid-option')
