@@ -44,6 +44,9 @@ import { DEFAULT_SCTP_PORT, type RemoteData, remoteData } from './remote-data.ts
 import { invalid, readRemoteTransport } from './remote-transport.ts'
 import type { RemoteTransport } from './transport.ts'
 
+/** RFC 5764 section 8. */
+const RTP_PROTOCOL = 'UDP/TLS/RTP/SAVPF'
+
 /** What a browser's `RTCSessionDescription` is as JSON. */
 export interface Offer {
   readonly type: 'offer'
@@ -250,6 +253,8 @@ export class Session {
       if (!stands(known)) free.push(index)
       if (!stands(known) || changes.stopped.has(mid)) return rejectedSection(section)
       if (known.data) return section
+      // RFC 8829 section 5.1.2: whatever the peer's offer called it
+      section.protocol = RTP_PROTOCOL
       return { ...section, direction: changes.directions.get(mid) ?? section.direction ?? 'sendrecv' }
     })
     const isNew = new Set<MediaSection>()

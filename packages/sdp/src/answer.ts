@@ -13,6 +13,7 @@ import {
   sends,
   type SessionDescription,
   type SimulcastStream,
+  transportOf,
 } from './model.ts'
 
 /** What an endpoint brings to a negotiation. */
@@ -40,14 +41,18 @@ export type SectionAnswer =
   | { readonly accepted: true; readonly section: MediaSection }
   | { readonly accepted: false; readonly section: MediaSection; readonly reason: Rejection }
 
-/** The profiles of RTP over DTLS that peers write, RFC 5764 section 9 and RFC 8829 section 5.1.2. */
+/** The profiles that are taken as RTP over DTLS, RFC 8829 section 5.1.2; and one that some peers write for those of RFC 7850. */
 const RTP_PROTOCOLS = new Set([
   'UDP/TLS/RTP/SAVPF',
   'UDP/TLS/RTP/SAVP',
   'RTP/SAVPF',
   'RTP/SAVP',
+  'TCP/DTLS/RTP/SAVPF',
+  'TCP/DTLS/RTP/SAVP',
   'TCP/TLS/RTP/SAVPF',
 ])
+/** Those too, where a certificate is announced: who means them is without DTLS. */
+const PLAIN_RTP_PROTOCOLS = new Set(['RTP/AVPF', 'RTP/AVP'])
 
 /** RFC 8841 section 4.3, and what its drafts had. */
 const SCTP_PROTOCOLS = new Set(['UDP/DTLS/SCTP', 'TCP/DTLS/SCTP', 'DTLS/SCTP'])
@@ -110,6 +115,7 @@ export function answerSections(
 function answerSection(
   offer: SessionDescription,
   offered: MediaSection,
+  /** Whether what it shares a transport with says so for it. */
   rtcpMux: boolean,
   capabilities: Capabilities,
 ): SectionAnswer {
@@ -117,8 +123,10 @@ function answerSection(
   if (offered.port === 0 && !offered.bundleOnly) return reject(offered, 'rejected-by-offerer')
   if (kind === 'application') return answerDataSection(offer, offered, capabilities)
   if (kind !== 'audio' && kind !== 'video') return reject(offered, 'unsupported-media')
-  if (!RTP_PROTOCOLS.has(offered.protocol)) return reject(offered, 'unsupported-protocol')
-  if (!rtcpMux) return reject(offered, 'no-rtcp-mux')
+  const isPlain = PLAIN_RTP_PROTOCOLS.has(offered.protocol)
+  const isSecured = isPlain && transportOf(offer, offered).fingerprints.length > 0
+  if (!isSecured && !RTP_PROTOCOLS.has(offered.protocol)) return reject(offered, 'unsupported-protocol')
+  if (!rtcpMux && !offered.rtcpMux) return reject(offered, 'no-rtcp-mux')
   const { payloads, types } = commonFormats[kind](capabilities.codecs, offered.payloads)
   if (!payloads.some(isMediaFormat)) return reject(offered, 'no-common-codec')
 
