@@ -2,15 +2,12 @@ import { multiplexedSections, NO_TRANSPORT, sharedTransports } from './bundle.ts
 import { type CodecCapability, isMediaFormat } from './codec.ts'
 import { commonExtensions, commonFormats } from './common-formats.ts'
 import {
-  type Direction,
   directionOf,
   hasSctpMap,
   type MediaSection,
   mediaSection,
-  receives,
   reverseDirection,
   type RidDescription,
-  sends,
   type SessionDescription,
   type SimulcastStream,
   transportOf,
@@ -140,7 +137,7 @@ function answerSection(
   section.extmapAllowMixed = offered.extmapAllowMixed || offer.extmapAllowMixed
   section.rtcpMux = true
   section.rtcpReducedSize = offered.rtcpReducedSize
-  answerSimulcast(offered, section, direction)
+  answerSimulcast(offered, section)
   return { accepted: true, section }
 }
 
@@ -197,14 +194,15 @@ function reject(offered: MediaSection, reason: Rejection): SectionAnswer {
 
 /**
  * RFC 8853 section 5.3.2: what is offered to be sent is answered as received and the other way round, as far as its codecs are agreed on. Of the
- * alternatives of a stream that we are to send, the first is taken.
+ * alternatives of a stream that we are to send, the first is taken. The direction is of no matter (section 5.3): Chromium lists its encodings while it is held too, and has but one of them ever
+ * after where the answer leaves them out.
  */
-function answerSimulcast(offered: MediaSection, section: MediaSection, direction: Direction): void {
+function answerSimulcast(offered: MediaSection, section: MediaSection): void {
   const { simulcast } = offered
   if (simulcast === undefined) return
-  const toReceive = receives(direction) ? answerStreams(offered, section, simulcast.send, 'recv') : NO_STREAMS
+  const toReceive = answerStreams(offered, section, simulcast.send, 'recv')
   const first = simulcast.recv.map((alternatives) => alternatives.slice(0, 1))
-  const toSend = sends(direction) ? answerStreams(offered, section, first, 'send') : NO_STREAMS
+  const toSend = answerStreams(offered, section, first, 'send')
   if (toReceive.streams.length === 0 && toSend.streams.length === 0) return
   section.rids = [...toReceive.rids, ...toSend.rids]
   section.simulcast = { send: toSend.streams, recv: toReceive.streams }
@@ -214,8 +212,6 @@ interface AnsweredStreams {
   readonly streams: readonly (readonly SimulcastStream[])[]
   readonly rids: readonly RidDescription[]
 }
-
-const NO_STREAMS: AnsweredStreams = { streams: [], rids: [] }
 
 /** The streams of one direction, `direction` as seen from here, with the descriptions that they need. */
 function answerStreams(

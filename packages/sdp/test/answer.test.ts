@@ -295,13 +295,22 @@ describe('simulcast, RFC 8853 section 5.3', () => {
     ])
   })
 
-  it('is left out where nothing of it is left, or nothing is to be received', () => {
+  it('is left out where nothing of it is left', () => {
     expect(answer(...RIDS, 'a=simulcast:send un').simulcast).toBeUndefined()
     expect(answer(...RIDS, 'a=simulcast:recv hi').simulcast).toBeUndefined()
-    expect(answer(...RIDS, 'a=simulcast:recv r', 'a=sendonly')).toMatchObject({ rids: [] })
-    expect(answer(...RIDS, 'a=simulcast:send hi', 'a=recvonly')).toMatchObject({ rids: [] })
     expect(answer(...RIDS)).toMatchObject({ rids: [] })
   })
+
+  it.each(['sendrecv', 'sendonly', 'recvonly', 'inactive'])(
+    'is answered whatever the direction: %s',
+    (direction) => {
+      // an offerer that is held and finds it left out has but one encoding ever after
+      expect(answer(...RIDS, 'a=simulcast:send hi;lo recv r', `a=${direction}`).simulcast).toEqual({
+        send: [[{ rid: 'r', paused: false }]],
+        recv: [[{ rid: 'hi', paused: false }], [{ rid: 'lo', paused: false }]],
+      })
+    },
+  )
 })
 
 describe('the sections of an answer that are in use', () => {
