@@ -321,13 +321,15 @@ export class Session {
     }
     const [tagged] = used
     const transport = tagged && this.#remoteTransport(answer, tagged, 'answer')
+    // RFC 8841 section 10.3: by port 0 of SCTP the association is refused, though the section stands
+    const data = remoteData(used.find((section) => isData(section) && section.sctpPort !== 0))
     return {
       transport,
       candidates: tagged?.candidates ?? [],
       endOfCandidates: tagged?.endOfCandidates ?? false,
       iceRestart: this.#isIceRestart(transport),
       reducedSize: used.some(({ rtcpReducedSize }) => rtcpReducedSize),
-      data: remoteData(used.find(isData)),
+      data,
       commit: () => {
         this.#remote = transport ?? this.#remote
         const updates: MediaUpdate[] = []
@@ -341,7 +343,7 @@ export class Session {
             return
           }
           if (isData(section)) {
-            known.data = true
+            known.data = data !== undefined
             return
           }
           const direction = intersectDirections(

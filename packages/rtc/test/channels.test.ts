@@ -295,6 +295,22 @@ describe('data channels', () => {
     expect(codeOf(() => a.addChannel('y'))).toBe('no-data-channels')
   })
 
+  it('port 0 of SCTP in the answer refuses them, and them alone (RFC 8841 section 10.3)', () => {
+    const { a, b, pair } = negotiatedPair({
+      seed: 20,
+      change: (change) => {
+        change.addMedia('audio')
+        change.addChannel('x')
+      },
+      answered: (sdp) => sdp.replace('a=sctp-port:5000', 'a=sctp-port:0'),
+    })
+    pair.runUntil(() => a.connected && b.connected)
+    expect(eventsOf(pair.a.events, 'channelClose')).toHaveLength(1)
+    expect(a.channels).toEqual([])
+    expect(codeOf(() => a.addChannel('y'))).toBe('no-data-channels')
+    expect(a.media('0')!.direction).toBe('sendrecv')
+  })
+
   it('a rolled back offer leaves no channel', () => {
     const a = new Rtc()
     const change = a.createOffer()

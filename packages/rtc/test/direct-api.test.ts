@@ -158,6 +158,15 @@ describe('the direct API: a session without descriptions', () => {
     described.createOffer().addMedia('audio')
     expect(codeOf(() => described.direct())).toBeUndefined()
     expect(codeOf(() => new Rtc().direct().openDataChannels())).toBe('wrong-state')
+    for (const wrongEnd of [
+      { sctpPort: 0 },
+      { sctpPort: 65_536 },
+      { sctpPort: 1.5 },
+      { maxMessageSize: 0 },
+    ]) {
+      expect(codeOf(() => da.openDataChannels(wrongEnd))).toBe('invalid-option')
+    }
+    da.openDataChannels()
     b.close()
     expect(codeOf(() => b.direct())).toBe('closed')
     const offering = new Rtc()
