@@ -306,9 +306,23 @@ export class Session {
         throw invalid('answer', `its media section ${index} was not offered to be used`)
       }
     })
+    const payloads = answer.media.map((section, index) =>
+      pairPayloads(sections[index]!.section.payloads, section.payloads),
+    )
     const used = answeredSections(answer)
     if (used === undefined) {
       throw invalid('answer', 'its media sections are not all in one a=group:BUNDLE, which was offered')
+    }
+    // RFC 3264 section 6: who takes a section takes one of its formats
+    const empty = used.find((section) => {
+      const { payloads: agreed } = payloads[answer.media.indexOf(section)]!
+      return !isData(section) && agreed.length === 0 && directionOf(answer, section) !== 'inactive'
+    })
+    if (empty !== undefined) {
+      throw invalid(
+        'answer',
+        `its media section ${answer.media.indexOf(empty)} has none of the formats that were offered`,
+      )
     }
     const multiplexed = new Set(multiplexedSections(used))
     // RFC 8829 section 5.8: there is one component, and no other for RTCP
@@ -351,7 +365,7 @@ export class Session {
             reverseDirection(directionOf(answer, section)),
           )
           // RFC 3264 section 6.1: what the answer lists is what is used
-          const paired = pairPayloads(offered.payloads, section.payloads)
+          const paired = payloads[index]!
           const extensions = pairExtensions(offered.extensions, section.extensions)
           const agreed = { direction, local: offered, remote: section, paired, extensions }
           updates.push(this.#update(known, index, agreed))

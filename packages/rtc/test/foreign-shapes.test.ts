@@ -9,7 +9,7 @@ import {
 import { describe, expect, it } from 'vitest'
 import { Candidate, Rtc, type RtcOptions } from '../src/index.ts'
 import { codeOf, RTC_ADDRESS, seededCrypto } from './harness.ts'
-import { SHAPES, textOf } from './foreign-shapes.ts'
+import { ANSWERS, SHAPES, textOf } from './foreign-shapes.ts'
 
 function peer(options: RtcOptions = {}): Rtc {
   const rtc = new Rtc({ crypto: seededCrypto(1), ...options })
@@ -125,5 +125,41 @@ describe.each(SHAPES)('an offer of $name', (shape) => {
     expect(codeOf(() => rtc.acceptOffer(offer))).toBe('wrong-state')
     rtc.pendingChanges()!.rollback()
     expect(later(rtc.acceptOffer(offer).sdp)).toBe(later(first))
+  })
+})
+
+describe('an answer to a call of ours', () => {
+  it.each(ANSWERS)('of $name', ({ lines, taken, code }) => {
+    const rtc = peer()
+    const change = rtc.createOffer()
+    change.addMedia('audio')
+    change.addMedia('video')
+    change.addChannel('data')
+    const offer = change.apply()
+    const pending = rtc.pendingChanges()!
+    const answer = { type: 'answer', sdp: `${lines.join('\r\n')}\r\n` } as const
+    expect(codeOf(() => pending.acceptAnswer(answer))).toBe(code)
+    if (taken === undefined) {
+      expect(rtc.pendingChanges()?.offer).toEqual(offer)
+      expect(rtc.medias).toEqual([])
+      return
+    }
+    // the section of data channels has no media; one that was rejected and never stood has none either
+    const sections = ['0', '1'].map((mid) => {
+      const media = rtc.media(mid)
+      if (media === undefined || media.stopped) return '-'
+      const codecs = media.codecs.map(({ pt, sendPt, name }) =>
+        pt === sendPt ? `${pt} ${name}` : `${pt}>${sendPt} ${name}`,
+      )
+      return `${codecs.join(', ')} ${media.direction}`
+    })
+    expect(sections).toEqual(taken)
+    // it may be offered again, and is the same session
+    const again = rtc.createOffer()
+    again.addMedia('video')
+    expect(parseSdp(again.apply().sdp).origin).toMatchObject({
+      sessionId: parseSdp(offer.sdp).origin.sessionId,
+      sessionVersion: '2',
+    })
   })
 })

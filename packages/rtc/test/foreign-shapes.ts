@@ -620,3 +620,227 @@ export const SHAPES: readonly Shape[] = [
 export function textOf({ lines, end = '\r\n' }: Shape): string {
   return lines.join(end)
 }
+
+/** An answer to a call of ours with data channels: mids `0` to `2`, the payload types of `DEFAULT_CODECS`. */
+export interface AnswerShape {
+  readonly name: string
+  readonly lines: readonly string[]
+  /** Of each section with media: what is sent as what, and the direction seen from us. */
+  readonly taken?: readonly string[]
+  /** Where it cannot be. */
+  readonly code?: 'invalid-answer' | 'invalid-sdp'
+}
+
+const OPENING = ['v=0', 'o=- 3920481 2 IN IP4 203.0.113.9', 's=-', 't=0 0']
+const HOST = 'a=candidate:1 1 udp 2130706431 203.0.113.9 40000 typ host'
+const passive = [...ICE, `a=fingerprint:sha-256 ${FINGERPRINT}`, 'a=setup:passive', 'a=rtcp-mux']
+const OPUS = ['m=audio 9 UDP/TLS/RTP/SAVPF 111', 'a=mid:0', ...passive, 'a=rtpmap:111 opus/48000/2']
+const VP8 = [
+  'm=video 9 UDP/TLS/RTP/SAVPF 96 97',
+  'a=mid:1',
+  ...passive,
+  'a=rtpmap:96 VP8/90000',
+  ...each([96], 'nack', 'nack pli', 'ccm fir', 'goog-remb', 'transport-cc'),
+  'a=rtpmap:97 rtx/90000',
+  'a=fmtp:97 apt=96',
+]
+const NO_AUDIO = ['m=audio 0 UDP/TLS/RTP/SAVPF 111', 'a=mid:0', 'a=inactive']
+const NO_VIDEO = ['m=video 0 UDP/TLS/RTP/SAVPF 96', 'a=mid:1', 'a=inactive']
+const NO_DATA = ['m=application 0 UDP/DTLS/SCTP webrtc-datachannel', 'a=mid:2']
+const DATA = ['m=application 9 UDP/DTLS/SCTP webrtc-datachannel', 'a=mid:2', ...passive, 'a=sctp-port:5000']
+
+export const ANSWERS: readonly AnswerShape[] = [
+  {
+    name: 'mediasoup: lite, transport in each section, candidates too',
+    lines: [
+      ...OPENING,
+      'a=ice-lite',
+      'a=msid-semantic: WMS *',
+      'a=group:BUNDLE 0 1 2',
+      ...OPUS,
+      HOST,
+      'a=candidate:tcpcandidate 1 tcp 1076276479 203.0.113.9 40000 typ host tcptype passive',
+      'a=end-of-candidates',
+      `a=extmap:1 ${URI}sdes:mid`,
+      'a=fmtp:111 stereo=1;usedtx=1',
+      'a=recvonly',
+      ...VP8,
+      HOST,
+      'a=recvonly',
+      ...DATA,
+    ],
+    taken: ['111 opus sendonly', '96 VP8 sendonly'],
+  },
+  {
+    name: 'Pion: the session level has the fingerprint, no rtx, preference turned round, H.264 first',
+    lines: [
+      ...OPENING,
+      'a=msid-semantic:WMS*',
+      `a=fingerprint:sha-256 ${FINGERPRINT}`,
+      'a=extmap-allow-mixed',
+      'a=group:BUNDLE 0 1',
+      'm=audio 9 UDP/TLS/RTP/SAVPF 8 0 111',
+      'a=setup:active',
+      'a=mid:0',
+      ...ICE,
+      'a=rtcp-mux',
+      'a=rtcp-rsize',
+      'a=rtpmap:8 PCMA/8000',
+      'a=rtpmap:0 PCMU/8000',
+      'a=rtpmap:111 opus/48000/2',
+      'a=sendrecv',
+      'm=video 9 UDP/TLS/RTP/SAVPF 108 96',
+      'a=setup:active',
+      'a=mid:1',
+      ...ICE,
+      'a=rtcp-mux',
+      'a=rtpmap:108 H264/90000',
+      'a=fmtp:108 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f',
+      'a=rtpmap:96 VP8/90000',
+      'a=sendonly',
+      ...NO_DATA,
+    ],
+    taken: ['8 PCMA, 0 PCMU, 111 opus sendrecv', '108 H264, 96 VP8 recvonly'],
+  },
+  {
+    name: 'a gateway to SIP: no mid, no BUNDLE, sound alone, by numbers of its own and without rtpmap',
+    lines: [
+      'v=0',
+      'o=FreeSWITCH 1712345678 1712345680 IN IP4 203.0.113.20',
+      's=FreeSWITCH',
+      'c=IN IP4 203.0.113.20',
+      't=0 0',
+      'm=audio 24816 UDP/TLS/RTP/SAVPF 8 0 101',
+      'a=rtpmap:101 telephone-event/8000',
+      'a=fmtp:101 0-16',
+      ...ICE,
+      `a=fingerprint:sha-256 ${FINGERPRINT}`,
+      'a=setup:active',
+      'a=rtcp-mux',
+      'a=ptime:20',
+      HOST,
+      'm=video 0 UDP/TLS/RTP/SAVPF 19',
+      'm=application 0 UDP/DTLS/SCTP webrtc-datachannel',
+    ],
+    taken: ['8 PCMA, 0 PCMU, 126>101 telephone-event sendrecv', '-'],
+  },
+  {
+    name: 'one that has payload types of its own: VP8 by the number of H.264, and its rtx',
+    lines: [
+      ...OPENING,
+      'a=group:BUNDLE 0 1',
+      ...OPUS,
+      'm=video 9 UDP/TLS/RTP/SAVPF 102 103',
+      'a=mid:1',
+      ...passive,
+      'a=rtpmap:102 VP8/90000',
+      'a=rtpmap:103 rtx/90000',
+      'a=fmtp:103 apt=102',
+      ...NO_DATA,
+    ],
+    taken: ['111 opus sendrecv', '96>102 VP8 sendrecv'],
+  },
+  {
+    name: 'one that takes the second section alone',
+    lines: [...OPENING, ...NO_AUDIO, ...VP8, ...NO_DATA],
+    taken: ['-', '96 VP8 sendrecv'],
+  },
+  {
+    name: 'one that takes all but the first, which the group still names',
+    lines: [...OPENING, 'a=group:BUNDLE 0 1 2', ...NO_AUDIO, ...VP8, ...DATA],
+    taken: ['-', '96 VP8 sendrecv'],
+  },
+  {
+    name: 'one that takes nothing',
+    lines: [...OPENING, ...NO_AUDIO, ...NO_VIDEO, ...NO_DATA],
+    taken: ['-', '-'],
+  },
+  {
+    name: 'one in the form of the drafts for data channels, without a size',
+    lines: [
+      ...OPENING,
+      'a=group:BUNDLE 2',
+      ...NO_AUDIO,
+      ...NO_VIDEO,
+      'm=application 9 DTLS/SCTP 5000',
+      'a=mid:2',
+      ...passive,
+      'a=sctpmap:5000 webrtc-datachannel 1024',
+    ],
+    taken: ['-', '-'],
+  },
+  {
+    name: 'Plan B: all cameras in one section',
+    lines: [
+      ...OPENING,
+      'a=group:BUNDLE 0 1',
+      ...OPUS,
+      ...VP8,
+      ...[1, 2, 3].flatMap((ssrc) => [`a=ssrc:${ssrc} cname:c`, `a=ssrc:${ssrc} msid:s${ssrc} v${ssrc}`]),
+      ...NO_DATA,
+    ],
+    taken: ['111 opus sendrecv', '96 VP8 sendrecv'],
+  },
+  {
+    name: 'one with a transport for each',
+    lines: [...OPENING, ...OPUS, ...VP8, ...NO_DATA],
+    code: 'invalid-answer',
+  },
+  {
+    name: 'one whose RTCP goes another way',
+    lines: [
+      ...OPENING,
+      'a=group:BUNDLE 0 1',
+      ...[...OPUS, ...VP8, ...NO_DATA].filter((line) => line !== 'a=rtcp-mux'),
+    ],
+    code: 'invalid-answer',
+  },
+  {
+    name: 'one with none of our formats',
+    lines: [
+      ...OPENING,
+      'm=audio 9 UDP/TLS/RTP/SAVPF 97',
+      'a=mid:0',
+      ...passive,
+      'a=rtpmap:97 speex/16000',
+      ...NO_VIDEO,
+      ...NO_DATA,
+    ],
+    code: 'invalid-answer',
+  },
+  {
+    name: 'one with keys in the description instead of a certificate',
+    lines: [
+      ...OPENING,
+      'm=audio 9 RTP/SAVPF 111',
+      'a=mid:0',
+      ...ICE,
+      'a=rtcp-mux',
+      'a=rtpmap:111 opus/48000/2',
+      'a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:dGhpcyBpcyBubyBrZXksIG9ubHkgYSBzaGFwZSE=',
+      ...NO_VIDEO,
+      ...NO_DATA,
+    ],
+    code: 'invalid-answer',
+  },
+  {
+    name: 'one that leaves open who begins',
+    lines: [
+      ...OPENING,
+      ...OPUS.map((line) => line.replace('a=setup:passive', 'a=setup:actpass')),
+      ...NO_VIDEO,
+      ...NO_DATA,
+    ],
+    code: 'invalid-answer',
+  },
+  {
+    name: 'one that forgets the rejected sections',
+    lines: [...OPENING, ...OPUS],
+    code: 'invalid-answer',
+  },
+  {
+    name: 'one in another order',
+    lines: [...OPENING, 'a=group:BUNDLE 0 1', ...VP8, ...OPUS, ...NO_DATA],
+    code: 'invalid-answer',
+  },
+]

@@ -147,23 +147,32 @@ function answerDataSection(
   offered: MediaSection,
   { maxMessageSize }: Capabilities,
 ): SectionAnswer {
-  const isDraft = hasSctpMap(offered) && offered.sctpPort !== undefined
-  if (maxMessageSize === undefined || !(isDraft || offered.formats.includes(DATA_CHANNEL_FORMAT))) {
+  if (maxMessageSize === undefined || !describesDataChannels(offered))
     return reject(offered, 'unsupported-media')
-  }
   if (!SCTP_PROTOCOLS.has(offered.protocol)) return reject(offered, 'unsupported-protocol')
   if (offered.sctpPort === 0) return reject(offered, 'rejected-by-offerer')
-  const isFirst =
-    offer.media.find(({ kind, port, bundleOnly }) => kind === 'application' && (port !== 0 || bundleOnly)) ===
-    offered
-  if (!isFirst) return reject(offered, 'second-association')
+  // of others of this kind, such as BFCP's, there may be some before it
+  const first = offer.media.find(
+    (section) => describesDataChannels(section) && (section.port !== 0 || section.bundleOnly),
+  )
+  if (first !== offered) return reject(offered, 'second-association')
   const section = dataSection(offered.mid, maxMessageSize)
   section.protocol = offered.protocol
-  if (isDraft) {
+  if (isDraft(offered)) {
     section.formats = [String(SCTP_PORT)]
     section.attributes = [SCTP_MAP]
   }
   return { accepted: true, section }
+}
+
+function describesDataChannels(section: MediaSection): boolean {
+  const { kind, formats } = section
+  return kind === 'application' && (isDraft(section) || formats.includes(DATA_CHANNEL_FORMAT))
+}
+
+/** Whether it is in the form that the drafts of RFC 8841 had. */
+function isDraft(section: MediaSection): boolean {
+  return hasSctpMap(section) && section.sctpPort !== undefined
 }
 
 /** The section of the data channels, RFC 8841 section 8.1. Transport attributes are the caller's to fill in. */
