@@ -60,7 +60,7 @@ export class ChangeSet {
   /**
    * Opens a data channel once the offer is answered and the peer connected; `channelOpen` says so. Answers its id, which is `Rtc`'s own: the
    * stream that carries it is not known yet. Where there are data channels already, `rtc.addChannel` does without an offer.
-   * Throws a `UsageError` (`invalid-option`, `id-in-use`).
+   * Throws a `UsageError` (`invalid-option`, `id-in-use`; `no-data-channels` where the peer has stopped their section).
    */
   addChannel(label: string, options: ChannelOptions = {}): ChannelId {
     const channel = this.#target.planChannel(label, options)

@@ -125,6 +125,12 @@ export class Negotiation implements ChangeTarget, PendingTarget {
   }
 
   planChannel(label: string, options: ChannelOptions): PlannedChannel {
+    if (this.#session.dataEnded) {
+      throw new UsageError(
+        'no-data-channels',
+        'The section of the data channels was stopped, and there is no second one: make another peer',
+      )
+    }
     return this.#channels.plan(label, options)
   }
 

@@ -127,6 +127,7 @@ export class Session {
   readonly #sections: Section[] = []
   #version = 0
   #directData = false
+  #dataEnded = false
   #remote: RemoteTransport | undefined
 
   constructor(mediaOwner: MediaOwner, options: SessionOptions) {
@@ -160,6 +161,11 @@ export class Session {
   /** Whether data channels were agreed on. */
   get hasData(): boolean {
     return this.#directData || this.#sections.some(({ data }) => data)
+  }
+
+  /** Whether there were data channels and their section was stopped: there is one association in a session. */
+  get dataEnded(): boolean {
+    return this.#dataEnded
   }
 
   /** Reads an offer and works out its answer. Throws a `UsageError` (`invalid-offer`, `invalid-sdp`). */
@@ -223,7 +229,7 @@ export class Session {
             }
           } else {
             fillRejected(section, local, setup)
-            stopSection(known, updates)
+            this.#stop(known, updates)
           }
           known.local = section
           description.media.push(section)
@@ -353,10 +359,11 @@ export class Session {
           known.local = offered
           known.streams = streams
           if (!used.includes(section)) {
-            stopSection(known, updates)
+            this.#stop(known, updates)
             return
           }
           if (isData(section)) {
+            this.#dataEnded ||= known.data && data === undefined
             known.data = data !== undefined
             return
           }
@@ -470,8 +477,18 @@ export class Session {
     })
   }
 
+  #stop(section: Section, updates: MediaUpdate[]): void {
+    this.#dataEnded ||= section.data
+    section.data = false
+    const { media } = section
+    if (media === undefined || media.stopped) return
+    media.stop()
+    updates.push({ media, added: false, direction: 'inactive' })
+  }
+
   /** No spread: see the copies of `@str0m/sdp`'s known sections. */
   #capabilities({ codecs, extensions }: RtpCapabilities): Capabilities {
+    if (this.#dataEnded) return { codecs, extensions }
     return { codecs, extensions, maxMessageSize: this.#maxMessageSize }
   }
 
@@ -569,14 +586,6 @@ export interface AddedMedia {
 /** Whether a section is in use: it was accepted, and not stopped since. */
 function stands({ media, data }: Section): boolean {
   return data || (media !== undefined && !media.stopped)
-}
-
-function stopSection(section: Section, updates: MediaUpdate[]): void {
-  section.data = false
-  const { media } = section
-  if (media === undefined || media.stopped) return
-  media.stop()
-  updates.push({ media, added: false, direction: 'inactive' })
 }
 
 function isData({ kind }: MediaSection): boolean {

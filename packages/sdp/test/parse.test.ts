@@ -234,6 +234,7 @@ describe('an error names the line', () => {
     'a=extmap:1/upwards urn:y',
     'a=extmap:1',
     'a=mid:1',
+    'a=mid:é',
     'a=ice-ufrag:abc',
     'a=ice-ufrag:a b c d',
     'a=ice-pwd:short',
