@@ -75,6 +75,19 @@ export const sameTypes: (payloads: readonly PayloadFormat[]) => PairedPayloads =
   Object.freeze({ payloads, sendPts: NO_OTHER_PTS }),
 )
 
+/** The same of an answer of ours: what an offer says of the stream that comes is not in it. */
+export const answeredTypes: (
+  answered: readonly PayloadFormat[],
+  offered: readonly PayloadFormat[],
+) => PairedPayloads = onceForBoth((answered, offered) => {
+  const parametersOf = new Map(offered.map(({ pt, parameters }) => [pt, parameters]))
+  const payloads = answered.map((format) => {
+    const parameters = parametersOf.get(format.pt)
+    return parameters === format.parameters ? format : { ...format, parameters: parameters! }
+  })
+  return sameTypes(Object.freeze(payloads))
+})
+
 /** The ids of a section's header extensions. Not to be changed. */
 export const extensionIdsOf: (extensions: readonly ExtensionMap[]) => ExtensionIds = onceFor(
   (extensions) => new ExtensionIds(extensions),

@@ -37,7 +37,7 @@ import {
   type OfferSummary,
 } from './incoming-offer.ts'
 import { type LocalStream, Media, type MediaOwner, type NegotiatedMedia } from './media.ts'
-import { formatsOf, sameTypes } from './formats.ts'
+import { answeredTypes, formatsOf } from './formats.ts'
 import { fillRejected, fillSession, fillTransport, type LocalTransport } from './local-description.ts'
 import { randomSsrc } from './random-ids.ts'
 import { DEFAULT_SCTP_PORT, type RemoteData, remoteData } from './remote-data.ts'
@@ -223,7 +223,7 @@ export class Session {
               known.data = true
             } else {
               const { direction = 'sendrecv', extensions } = section
-              const paired = sameTypes(section.payloads)
+              const paired = answeredTypes(section.payloads, offered.payloads)
               const agreed = { direction, local: section, remote: offered, paired, extensions }
               updates.push(this.#update(known, index, agreed))
             }
@@ -406,7 +406,7 @@ export class Session {
         isNew: known === undefined || known.mid !== mid || !stands(known),
         direction: answer.section.direction ?? 'sendrecv',
         codecs: answer.accepted
-          ? formatsOf[kind](sameTypes(answer.section.payloads), offered.payloads).codecs
+          ? formatsOf[kind](answeredTypes(answer.section.payloads, offered.payloads), offered.payloads).codecs
           : [],
         rids: answer.section.simulcast?.recv.flatMap((streams) => streams.map(({ rid }) => rid)) ?? [],
       },

@@ -247,6 +247,15 @@ describe('directions', () => {
   })
 })
 
+it('parameters are the offerer’s, without those of its own stream', () => {
+  const parameters = (offered: string) => answer(`a=fmtp:111 ${offered}`).payloads[0]!.parameters
+  expect(parameters('minptime=10; stereo=1')).toBe('minptime=10; stereo=1')
+  expect(parameters('sprop-stereo=1; minptime=10;SPROP-maxcapturerate=16000;x-sprop-y=1')).toBe(
+    'minptime=10;x-sprop-y=1',
+  )
+  expect(parameters('sprop-stereo=1')).toBeUndefined()
+})
+
 describe('header extensions', () => {
   it('once each, with ids that are ids', () => {
     expect(
