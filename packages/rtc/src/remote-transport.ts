@@ -3,16 +3,22 @@ import { UsageError } from '@str0m/sans-io'
 import { type MediaSection, type SessionDescription, type Setup, transportOf } from '@str0m/sdp'
 import type { RemoteTransport } from './transport.ts'
 
-/**
- * What a description says of its sender's end of the transport, in `section`. `before`: what an earlier one did. Throws a `UsageError` (`invalid-offer`,
- * `invalid-answer`).
- */
+/** What was there before a description. */
+export interface KnownTransport {
+  /** What an earlier one said. */
+  readonly before: RemoteTransport | undefined
+  /** Whether there is a DTLS association by it. */
+  readonly hasAssociation: boolean
+  /** Our part in DTLS, where the offer leaves the choice. */
+  readonly dtlsSetup: 'active' | 'passive'
+}
+
+/** What a description says of its sender's end of the transport, in `section`. Throws a `UsageError` (`invalid-offer`, `invalid-answer`). */
 export function readRemoteTransport(
   description: SessionDescription,
   section: MediaSection,
   what: 'offer' | 'answer',
-  preferred: 'active' | 'passive',
-  before: RemoteTransport | undefined,
+  { before, hasAssociation, dtlsSetup }: KnownTransport,
 ): RemoteTransport {
   const { iceUfrag, icePwd, fingerprints, setup } = transportOf(description, section)
   if (iceUfrag === undefined || icePwd === undefined) {
@@ -29,7 +35,7 @@ export function readRemoteTransport(
   const isOther = before?.fingerprints.every((known) =>
     fingerprints.every(({ algorithm, value }) => algorithm !== known.algorithm || value !== known.value),
   )
-  if (isOther === true) {
+  if (isOther === true && hasAssociation) {
     throw invalid(
       what,
       'it announces another certificate than before: who has that one needs an Rtc of its own',
@@ -40,7 +46,7 @@ export function readRemoteTransport(
     icePwd,
     fingerprints,
     iceLite: description.iceLite,
-    dtlsRole: before?.dtlsRole ?? dtlsRole(setup, what, preferred),
+    dtlsRole: before === undefined || isOther === true ? dtlsRole(setup, what, dtlsSetup) : before.dtlsRole,
   }
 }
 

@@ -86,6 +86,7 @@ export class Rtc {
       codecs: options.codecs ?? DEFAULT_CODECS,
       maxMessageSize,
       dtlsSetup: options.dtlsSetup ?? 'active',
+      hasAssociation: () => this.#transport.dtls !== undefined,
       feedback: resolveFeedback(options),
     })
     this.#channels = new Channels({ crypto, mtu, maxMessageSize })

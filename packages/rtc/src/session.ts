@@ -1,7 +1,6 @@
 import type { CryptoProvider } from '@str0m/crypto'
 import { type Mid, toBase64, toHex, UsageError } from '@str0m/sans-io'
 import {
-  answeredSections,
   answerSections,
   type Capabilities,
   type CodecCapability,
@@ -10,13 +9,11 @@ import {
   directionOf,
   intersectDirections,
   type MediaSection,
-  multiplexedSections,
   type Encoding as EncodingOptions,
   offerEncodings,
   OfferNumbering,
   offerSection,
   pairExtensions,
-  pairPayloads,
   parseSdp,
   rejectedSection,
   type SectionAnswer,
@@ -41,6 +38,7 @@ import { answeredTypes, formatsOf } from './formats.ts'
 import { fillRejected, fillSession, fillTransport, type LocalTransport } from './local-description.ts'
 import { randomSsrc } from './random-ids.ts'
 import { DEFAULT_SCTP_PORT, type RemoteData, remoteData } from './remote-data.ts'
+import { checkAnsweredSections } from './answered-sections.ts'
 import { invalid, readRemoteTransport } from './remote-transport.ts'
 import type { RemoteTransport } from './transport.ts'
 
@@ -106,6 +104,8 @@ export interface SessionOptions {
   readonly codecs: readonly CodecCapability[]
   readonly maxMessageSize: number
   readonly dtlsSetup: 'active' | 'passive'
+  /** Whether DTLS has begun. */
+  readonly hasAssociation: () => boolean
   readonly feedback: FeedbackChoice
 }
 
@@ -123,6 +123,7 @@ export class Session {
   readonly #feedback: FeedbackCapabilities
   readonly #maxMessageSize: number
   readonly #dtlsSetup: 'active' | 'passive'
+  readonly #hasAssociation: () => boolean
   readonly #mediaOwner: MediaOwner
   readonly #sections: Section[] = []
   #version = 0
@@ -131,12 +132,13 @@ export class Session {
   #remote: RemoteTransport | undefined
 
   constructor(mediaOwner: MediaOwner, options: SessionOptions) {
-    const { crypto, cname, codecs, maxMessageSize, dtlsSetup, feedback } = options
+    const { crypto, cname, codecs, maxMessageSize, feedback } = options
     this.#crypto = crypto
     this.#cname = cname
     this.#feedback = new FeedbackCapabilities(codecs, feedback)
     this.#maxMessageSize = maxMessageSize
-    this.#dtlsSetup = dtlsSetup
+    this.#dtlsSetup = options.dtlsSetup
+    this.#hasAssociation = options.hasAssociation
     this.#mediaOwner = mediaOwner
     // RFC 8829 section 5.2.1: 64 bits whose highest is zero
     const id = crypto.randomBytes(8)
@@ -299,46 +301,10 @@ export class Session {
   /** Reads the answer to an offer of ours, whose `sections` are given. Throws a `UsageError` (`invalid-answer`, `invalid-sdp`). */
   negotiateAnswer(sdp: string, sections: readonly OfferedSection[]): Negotiated {
     const answer = parseSdp(sdp)
-    if (answer.media.length !== sections.length) {
-      throw invalid('answer', `it has ${answer.media.length} media sections, the offer ${sections.length}`)
-    }
-    answer.media.forEach((section, index) => {
-      const offered = sections[index]!.section
-      if (section.kind !== offered.kind || (section.mid !== undefined && section.mid !== offered.mid)) {
-        throw invalid('answer', `its media section ${index} is not the one that was offered`)
-      }
-      // RFC 3264 section 6: a section that was offered with port 0 stays so
-      if (offered.port === 0 && section.port !== 0) {
-        throw invalid('answer', `its media section ${index} was not offered to be used`)
-      }
-    })
-    const payloads = answer.media.map((section, index) =>
-      pairPayloads(sections[index]!.section.payloads, section.payloads),
+    const { used, payloads } = checkAnsweredSections(
+      answer,
+      sections.map(({ section }) => section),
     )
-    const used = answeredSections(answer)
-    if (used === undefined) {
-      throw invalid('answer', 'its media sections are not all in one a=group:BUNDLE, which was offered')
-    }
-    // RFC 3264 section 6: who takes a section takes one of its formats
-    const empty = used.find((section) => {
-      const { payloads: agreed } = payloads[answer.media.indexOf(section)]!
-      return !isData(section) && agreed.length === 0 && directionOf(answer, section) !== 'inactive'
-    })
-    if (empty !== undefined) {
-      throw invalid(
-        'answer',
-        `its media section ${answer.media.indexOf(empty)} has none of the formats that were offered`,
-      )
-    }
-    const multiplexed = new Set(multiplexedSections(used))
-    // RFC 8829 section 5.8: there is one component, and no other for RTCP
-    const separate = used.findIndex((section) => !isData(section) && !multiplexed.has(section))
-    if (separate >= 0) {
-      throw invalid(
-        'answer',
-        `its media section ${answer.media.indexOf(used[separate]!)} is without a=rtcp-mux`,
-      )
-    }
     const [tagged] = used
     const transport = tagged && this.#remoteTransport(answer, tagged, 'answer')
     // RFC 8841 section 10.3: by port 0 of SCTP the association is refused, though the section stands
@@ -513,7 +479,11 @@ export class Session {
     section: MediaSection,
     what: 'offer' | 'answer',
   ): RemoteTransport {
-    return readRemoteTransport(description, section, what, this.#dtlsSetup, this.#remote)
+    return readRemoteTransport(description, section, what, {
+      before: this.#remote,
+      hasAssociation: this.#hasAssociation(),
+      dtlsSetup: this.#dtlsSetup,
+    })
   }
 
   #isIceRestart(transport: RemoteTransport | undefined): boolean {

@@ -351,7 +351,14 @@ describe('a session is negotiated again', () => {
     pair.runFor(3000)
     expect(rtc.connected).toBe(true)
 
-    const { a, b } = negotiatedPair({ seed: 11 })
+    // before DTLS has begun there is nothing that would have to end
+    const early = fresh()
+    early.acceptOffer(offer('chromium'))
+    const sdpOfOther = other.offer('active').sdp
+    const answered = parseSdp(early.acceptOffer({ type: 'offer', sdp: sdpOfOther }).sdp)
+    expect(answered.media[0]!.setup).toBe('passive')
+
+    const { a, b } = connectedPair({ seed: 11 })
     const change = a.createOffer().setDirection('0', 'inactive')
     const answer = b.acceptOffer(change.apply())
     const wrong = answer.sdp.replaceAll(/(a=fingerprint:sha-256 ).*/g, `$1${'AB:'.repeat(31)}CD`)
