@@ -4,6 +4,7 @@ import type { Direction, Encoding } from '@str0m/sdp'
 import type { IceCredentials } from '@str0m/stun-ice'
 import type { ChannelId } from './channel.ts'
 import type { PlannedChannel } from './channels.ts'
+import { checkDirection, checkEncodings, checkKind } from './media-options.ts'
 import type { AddedMedia, Answer, Changes, Offer, OfferedSection } from './session.ts'
 
 /** What a `ChangeSet` does when it is applied. */
@@ -43,9 +44,11 @@ export class ChangeSet {
     this.#target = target
   }
 
-  /** Adds a media section. Answers its mid. Throws a `UsageError` (`invalid-option`) where encodings have no rid, or the same, also one that is sent and one that
+  /** Adds a media section. Answers its mid. Throws a `UsageError` (`invalid-option`) also where encodings have no rid, or the same, also one that is sent and one that
    * is received. */
   addMedia(kind: 'audio' | 'video', direction: Direction = 'sendrecv', options: AddMediaOptions = {}): Mid {
+    checkKind(kind)
+    checkDirection(direction)
     const mid = this.#target.freeMid(new Set(this.#added.map((media) => media.mid)))
     const { encodings = [], receiveEncodings = [] } = options
     // RFC 8851 section 6.1: of one section, both ways
@@ -57,7 +60,7 @@ export class ChangeSet {
   /**
    * Opens a data channel once the offer is answered and the peer connected; `channelOpen` says so. Answers its id, which is `Rtc`'s own: the
    * stream that carries it is not known yet. Where there are data channels already, `rtc.addChannel` does without an offer.
-   * Throws a `UsageError` (`invalid-option`, `id-in-use`).
+   * Throws a `UsageError` (`invalid-option`, `id-in-use`; `no-data-channels` where the peer has stopped their section).
    */
   addChannel(label: string, options: ChannelOptions = {}): ChannelId {
     const channel = this.#target.planChannel(label, options)
@@ -65,9 +68,10 @@ export class ChangeSet {
     return channel.id
   }
 
-  /** Changes which way media goes in a section. Throws a `UsageError` (`unknown-mid`). */
+  /** Changes which way media goes in a section. Throws a `UsageError` (`unknown-mid`, `invalid-option`). */
   setDirection(mid: Mid, direction: Direction): this {
     this.#target.checkMid(mid)
+    checkDirection(direction)
     this.#directions.set(mid, direction)
     return this
   }
@@ -90,7 +94,7 @@ export class ChangeSet {
 
   /**
    * Makes the offer. Its answer goes to `rtc.pendingChanges()`. Throws a `UsageError`: `no-changes` where the offer would have no media
-   * section, `already-applied`, `wrong-state` where another offer waits for its answer.
+   * section, `already-applied`, `wrong-state` where another offer waits for its answer, or an offer of the peer's that was taken since has added a section by the same mid.
    */
   apply(): Offer {
     if (this.#applied) throw new UsageError('already-applied', 'A change set is applied once: make another')
@@ -147,16 +151,4 @@ export class PendingChanges {
   rollback(): void {
     this.#target.rollback(this.#pending)
   }
-}
-
-/** RFC 8851 section 10, and what fits the header extension in its one-byte form. */
-const RID = /^[A-Za-z0-9_-]{1,16}$/
-
-function checkEncodings(encodings: readonly Encoding[]): void {
-  const rids = new Set(encodings.map(({ rid }) => rid))
-  if (rids.size === encodings.length && encodings.every(({ rid }) => RID.test(rid))) return
-  throw new UsageError(
-    'invalid-option',
-    'Each encoding has a rid of its own: 1 to 16 letters, digits, "-" and "_"',
-  )
 }

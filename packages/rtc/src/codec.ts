@@ -54,3 +54,21 @@ export function codecsOf(
   // peers with the same formats share them
   return Object.freeze(Array.from(codecs.values(), (codec) => Object.freeze(codec)))
 }
+
+/** Whether these are one codec, whatever their parameters and payload types. */
+export function isSameCodec(a: Codec, b: Codec): boolean {
+  if (a === b) return true
+  return (
+    a.name.toLowerCase() === b.name.toLowerCase() &&
+    a.clockRate === b.clockRate &&
+    (a.channels ?? 1) === (b.channels ?? 1)
+  )
+}
+
+/** Whether they have the same parameters too. */
+export function isSameConfiguration(a: Codec, b: Codec): boolean {
+  if (a === b) return true
+  if (!isSameCodec(a, b) || a.parameters.size !== b.parameters.size) return false
+  for (const [name, value] of a.parameters) if (b.parameters.get(name) !== value) return false
+  return true
+}

@@ -11,7 +11,8 @@ import {
 import type { IceCredentials } from '@str0m/stun-ice'
 import { sameTypes } from './formats.ts'
 import type { LocalStream, Media, NegotiatedMedia } from './media.ts'
-import type { RemoteData } from './remote-data.ts'
+import { checkDirection, checkKind } from './media-options.ts'
+import { DEFAULT_SCTP_PORT, type RemoteData } from './remote-data.ts'
 import type { RemoteTransport } from './transport.ts'
 
 /** What is to be known of the peer to connect to it. */
@@ -113,6 +114,8 @@ export class DirectApi {
   /** Adds a section of audio or video. Throws a `UsageError`: `invalid-option`, `wrong-state` where there is one with its mid, `closed`. */
   addMedia(media: DirectMedia): Media {
     const { mid, kind, direction } = media
+    checkKind(kind)
+    checkDirection(direction)
     const local = sectionOf(media)
     const remote = sectionOf(media)
     for (const { ssrc, rtxSsrc } of media.sources ?? []) {
@@ -133,6 +136,7 @@ export class DirectApi {
       local,
       remote,
       paired: sameTypes(local.payloads),
+      extensions: local.extensions,
       streams,
     })
   }
@@ -144,13 +148,17 @@ export class DirectApi {
 
   /**
    * Starts the data channels: then `rtc.addChannel` opens them. `remote` is what the peer would have said of its end. Throws a `UsageError`
-   * (`wrong-state` before `connect`, `closed`).
+   * (`invalid-option`, `wrong-state` before `connect`, `closed`).
    */
   openDataChannels(remote: Partial<RemoteData> = {}): void {
-    this.#target.openData({
-      sctpPort: remote.sctpPort ?? 5000,
-      maxMessageSize: remote.maxMessageSize ?? 262_144,
-    })
+    const { sctpPort = DEFAULT_SCTP_PORT, maxMessageSize = 262_144 } = remote
+    if (!(Number.isInteger(sctpPort) && sctpPort >= 1 && sctpPort <= 65_535 && maxMessageSize > 0)) {
+      throw new UsageError(
+        'invalid-option',
+        `A port of SCTP is 1 to 65535, and a message has a byte at least: not ${sctpPort} and ${maxMessageSize}`,
+      )
+    }
+    this.#target.openData({ sctpPort, maxMessageSize })
   }
 
   #newStream({ codecs }: DirectMedia): LocalStream {

@@ -1,6 +1,12 @@
 import { ExtensionIds } from '@str0m/rtp'
 import { onceFor, onceForBoth, type Pt } from '@str0m/sans-io'
-import { type ExtensionMap, type PairedPayloads, type PayloadFormat, retransmittedPt } from '@str0m/sdp'
+import {
+  type ExtensionMap,
+  type PairedPayloads,
+  type PayloadFormat,
+  retransmittedPt,
+  sends,
+} from '@str0m/sdp'
 import { type Codec, codecsOf } from './codec.ts'
 
 /** What the payload types of a section mean, both ways. Peers that agreed on the same share it. */
@@ -69,7 +75,25 @@ export const sameTypes: (payloads: readonly PayloadFormat[]) => PairedPayloads =
   Object.freeze({ payloads, sendPts: NO_OTHER_PTS }),
 )
 
+/** The same of an answer of ours: what an offer says of the stream that comes is not in it. */
+export const answeredTypes: (
+  answered: readonly PayloadFormat[],
+  offered: readonly PayloadFormat[],
+) => PairedPayloads = onceForBoth((answered, offered) => {
+  const parametersOf = new Map(offered.map(({ pt, parameters }) => [pt, parameters]))
+  const payloads = answered.map((format) => {
+    const parameters = parametersOf.get(format.pt)
+    return parameters === format.parameters ? format : { ...format, parameters: parameters! }
+  })
+  return sameTypes(Object.freeze(payloads))
+})
+
 /** The ids of a section's header extensions. Not to be changed. */
 export const extensionIdsOf: (extensions: readonly ExtensionMap[]) => ExtensionIds = onceFor(
   (extensions) => new ExtensionIds(extensions),
+)
+
+/** The same of those that we may send: each has a direction of its own (RFC 8285 section 7). */
+export const sendExtensionIdsOf: (extensions: readonly ExtensionMap[]) => ExtensionIds = onceFor(
+  (extensions) => new ExtensionIds(extensions.filter(({ direction = 'sendrecv' }) => sends(direction))),
 )

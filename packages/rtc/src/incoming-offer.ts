@@ -8,6 +8,7 @@ import {
   type SectionAnswer,
 } from '@str0m/sdp'
 import type { Codec } from './codec.ts'
+import { checkDirection } from './media-options.ts'
 import type { Answer } from './session.ts'
 
 /** A section of an offer with media, and how it is answered unless you choose otherwise. */
@@ -82,8 +83,9 @@ export class IncomingOffer {
     return this
   }
 
-  /** Answers a section with this direction, seen from here, as far as the offer allows it. Throws a `UsageError` (`unknown-mid`). */
+  /** Answers a section with this direction, seen from here, as far as the offer allows it. Throws a `UsageError` (`unknown-mid`, `invalid-option`). */
   setDirection(mid: Mid, direction: Direction): this {
+    checkDirection(direction)
     this.#directions.set(mid, intersectDirections(this.#find(mid).direction, direction))
     return this
   }
@@ -122,9 +124,13 @@ export class IncomingOffer {
 }
 
 /** An answer as it was chosen to be. */
-export function choose(offered: MediaSection, answer: SectionAnswer, choices: AnswerChoices): SectionAnswer {
-  const { mid } = offered
-  if (!answer.accepted || mid === undefined) return answer
+export function choose(
+  offered: MediaSection,
+  mid: Mid,
+  answer: SectionAnswer,
+  choices: AnswerChoices,
+): SectionAnswer {
+  if (!answer.accepted) return answer
   if (choices.rejected.has(mid)) {
     return { accepted: false, section: rejectedSection(offered), reason: 'rejected-by-offerer' }
   }

@@ -21,7 +21,7 @@ import {
 import { sends } from '@str0m/sdp'
 import type { SrtpContext } from '@str0m/srtp'
 import { BandwidthControl } from './bandwidth-control.ts'
-import type { Codec } from './codec.ts'
+import { type Codec, isSameCodec } from './codec.ts'
 import { Egress } from './egress.ts'
 import type { Receive, RtcEvent, RtcOutput } from './events.ts'
 import { HoldBack, MEDIA_LIMITS } from './hold-back.ts'
@@ -132,7 +132,7 @@ export class MediaPlane implements MediaOwner {
   setMedias(medias: readonly Media[]): void {
     this.#receivers.setMedias(medias)
     if (medias.length > 0) this.#bandwidth?.setFeedback(this.#now, this.#receivers.negotiated)
-    this.#senders.handleNegotiated()
+    this.#senders.setMedias(medias)
   }
 
   /** Throws a `UsageError` (`invalid-option`, `wrong-mode` where the bandwidth is not estimated). */
@@ -358,10 +358,11 @@ export class MediaPlane implements MediaOwner {
     options: WriteOptions,
   ): boolean {
     const sender = this.#sender(media, rid, codec)
+    const current = currentCodec(media, codec)
     const { outbound } = this.#transport
     if (outbound === undefined) return false
     const { rtpOverhead } = outbound
-    if (!this.#senders.sendFrame(this.#now, sender, codec, time, data, options, rtpOverhead)) {
+    if (!this.#senders.sendFrame(this.#now, sender, current, time, data, options, rtpOverhead)) {
       throw new UsageError('invalid-frame', `This is no ${codec.name} frame, or it does not fit a datagram`)
     }
     this.#noteSent(sender, sender.stream.ssrc)
@@ -396,14 +397,15 @@ export class MediaPlane implements MediaOwner {
     packet: RtpPacket,
   ): boolean {
     const sender = this.#sender(media, rid, codec)
+    const current = currentCodec(media, codec)
     const { outbound } = this.#transport
     if (outbound === undefined) return false
     // this peer may have had no input for long: the one that the packet came to has
     this.setNow(packet.receivedAt)
     const { rtpOverhead } = outbound
-    let sent = this.#senders.forward(this.#now, sender, codec, forwarder, packet, rtpOverhead)
+    let sent = this.#senders.forward(this.#now, sender, current, forwarder, packet, rtpOverhead)
     if (!sent) return false
-    while (sent) sent = this.#senders.forwardHeld(this.#now, sender, codec, forwarder, rtpOverhead)
+    while (sent) sent = this.#senders.forwardHeld(this.#now, sender, current, forwarder, rtpOverhead)
     // until its source has reported, when it came is all that can be said: that is in time with the next report
     this.#noteSent(sender, packet.capturedAt === undefined ? sender.timedBy : packet.ssrc)
     return true
@@ -505,4 +507,14 @@ export class MediaPlane implements MediaOwner {
   #event(event: RtcEvent): void {
     this.#outputs.push({ kind: 'event', event })
   }
+}
+
+/** What a handle's codec has become: it may have been negotiated away since (RFC 3264 section 8.3.2). Throws a `UsageError` (`unknown-payload-type`). */
+function currentCodec(media: Media, codec: Codec): Codec {
+  const current = media.codec(codec.pt)
+  if (current !== undefined && isSameCodec(current, codec)) return current
+  throw new UsageError(
+    'unknown-payload-type',
+    `${codec.name} as payload type ${codec.pt} was negotiated away: choose another of media.codecs`,
+  )
 }

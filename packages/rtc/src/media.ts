@@ -1,8 +1,8 @@
 import { type Mid, type Pt, type Rid, type Ssrc, UsageError } from '@str0m/sans-io'
 import { dtmfEvent, type ExtensionIds, type Forwarder, type TelephoneEventOptions } from '@str0m/rtp'
-import type { Direction, MediaSection, PairedPayloads, RidDescription } from '@str0m/sdp'
+import type { Direction, ExtensionMap, MediaSection, PairedPayloads, RidDescription } from '@str0m/sdp'
 import type { Codec } from './codec.ts'
-import { extensionIdsOf, type Formats, formatsOf, sameTypes } from './formats.ts'
+import { extensionIdsOf, type Formats, formatsOf, sameTypes, sendExtensionIdsOf } from './formats.ts'
 import type { RtpPacket } from './rtp-packet.ts'
 import { PacketForwarder, type RtpFields, RtpWriter } from './rtp-writer.ts'
 import { type MediaTime, type WriteOptions, Writer } from './writer.ts'
@@ -36,10 +36,12 @@ export interface NegotiatedMedia {
   readonly remote: MediaSection
   /** Ours, and where the peer wants another payload type. */
   readonly paired: PairedPayloads
+  /** The header extensions that were agreed on, their directions seen from here. */
+  readonly extensions: readonly ExtensionMap[]
   readonly streams: readonly LocalStream[]
 }
 
-const NO_EXTENSIONS: MediaSection['extensions'] = Object.freeze([])
+const NO_EXTENSIONS: readonly ExtensionMap[] = Object.freeze([])
 const NO_FORMATS: Formats = formatsOf.audio(sameTypes(Object.freeze([])), Object.freeze([]))
 
 /** One media section of the session: audio or video, one way or both. Made by `Rtc`; lives until the peer is closed. */
@@ -53,6 +55,7 @@ export class Media {
   #stopped = false
   #formats = NO_FORMATS
   #extensionIds = extensionIdsOf(NO_EXTENSIONS)
+  #sendExtensionIds = sendExtensionIdsOf(NO_EXTENSIONS)
   #remoteSsrcs: ReadonlySet<Ssrc> = new Set()
   #localStreams: readonly LocalStream[] = []
   #sendEncodings: readonly Encoding[] = []
@@ -90,6 +93,11 @@ export class Media {
   /** The header extensions of its packets. */
   get extensionIds(): ExtensionIds {
     return this.#extensionIds
+  }
+
+  /** Those that are sent. For `Rtc` alone. */
+  get sendExtensionIds(): ExtensionIds {
+    return this.#sendExtensionIds
   }
 
   /** The encodings that are to be sent (simulcast), in the order of preference; none where there is but one stream. */
@@ -218,16 +226,17 @@ export class Media {
   }
 
   /** Takes what was negotiated. For `Rtc` alone. */
-  negotiated({ direction, local, remote, paired, streams }: NegotiatedMedia): void {
+  negotiated({ direction, local, remote, paired, extensions, streams }: NegotiatedMedia): void {
     this.#direction = direction
     this.#stopped = false
     this.#formats = formatsOf[this.kind](paired, remote.payloads)
-    this.#extensionIds = extensionIdsOf(local.extensions)
+    this.#extensionIds = extensionIdsOf(extensions)
+    this.#sendExtensionIds = sendExtensionIdsOf(extensions)
     this.#remoteSsrcs = new Set(remote.ssrcs.map(({ ssrc }) => ssrc))
-    this.#localStreams = streams
     this.#remoteRtxSsrcs = new Map(flowsOf(remote).map(([original, rtx]) => [rtx, original]))
     this.#sendEncodings = encodingsOf(local, 'send', remote)
     this.#receiveEncodings = encodingsOf(local, 'recv', remote)
+    this.#localStreams = agreedStreams(streams, this.#sendEncodings)
   }
 
   /** Ends it. For `Rtc` alone. */
@@ -272,6 +281,18 @@ function encodingsOf(local: MediaSection, direction: 'send' | 'recv', remote: Me
     }
   }
   return encodings
+}
+
+/** RFC 8853 section 5.3.3: without simulcast in the answer there is one stream, which has no rid; an encoding that the answer leaves out is not sent. */
+function agreedStreams(
+  streams: readonly LocalStream[],
+  encodings: readonly Encoding[],
+): readonly LocalStream[] {
+  const [first] = streams
+  if (first?.rid === undefined) return streams
+  if (encodings.length > 0) return streams.filter((stream) => encodings.some(({ rid }) => rid === stream.rid))
+  const { ssrc, rtxSsrc } = first
+  return [rtxSsrc === undefined ? { ssrc } : { ssrc, rtxSsrc }]
 }
 
 /** What a section's handles call. Implemented by `MediaPlane`. */

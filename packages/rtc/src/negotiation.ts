@@ -125,6 +125,12 @@ export class Negotiation implements ChangeTarget, PendingTarget {
   }
 
   planChannel(label: string, options: ChannelOptions): PlannedChannel {
+    if (this.#session.dataEnded) {
+      throw new UsageError(
+        'no-data-channels',
+        'The section of the data channels was stopped, and there is no second one: make another peer',
+      )
+    }
     return this.#channels.plan(label, options)
   }
 
@@ -137,6 +143,13 @@ export class Negotiation implements ChangeTarget, PendingTarget {
       )
     }
     this.#checkMode('descriptions')
+    const taken = changes.added.find(({ mid }) => this.#session.hasMid(mid))
+    if (taken !== undefined) {
+      throw new UsageError(
+        'wrong-state',
+        `An offer of the peer's has added a section "${taken.mid}" since: begin the changes anew, by createOffer`,
+      )
+    }
     const hasSections = this.#session.medias.length > 0 || this.#session.hasData
     if (!hasSections && changes.added.length === 0 && !changes.data) {
       throw new UsageError(

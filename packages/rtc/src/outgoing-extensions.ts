@@ -35,14 +35,19 @@ export class OutgoingExtensions {
   #levelAt = -1
 
   /** `numbered`: with a place for the transport-wide number, where it was negotiated. */
-  constructor({ extensionIds, mid }: Media, rid: Rid | undefined, numbered: boolean) {
-    this.#ids = extensionIds
+  constructor({ sendExtensionIds, mid }: Media, rid: Rid | undefined, numbered: boolean) {
+    this.#ids = sendExtensionIds
     this.#identity = {
       mid,
       ...(rid === undefined ? {} : { rid }),
       ...(numbered ? { transportSequenceNumber: 0 } : {}),
     }
-    this.#fixed = writeHeaderExtensions(this.#identity, extensionIds)
+    this.#fixed = writeHeaderExtensions(this.#identity, sendExtensionIds)
+  }
+
+  /** Whether they are still those that were agreed on. */
+  isOf({ sendExtensionIds }: Media, rid: Rid | undefined): boolean {
+    return this.#ids === sendExtensionIds && this.#identity.rid === rid
   }
 
   /** Those of every packet, and `values`. To be used before the next call. */

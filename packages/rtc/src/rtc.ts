@@ -86,6 +86,7 @@ export class Rtc {
       codecs: options.codecs ?? DEFAULT_CODECS,
       maxMessageSize,
       dtlsSetup: options.dtlsSetup ?? 'active',
+      hasAssociation: () => this.#transport.dtls !== undefined,
       feedback: resolveFeedback(options),
     })
     this.#channels = new Channels({ crypto, mtu, maxMessageSize })
@@ -115,7 +116,8 @@ export class Rtc {
 
   /**
    * Adds an address that this peer can be reached at. Those added before `acceptOffer` or `apply` stand in the description, later ones are to be
-   * sent to the peer by other means (trickle ICE). Throws a `UsageError`: `closed`, `invalid-candidate`, `too-many-candidates`.
+   * sent to the peer by other means (trickle ICE). One that was added before changes nothing. Throws a `UsageError` (`closed`, `invalid-candidate`,
+   * `too-many-candidates`).
    */
   addLocalCandidate(candidate: Candidate): void {
     this.#checkOpen()
@@ -124,7 +126,7 @@ export class Rtc {
 
   /**
    * Takes a candidate of the peer's: a `Candidate`, or the text of RFC 8839 as `RTCIceCandidate.candidate` has it. An empty text says that there are
-   * no more. A candidate that cannot be used is ignored. Throws a `UsageError`: `closed`, or `invalid-candidate` for what is neither.
+   * no more. What cannot be used is ignored. Throws a `UsageError` (`closed`, `invalid-candidate` for what is neither).
    */
   addRemoteCandidate(candidate: Candidate | string): void {
     this.#checkOpen()

@@ -20,7 +20,7 @@ import {
 } from '@str0m/rtp'
 import { datagramBytes, type Instant, NEVER, type Pt, serial32, type Ssrc, UsageError } from '@str0m/sans-io'
 import type { PlainPacket } from './bandwidth-control.ts'
-import type { Codec } from './codec.ts'
+import { type Codec, isSameConfiguration } from './codec.ts'
 import type { Egress } from './egress.ts'
 import type { LocalStream, Media } from './media.ts'
 import { OutgoingExtensions } from './outgoing-extensions.ts'
@@ -43,12 +43,18 @@ const RESEND_INTERVAL = 0.7
 /** How many frames of audio are repeated with each, where it is redundant: what browsers send. */
 const REDUNDANCY = 1
 
+/** What makes packets of frames, and of which codec. */
+interface CodecPacketizer {
+  codec: Codec
+  readonly packetizer: Packetizer
+}
+
 /** One stream that goes out. */
 export interface Sender {
   readonly media: Media
-  readonly local: LocalStream
+  local: LocalStream
   readonly stream: StreamTx
-  readonly packetizers: Map<Pt, Packetizer>
+  readonly packetizers: Map<Pt, CodecPacketizer>
   /** Added to the user's time: RFC 3550 section 5.1 wants the first timestamp to be random. */
   readonly timestampOffset: number
   extensions: OutgoingExtensions
@@ -303,14 +309,28 @@ export class Senders {
     }))
   }
 
-  /** Whether packets have numbers may have been negotiated anew. */
-  handleNegotiated(): void {
+  /** Takes the sections as they now stand: header extensions, and whether packets have numbers, may have been negotiated anew. */
+  setMedias(medias: readonly Media[]): void {
     const { numbers } = this.#egress
-    if (numbers === this.#numbers) return
+    const isAsBefore = numbers === this.#numbers
     this.#numbers = numbers
-    for (const sender of this.#bySsrc.values()) {
-      sender.extensions = new OutgoingExtensions(sender.media, sender.local.rid, numbers)
+    for (const [ssrc, sender] of this.#bySsrc) {
+      const { media } = sender
+      // one that was stopped may come back with its sources; one whose place serves another section may not
+      if (!medias.includes(media)) {
+        this.#forget(ssrc, sender)
+        continue
+      }
+      sender.local = media.localStreams.find((stream) => stream.ssrc === ssrc) ?? sender.local
+      if (!isAsBefore || !sender.extensions.isOf(media, sender.local.rid)) {
+        sender.extensions = new OutgoingExtensions(media, sender.local.rid, numbers)
+      }
     }
+  }
+
+  #forget(ssrc: Ssrc, sender: Sender): void {
+    this.#bySsrc.delete(ssrc)
+    this.#signalling.delete(sender)
   }
 
   /** The sender of a stream; it is made with the first. */
@@ -408,11 +428,15 @@ export class Senders {
 
   #packetizer(sender: Sender, codec: Codec): Packetizer | undefined {
     const known = sender.packetizers.get(codec.pt)
-    if (known !== undefined) return known
+    // a later offer may mean something else by the payload type
+    if (known !== undefined && isSameConfiguration(known.codec, codec)) {
+      known.codec = codec
+      return known.packetizer
+    }
     const [high, low] = this.#crypto.randomBytes(2)
-    const made = packetizerFor(codec.name, codec.parameters, (high! << 8) | low!)
-    if (made !== undefined) sender.packetizers.set(codec.pt, made)
-    return made
+    const packetizer = packetizerFor(codec.name, codec.parameters, (high! << 8) | low!)
+    if (packetizer !== undefined) sender.packetizers.set(codec.pt, { codec, packetizer })
+    return packetizer
   }
 }
 

@@ -1,8 +1,6 @@
 import type { CryptoProvider } from '@str0m/crypto'
-import { checkFingerprints } from '@str0m/dtls'
 import { type Mid, toBase64, toHex, UsageError } from '@str0m/sans-io'
 import {
-  answeredSections,
   answerSections,
   type Capabilities,
   type CodecCapability,
@@ -15,8 +13,7 @@ import {
   offerEncodings,
   OfferNumbering,
   offerSection,
-  type PairedPayloads,
-  pairPayloads,
+  pairExtensions,
   parseSdp,
   rejectedSection,
   type SectionAnswer,
@@ -26,7 +23,6 @@ import {
   type SessionDescription,
   sessionDescription,
   type Setup,
-  transportOf,
   writeSdp,
 } from '@str0m/sdp'
 import { FeedbackCapabilities, type FeedbackChoice, type RtpCapabilities } from './capabilities.ts'
@@ -38,11 +34,16 @@ import {
   type OfferSummary,
 } from './incoming-offer.ts'
 import { type LocalStream, Media, type MediaOwner, type NegotiatedMedia } from './media.ts'
-import { formatsOf, sameTypes } from './formats.ts'
+import { answeredTypes, formatsOf } from './formats.ts'
 import { fillRejected, fillSession, fillTransport, type LocalTransport } from './local-description.ts'
 import { randomSsrc } from './random-ids.ts'
 import { DEFAULT_SCTP_PORT, type RemoteData, remoteData } from './remote-data.ts'
+import { checkAnsweredSections } from './answered-sections.ts'
+import { invalid, readRemoteTransport } from './remote-transport.ts'
 import type { RemoteTransport } from './transport.ts'
+
+/** RFC 5764 section 8. */
+const RTP_PROTOCOL = 'UDP/TLS/RTP/SAVPF'
 
 /** What a browser's `RTCSessionDescription` is as JSON. */
 export interface Offer {
@@ -103,6 +104,8 @@ export interface SessionOptions {
   readonly codecs: readonly CodecCapability[]
   readonly maxMessageSize: number
   readonly dtlsSetup: 'active' | 'passive'
+  /** Whether DTLS has begun. */
+  readonly hasAssociation: () => boolean
   readonly feedback: FeedbackChoice
 }
 
@@ -120,19 +123,22 @@ export class Session {
   readonly #feedback: FeedbackCapabilities
   readonly #maxMessageSize: number
   readonly #dtlsSetup: 'active' | 'passive'
+  readonly #hasAssociation: () => boolean
   readonly #mediaOwner: MediaOwner
   readonly #sections: Section[] = []
   #version = 0
   #directData = false
+  #dataEnded = false
   #remote: RemoteTransport | undefined
 
   constructor(mediaOwner: MediaOwner, options: SessionOptions) {
-    const { crypto, cname, codecs, maxMessageSize, dtlsSetup, feedback } = options
+    const { crypto, cname, codecs, maxMessageSize, feedback } = options
     this.#crypto = crypto
     this.#cname = cname
     this.#feedback = new FeedbackCapabilities(codecs, feedback)
     this.#maxMessageSize = maxMessageSize
-    this.#dtlsSetup = dtlsSetup
+    this.#dtlsSetup = options.dtlsSetup
+    this.#hasAssociation = options.hasAssociation
     this.#mediaOwner = mediaOwner
     // RFC 8829 section 5.2.1: 64 bits whose highest is zero
     const id = crypto.randomBytes(8)
@@ -159,16 +165,24 @@ export class Session {
     return this.#directData || this.#sections.some(({ data }) => data)
   }
 
+  /** Whether there were data channels and their section was stopped: there is one association in a session. */
+  get dataEnded(): boolean {
+    return this.#dataEnded
+  }
+
   /** Reads an offer and works out its answer. Throws a `UsageError` (`invalid-offer`, `invalid-sdp`). */
   negotiateOffer(sdp: string, choices: AnswerChoices = NO_CHOICES): NegotiatedOffer {
     const offer = parseSdp(sdp)
-    this.#checkSections(offer, 'offer')
+    const mids = this.#midsOf(offer)
+    this.#checkSections(offer, mids)
     const capabilities = this.#capabilities(this.#feedback.answering(offer))
     const { sections, shared, bundled } = answerSections(offer, capabilities, (index) => {
       const known = this.#sections[index]
       return known !== undefined && stands(known)
     })
-    const answers = sections.map((answer, index) => choose(offer.media[index]!, answer, choices))
+    const answers = sections.map((answer, index) =>
+      choose(offer.media[index]!, mids[index]!, answer, choices),
+    )
     // RFC 9143 section 7.3.1
     const accepted = shared.filter((section) => answers[offer.media.indexOf(section)]!.accepted)
     const tagged = accepted.find(({ port }) => port !== 0) ?? accepted[0]
@@ -184,7 +198,9 @@ export class Session {
       reducedSize: answers.some(({ accepted, section }) => accepted && section.rtcpReducedSize),
       data: remoteData(offer.media.find((section, index) => isData(section) && answers[index]!.accepted)),
       summarize: () => ({
-        medias: offer.media.flatMap((offered, index) => this.#offered(index, offered, answers[index]!)),
+        medias: offer.media.flatMap((offered, index) =>
+          this.#offered(index, mids[index]!, offered, answers[index]!),
+        ),
         hasDataChannels: offer.media.some(isData),
         iceRestart,
       }),
@@ -195,7 +211,7 @@ export class Session {
         const updates: MediaUpdate[] = []
         answers.forEach(({ accepted, section }, index) => {
           const offered = offer.media[index]!
-          const known = this.#sectionAt(index, offered, section)
+          const known = this.#sectionAt(index, mids[index]!, offered, section)
           if (accepted) {
             fillTransport(section, local, setup, offered === tagged)
             known.streams = this.#fillStreams(section, known)
@@ -208,14 +224,14 @@ export class Session {
               else if (known.local.sctpInit !== undefined) section.sctpInit = known.local.sctpInit
               known.data = true
             } else {
-              const direction = section.direction ?? 'sendrecv'
-              updates.push(
-                this.#update(known, index, direction, section, offered, sameTypes(section.payloads)),
-              )
+              const { direction = 'sendrecv', extensions } = section
+              const paired = answeredTypes(section.payloads, offered.payloads)
+              const agreed = { direction, local: section, remote: offered, paired, extensions }
+              updates.push(this.#update(known, index, agreed))
             }
           } else {
             fillRejected(section, local, setup)
-            stopSection(known, updates)
+            this.#stop(known, updates)
           }
           known.local = section
           description.media.push(section)
@@ -239,10 +255,14 @@ export class Session {
     for (const section of this.#sections) numbering.adopt(section.local, capabilities.codecs)
     const free: number[] = []
     const sections = this.#sections.map((known, index) => {
-      const { local: section, mid } = known
+      const { mid } = known
+      // where the peer's offer had none, it has one from now on
+      const section = { ...known.local, mid }
       if (!stands(known)) free.push(index)
       if (!stands(known) || changes.stopped.has(mid)) return rejectedSection(section)
-      if (known.data) return { ...section }
+      if (known.data) return section
+      // RFC 8829 section 5.1.2: whatever the peer's offer called it
+      section.protocol = RTP_PROTOCOL
       return { ...section, direction: changes.directions.get(mid) ?? section.direction ?? 'sendrecv' }
     })
     const isNew = new Set<MediaSection>()
@@ -281,46 +301,36 @@ export class Session {
   /** Reads the answer to an offer of ours, whose `sections` are given. Throws a `UsageError` (`invalid-answer`, `invalid-sdp`). */
   negotiateAnswer(sdp: string, sections: readonly OfferedSection[]): Negotiated {
     const answer = parseSdp(sdp)
-    if (answer.media.length !== sections.length) {
-      throw invalid('answer', `it has ${answer.media.length} media sections, the offer ${sections.length}`)
-    }
-    answer.media.forEach((section, index) => {
-      const offered = sections[index]!.section
-      if (section.kind !== offered.kind || (section.mid !== undefined && section.mid !== offered.mid)) {
-        throw invalid('answer', `its media section ${index} is not the one that was offered`)
-      }
-      // RFC 3264 section 6: a section that was offered with port 0 stays so
-      if (offered.port === 0 && section.port !== 0) {
-        throw invalid('answer', `its media section ${index} was not offered to be used`)
-      }
-    })
-    const used = answeredSections(answer)
-    if (used === undefined) {
-      throw invalid('answer', 'its media sections are not all in one a=group:BUNDLE, which was offered')
-    }
+    const { used, payloads } = checkAnsweredSections(
+      answer,
+      sections.map(({ section }) => section),
+    )
     const [tagged] = used
     const transport = tagged && this.#remoteTransport(answer, tagged, 'answer')
+    // RFC 8841 section 10.3: by port 0 of SCTP the association is refused, though the section stands
+    const data = remoteData(used.find((section) => isData(section) && section.sctpPort !== 0))
     return {
       transport,
       candidates: tagged?.candidates ?? [],
       endOfCandidates: tagged?.endOfCandidates ?? false,
       iceRestart: this.#isIceRestart(transport),
       reducedSize: used.some(({ rtcpReducedSize }) => rtcpReducedSize),
-      data: remoteData(used.find(isData)),
+      data,
       commit: () => {
         this.#remote = transport ?? this.#remote
         const updates: MediaUpdate[] = []
         answer.media.forEach((section, index) => {
           const { section: offered, streams } = sections[index]!
-          const known = this.#sectionAt(index, offered, offered)
+          const known = this.#sectionAt(index, offered.mid!, offered, offered)
           known.local = offered
           known.streams = streams
           if (!used.includes(section)) {
-            stopSection(known, updates)
+            this.#stop(known, updates)
             return
           }
           if (isData(section)) {
-            known.data = true
+            this.#dataEnded ||= known.data && data === undefined
+            known.data = data !== undefined
             return
           }
           const direction = intersectDirections(
@@ -328,8 +338,10 @@ export class Session {
             reverseDirection(directionOf(answer, section)),
           )
           // RFC 3264 section 6.1: what the answer lists is what is used
-          const paired = pairPayloads(offered.payloads, section.payloads)
-          updates.push(this.#update(known, index, direction, offered, section, paired))
+          const paired = payloads[index]!
+          const extensions = pairExtensions(offered.extensions, section.extensions)
+          const agreed = { direction, local: offered, remote: section, paired, extensions }
+          updates.push(this.#update(known, index, agreed))
         })
         return { updates, answer: { type: 'answer', sdp } }
       },
@@ -340,12 +352,17 @@ export class Session {
   freeMid(taken: ReadonlySet<string>): Mid {
     for (let i = this.#sections.length; ; i++) {
       const mid = String(i)
-      if (!taken.has(mid) && !this.#sections.some((section) => section.mid === mid)) return mid
+      if (!taken.has(mid) && !this.hasMid(mid)) return mid
     }
   }
 
-  #offered(index: number, offered: MediaSection, answer: SectionAnswer): OfferedMedia[] {
-    const { kind, mid = String(index) } = offered
+  /** Whether a section has this mid, stopped or not. */
+  hasMid(mid: Mid): boolean {
+    return this.#sections.some((section) => section.mid === mid)
+  }
+
+  #offered(index: number, mid: Mid, offered: MediaSection, answer: SectionAnswer): OfferedMedia[] {
+    const { kind } = offered
     if (kind !== 'audio' && kind !== 'video') return []
     const known = this.#sections[index]
     return [
@@ -355,7 +372,7 @@ export class Session {
         isNew: known === undefined || known.mid !== mid || !stands(known),
         direction: answer.section.direction ?? 'sendrecv',
         codecs: answer.accepted
-          ? formatsOf[kind](sameTypes(answer.section.payloads), offered.payloads).codecs
+          ? formatsOf[kind](answeredTypes(answer.section.payloads, offered.payloads), offered.payloads).codecs
           : [],
         rids: answer.section.simulcast?.recv.flatMap((streams) => streams.map(({ rid }) => rid)) ?? [],
       },
@@ -380,62 +397,64 @@ export class Session {
     return sessionDescription(this.#id, String(this.#version))
   }
 
-  #sectionAt(index: number, described: MediaSection, local: MediaSection): Section {
+  #sectionAt(index: number, mid: Mid, described: MediaSection, local: MediaSection): Section {
     const known = this.#sections[index]
-    if (known !== undefined && known.mid === described.mid) return known
-    // new, or the place of a stopped section used again (RFC 8829 section 5.2.2)
     const { kind, protocol } = described
-    const section: Section = {
-      kind,
-      protocol,
-      mid: described.mid ?? String(index),
-      data: false,
-      local,
-      streams: [],
-    }
+    if (known !== undefined && known.mid === mid && known.kind === kind) return known
+    // new, or the place of a stopped section used again (RFC 8829 section 5.2.2)
+    const section: Section = { kind, protocol, mid, data: false, local, streams: [] }
     this.#sections[index] = section
     return section
   }
 
-  #update(
-    known: Section,
-    index: number,
-    direction: Direction,
-    local: MediaSection,
-    remote: MediaSection,
-    paired: PairedPayloads,
-  ): MediaUpdate {
+  #update(known: Section, index: number, negotiated: Omit<NegotiatedMedia, 'streams'>): MediaUpdate {
     const added = known.media === undefined || known.media.stopped
     if (known.media === undefined) {
       known.media = new Media(known.mid, known.kind === 'audio' ? 'audio' : 'video', index, this.#mediaOwner)
     }
-    known.media.negotiated({ direction, local, remote, paired, streams: known.streams })
-    return { media: known.media, added, direction }
+    known.media.negotiated({ ...negotiated, streams: known.streams })
+    return { media: known.media, added, direction: negotiated.direction }
   }
 
-  /** Every description lists the sections that were there before, in the same order (RFC 3264 section 8). */
-  #checkSections(description: SessionDescription, what: 'offer' | 'answer'): void {
-    if (description.media.length === 0) throw invalid(what, 'it has no media section')
-    if (description.media.length < this.#sections.length) {
-      throw invalid(
-        what,
-        `it has ${description.media.length} media sections, before it were ${this.#sections.length}`,
-      )
+  /** A section that has no mid is known by its place, and is given one (RFC 8829 section 5.10). */
+  #midsOf({ media }: SessionDescription): Mid[] {
+    const taken = new Set(media.flatMap(({ mid }) => (mid === undefined ? [] : [mid])))
+    return media.map((section, index) => {
+      const mid = section.mid ?? this.#sections[index]?.mid ?? this.freeMid(taken)
+      taken.add(mid)
+      return mid
+    })
+  }
+
+  /** Every offer lists the sections that were there before, in the same order (RFC 3264 section 8). */
+  #checkSections({ media }: SessionDescription, mids: readonly Mid[]): void {
+    if (media.length === 0) throw invalid('offer', 'it has no media section')
+    if (media.length < this.#sections.length) {
+      throw invalid('offer', `it has ${media.length} media sections, before it were ${this.#sections.length}`)
     }
     this.#sections.forEach((section, index) => {
       if (!stands(section)) return
-      const described = description.media[index]!
-      if ((described.mid ?? String(index)) !== section.mid || described.kind !== section.kind) {
+      if (mids[index] !== section.mid || media[index]!.kind !== section.kind) {
         throw invalid(
-          what,
+          'offer',
           `its media section ${index} is not "${section.mid}" (${section.kind}), as it was before`,
         )
       }
     })
   }
 
+  #stop(section: Section, updates: MediaUpdate[]): void {
+    this.#dataEnded ||= section.data
+    section.data = false
+    const { media } = section
+    if (media === undefined || media.stopped) return
+    media.stop()
+    updates.push({ media, added: false, direction: 'inactive' })
+  }
+
   /** No spread: see the copies of `@str0m/sdp`'s known sections. */
   #capabilities({ codecs, extensions }: RtpCapabilities): Capabilities {
+    if (this.#dataEnded) return { codecs, extensions }
     return { codecs, extensions, maxMessageSize: this.#maxMessageSize }
   }
 
@@ -460,42 +479,11 @@ export class Session {
     section: MediaSection,
     what: 'offer' | 'answer',
   ): RemoteTransport {
-    const { iceUfrag, icePwd, fingerprints, setup } = transportOf(description, section)
-    if (iceUfrag === undefined || icePwd === undefined) {
-      throw invalid(what, 'it has no ICE credentials (a=ice-ufrag, a=ice-pwd)')
-    }
-    if (fingerprints.length === 0) throw invalid(what, 'it has no certificate fingerprint (a=fingerprint)')
-    try {
-      // else it would throw in the middle of the run loop, where DTLS starts
-      checkFingerprints(fingerprints)
-    } catch (error) {
-      throw error instanceof UsageError ? invalid(what, error.message) : error
-    }
-    return {
-      iceUfrag,
-      icePwd,
-      fingerprints,
-      iceLite: description.iceLite,
-      dtlsRole: this.#remote?.dtlsRole ?? this.#dtlsRole(setup, what),
-    }
-  }
-
-  /** RFC 8842 section 5.3. */
-  #dtlsRole(setup: Setup | undefined, what: 'offer' | 'answer'): 'client' | 'server' {
-    switch (setup) {
-      case 'active':
-        return 'server'
-      case 'passive':
-        return 'client'
-      case 'actpass':
-        if (what === 'answer') throw invalid(what, 'it leaves the DTLS role open (a=setup:actpass)')
-        return this.#dtlsSetup === 'active' ? 'client' : 'server'
-      case 'holdconn':
-        throw invalid(what, 'it holds the connection (a=setup:holdconn)')
-      case undefined:
-        // RFC 4145 section 4.1: without the attribute, the offerer is active and the answerer passive
-        return what === 'offer' ? 'server' : 'client'
-    }
+    return readRemoteTransport(description, section, what, {
+      before: this.#remote,
+      hasAssociation: this.#hasAssociation(),
+      dtlsSetup: this.#dtlsSetup,
+    })
   }
 
   #isIceRestart(transport: RemoteTransport | undefined): boolean {
@@ -570,18 +558,6 @@ function stands({ media, data }: Section): boolean {
   return data || (media !== undefined && !media.stopped)
 }
 
-function stopSection(section: Section, updates: MediaUpdate[]): void {
-  section.data = false
-  const { media } = section
-  if (media === undefined || media.stopped) return
-  media.stop()
-  updates.push({ media, added: false, direction: 'inactive' })
-}
-
 function isData({ kind }: MediaSection): boolean {
   return kind === 'application'
-}
-
-function invalid(what: 'offer' | 'answer', reason: string): UsageError {
-  return new UsageError(`invalid-${what}`, `The ${what} cannot be taken: ${reason}`)
 }

@@ -241,6 +241,55 @@ describe('the transport of a group (RFC 9143 section 7.3.1)', () => {
   })
 })
 
+describe('what is said of the transport in the first section alone (RFC 9143 section 7.1.3)', () => {
+  const SHARED = /a=(ice-ufrag|ice-pwd|ice-options|fingerprint|setup|candidate|rtcp-mux|rtcp-rsize).*\r\n/g
+  /** As RFC 8829 section 7.3 has its second offer and answer. */
+  const asLater = (sdp: string): string =>
+    sdp
+      .split(/^(?=m=)/m)
+      .map((part, i) => (i < 2 ? part : part.replaceAll(SHARED, '')))
+      .join('')
+
+  it('goes for the others in an offer, also where they are bundle-only', () => {
+    expect(answerTo(60, asLater)).toMatchObject({
+      ports: [true, true, true],
+      arrived: ['0', '1'],
+      channels: 1,
+    })
+    const bundleOnly = (sdp: string) => inSection(1, atPort0)(asLater(sdp))
+    expect(answerTo(61, bundleOnly)).toMatchObject({ ports: [true, true, true], arrived: ['0', '1'] })
+  })
+
+  it('goes for them where the first one is of data channels', () => {
+    const { a, b } = connectedPair({ seed: 62, change: (change) => change.addChannel('data') })
+    const more = a.createOffer()
+    more.addMedia('audio')
+    const { sdp } = more.apply()
+    const withMux = inSection(0, (section) => section.replace('a=mid:', 'a=rtcp-mux\r\na=mid:'))
+    const answer = b.acceptOffer({ type: 'offer', sdp: withMux(asLater(sdp)) })
+    expect(parseSdp(answer.sdp).media.map(({ kind, port }) => [kind, port !== 0])).toEqual([
+      ['application', true],
+      ['audio', true],
+    ])
+  })
+
+  it('goes for them in an answer', () => {
+    const { a, pair } = connectedPair({ seed: 63, change: all, answered: asLater })
+    expect(a.medias.every(({ stopped }) => !stopped)).toBe(true)
+    pair.runFor(100)
+    expect(a.connected).toBe(true)
+  })
+
+  it('is not said: RTCP would go another way', () => {
+    const noMux = (sdp: string): string => sdp.replaceAll('a=rtcp-mux\r\n', '')
+    expect(codeOf(() => negotiatedPair({ seed: 64, answered: noMux }))).toBe('invalid-answer')
+    expect(codeOf(() => negotiatedPair({ seed: 65, answered: inSection(0, noMux) }))).toBe('invalid-answer')
+    // of data channels there is no RTCP
+    const change = (set: ChangeSet): void => void set.addChannel('data')
+    expect(codeOf(() => negotiatedPair({ seed: 66, change, answered: noMux }))).toBeUndefined()
+  })
+})
+
 describe('the section whose transport the others share (RFC 9143 section 7.3.3)', () => {
   it('is not rejected alone in a session that stands', () => {
     const { a, b, pair } = connectedPair({ seed: 70, change: all })

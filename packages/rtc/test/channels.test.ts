@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { Candidate, type ChannelOptions, Rtc, type RtcOptions } from '../src/index.ts'
 import {
   codeOf,
+  connectedPair,
   eventsOf,
   negotiatedPair,
   PEER_ADDRESS,
@@ -293,6 +294,49 @@ describe('data channels', () => {
     a.pendingChanges()!.acceptAnswer({ type: 'answer', sdp: rejected })
     expect(a.pollOutput()).toMatchObject({ kind: 'event', event: { type: 'channelClose', id } })
     expect(codeOf(() => a.addChannel('y'))).toBe('no-data-channels')
+  })
+
+  it('whose section was stopped do not come back: another one is rejected, and not offered', () => {
+    const { a, b, pair } = connectedPair({
+      seed: 21,
+      change: (change) => {
+        change.addMedia('audio')
+        change.addChannel('x')
+      },
+    })
+    pair.runUntil(() => b.channels.length > 0)
+    const stopped = a
+      .createOffer()
+      .apply()
+      .sdp.replace(/m=application \d+/, 'm=application 0')
+    a.pendingChanges()!.acceptAnswer(b.acceptOffer({ type: 'offer', sdp: stopped }))
+    pair.runFor(100)
+    for (const events of [pair.a.events, pair.b.events]) {
+      expect(eventsOf(events, 'channelClose')).toHaveLength(1)
+    }
+    for (const rtc of [a, b]) {
+      expect(codeOf(() => rtc.createOffer().addChannel('y'))).toBe('no-data-channels')
+      expect(codeOf(() => rtc.addChannel('y'))).toBe('no-data-channels')
+    }
+    const again = a.createOffer().apply().sdp.replace('m=application 0', 'm=application 9')
+    expect(parseSdp(b.acceptOffer({ type: 'offer', sdp: again }).sdp).media[1]!.port).toBe(0)
+    expect(b.connected).toBe(true)
+  })
+
+  it('port 0 of SCTP in the answer refuses them, and them alone (RFC 8841 section 10.3)', () => {
+    const { a, b, pair } = negotiatedPair({
+      seed: 20,
+      change: (change) => {
+        change.addMedia('audio')
+        change.addChannel('x')
+      },
+      answered: (sdp) => sdp.replace('a=sctp-port:5000', 'a=sctp-port:0'),
+    })
+    pair.runUntil(() => a.connected && b.connected)
+    expect(eventsOf(pair.a.events, 'channelClose')).toHaveLength(1)
+    expect(a.channels).toEqual([])
+    expect(codeOf(() => a.addChannel('y'))).toBe('no-data-channels')
+    expect(a.media('0')!.direction).toBe('sendrecv')
   })
 
   it('a rolled back offer leaves no channel', () => {

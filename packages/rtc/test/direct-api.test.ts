@@ -143,6 +143,8 @@ describe('the direct API: a session without descriptions', () => {
       'wrong-state',
     )
     const media = { mid: 'm', kind: 'video', direction: 'sendrecv', codecs: [VP8] } as const
+    expect(codeOf(() => da.addMedia({ ...media, kind: 'text' as 'audio' }))).toBe('invalid-option')
+    expect(codeOf(() => da.addMedia({ ...media, direction: '' as 'inactive' }))).toBe('invalid-option')
     expect(codeOf(() => da.addMedia({ ...media, codecs: [] }))).toBe('invalid-option')
     expect(codeOf(() => da.addMedia({ ...media, codecs: [VP8, VP8] }))).toBe('invalid-option')
     expect(codeOf(() => da.addMedia({ ...media, codecs: [{ ...VP8, pt: 128 }] }))).toBe('invalid-option')
@@ -156,6 +158,15 @@ describe('the direct API: a session without descriptions', () => {
     described.createOffer().addMedia('audio')
     expect(codeOf(() => described.direct())).toBeUndefined()
     expect(codeOf(() => new Rtc().direct().openDataChannels())).toBe('wrong-state')
+    for (const wrongEnd of [
+      { sctpPort: 0 },
+      { sctpPort: 65_536 },
+      { sctpPort: 1.5 },
+      { maxMessageSize: 0 },
+    ]) {
+      expect(codeOf(() => da.openDataChannels(wrongEnd))).toBe('invalid-option')
+    }
+    da.openDataChannels()
     b.close()
     expect(codeOf(() => b.direct())).toBe('closed')
     const offering = new Rtc()

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { Candidate, type ChangeSet, Rtc } from '../src/index.ts'
 import { BrowserPeer, fixture } from './browser-peer.ts'
 import {
+  codeOf,
   connectedCall,
   connectedPair,
   eventsOf,
@@ -331,6 +332,43 @@ describe('a session is negotiated again', () => {
     expect(eventsOf(pair.a.events, 'connected')).toHaveLength(1)
   })
 
+  it('refuses another certificate (RFC 8842 section 5.3), and takes the same one by another name', () => {
+    const { rtc, peer, pair } = connectedCall(10)
+    const before = rtc.iceUfrag
+    // a page that was loaded again: a new connection, of which this one cannot know
+    const other = new BrowserPeer(fixture('chromium-offer.sdp'), PEER_ADDRESS, seededCrypto(99))
+    expect(() => rtc.acceptOffer(other.offer())).toThrow(
+      expect.objectContaining({
+        code: 'invalid-offer',
+        message: expect.stringContaining('another certificate'),
+      }),
+    )
+    expect(rtc.iceUfrag).toBe(before)
+    const { sdp } = peer.offer()
+    const more = sdp.replaceAll(/a=fingerprint:.*\r\n/g, `$&a=fingerprint:sha-512 ${'AB:'.repeat(63)}CD\r\n`)
+    expect(more).not.toBe(sdp)
+    rtc.acceptOffer({ type: 'offer', sdp: more })
+    pair.runFor(3000)
+    expect(rtc.connected).toBe(true)
+
+    // before DTLS has begun there is nothing that would have to end
+    const early = fresh()
+    early.acceptOffer(offer('chromium'))
+    const sdpOfOther = other.offer('active').sdp
+    const answered = parseSdp(early.acceptOffer({ type: 'offer', sdp: sdpOfOther }).sdp)
+    expect(answered.media[0]!.setup).toBe('passive')
+
+    const { a, b } = connectedPair({ seed: 11 })
+    const change = a.createOffer().setDirection('0', 'inactive')
+    const answer = b.acceptOffer(change.apply())
+    const wrong = answer.sdp.replaceAll(/(a=fingerprint:sha-256 ).*/g, `$1${'AB:'.repeat(31)}CD`)
+    expect(() => a.pendingChanges()!.acceptAnswer({ type: 'answer', sdp: wrong })).toThrow(
+      expect.objectContaining({ code: 'invalid-answer' }),
+    )
+    expect(a.media('0')!.direction).toBe('sendrecv')
+    a.pendingChanges()!.acceptAnswer(answer)
+  })
+
   it('refuses an offer that forgets or changes a section', () => {
     const { rtc, peer } = connectedCall(6)
     const { sdp } = peer.offer()
@@ -342,6 +380,62 @@ describe('a session is negotiated again', () => {
       )
     }
     expect(rtc.medias).toHaveLength(2)
+  })
+})
+
+describe('a mistake of the caller’s throws, and nothing has changed', () => {
+  const wrong = (value: unknown): never => value as never
+
+  it('of changes', () => {
+    const rtc = fresh()
+    const change = rtc.createOffer()
+    for (const call of [
+      () => change.addMedia(wrong('text')),
+      () => change.addMedia('audio', wrong('both')),
+      () => rtc.readOffer(offer('chromium')).setDirection('0', wrong('')),
+      () => rtc.readOffer(offer('chromium')).setDirection('0', wrong(undefined)),
+    ]) {
+      expect(codeOf(call)).toBe('invalid-option')
+    }
+    expect(change.addMedia('audio')).toBe('0')
+    expect(change.apply().sdp).toContain('a=sendrecv')
+    const { a } = negotiatedPair({ seed: 12 })
+    expect(codeOf(() => a.createOffer().setDirection('0', wrong('on')))).toBe('invalid-option')
+  })
+
+  it('of candidates', () => {
+    const rtc = fresh()
+    const text = 'candidate:1 1 udp 2130706431 192.0.2.7 5000 typ host'
+    for (const call of [
+      () => rtc.addRemoteCandidate(wrong(null)),
+      () => rtc.addRemoteCandidate(wrong(undefined)),
+      () => rtc.addRemoteCandidate(wrong({ candidate: text, sdpMid: '0' })),
+      () => rtc.addLocalCandidate(wrong(text)),
+      () =>
+        rtc.addLocalCandidate(Candidate.parse('candidate:1 1 tcp 1 192.0.2.7 9 typ host tcptype active')!),
+    ]) {
+      expect(codeOf(call)).toBe('invalid-candidate')
+    }
+    // the same one again
+    rtc.addLocalCandidate(Candidate.host(RTC_ADDRESS, 'udp'))
+    const [audio] = parseSdp(rtc.acceptOffer(offer('chromium')).sdp).media
+    expect(audio!.candidates).toHaveLength(1)
+  })
+
+  it('of a set of changes that the peer was faster than', () => {
+    const { a, b } = negotiatedPair({ seed: 13 })
+    const late = a.createOffer()
+    const mid = late.addMedia('audio')
+    const change = b.createOffer()
+    expect(change.addMedia('video')).toBe(mid)
+    const answer = a.acceptOffer(change.apply())
+    b.pendingChanges()!.acceptAnswer(answer)
+    expect(codeOf(() => late.apply())).toBe('wrong-state')
+    expect(a.pendingChanges()).toBeUndefined()
+    const anew = a.createOffer()
+    anew.addMedia('audio')
+    const { sdp } = anew.apply()
+    expect(parseSdp(sdp).media.map((section) => section.mid)).toEqual(['0', '1', '2', '3'])
   })
 })
 

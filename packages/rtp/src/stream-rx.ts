@@ -45,6 +45,16 @@ export interface StreamRxOptions {
   readonly frames?: boolean
 }
 
+/** Whether the packets of both are read alike. */
+function isSame(a: StreamCodec, b: StreamCodec): boolean {
+  if (a === b) return true
+  return (
+    a.name.toLowerCase() === b.name.toLowerCase() &&
+    a.clockRate === b.clockRate &&
+    depacketizerFor(a.name, a.parameters) === depacketizerFor(b.name, b.parameters)
+  )
+}
+
 /** Counters in the W3C's names (Identifiers for WebRTC's Statistics API, section 8.2). */
 export interface StreamRxStatistics {
   readonly ssrc: Ssrc
@@ -188,7 +198,7 @@ export class StreamRx {
     this.#headerBytesReceived += header.payloadStart + header.paddingLength
     const { sequenceNumber } = header
     const inner = codec.primary ?? codec
-    if (inner.pt !== this.#codec?.pt && !this.#adopt(inner, sequenceNumber)) {
+    if (inner !== this.#codec && !this.#adopt(inner, sequenceNumber)) {
       this.#reception!.handlePacket(this.#now, sequenceNumber, header.timestamp)
       this.#discardedBefore++
       return
@@ -357,8 +367,10 @@ export class StreamRx {
   /** Goes over to a codec; false where the packet was sent before the change to the one that is. */
   #adopt(codec: StreamCodec, sequenceNumber: number): boolean {
     const current = this.#codec
-    if (this.#codecs[codec.pt] === codec) {
-      this.#codec = codec
+    const before = this.#codecs[codec.pt]
+    // the same, though it may have been described anew
+    if (before !== undefined && isSame(before, codec)) {
+      this.#codec = this.#codecs[codec.pt] = codec
       return true
     }
     const depacketizer = depacketizerFor(codec.name, codec.parameters)

@@ -1,18 +1,16 @@
-import { NO_TRANSPORT, sharedTransports } from './bundle.ts'
+import { multiplexedSections, NO_TRANSPORT, sharedTransports } from './bundle.ts'
 import { type CodecCapability, isMediaFormat } from './codec.ts'
 import { commonExtensions, commonFormats } from './common-formats.ts'
 import {
-  type Direction,
   directionOf,
   hasSctpMap,
   type MediaSection,
   mediaSection,
-  receives,
   reverseDirection,
   type RidDescription,
-  sends,
   type SessionDescription,
   type SimulcastStream,
+  transportOf,
 } from './model.ts'
 
 /** What an endpoint brings to a negotiation. */
@@ -40,14 +38,18 @@ export type SectionAnswer =
   | { readonly accepted: true; readonly section: MediaSection }
   | { readonly accepted: false; readonly section: MediaSection; readonly reason: Rejection }
 
-/** The profiles of RTP over DTLS that peers write, RFC 5764 section 9 and RFC 8829 section 5.1.2. */
+/** The profiles that are taken as RTP over DTLS, RFC 8829 section 5.1.2; and one that some peers write for those of RFC 7850. */
 const RTP_PROTOCOLS = new Set([
   'UDP/TLS/RTP/SAVPF',
   'UDP/TLS/RTP/SAVP',
   'RTP/SAVPF',
   'RTP/SAVP',
+  'TCP/DTLS/RTP/SAVPF',
+  'TCP/DTLS/RTP/SAVP',
   'TCP/TLS/RTP/SAVPF',
 ])
+/** Those too, where a certificate is announced: who means them is without DTLS. */
+const PLAIN_RTP_PROTOCOLS = new Set(['RTP/AVPF', 'RTP/AVP'])
 
 /** RFC 8841 section 4.3, and what its drafts had. */
 const SCTP_PROTOCOLS = new Set(['UDP/DTLS/SCTP', 'TCP/DTLS/SCTP', 'DTLS/SCTP'])
@@ -78,10 +80,13 @@ export function answerSections(
   capabilities: Capabilities,
   stands: (index: number) => boolean = () => false,
 ): OfferAnswer {
-  const answers = new Map(
-    offer.media.map((offered) => [offered, answerSection(offer, offered, capabilities)] as const),
-  )
   const candidates = sharedTransports(offer)
+  const multiplexed = new Set(candidates.flatMap(({ sections }) => multiplexedSections(sections)))
+  const answers = new Map(
+    offer.media.map(
+      (offered) => [offered, answerSection(offer, offered, multiplexed.has(offered), capabilities)] as const,
+    ),
+  )
   const usable = candidates.filter(({ sections }) =>
     sections.some((section) => answers.get(section)!.accepted),
   )
@@ -107,14 +112,18 @@ export function answerSections(
 function answerSection(
   offer: SessionDescription,
   offered: MediaSection,
+  /** Whether what it shares a transport with says so for it. */
+  rtcpMux: boolean,
   capabilities: Capabilities,
 ): SectionAnswer {
   const { kind } = offered
   if (offered.port === 0 && !offered.bundleOnly) return reject(offered, 'rejected-by-offerer')
   if (kind === 'application') return answerDataSection(offer, offered, capabilities)
   if (kind !== 'audio' && kind !== 'video') return reject(offered, 'unsupported-media')
-  if (!RTP_PROTOCOLS.has(offered.protocol)) return reject(offered, 'unsupported-protocol')
-  if (!offered.rtcpMux) return reject(offered, 'no-rtcp-mux')
+  const isPlain = PLAIN_RTP_PROTOCOLS.has(offered.protocol)
+  const isSecured = isPlain && transportOf(offer, offered).fingerprints.length > 0
+  if (!isSecured && !RTP_PROTOCOLS.has(offered.protocol)) return reject(offered, 'unsupported-protocol')
+  if (!rtcpMux && !offered.rtcpMux) return reject(offered, 'no-rtcp-mux')
   const { payloads, types } = commonFormats[kind](capabilities.codecs, offered.payloads)
   if (!payloads.some(isMediaFormat)) return reject(offered, 'no-common-codec')
 
@@ -128,7 +137,7 @@ function answerSection(
   section.extmapAllowMixed = offered.extmapAllowMixed || offer.extmapAllowMixed
   section.rtcpMux = true
   section.rtcpReducedSize = offered.rtcpReducedSize
-  answerSimulcast(offered, section, direction)
+  answerSimulcast(offered, section)
   return { accepted: true, section }
 }
 
@@ -138,23 +147,32 @@ function answerDataSection(
   offered: MediaSection,
   { maxMessageSize }: Capabilities,
 ): SectionAnswer {
-  const isDraft = hasSctpMap(offered) && offered.sctpPort !== undefined
-  if (maxMessageSize === undefined || !(isDraft || offered.formats.includes(DATA_CHANNEL_FORMAT))) {
+  if (maxMessageSize === undefined || !describesDataChannels(offered))
     return reject(offered, 'unsupported-media')
-  }
   if (!SCTP_PROTOCOLS.has(offered.protocol)) return reject(offered, 'unsupported-protocol')
   if (offered.sctpPort === 0) return reject(offered, 'rejected-by-offerer')
-  const isFirst =
-    offer.media.find(({ kind, port, bundleOnly }) => kind === 'application' && (port !== 0 || bundleOnly)) ===
-    offered
-  if (!isFirst) return reject(offered, 'second-association')
+  // of others of this kind, such as BFCP's, there may be some before it
+  const first = offer.media.find(
+    (section) => describesDataChannels(section) && (section.port !== 0 || section.bundleOnly),
+  )
+  if (first !== offered) return reject(offered, 'second-association')
   const section = dataSection(offered.mid, maxMessageSize)
   section.protocol = offered.protocol
-  if (isDraft) {
+  if (isDraft(offered)) {
     section.formats = [String(SCTP_PORT)]
     section.attributes = [SCTP_MAP]
   }
   return { accepted: true, section }
+}
+
+function describesDataChannels(section: MediaSection): boolean {
+  const { kind, formats } = section
+  return kind === 'application' && (isDraft(section) || formats.includes(DATA_CHANNEL_FORMAT))
+}
+
+/** Whether it is in the form that the drafts of RFC 8841 had. */
+function isDraft(section: MediaSection): boolean {
+  return hasSctpMap(section) && section.sctpPort !== undefined
 }
 
 /** The section of the data channels, RFC 8841 section 8.1. Transport attributes are the caller's to fill in. */
@@ -185,14 +203,15 @@ function reject(offered: MediaSection, reason: Rejection): SectionAnswer {
 
 /**
  * RFC 8853 section 5.3.2: what is offered to be sent is answered as received and the other way round, as far as its codecs are agreed on. Of the
- * alternatives of a stream that we are to send, the first is taken.
+ * alternatives of a stream that we are to send, the first is taken. The direction is of no matter (section 5.3): Chromium lists its encodings while it is held too, and has but one of them ever
+ * after where the answer leaves them out.
  */
-function answerSimulcast(offered: MediaSection, section: MediaSection, direction: Direction): void {
+function answerSimulcast(offered: MediaSection, section: MediaSection): void {
   const { simulcast } = offered
   if (simulcast === undefined) return
-  const toReceive = receives(direction) ? answerStreams(offered, section, simulcast.send, 'recv') : NO_STREAMS
+  const toReceive = answerStreams(offered, section, simulcast.send, 'recv')
   const first = simulcast.recv.map((alternatives) => alternatives.slice(0, 1))
-  const toSend = sends(direction) ? answerStreams(offered, section, first, 'send') : NO_STREAMS
+  const toSend = answerStreams(offered, section, first, 'send')
   if (toReceive.streams.length === 0 && toSend.streams.length === 0) return
   section.rids = [...toReceive.rids, ...toSend.rids]
   section.simulcast = { send: toSend.streams, recv: toReceive.streams }
@@ -202,8 +221,6 @@ interface AnsweredStreams {
   readonly streams: readonly (readonly SimulcastStream[])[]
   readonly rids: readonly RidDescription[]
 }
-
-const NO_STREAMS: AnsweredStreams = { streams: [], rids: [] }
 
 /** The streams of one direction, `direction` as seen from here, with the descriptions that they need. */
 function answerStreams(

@@ -21,6 +21,12 @@ export function sharedTransports(description: SessionDescription): SharedTranspo
   ]
 }
 
+/** Those of them whose RTCP goes with their RTP: what the first one in use says goes for all, and later descriptions have it there alone (RFC 9143 section 7.1.3). */
+export function multiplexedSections(sections: readonly MediaSection[]): readonly MediaSection[] {
+  const tagged = sections.find(({ port }) => port !== 0)
+  return tagged?.rtcpMux === true ? sections : sections.filter(({ rtcpMux }) => rtcpMux)
+}
+
 /**
  * The sections of an answer that are in use, of one who offered to bundle all. The first is the one whose transport attributes count for all. `undefined`: they do not share one
  * transport (RFC 9143 section 7.4). A section with port 0 is in use where it goes with others by `a=bundle-only` (section 7.4.1).

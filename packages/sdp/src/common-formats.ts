@@ -49,7 +49,7 @@ function find(
   for (const format of offered) {
     const codec = agreed.get(format.pt)
     if (codec !== undefined) {
-      payloads.push({ ...format, feedback: commonFeedback(format, codec) })
+      payloads.push({ ...ofReceiver(format), feedback: commonFeedback(format, codec) })
       continue
     }
     const original = agreed.get(retransmittedPt(format) ?? -1)
@@ -59,6 +59,14 @@ function find(
     }
   }
   return { payloads: Object.freeze(payloads), types: Object.freeze(payloads.map(({ pt }) => String(pt))) }
+}
+
+/** Without what its parameters say of the offerer's own stream, such as its parameter sets: in an answer that would be of ours (RFC 6184 section 8.2.2, RFC 7798 section 7.2.2). */
+function ofReceiver(format: PayloadFormat): PayloadFormat {
+  const { parameters, ...rest } = format
+  if (parameters === undefined || !/(?:^|;)\s*sprop-/i.test(parameters)) return format
+  const kept = parameters.split(';').filter((parameter) => !/^\s*sprop-/i.test(parameter))
+  return kept.length === 0 ? rest : { ...rest, parameters: kept.join(';').trim() }
 }
 
 function commonFeedback(format: PayloadFormat, codec: CodecCapability): string[] {

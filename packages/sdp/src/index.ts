@@ -7,7 +7,7 @@ export {
   rejectedSection,
   type SectionAnswer,
 } from './answer.ts'
-export { answeredSections } from './bundle.ts'
+export { answeredSections, multiplexedSections } from './bundle.ts'
 export {
   type CodecCapability,
   type CodecIdentity,
@@ -46,7 +46,7 @@ export {
   transportOf,
 } from './model.ts'
 export { type Encoding, offerEncodings, OfferNumbering, offerSection } from './offer.ts'
-export { type PairedPayloads, pairPayloads } from './pairing.ts'
+export { type PairedPayloads, pairExtensions, pairPayloads } from './pairing.ts'
 export { parseSdp } from './parse.ts'
 export { SdpError } from './sdp-error.ts'
 export { writeSdp } from './write.ts'

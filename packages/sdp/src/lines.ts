@@ -23,7 +23,7 @@ const EQUALS = 0x3d
 export interface Line {
   readonly number: number
   readonly type: string
-  /** Of an attribute, what stands before the first colon; else empty. */
+  /** Of an attribute, its name; else empty. */
   readonly name: string
   readonly value: string
 }
@@ -143,8 +143,8 @@ export function formatLine(row: string, number: number): Line {
   return { number, type: 'a', name: attributeName(value), value }
 }
 
-/** What stands before the first colon. */
+/** What stands before the first colon; without one, all but spaces at the end, which values may have too. */
 export function attributeName(value: string): string {
   const colon = value.indexOf(':')
-  return colon < 0 ? value : value.slice(0, colon)
+  return colon < 0 ? value.trimEnd() : value.slice(0, colon)
 }

@@ -1,6 +1,6 @@
 import { onceForBoth } from '@str0m/sans-io'
 import { configurationOf, retransmittedPt } from './codec.ts'
-import type { PayloadFormat } from './model.ts'
+import { type ExtensionMap, intersectDirections, type PayloadFormat, reverseDirection } from './model.ts'
 
 /** The formats of an offer that its answer takes. */
 export interface PairedPayloads {
@@ -57,3 +57,24 @@ function findSame(
   if (configuration === undefined) return undefined
   return offered.find((format) => !taken.has(format) && configurationOf(format) === configuration)
 }
+
+/**
+ * The header extensions that were `offered` and are in the answer, by the same id (RFC 8285 section 7), with the direction in which both allow them, seen from the offerer. The same
+ * lists are paired once; what comes of it is not to be changed.
+ */
+export const pairExtensions: (
+  offered: readonly ExtensionMap[],
+  answered: readonly ExtensionMap[],
+) => readonly ExtensionMap[] = onceForBoth((offered, answered) => {
+  const common: ExtensionMap[] = []
+  for (const extension of offered) {
+    const theirs = answered.find(({ id, uri }) => id === extension.id && uri === extension.uri)
+    if (theirs === undefined) continue
+    const direction = intersectDirections(
+      extension.direction ?? 'sendrecv',
+      reverseDirection(theirs.direction ?? 'sendrecv'),
+    )
+    common.push(direction === 'sendrecv' ? extension : { ...extension, direction })
+  }
+  return Object.freeze(common)
+})

@@ -57,7 +57,8 @@ const SETUPS = new Set<string>(['actpass', 'active', 'passive', 'holdconn'])
 const MEDIA_LINE = /^[\w-]+ \d{1,5}(\/\d+)? [\w/-]+( \S+)+\s*$/
 /** What an attribute has to look like. The readers rely on it. */
 const FORMS: Readonly<Record<string, RegExp>> = {
-  mid: /^mid:\S{1,255}\s*$/,
+  // a token (RFC 8866 section 9) has no others: each is a byte of the header extension
+  mid: /^mid:[!-~]{1,255}\s*$/,
   rid: /^rid:[A-Za-z0-9_-]{1,255} (send|recv)( \S.*)?$/,
   simulcast: /^simulcast: ?(send|recv) \S+( (send|recv) \S+)?\s*$/,
   'sctp-port': /^sctp-port:\d{1,5}\s*$/,

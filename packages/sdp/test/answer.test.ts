@@ -159,6 +159,18 @@ describe('a section is rejected', () => {
     expect(outcome(only.replace('m=audio 9', 'm=audio 0'))).toEqual(['rejected-by-offerer', 'not-bundled'])
   })
 
+  it('without rtcp-mux, unless the first in use of its group has it (RFC 9143 section 7.1.3)', () => {
+    const without = VIDEO.filter((line) => line !== 'a=rtcp-mux')
+    expect(without).not.toEqual(VIDEO)
+    expect(outcome(description(without, ['a=group:BUNDLE 0 1']))).toEqual(['accepted', 'accepted'])
+    expect(outcome(description(without, ['a=group:BUNDLE 1 0']))).toEqual(['accepted', 'no-rtcp-mux'])
+    expect(outcome(description(without))).toEqual(['accepted', 'no-rtcp-mux'])
+    expect(outcome(description(without, ['a=group:BUNDLE 0 1']).replace('m=audio 9', 'm=audio 0'))).toEqual([
+      'rejected-by-offerer',
+      'no-rtcp-mux',
+    ])
+  })
+
   it('but for what shares a transport with a section that stands', () => {
     const stands = (text: string, index: number) => {
       const { sections, shared, bundled } = answerSections(parseSdp(text), CAPABILITIES, (i) => i === index)
@@ -199,9 +211,27 @@ describe('a section is rejected', () => {
     expect(outcome(description().replace('opus', 'speex'))).toEqual(['no-common-codec'])
     // a video codec in an audio section
     expect(outcome(description().replace('opus/48000/2', 'VP8/90000'))).toEqual(['no-common-codec'])
-    for (const protocol of ['UDP/TLS/RTP/SAVP', 'RTP/SAVPF', 'RTP/SAVP', 'TCP/TLS/RTP/SAVPF']) {
+    for (const protocol of [
+      'UDP/TLS/RTP/SAVP',
+      'RTP/SAVPF',
+      'RTP/SAVP',
+      'TCP/DTLS/RTP/SAVPF',
+      'TCP/DTLS/RTP/SAVP',
+      'TCP/TLS/RTP/SAVPF',
+    ]) {
       expect(outcome(description().replace('UDP/TLS/RTP/SAVPF', protocol))).toEqual(['accepted'])
     }
+    // RFC 8829 section 5.1.2: the fingerprint says that it is over DTLS
+    const fingerprint = `a=fingerprint:sha-256 ${'AB:'.repeat(31)}CD`
+    for (const protocol of ['RTP/AVP', 'RTP/AVPF']) {
+      const plain = (text: string) => outcome(text.replace('UDP/TLS/RTP/SAVPF', protocol))
+      expect(plain(description())).toEqual(['unsupported-protocol'])
+      expect(plain(description([fingerprint]))).toEqual(['accepted'])
+      expect(plain(description([], [fingerprint]))).toEqual(['accepted'])
+    }
+    expect(outcome(description([fingerprint]).replace('UDP/TLS/RTP/SAVPF', 'RTP/FOO'))).toEqual([
+      'unsupported-protocol',
+    ])
   })
 })
 
@@ -215,6 +245,15 @@ describe('directions', () => {
     expect(answer(`a=${offered}`).direction).toBe(answered)
     expect(answers(description([], [`a=${offered}`]))[0]!.section.direction).toBe(answered)
   })
+})
+
+it('parameters are the offerer’s, without those of its own stream', () => {
+  const parameters = (offered: string) => answer(`a=fmtp:111 ${offered}`).payloads[0]!.parameters
+  expect(parameters('minptime=10; stereo=1')).toBe('minptime=10; stereo=1')
+  expect(parameters('sprop-stereo=1; minptime=10;SPROP-maxcapturerate=16000;x-sprop-y=1')).toBe(
+    'minptime=10;x-sprop-y=1',
+  )
+  expect(parameters('sprop-stereo=1')).toBeUndefined()
 })
 
 describe('header extensions', () => {
@@ -265,13 +304,22 @@ describe('simulcast, RFC 8853 section 5.3', () => {
     ])
   })
 
-  it('is left out where nothing of it is left, or nothing is to be received', () => {
+  it('is left out where nothing of it is left', () => {
     expect(answer(...RIDS, 'a=simulcast:send un').simulcast).toBeUndefined()
     expect(answer(...RIDS, 'a=simulcast:recv hi').simulcast).toBeUndefined()
-    expect(answer(...RIDS, 'a=simulcast:recv r', 'a=sendonly')).toMatchObject({ rids: [] })
-    expect(answer(...RIDS, 'a=simulcast:send hi', 'a=recvonly')).toMatchObject({ rids: [] })
     expect(answer(...RIDS)).toMatchObject({ rids: [] })
   })
+
+  it.each(['sendrecv', 'sendonly', 'recvonly', 'inactive'])(
+    'is answered whatever the direction: %s',
+    (direction) => {
+      // an offerer that is held and finds it left out has but one encoding ever after
+      expect(answer(...RIDS, 'a=simulcast:send hi;lo recv r', `a=${direction}`).simulcast).toEqual({
+        send: [[{ rid: 'r', paused: false }]],
+        recv: [[{ rid: 'hi', paused: false }], [{ rid: 'lo', paused: false }]],
+      })
+    },
+  )
 })
 
 describe('the sections of an answer that are in use', () => {

@@ -99,5 +99,15 @@ describe('sections of data channels', () => {
   it('one association serves a session', () => {
     const same = (): void => undefined
     expect(outcomes(same, same)).toEqual(['accepted', 'second-association'])
+    // what is of the same kind and has no data channels is no association of theirs
+    const floorControl = (section: MediaSection): void => {
+      section.protocol = 'TCP/DTLS/BFCP'
+      section.formats = ['*']
+    }
+    expect(outcomes(floorControl, same, same)).toEqual([
+      'unsupported-media',
+      'accepted',
+      'second-association',
+    ])
   })
 })

@@ -218,6 +218,31 @@ describe('attributes', () => {
   })
 })
 
+it('spaces at the end of a line are of no matter', () => {
+  const lines = [
+    'a=rtcp-mux',
+    'a=rtcp-rsize',
+    'a=sendonly',
+    'a=extmap-allow-mixed',
+    'a=bundle-only',
+    'a=end-of-candidates',
+    'a=setup:active',
+    'a=sctp-port:5000',
+  ]
+  const plain = parseSdp(description(lines, ['a=ice-lite', 'a=recvonly']))
+  expect(plain).toMatchObject({ iceLite: true, direction: 'recvonly' })
+  expect(plain.media[0]).toMatchObject({ rtcpMux: true, direction: 'sendonly', endOfCandidates: true })
+  for (const end of [' ', '  ', '\t']) {
+    const spaced = description(
+      lines.map((line) => line + end),
+      [`a=ice-lite${end}`, `a=recvonly${end}`],
+    )
+    // read anew, and as known
+    for (let i = 0; i < 2; i++) expect(parseSdp(spaced)).toEqual(plain)
+  }
+  expect(errorOf(description(['a=sendonly ', 'a=recvonly'])).line).toBe(SECTION_LINE + 1)
+})
+
 describe('an error names the line', () => {
   it.each([
     'a=rtpmap:111',
@@ -234,6 +259,7 @@ describe('an error names the line', () => {
     'a=extmap:1/upwards urn:y',
     'a=extmap:1',
     'a=mid:1',
+    'a=mid:é',
     'a=ice-ufrag:abc',
     'a=ice-ufrag:a b c d',
     'a=ice-pwd:short',

@@ -1,0 +1,34 @@
+import { UsageError } from '@str0m/sans-io'
+import type { Direction, Encoding } from '@str0m/sdp'
+
+// What is given for a section by a caller whose compiler does not look at it
+
+const KINDS: ReadonlySet<string> = new Set<'audio' | 'video'>(['audio', 'video'])
+const DIRECTIONS: ReadonlySet<string> = new Set<Direction>(['sendrecv', 'sendonly', 'recvonly', 'inactive'])
+/** RFC 8851 section 10, and what fits the header extension in its one-byte form. */
+const RID = /^[A-Za-z0-9_-]{1,16}$/
+
+/** Throws a `UsageError` (`invalid-option`). */
+export function checkKind(kind: 'audio' | 'video'): void {
+  if (!KINDS.has(kind))
+    throw new UsageError('invalid-option', `A section is "audio" or "video", not "${kind}"`)
+}
+
+/** Throws a `UsageError` (`invalid-option`). */
+export function checkDirection(direction: Direction): void {
+  if (DIRECTIONS.has(direction)) return
+  throw new UsageError(
+    'invalid-option',
+    `A direction is "sendrecv", "sendonly", "recvonly" or "inactive", not "${direction}"`,
+  )
+}
+
+/** Throws a `UsageError` (`invalid-option`). */
+export function checkEncodings(encodings: readonly Encoding[]): void {
+  const rids = new Set(encodings.map(({ rid }) => rid))
+  if (rids.size === encodings.length && encodings.every(({ rid }) => RID.test(rid))) return
+  throw new UsageError(
+    'invalid-option',
+    'Each encoding has a rid of its own: 1 to 16 letters, digits, "-" and "_"',
+  )
+}
