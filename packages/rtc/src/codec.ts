@@ -56,7 +56,7 @@ export function codecsOf(
 }
 
 /** Whether these are one codec, whatever their parameters and payload types. */
-export function isSameCodec(a: Codec, b: Codec): boolean {
+export function isSameEncoding(a: Codec, b: Codec): boolean {
   if (a === b) return true
   return (
     a.name.toLowerCase() === b.name.toLowerCase() &&
@@ -68,7 +68,7 @@ export function isSameCodec(a: Codec, b: Codec): boolean {
 /** Whether they have the same parameters too. */
 export function isSameConfiguration(a: Codec, b: Codec): boolean {
   if (a === b) return true
-  if (!isSameCodec(a, b) || a.parameters.size !== b.parameters.size) return false
+  if (!isSameEncoding(a, b) || a.parameters.size !== b.parameters.size) return false
   for (const [name, value] of a.parameters) if (b.parameters.get(name) !== value) return false
   return true
 }

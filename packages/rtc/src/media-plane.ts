@@ -21,7 +21,7 @@ import {
 import { sends } from '@str0m/sdp'
 import type { SrtpContext } from '@str0m/srtp'
 import { BandwidthControl } from './bandwidth-control.ts'
-import { type Codec, isSameCodec } from './codec.ts'
+import { type Codec, isSameEncoding } from './codec.ts'
 import { Egress } from './egress.ts'
 import type { Receive, RtcEvent, RtcOutput } from './events.ts'
 import { HoldBack, MEDIA_LIMITS } from './hold-back.ts'
@@ -512,7 +512,7 @@ export class MediaPlane implements MediaOwner {
 /** What a handle's codec has become: it may have been negotiated away since (RFC 3264 section 8.3.2). Throws a `UsageError` (`unknown-payload-type`). */
 function currentCodec(media: Media, codec: Codec): Codec {
   const current = media.codec(codec.pt)
-  if (current !== undefined && isSameCodec(current, codec)) return current
+  if (current !== undefined && isSameEncoding(current, codec)) return current
   throw new UsageError(
     'unknown-payload-type',
     `${codec.name} as payload type ${codec.pt} was negotiated away: choose another of media.codecs`,
