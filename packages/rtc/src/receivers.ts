@@ -129,6 +129,9 @@ export class Receivers {
       const { media } = receiver
       if (media.stopped || (mediaBySsrc.get(ssrc) ?? media) !== media) this.#forget(ssrc, receiver)
     }
+    for (const [rtx, { media, stream }] of this.#byRtxSsrc) {
+      if ((media.originalSsrc(rtx) ?? stream.ssrc) !== stream.ssrc) this.#byRtxSsrc.delete(rtx)
+    }
   }
 
   /**
@@ -215,6 +218,7 @@ export class Receivers {
 
   handleGoodbye(ssrc: Ssrc): void {
     this.#earlyReports.delete(ssrc)
+    this.#byRtxSsrc.delete(ssrc)
     const receiver = this.#bySsrc.get(ssrc)
     if (receiver !== undefined) this.#forget(ssrc, receiver)
   }
@@ -250,11 +254,16 @@ export class Receivers {
   #find(packet: Uint8Array, header: RtpHeader): Receiver | DropReason {
     const latest = this.#latest
     if (latest !== undefined && latest.stream.ssrc === header.ssrc) return latest
-    const known = this.#bySsrc.get(header.ssrc) ?? this.#byRtxSsrc.get(header.ssrc)
+    const known = this.#bySsrc.get(header.ssrc)
     if (known !== undefined) {
-      if (known.stream.ssrc === header.ssrc) this.#latest = known
+      this.#latest = known
       return known
     }
+    const repaired = this.#byRtxSsrc.get(header.ssrc)
+    if (repaired === undefined) return this.#create(packet, header)
+    if (repaired.media.codec(header.payloadType) === undefined) return repaired
+    // it sends media now: not what it repaired
+    this.#byRtxSsrc.delete(header.ssrc)
     return this.#create(packet, header)
   }
 
@@ -268,7 +277,7 @@ export class Receivers {
         : this.#mediaByMid.get(mid)
     if (media === undefined) return 'unknownStream'
     if (media.originalPt(header.payloadType) !== undefined)
-      return this.#findOriginal(media, header.ssrc, repairedRid)
+      return this.#findOriginal(media, packet, header, repairedRid)
     if (media.codec(header.payloadType) === undefined) return 'unknownPayloadType'
     if (this.#bySsrc.size >= MAX_RECEIVE_STREAMS) return 'tooManyStreams'
     const receiver: Receiver = {
@@ -283,6 +292,11 @@ export class Receivers {
       active: false,
       telephoneEvents: new TelephoneEventReader(),
     }
+    // RFC 4588 section 5.3: upon packets with a new SSRC, the association is made again
+    for (const [rtx, before] of this.#byRtxSsrc) {
+      if (before.media === media && before.rid === rid && media.originalSsrc(rtx) === undefined)
+        this.#byRtxSsrc.delete(rtx)
+    }
     this.#bySsrc.set(header.ssrc, receiver)
     this.#latest = receiver
     const early = this.#earlyReports.get(header.ssrc)
@@ -295,13 +309,22 @@ export class Receivers {
 
   /**
    * What a source of retransmissions goes with: the packet says it (RFC 8852 section 3.2), or the description, or the section has one
-   * stream alone.
+   * stream alone; or one of several has asked for this packet (RFC 4588 section 5.3).
    */
-  #findOriginal(media: Media, rtxSsrc: Ssrc, repairedRid: Rid | undefined): Receiver | DropReason {
+  #findOriginal(
+    media: Media,
+    packet: Uint8Array,
+    header: RtpHeader,
+    repairedRid: Rid | undefined,
+  ): Receiver | DropReason {
+    const { ssrc: rtxSsrc } = header
     const ofMedia = this.of(media, media.originalSsrc(rtxSsrc))
     const streams = repairedRid === undefined ? ofMedia : ofMedia.filter(({ rid }) => rid === repairedRid)
-    const [receiver] = streams
-    if (receiver === undefined || streams.length > 1) return 'unknownStream'
+    const asking = streams.length > 1 ? askingFor(streams, packet, header) : streams
+    const [receiver] = asking
+    if (receiver === undefined || asking.length > 1) return 'unknownStream'
+    // where another one took its place since, the next retransmission may be of that
+    if (streams.findLast(({ rid }) => rid === receiver.rid) !== receiver) return receiver
     if (this.#byRtxSsrc.size >= MAX_RECEIVE_STREAMS) return 'tooManyStreams'
     this.#byRtxSsrc.set(rtxSsrc, receiver)
     return receiver
@@ -327,4 +350,11 @@ export class Receivers {
     if (index >= 0) this.#active.splice(index, 1)
     if (this.#latest === receiver) this.#latest = undefined
   }
+}
+
+/** Those that have asked for what is sent again here. */
+function askingFor(streams: readonly Receiver[], packet: Uint8Array, header: RtpHeader): readonly Receiver[] {
+  const original = readRtx(packet, header, { pt: header.payloadType, ssrc: header.ssrc })
+  if (original === undefined) return NONE
+  return streams.filter(({ stream }) => stream.isRequested(original.sequenceNumber))
 }

@@ -59,6 +59,12 @@ export class NackGenerator {
     return true
   }
 
+  /** Whether a packet is missing and was asked for. */
+  isRequested(sequenceNumber: number): boolean {
+    const missing = this.#missing.get(serial16.unwrap(sequenceNumber, this.#highest))
+    return missing !== undefined && missing.tries > 0
+  }
+
   /** What is waited for no longer. */
   giveUpBefore(sequence: number): void {
     for (const missing of this.#missing.keys()) {

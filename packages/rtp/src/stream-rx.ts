@@ -239,6 +239,11 @@ export class StreamRx {
     return missing
   }
 
+  /** Whether this packet is missed and was asked for: a retransmission of it may be of this stream (RFC 4588 section 5.3). */
+  isRequested(sequenceNumber: number): boolean {
+    return this.#nacks?.isRequested(sequenceNumber) === true
+  }
+
   handleSenderReport(now: Instant, report: SenderReport): void {
     this.#now = Math.max(now, this.#now)
     this.#lastSenderReport = report
