@@ -282,7 +282,10 @@ export class MediaPlane implements MediaOwner {
         extensions,
       })
     }
-    if (stream.needsKeyframe && media.canRequestKeyframe) this.#requestKeyframe(receiver, 'pli')
+    const { keyframeFeedback } = media
+    if (keyframeFeedback !== undefined && stream.needsKeyframe) {
+      this.#requestKeyframe(receiver, keyframeFeedback)
+    }
     if (stream.nackDeadline <= this.#now) this.#sendNacks(receiver)
   }
 

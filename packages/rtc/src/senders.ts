@@ -288,9 +288,9 @@ export class Senders {
     const asked: Sender[] = []
     for (const { ssrc, sequenceNumber } of entries) {
       const sender = this.#bySsrc.get(ssrc)
-      if (sender?.keyframes.handleFir(now, senderSsrc, sequenceNumber) !== true) continue
+      if (sender === undefined) continue
       sender.stream.countFeedback('fir')
-      asked.push(sender)
+      if (sender.keyframes.handleFir(now, senderSsrc, sequenceNumber)) asked.push(sender)
     }
     return asked
   }

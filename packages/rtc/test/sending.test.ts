@@ -2,7 +2,7 @@ import type { LinkOptions } from '@str0m/netem'
 import { SeededRandom } from '@str0m/sans-io'
 import { describe, expect, it } from 'vitest'
 import { Candidate, Rtc } from '../src/index.ts'
-import { connectedCall, eventsOf, RTC_ADDRESS, rtcPair } from './harness.ts'
+import { connectedCall, eventsOf, negotiatedPair, RTC_ADDRESS, rtcPair } from './harness.ts'
 
 const LINK = { latency: 20 }
 
@@ -193,6 +193,31 @@ describe('requests for a keyframe', () => {
     peer.sendRtcp([{ type: 'pli', senderSsrc: 5, mediaSsrc: 12345 }])
     pair.runFor(50)
     expect(eventsOf(pair.a.events, 'keyframeRequest')).toHaveLength(2)
+    // the counter is of what came, RFC 5104 section 4.3.1 by the W3C's words
+    expect(rtc.statistics.outbound[0]).toMatchObject({ firCount: 3, pliCount: 0 })
+  })
+
+  it('are full intra requests where the peer understands nothing else', () => {
+    const { a, b, pair } = negotiatedPair({
+      seed: 12,
+      link: LINK,
+      answered: (sdp) => sdp.replaceAll(/a=rtcp-fb:.* nack pli\r\n/g, ''),
+      offered: (sdp) => sdp.replaceAll(/a=rtcp-fb:.* nack pli\r\n/g, ''),
+    })
+    pair.runUntil(() => a.connected && b.connected)
+    for (const media of [a.media('1')!, b.media('1')!]) expect(media.canRequestKeyframe).toBe(true)
+    const { pt } = b.media('1')!.codecs[0]!
+    // no keyframe
+    b.media('1')!
+      .writer(pt)
+      .write(video(0), vp8(100, false, 1))
+    pair.runFor(100)
+    expect(eventsOf(pair.b.events, 'keyframeRequest')).toEqual([
+      { type: 'keyframeRequest', mid: '1', kind: 'fir' },
+    ])
+    a.handleInput({ kind: 'timeout', now: pair.now + 600 })
+    expect(a.media('1')!.requestKeyframe()).toBe(true)
+    expect(a.statistics.inbound[0]).toMatchObject({ pliCount: 0, firCount: 2 })
   })
 })
 
