@@ -190,6 +190,7 @@ export class StreamRx {
     const inner = codec.primary ?? codec
     if (inner.pt !== this.#codec?.pt && !this.#adopt(inner, sequenceNumber)) {
       this.#reception!.handlePacket(this.#now, sequenceNumber, header.timestamp)
+      this.#nacks?.handlePacket(this.#now, sequenceNumber)
       this.#discardedBefore++
       return
     }
@@ -216,8 +217,9 @@ export class StreamRx {
     this.#retransmittedBytesReceived += payload.length
     this.#bytesReceived += payload.length
     this.#headerBytesReceived += header.payloadStart + header.paddingLength
+    // what came is not asked for again, of whatever codec it is
+    this.#nacks?.handleRetransmission(this.#now, header.sequenceNumber)
     if (this.#codecs[(codec.primary ?? codec).pt] === undefined) return
-    this.#nacks?.handlePacket(this.#now, header.sequenceNumber)
     this.#assemble(header, payload, codec, extensions)
   }
 
@@ -352,7 +354,7 @@ export class StreamRx {
       } else if (isOurs && block.payload.length > 0 && assembler.isMissing(sequenceNumber, timestamp)) {
         // RFC 2198 has no numbers: blocks are taken to be of the packets just before, as browsers send them, unless their times say otherwise
         this.#packetsRecovered++
-        this.#nacks?.handlePacket(this.#now, sequenceNumber)
+        this.#nacks?.handleRetransmission(this.#now, sequenceNumber)
         const packet = { sequenceNumber, timestamp, marker: false, payloadType: pt }
         assembler.handlePacket(this.#now, packet, block.payload)
       }
@@ -407,7 +409,7 @@ export class StreamRx {
         ? undefined
         : new FrameAssembler(depacketizer, this.#maxReorderWait ?? wait)
     if (this.#reception === undefined) {
-      this.#reception = new ReceptionStatistics(this.ssrc, codec.clockRate)
+      this.#reception = new ReceptionStatistics(this.ssrc, codec.clockRate, this.#nacks !== undefined)
       const report = this.#lastSenderReport
       if (report !== undefined) this.#reception.handleSenderReport(this.#lastSenderReportAt, report.ntpTime)
     } else {

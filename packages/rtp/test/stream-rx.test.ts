@@ -84,6 +84,30 @@ describe('a stream', () => {
     expect(stream.report(1000)).toMatchObject({ cumulativeLost: 1 })
   })
 
+  it('takes packets that come again as they were, a second later, for no restart of the sender', () => {
+    const stream = new StreamRx({ ssrc: 5, nack: true })
+    const lost = new Set([150, 151, 152])
+    for (let i = 0; i < 1000; i++) {
+      if (!lost.has(i)) stream.handlePacket(i, ...packet(i, i === 0 ? KEYFRAME : DELTA, VP8), VP8)
+      if (i === 500) expect(stream.report(i)).toMatchObject({ cumulativeLost: 3, highestSequence: 500 })
+    }
+    for (const i of lost) stream.handlePacket(1000, ...packet(i, DELTA, VP8), VP8)
+    for (let i = 1000; i < 1100; i++) stream.handlePacket(i, ...packet(i, DELTA, VP8), VP8)
+    expect(stream.report(1100)).toMatchObject({ cumulativeLost: 0, fractionLost: 0, highestSequence: 1099 })
+    expect(stream.statistics).toMatchObject({ packetsReceived: 1100 })
+  })
+
+  it('asks no more for what came again of a codec that the sender has left', () => {
+    const stream = new StreamRx({ ssrc: 5, nack: true })
+    for (const sequence of [1, 3]) stream.handlePacket(0, ...packet(sequence, KEYFRAME, VP8), VP8)
+    stream.handlePacket(1, ...packet(4, KEYFRAME, VP9), VP9)
+    expect(stream.takeNacks(20, 50)).toEqual([2])
+    expect(stream.isRequested(2)).toBe(true)
+    stream.handleRetransmission(30, ...packet(2, DELTA, VP8), VP8)
+    expect(stream.isRequested(2)).toBe(false)
+    expect(stream.takeNacks(500, 50)).toEqual([])
+  })
+
   it('asks for keyframes, not too often', () => {
     const { stream } = new Receiver()
     expect(stream.requestKeyframe(0, 'pli', 9)).toEqual({ type: 'pli', senderSsrc: 9, mediaSsrc: 5 })
