@@ -443,12 +443,15 @@ export class MediaPlane implements MediaOwner {
     return asked
   }
 
-  /** The stream that is sent on. Throws a `UsageError` (`closed`, `not-sending`). */
+  /** The stream that is sent on. Throws a `UsageError` (`closed`, `not-sending`, `unknown-rid`). */
   #sender(media: Media, rid: Rid | undefined, codec: Codec): Sender {
     if (this.#closed) throw new UsageError('closed', 'The peer is closed: make another')
     const local: LocalStream | undefined = media.localStream(rid)
-    if (!sends(media.direction) || local === undefined) {
+    if (!sends(media.direction) || (local === undefined && rid === undefined)) {
       throw new UsageError('not-sending', `"${media.mid}" is ${media.direction}: nothing can be sent on it`)
+    }
+    if (local === undefined) {
+      throw new UsageError('unknown-rid', `The encoding "${rid}" is not to be sent: see media.sendEncodings`)
     }
     return this.#senders.of(media, local, codec)
   }

@@ -55,6 +55,8 @@ export class Media {
   #extensionIds = extensionIdsOf(NO_EXTENSIONS)
   #remoteSsrcs: ReadonlySet<Ssrc> = new Set()
   #localStreams: readonly LocalStream[] = []
+  /** Those that the peer takes. */
+  #sentStreams: readonly LocalStream[] = []
   #sendEncodings: readonly Encoding[] = []
   #receiveEncodings: readonly Encoding[] = []
   /** The peer's sources of retransmissions, and what they retransmit (`a=ssrc-group:FID`, RFC 5576). */
@@ -183,7 +185,7 @@ export class Media {
   }
 
   #checkRid(rid: Rid | undefined): void {
-    if (rid === undefined || this.#localStreams.some((stream) => stream.rid === rid)) return
+    if (rid === undefined || this.localStream(rid) !== undefined) return
     throw new UsageError('unknown-rid', `There is no encoding "${rid}" to be sent: see media.sendEncodings`)
   }
 
@@ -217,9 +219,9 @@ export class Media {
     return this.#formats.nack
   }
 
-  /** The stream of an encoding, or the first. For `Rtc` alone. */
+  /** The stream of an encoding, or the first, where the peer takes it. For `Rtc` alone. */
   localStream(rid: Rid | undefined): LocalStream | undefined {
-    return rid === undefined ? this.#localStreams[0] : this.#localStreams.find((stream) => stream.rid === rid)
+    return rid === undefined ? this.#sentStreams[0] : this.#sentStreams.find((stream) => stream.rid === rid)
   }
 
   /** Takes what was negotiated. For `Rtc` alone. */
@@ -232,6 +234,7 @@ export class Media {
     this.#localStreams = streams
     this.#remoteRtxSsrcs = new Map(flowsOf(remote).map(([original, rtx]) => [rtx, original]))
     this.#sendEncodings = encodingsOf(local, 'send', remote)
+    this.#sentStreams = takenStreams(streams, this.#sendEncodings)
     this.#receiveEncodings = encodingsOf(local, 'recv', remote)
   }
 
@@ -277,6 +280,17 @@ function encodingsOf(local: MediaSection, direction: 'send' | 'recv', remote: Me
     }
   }
   return encodings
+}
+
+/** RFC 8853 section 5.3.3: no encoding is sent that the peer does not list, and one stream alone where it lists none. */
+function takenStreams(
+  streams: readonly LocalStream[],
+  encodings: readonly Encoding[],
+): readonly LocalStream[] {
+  const taken = new Set(encodings.map(({ rid }) => rid))
+  return taken.size === 0
+    ? streams.slice(0, 1)
+    : streams.filter(({ rid }) => rid !== undefined && taken.has(rid))
 }
 
 /** What a section's handles call. Implemented by `MediaPlane`. */
