@@ -13,6 +13,7 @@ import {
   type Instant,
   NEVER,
   type OutputQueue,
+  type Pt,
   type Rid,
   type Ssrc,
   UsageError,
@@ -360,11 +361,19 @@ export class MediaPlane implements MediaOwner {
     data: Uint8Array,
     options: WriteOptions,
   ): boolean {
-    const sender = this.#sender(media, rid, codec)
+    const { value, clockRate } = time
+    if (!(Number.isFinite(value) && clockRate > 0 && clockRate < Number.POSITIVE_INFINITY)) {
+      throw new UsageError(
+        'invalid-time',
+        `A time is a number of 1 / clockRate s, not ${value} of 1 / ${clockRate} s`,
+      )
+    }
+    const agreed = agreedCodec(media, codec.pt)
+    const sender = this.#sender(media, rid, agreed)
     const { outbound } = this.#transport
     if (outbound === undefined) return false
     const { rtpOverhead } = outbound
-    if (!this.#senders.sendFrame(this.#now, sender, codec, time, data, options, rtpOverhead)) {
+    if (!this.#senders.sendFrame(this.#now, sender, agreed, time, data, options, rtpOverhead)) {
       throw new UsageError('invalid-frame', `This is no ${codec.name} frame, or it does not fit a datagram`)
     }
     this.#noteSent(sender, sender.stream.ssrc)
@@ -372,13 +381,7 @@ export class MediaPlane implements MediaOwner {
   }
 
   writeRtp(media: Media, rid: Rid | undefined, fields: RtpFields, payload: Uint8Array): boolean {
-    const codec = media.codec(fields.pt)
-    if (codec === undefined) {
-      throw new UsageError(
-        'unknown-payload-type',
-        `Payload type ${fields.pt} was not negotiated: see media.codecs`,
-      )
-    }
+    const codec = agreedCodec(media, fields.pt)
     const sender = this.#sender(media, rid, codec)
     const { outbound } = this.#transport
     if (outbound === undefined) return false
@@ -398,15 +401,16 @@ export class MediaPlane implements MediaOwner {
     forwarder: Forwarder,
     packet: RtpPacket,
   ): boolean {
-    const sender = this.#sender(media, rid, codec)
+    const agreed = agreedCodec(media, codec.pt)
+    const sender = this.#sender(media, rid, agreed)
     const { outbound } = this.#transport
     if (outbound === undefined) return false
     // this peer may have had no input for long: the one that the packet came to has
     this.setNow(packet.receivedAt)
     const { rtpOverhead } = outbound
-    let sent = this.#senders.forward(this.#now, sender, codec, forwarder, packet, rtpOverhead)
+    let sent = this.#senders.forward(this.#now, sender, agreed, forwarder, packet, rtpOverhead)
     if (!sent) return false
-    while (sent) sent = this.#senders.forwardHeld(this.#now, sender, codec, forwarder, rtpOverhead)
+    while (sent) sent = this.#senders.forwardHeld(this.#now, sender, agreed, forwarder, rtpOverhead)
     // until its source has reported, when it came is all that can be said: that is in time with the next report
     this.#noteSent(sender, packet.capturedAt === undefined ? sender.timedBy : packet.ssrc)
     return true
@@ -511,4 +515,11 @@ export class MediaPlane implements MediaOwner {
   #event(event: RtcEvent): void {
     this.#outputs.push({ kind: 'event', event })
   }
+}
+
+/** The codec that a payload type stands for by now. Throws a `UsageError` (`unknown-payload-type`). */
+function agreedCodec(media: Media, pt: Pt): Codec {
+  const codec = media.codec(pt)
+  if (codec !== undefined) return codec
+  throw new UsageError('unknown-payload-type', `Payload type ${pt} was not negotiated: see media.codecs`)
 }
