@@ -4,6 +4,7 @@ import {
   dtmfDigit,
   type Forwarder,
   type HeaderExtensions,
+  MAX_COUNT,
   parseRtcp,
   type ReportBlock,
   type Rtcp,
@@ -133,7 +134,7 @@ export class MediaPlane implements MediaOwner {
   setMedias(medias: readonly Media[]): void {
     this.#receivers.setMedias(medias)
     if (medias.length > 0) this.#bandwidth?.setFeedback(this.#now, this.#receivers.negotiated)
-    this.#senders.handleNegotiated()
+    this.#sayGoodbye(this.#senders.handleNegotiated())
   }
 
   /** Throws a `UsageError` (`invalid-option`, `wrong-mode` where the bandwidth is not estimated). */
@@ -178,12 +179,17 @@ export class MediaPlane implements MediaOwner {
 
   /** Says goodbye. Nothing is sent after it. */
   close(): void {
-    const { outbound } = this.#transport
-    const ssrcs = Array.from(this.#senders.all, ({ stream }) => stream.ssrc)
-    if (outbound !== undefined && ssrcs.length > 0) {
-      this.#transport.transmit(this.#reporter.goodbye(ssrcs, outbound))
-    }
+    this.#sayGoodbye(Array.from(this.#senders.all, ({ stream }) => stream.ssrc))
     this.#closed = true
+  }
+
+  /** RFC 3550 section 6.6, of all sources that are gone: a packet has room for some. */
+  #sayGoodbye(ssrcs: readonly Ssrc[]): void {
+    const { outbound } = this.#transport
+    if (outbound === undefined) return
+    for (let i = 0; i < ssrcs.length; i += MAX_COUNT) {
+      this.#transport.transmit(this.#reporter.goodbye(ssrcs.slice(i, i + MAX_COUNT), outbound))
+    }
   }
 
   handleTimeout(): void {

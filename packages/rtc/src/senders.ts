@@ -53,7 +53,7 @@ export interface Sender {
   readonly timestampOffset: number
   extensions: OutgoingExtensions
   /** Where the peer asks for lost packets. */
-  readonly cache: SendCache | undefined
+  cache: SendCache | undefined
   /** The stream of its retransmissions, RFC 4588. */
   readonly rtx: StreamTx | undefined
   codec: Codec
@@ -77,6 +77,8 @@ export class Senders {
   /** Whether packets have room for a transport-wide number. */
   #numbers = false
   readonly #bySsrc = new Map<Ssrc, Sender>()
+  /** Of sources that are gone: who names one again goes on with its numbers, for each is encrypted with its own keystream (RFC 3711 section 9.1). */
+  readonly #nextNumbers = new Map<Ssrc, number>()
   /** Those in the middle of a telephone event. */
   readonly #signalling = new Set<Sender>()
 
@@ -303,14 +305,29 @@ export class Senders {
     }))
   }
 
-  /** Whether packets have numbers may have been negotiated anew. */
-  handleNegotiated(): void {
-    const { numbers } = this.#egress
-    if (numbers === this.#numbers) return
-    this.#numbers = numbers
-    for (const sender of this.#bySsrc.values()) {
-      sender.extensions = new OutgoingExtensions(sender.media, sender.local.rid, numbers)
+  /** What is sent, and with which extensions, was negotiated anew. Answers the sources that are gone. */
+  handleNegotiated(): Ssrc[] {
+    this.#numbers = this.#egress.numbers
+    const gone: Ssrc[] = []
+    for (const [ssrc, sender] of this.#bySsrc) {
+      const { media, local } = sender
+      if (media.stopped || !media.localStreams.includes(local)) {
+        this.#forget(sender)
+        gone.push(ssrc)
+        continue
+      }
+      sender.extensions = new OutgoingExtensions(media, local.rid, this.#numbers)
+      if (media.nack) sender.cache ??= newCache()
     }
+    return gone
+  }
+
+  #forget(sender: Sender): void {
+    const { stream, rtx } = sender
+    this.#bySsrc.delete(stream.ssrc)
+    this.#signalling.delete(sender)
+    this.#nextNumbers.set(stream.ssrc, stream.sequenceNumber)
+    if (rtx !== undefined) this.#nextNumbers.set(rtx.ssrc, rtx.sequenceNumber)
   }
 
   /** The sender of a stream; it is made with the first. */
@@ -324,15 +341,12 @@ export class Senders {
     const sender: Sender = {
       media,
       local,
-      stream: new StreamTx({ ssrc, sequenceNumber: (random[0]! << 8) | random[1]! }),
+      stream: this.#newStream(ssrc, (random[0]! << 8) | random[1]!),
       packetizers: new Map(),
       timestampOffset: ((random[2]! << 24) | (random[3]! << 16) | (random[4]! << 8) | random[5]!) >>> 0,
       extensions: new OutgoingExtensions(media, rid, this.#numbers),
-      cache: media.nack ? new SendCache(MAX_CACHE_BYTES, MAX_CACHE_AGE) : undefined,
-      rtx:
-        rtxSsrc === undefined
-          ? undefined
-          : new StreamTx({ ssrc: rtxSsrc, sequenceNumber: (random[6]! << 8) | random[7]! }),
+      cache: media.nack ? newCache() : undefined,
+      rtx: rtxSsrc === undefined ? undefined : this.#newStream(rtxSsrc, (random[6]! << 8) | random[7]!),
       codec,
       reportedAt: 0,
       timedBy: undefined,
@@ -343,6 +357,10 @@ export class Senders {
     }
     this.#bySsrc.set(ssrc, sender)
     return sender
+  }
+
+  #newStream(ssrc: Ssrc, sequenceNumber: number): StreamTx {
+    return new StreamTx({ ssrc, sequenceNumber: this.#nextNumbers.get(ssrc) ?? sequenceNumber })
   }
 
   #payloads(
@@ -417,6 +435,10 @@ export class Senders {
 }
 
 const NO_CSRCS: readonly Ssrc[] = []
+
+function newCache(): SendCache {
+  return new SendCache(MAX_CACHE_BYTES, MAX_CACHE_AGE)
+}
 
 /** A retransmission is two bytes longer than what it repeats, RFC 4588 section 4. */
 function spareOf({ rtx }: Sender): number {

@@ -1,8 +1,7 @@
-import { Pair } from '@str0m/netem'
 import { EXTENSION_URIS } from '@str0m/rtp'
 import { describe, expect, it } from 'vitest'
-import { Candidate, type DirectCodec, Rtc } from '../src/index.ts'
-import { codeOf, eventsOf, PEER_ADDRESS, received, RTC_ADDRESS, seededCrypto } from './harness.ts'
+import { type DirectCodec, Rtc } from '../src/index.ts'
+import { codeOf, directPair, eventsOf } from './harness.ts'
 
 const OPUS: DirectCodec = { pt: 111, name: 'opus', clockRate: 48_000, channels: 2 }
 const VP8: DirectCodec = {
@@ -17,26 +16,6 @@ const EXTENSIONS = [
   { id: 2, uri: EXTENSION_URIS.rid },
   { id: 3, uri: EXTENSION_URIS.repairedRid },
 ]
-
-/** Two peers that tell each other what there is to know without a description. */
-function directPair(seed: number) {
-  const a = new Rtc({ crypto: seededCrypto(2 * seed) })
-  const b = new Rtc({ crypto: seededCrypto(2 * seed + 1) })
-  a.addLocalCandidate(Candidate.host(RTC_ADDRESS, 'udp'))
-  b.addLocalCandidate(Candidate.host(PEER_ADDRESS, 'udp'))
-  a.addRemoteCandidate(Candidate.host(PEER_ADDRESS, 'udp'))
-  b.addRemoteCandidate(Candidate.host(RTC_ADDRESS, 'udp'))
-  const [da, db] = [a.direct(), b.direct()]
-  const know = (other: typeof da) => ({
-    iceUfrag: other.localIceCredentials.ufrag,
-    icePwd: other.localIceCredentials.pwd,
-    fingerprints: [other.localFingerprint],
-  })
-  da.connect({ ...know(db), dtlsRole: 'client' })
-  db.connect({ ...know(da), dtlsRole: 'server' })
-  const pair = new Pair(a, b, { seed, link: { latency: 20 }, receive: received })
-  return { a, b, da, db, pair }
-}
 
 describe('the direct API: a session without descriptions', () => {
   it('media goes both ways, with loss repaired', () => {
