@@ -152,7 +152,8 @@ export class PendingChanges {
 /** RFC 8851 section 10, and what fits the header extension in its one-byte form. */
 const RID = /^[A-Za-z0-9_-]{1,16}$/
 
-function checkEncodings(encodings: readonly Encoding[]): void {
+/** Throws a `UsageError` (`invalid-option`). */
+export function checkEncodings(encodings: readonly { readonly rid: string }[]): void {
   const rids = new Set(encodings.map(({ rid }) => rid))
   if (rids.size === encodings.length && encodings.every(({ rid }) => RID.test(rid))) return
   throw new UsageError(
