@@ -51,7 +51,7 @@ export class Receivers {
   readonly #byRtxSsrc = new Map<Ssrc, Receiver>()
   readonly #maxReorderWait: number | undefined
   readonly #makesFrames: boolean
-  /** Of the packet last taken; a retransmission's are those of the packet that it repeats. */
+  /** Of the packet last taken; a retransmission's are those of the packet that it repeats. `undefined` where it is a copy of one that was taken before. */
   lastHeader: RtpHeader | undefined
   lastCodec: Codec | undefined
   /** Those that wait for a missing packet. */
@@ -168,8 +168,7 @@ export class Receivers {
     if (codec === undefined) return this.#handleRtx(now, packet, header, found)
     const payload = packet.subarray(header.payloadStart, header.payloadStart + header.payloadLength)
     const extensions = this.#extensionsOf(packet, header, found.media)
-    found.stream.handlePacket(now, header, payload, codec, extensions)
-    this.lastHeader = header
+    if (found.stream.handlePacket(now, header, payload, codec, extensions)) this.lastHeader = header
     this.lastCodec = codec
     if (!found.active) {
       found.active = true
@@ -188,8 +187,8 @@ export class Receivers {
     // without a payload it is padding, which probes for bandwidth
     if (original === undefined) return receiver
     const payload = packet.subarray(original.payloadStart, original.payloadStart + original.payloadLength)
-    stream.handleRetransmission(now, original, payload, codec, this.#extensionsOf(packet, original, media))
-    this.lastHeader = original
+    const extensions = this.#extensionsOf(packet, original, media)
+    if (stream.handleRetransmission(now, original, payload, codec, extensions)) this.lastHeader = original
     this.lastCodec = codec
     this.#noteDeadline(receiver)
     return receiver

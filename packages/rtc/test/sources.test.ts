@@ -139,6 +139,31 @@ describe('a peer that restarts its encoder, with sources that nobody described',
   })
 })
 
+it('in RTP mode, a packet that is repeated though it was not lost is handed out once', () => {
+  const call = connectedCall(6, { link: LINK, options: { rtpMode: true } })
+  const encoder = new Encoder(call.peer, DESCRIBED_SSRC, DESCRIBED_RTX_SSRC, { first: 65_533 })
+  for (let i = 0; i < 10; i++) {
+    if (i === 5) continue
+    encoder.send(i)
+    encoder.sendAgain(i)
+    call.pair.runFor(33)
+  }
+  // the first copy is a retransmission, and what was lost came out of order only
+  encoder.sendAgain(5)
+  encoder.send(5)
+  call.pair.runFor(33)
+  const packets = eventsOf(call.pair.a.events, 'rtpPacket')
+  const numbers = packets.map(({ header }) => header.sequenceNumber)
+  expect(numbers).toEqual([0, 1, 2, 3, 4, 6, 7, 8, 9, 5].map((i) => (65_533 + i) & 0xffff))
+  expect(packets.map(({ retransmitted }) => retransmitted)).toEqual([...Array<boolean>(9).fill(false), true])
+  expect(call.rtc.statistics.inbound[0]).toMatchObject({
+    packetsReceived: 20,
+    packetsDiscarded: 10,
+    retransmittedPacketsReceived: 10,
+    packetsLost: 0,
+  })
+})
+
 it('retransmissions that name no encoding are of the one that was asked for them', () => {
   const call = connectedCall(3, { link: LINK, offered: undescribed })
   const h = new Encoder(call.peer, 1, 2, { rid: 'h', repairedRid: false })

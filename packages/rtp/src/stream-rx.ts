@@ -6,6 +6,7 @@ import type { HeaderExtensions } from './header-extensions.ts'
 import { type DependencyDescriptor, DependencyDescriptorReader } from './dependency-descriptor.ts'
 import { type Frame, FrameAssembler, MAX_REORDERED_PACKETS } from './frame-assembler.ts'
 import { ReceptionStatistics } from './reception-statistics.ts'
+import { ReceivedNumbers } from './received-numbers.ts'
 import { NackGenerator } from './nack-generator.ts'
 import { KeyframeRequester } from './keyframe-requests.ts'
 import type { FullIntraRequest, PictureLossIndication, ReportBlock, SenderReport } from './rtcp/rtcp.ts'
@@ -93,6 +94,8 @@ export class StreamRx {
   readonly ssrc: Ssrc
   readonly #maxReorderWait: number | undefined
   readonly #makesFrames: boolean
+  /** Where no frames are made, which tell it else. */
+  readonly #receivedNumbers: ReceivedNumbers | undefined
   readonly #nacks: NackGenerator | undefined
   #nacksSent = 0
   #retransmittedPacketsReceived = 0
@@ -127,6 +130,7 @@ export class StreamRx {
     this.ssrc = options.ssrc
     this.#maxReorderWait = options.maxReorderWait
     this.#makesFrames = options.frames ?? true
+    this.#receivedNumbers = this.#makesFrames ? undefined : new ReceivedNumbers()
     this.#nacks = options.nack === true ? new NackGenerator() : undefined
   }
 
@@ -173,7 +177,7 @@ export class StreamRx {
 
   /**
    * Takes a packet of this stream. `payload` stays with the stream: it is not to be changed after. A codec that cannot be depacketized is
-   * counted, and yields no frames. `extensions` come out with the frame, where they are given.
+   * counted, and yields no frames. `extensions` come out with the frame, where they are given. Where no frames are made, false for the second copy of a packet.
    */
   handlePacket(
     now: Instant,
@@ -181,7 +185,7 @@ export class StreamRx {
     payload: Uint8Array,
     codec: StreamCodec,
     extensions?: HeaderExtensions,
-  ): void {
+  ): boolean {
     this.#now = Math.max(now, this.#now)
     this.#lastPacketAt = this.#now
     this.#bytesReceived += payload.length
@@ -192,18 +196,20 @@ export class StreamRx {
       this.#reception!.handlePacket(this.#now, sequenceNumber, header.timestamp)
       this.#nacks?.handlePacket(this.#now, sequenceNumber)
       this.#discardedBefore++
-      return
+      return true
     }
     if (serial16.diff(sequenceNumber, this.#newest) > 0) this.#newest = sequenceNumber
     this.#codecSeenAt = this.#now
     this.#reception!.handlePacket(this.#now, sequenceNumber, header.timestamp)
     this.#nacks?.handlePacket(this.#now, sequenceNumber)
     this.#assemble(header, payload, codec, extensions)
+    return this.#isFirst(sequenceNumber)
   }
 
   /**
    * Takes a packet of this stream that was sent again (RFC 4588), with its original header. It counts for no report: for those it was lost. One
-   * of another codec than the stream's is dropped.
+   * of another codec than the stream's is dropped. Where no frames are made, false for the second copy of a packet: senders also repeat packets that were not lost, to
+   * probe for bandwidth.
    */
   handleRetransmission(
     now: Instant,
@@ -211,7 +217,7 @@ export class StreamRx {
     payload: Uint8Array,
     codec: StreamCodec,
     extensions?: HeaderExtensions,
-  ): void {
+  ): boolean {
     this.#now = Math.max(now, this.#now)
     this.#retransmittedPacketsReceived++
     this.#retransmittedBytesReceived += payload.length
@@ -219,8 +225,16 @@ export class StreamRx {
     this.#headerBytesReceived += header.payloadStart + header.paddingLength
     // what came is not asked for again, of whatever codec it is
     this.#nacks?.handleRetransmission(this.#now, header.sequenceNumber)
-    if (this.#codecs[(codec.primary ?? codec).pt] === undefined) return
-    this.#assemble(header, payload, codec, extensions)
+    if (this.#codecs[(codec.primary ?? codec).pt] !== undefined) {
+      this.#assemble(header, payload, codec, extensions)
+    }
+    return this.#isFirst(header.sequenceNumber)
+  }
+
+  #isFirst(sequenceNumber: number): boolean {
+    if (this.#receivedNumbers?.take(sequenceNumber) !== false) return true
+    this.#discardedBefore++
+    return false
   }
 
   /** When `takeNacks` has something. */

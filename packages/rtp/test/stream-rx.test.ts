@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import {
   ntpFromUnix,
   parseRtpHeader,
+  RECEIVED_NUMBERS,
   type ReceivedFrame,
   type RtpHeader,
   type SenderReport,
@@ -106,6 +107,26 @@ describe('a stream', () => {
     stream.handleRetransmission(30, ...packet(2, DELTA, VP8), VP8)
     expect(stream.isRequested(2)).toBe(false)
     expect(stream.takeNacks(500, 50)).toEqual([])
+  })
+
+  it('tells second copies of packets where it makes no frames, as far back as it remembers', () => {
+    const stream = new StreamRx({ ssrc: 5, frames: false })
+    const take = (sequence: number) => stream.handlePacket(0, ...packet(sequence, DELTA, VP8), VP8)
+    const takeAgain = (sequence: number) =>
+      stream.handleRetransmission(0, ...packet(sequence, DELTA, VP8), VP8)
+    for (let i = 0; i < 70_000; i++) if (i % 3 !== 0) expect(take(i), `${i}`).toBe(true)
+    const newest = 69_998
+    for (let i = newest; i > newest - RECEIVED_NUMBERS; i--) {
+      expect(takeAgain(i), `${i}`).toBe(i % 3 === 0)
+      expect(take(i), `${i}`).toBe(false)
+    }
+    // farther back, it cannot be told
+    expect(takeAgain(newest - RECEIVED_NUMBERS)).toBe(true)
+    // and a sender that begins anew is heard
+    for (const i of [30_000, 30_001]) {
+      expect(take(i)).toBe(true)
+      expect(takeAgain(i)).toBe(false)
+    }
   })
 
   it('asks for keyframes, not too often', () => {
