@@ -108,7 +108,7 @@ export class PacketForwarder {
   }
 
   /**
-   * Takes a packet of any of the sources, and sends it where it is of the one that goes out. False where nothing was sent. It is done at
+   * Takes a packet of any of the sources, and sends it where it is of the one that goes out, and of its codec. False where nothing was sent. It is done at
    * the time at which the packet came (`receivedAt`), where that is later than the latest input here: peers which forward to each other
    * share one clock. Throws a `UsageError`: `closed`, `not-sending`, `unknown-rid`, `unknown-payload-type`.
    */

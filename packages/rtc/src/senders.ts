@@ -191,6 +191,7 @@ export class Senders {
       pt: codec.sendPt,
       extensions: sender.extensions.ofForwarded(values),
       dependency: dependencyOf(values, sender.extensions),
+      otherCodec: !isSameCodec(packet.codec, codec),
     }
     sender.codec = codec
     const { header, capturedAt } = packet
@@ -467,6 +468,13 @@ function sameAgain(packet: Uint8Array, overhead: number): PlainPacket {
   const buffer = datagramBytes(packet.length + overhead)
   buffer.set(packet)
   return { buffer, length: packet.length }
+}
+
+/** Whether what one of them is can go out as the other: a telephone's keys, comfort noise and redundant audio have payloads of their own. */
+function isSameCodec(one: Codec, other: Codec): boolean {
+  if (one === other) return true
+  if (one.clockRate !== other.clockRate) return false
+  return one.name === other.name || one.name.toLowerCase() === other.name.toLowerCase()
 }
 
 /** What says of a packet which layers it is of, and how it goes out with it. */
