@@ -41,6 +41,8 @@ export interface Receiver {
   readonly stream: StreamRx
   /** Whether packets came since the last report. */
   active: boolean
+  /** Whether its source has said goodbye, and only what is missing is waited for. */
+  ended: boolean
   readonly telephoneEvents: TelephoneEventReader
 }
 
@@ -168,6 +170,7 @@ export class Receivers {
     if (codec === undefined) return this.#handleRtx(now, packet, header, found)
     const payload = packet.subarray(header.payloadStart, header.payloadStart + header.payloadLength)
     const extensions = this.#extensionsOf(packet, header, found.media)
+    if (found.ended && !found.stream.isRequested(header.sequenceNumber)) found.ended = false
     if (found.stream.handlePacket(now, header, payload, codec, extensions)) this.lastHeader = header
     this.lastCodec = codec
     if (!found.active) {
@@ -219,7 +222,10 @@ export class Receivers {
     this.#earlyReports.delete(ssrc)
     this.#byRtxSsrc.delete(ssrc)
     const receiver = this.#bySsrc.get(ssrc)
-    if (receiver !== undefined) this.#forget(ssrc, receiver)
+    if (receiver === undefined) return
+    // RFC 3550 section 6.2.1: what was sent before may still be under way
+    receiver.ended = true
+    this.#noteDeadline(receiver)
   }
 
   /** Gives up what was waited for too long. Answers the receivers whose frames are to be polled. */
@@ -227,7 +233,8 @@ export class Receivers {
     if (this.#waiting.size === 0) return NONE
     const due: Receiver[] = []
     for (const receiver of this.#waiting) {
-      if (receiver.stream.deadline > now) continue
+      const { deadline } = receiver.stream
+      if (deadline > now && deadline !== NEVER) continue
       receiver.stream.handleTimeout(now)
       due.push(receiver)
     }
@@ -289,6 +296,7 @@ export class Receivers {
         frames: this.#makesFrames,
       }),
       active: false,
+      ended: false,
       telephoneEvents: new TelephoneEventReader(),
     }
     // RFC 4588 section 5.3: upon packets with a new SSRC, the association is made again
@@ -337,8 +345,12 @@ export class Receivers {
   }
 
   #noteDeadline(receiver: Receiver): void {
-    if (receiver.stream.deadline === NEVER) this.#waiting.delete(receiver)
-    else this.#waiting.add(receiver)
+    if (receiver.stream.deadline !== NEVER) {
+      this.#waiting.add(receiver)
+      return
+    }
+    this.#waiting.delete(receiver)
+    if (receiver.ended) this.#forget(receiver.stream.ssrc, receiver)
   }
 
   #forget(ssrc: Ssrc, receiver: Receiver): void {

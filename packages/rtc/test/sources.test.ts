@@ -181,6 +181,50 @@ it('retransmissions that name no encoding are of the one that was asked for them
   expect(call.rtc.statistics.dropped.unknownStream).toBe(1)
 })
 
+describe('a source that says goodbye while something of it is missing', () => {
+  it('still gets what is sent again', () => {
+    const call = connectedCall(7, { link: LINK })
+    const encoder = new Encoder(call.peer, DESCRIBED_SSRC, DESCRIBED_RTX_SSRC)
+    sendWithLoss(call, encoder)
+    call.peer.sendRtcp([{ type: 'goodbye', ssrcs: [DESCRIBED_SSRC] }])
+    call.pair.runFor(20)
+    encoder.sendAgain(2)
+    call.pair.runFor(20)
+    expect(framesOf(call, encoder)).toEqual([0, 1, 2, 3])
+    expect(call.rtc.statistics.inbound).toEqual([])
+  })
+
+  it('loses that alone, and is forgotten then', () => {
+    const call = connectedCall(8, { link: LINK })
+    const encoder = new Encoder(call.peer, DESCRIBED_SSRC, DESCRIBED_RTX_SSRC)
+    sendWithLoss(call, encoder)
+    call.peer.sendRtcp([{ type: 'goodbye', ssrcs: [DESCRIBED_SSRC] }])
+    call.pair.runFor(15_000)
+    expect(framesOf(call, encoder)).toEqual([0, 1, 3])
+    expect(eventsOf(call.pair.a.events, 'mediaData').map(({ contiguous }) => contiguous)).toEqual([
+      true,
+      true,
+      false,
+    ])
+    expect(call.rtc.statistics.inbound).toEqual([])
+  })
+
+  it('goes on where it sends more', () => {
+    const call = connectedCall(9, { link: LINK })
+    const encoder = new Encoder(call.peer, DESCRIBED_SSRC, DESCRIBED_RTX_SSRC)
+    sendWithLoss(call, encoder)
+    call.peer.sendRtcp([{ type: 'goodbye', ssrcs: [DESCRIBED_SSRC] }])
+    call.pair.runFor(20)
+    encoder.send(4)
+    encoder.sendAgain(2)
+    call.pair.runFor(15_000)
+    encoder.send(5)
+    call.pair.runFor(20)
+    expect(framesOf(call, encoder)).toEqual([0, 1, 2, 3, 4, 5])
+    expect(call.rtc.statistics.inbound).toMatchObject([{ packetsReceived: 6 }])
+  })
+})
+
 describe('a source of retransmissions', () => {
   it('that said goodbye can be another’s', () => {
     const call = connectedCall(4, { link: LINK, offered: undescribed })

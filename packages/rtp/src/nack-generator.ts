@@ -86,6 +86,7 @@ export class NackGenerator {
   #handleNear(now: Instant, sequence: number): boolean {
     if (sequence <= this.#highest) {
       this.#missing.delete(sequence)
+      if (this.#missing.size === 0) this.#deadline = NEVER
       return true
     }
     const gap = sequence - this.#highest - 1
