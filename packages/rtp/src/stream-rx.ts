@@ -111,6 +111,8 @@ export class StreamRx {
   #reception: ReceptionStatistics | undefined
   /** Whole frames of the codec before this one, which were not polled yet. */
   readonly #earlier = new OutputQueue<ReceivedFrame>()
+  /** The last sequence number of the frame that came out last; -1 before one. */
+  #lastSequence = -1
   /** The newest sequence number of this codec, and when one of it last came. */
   #newest = 0
   #codecSeenAt: Instant = 0
@@ -318,6 +320,7 @@ export class StreamRx {
     if (frame === undefined) return undefined
     const { payloadType, data, keyframe, timestamp, firstSequence, lastSequence } = frame
     const { contiguous, receivedAt, extensions } = frame
+    this.#lastSequence = lastSequence & 0xffff
     const described = extensions?.dependencyDescriptor
     const dependency = described === undefined ? undefined : this.#dependencies.read(described)
     const layers = frame.layers ?? dependency?.layers
@@ -404,8 +407,9 @@ export class StreamRx {
     return behind >= 0 && behind < MAX_REORDERED_PACKETS && this.#now - this.#codecSeenAt < CODEC_SWITCH_WAIT
   }
 
-  /** Frames that were not yet complete are dropped: they cannot be, once the sender has changed its codec. */
+  /** Frames that were not yet complete are dropped: they cannot be, once the sender has changed its codec. Those behind them come out. */
   #switchCodec(codec: StreamCodec, depacketizer: Depacketizer | undefined): void {
+    this.#assembler?.flush()
     for (let frame = this.#pollAssembler(); frame !== undefined; frame = this.#pollAssembler()) {
       this.#earlier.push(frame)
     }
@@ -421,7 +425,7 @@ export class StreamRx {
     this.#assembler =
       depacketizer === undefined || !this.#makesFrames
         ? undefined
-        : new FrameAssembler(depacketizer, this.#maxReorderWait ?? wait)
+        : new FrameAssembler(depacketizer, this.#maxReorderWait ?? wait, this.#lastSequence)
     if (this.#reception === undefined) {
       this.#reception = new ReceptionStatistics(this.ssrc, codec.clockRate, this.#nacks !== undefined)
       const report = this.#lastSenderReport

@@ -315,3 +315,28 @@ describe('S22: a timer that never advances', () => {
     })
   })
 })
+
+describe('a sender that changes its codec where something was lost', () => {
+  it('loses no frame that came', () => {
+    const receiver = new Receiver()
+    for (const sequence of [1, 2, 4, 5]) receiver.put(sequence, sequence, Uint8Array.of(sequence), OPUS)
+    const frames = receiver.put(6, 6, Uint8Array.of(6), PCMU)
+    frames.push(...receiver.put(7, 7, Uint8Array.of(7), PCMU))
+    expect(frames.map(({ data, contiguous, codec }) => [data[0], contiguous, codec.name])).toEqual([
+      [4, false, 'opus'],
+      [5, true, 'opus'],
+      [6, true, 'PCMU'],
+      [7, true, 'PCMU'],
+    ])
+  })
+
+  it('and says so of the first frame of the new one, where it was lost at the change', () => {
+    const receiver = new Receiver()
+    const put = (sequence: number, codec: StreamCodec) =>
+      receiver.put(sequence, sequence, Uint8Array.of(1), codec)
+    for (const sequence of [65_533, 65_534]) put(sequence, OPUS)
+    expect(put(65_536, PCMU)).toMatchObject([{ contiguous: false, codec: PCMU }])
+    expect(put(65_537, PCMU)).toMatchObject([{ contiguous: true, codec: PCMU }])
+    expect(put(65_538, OPUS)).toMatchObject([{ contiguous: true, codec: OPUS }])
+  })
+})
