@@ -55,14 +55,11 @@ export function codecsOf(
   return Object.freeze(Array.from(codecs.values(), (codec) => Object.freeze(codec)))
 }
 
-/** Whether these are one codec, whatever their parameters and payload types. */
+/** Whether these are of one name and clock, whatever their parameters and payload types. */
 export function isSameEncoding(a: Codec, b: Codec): boolean {
   if (a === b) return true
-  return (
-    a.name.toLowerCase() === b.name.toLowerCase() &&
-    a.clockRate === b.clockRate &&
-    (a.channels ?? 1) === (b.channels ?? 1)
-  )
+  if (a.clockRate !== b.clockRate) return false
+  return a.name === b.name || a.name.toLowerCase() === b.name.toLowerCase()
 }
 
 /** Whether they have the same parameters too. */

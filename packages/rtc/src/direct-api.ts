@@ -11,7 +11,7 @@ import {
 import type { IceCredentials } from '@str0m/stun-ice'
 import { sameTypes } from './formats.ts'
 import type { LocalStream, Media, NegotiatedMedia } from './media.ts'
-import { checkDirection, checkKind } from './media-options.ts'
+import { checkDirection, checkEncodings, checkKind } from './media-options.ts'
 import { DEFAULT_SCTP_PORT, type RemoteData } from './remote-data.ts'
 import type { RemoteTransport } from './transport.ts'
 
@@ -69,6 +69,7 @@ export interface DirectMedia {
 export interface DirectTarget {
   readonly localIceCredentials: IceCredentials
   readonly localFingerprint: Fingerprint
+  readonly medias: readonly Media[]
   connect(remote: RemoteTransport, controlling: boolean): void
   addMedia(mid: Mid, kind: 'audio' | 'video', negotiated: NegotiatedMedia): Media
   stopMedia(mid: Mid): void
@@ -116,17 +117,22 @@ export class DirectApi {
     const { mid, kind, direction } = media
     checkKind(kind)
     checkDirection(direction)
+    checkSection(media)
     const local = sectionOf(media)
     const remote = sectionOf(media)
     for (const { ssrc, rtxSsrc } of media.sources ?? []) {
       remote.ssrcs.push({ ssrc, attributes: [] })
-      if (rtxSsrc !== undefined) remote.ssrcGroups.push({ semantics: 'FID', ssrcs: [ssrc, rtxSsrc] })
+      if (rtxSsrc === undefined) continue
+      remote.ssrcs.push({ ssrc: rtxSsrc, attributes: [] })
+      remote.ssrcGroups.push({ semantics: 'FID', ssrcs: [ssrc, rtxSsrc] })
     }
     const streams = media.streams ?? [this.#newStream(media)]
     const encodings = streams.flatMap(({ rid }) => (rid === undefined ? [] : [[{ rid, paused: false }]]))
     if (encodings.length !== streams.length && streams.length > 1) {
       throw new UsageError('invalid-option', 'Several streams of one section each have a rid')
     }
+    checkEncodings(encodings.map(([encoding]) => encoding!))
+    this.#checkSsrcs(media)
     if (encodings.length > 0) {
       local.simulcast = { send: encodings, recv: [] }
       remote.simulcast = { send: [], recv: encodings }
@@ -161,12 +167,56 @@ export class DirectApi {
     this.#target.openData({ sctpPort, maxMessageSize })
   }
 
+  /** RFC 3550 section 8: each source of one side has an SSRC of its own in the whole session. */
+  #checkSsrcs({ streams = [], sources = [] }: DirectMedia): void {
+    const standing = this.#target.medias.filter(({ stopped }) => !stopped)
+    const sent = standing.flatMap(({ localStreams }) => localStreams.flatMap(ssrcsOf))
+    const received = standing.flatMap(({ remoteSsrcs }) => [...remoteSsrcs])
+    for (const [known, added] of [
+      [sent, streams],
+      [received, sources],
+    ] as const) {
+      const all = [...known, ...added.flatMap(ssrcsOf)]
+      if (new Set(all).size === all.length && all.every(isSsrc)) continue
+      throw new UsageError(
+        'invalid-option',
+        'Each stream, and that of its retransmissions, has an SSRC of its own: a whole number of 32 bits',
+      )
+    }
+  }
+
   #newStream({ codecs }: DirectMedia): LocalStream {
     const ssrc = this.#target.randomSsrc()
     return codecs.some(({ rtxPt }) => rtxPt !== undefined)
       ? { ssrc, rtxSsrc: this.#target.randomSsrc() }
       : { ssrc }
   }
+}
+
+/** A token (RFC 5888 section 4), as long as a header extension can say. */
+const MID = /^[!#$%&'*+\-.^_`{|}~0-9A-Za-z]{1,255}$/
+
+function checkSection({ mid, codecs, extensions = [] }: DirectMedia): void {
+  const ids = new Set(extensions.map(({ id }) => id))
+  const isValid =
+    MID.test(mid) &&
+    codecs.every(({ clockRate }) => clockRate > 0 && clockRate < Number.POSITIVE_INFINITY) &&
+    // RFC 8285 section 4.3
+    extensions.every(({ id }) => Number.isInteger(id) && id >= 1 && id <= 255) &&
+    ids.size === extensions.length
+  if (isValid) return
+  throw new UsageError(
+    'invalid-option',
+    'The mid of a section is a token, clock rates are in hertz, and each extension has an id of its own, 1 to 255',
+  )
+}
+
+function ssrcsOf({ ssrc, rtxSsrc }: DirectSource): Ssrc[] {
+  return rtxSsrc === undefined ? [ssrc] : [ssrc, rtxSsrc]
+}
+
+function isSsrc(ssrc: Ssrc): boolean {
+  return Number.isInteger(ssrc) && ssrc >= 0 && ssrc <= 0xffff_ffff
 }
 
 function sectionOf({ mid, kind, codecs, extensions = [] }: DirectMedia): MediaSection {

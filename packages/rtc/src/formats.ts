@@ -21,8 +21,8 @@ export interface Formats {
   readonly originalOf: ReadonlyMap<Pt, Pt>
   /** Whether lost packets are asked for again. */
   readonly nack: boolean
-  /** Whether the peer understands picture loss indications. */
-  readonly keyframes: boolean
+  /** How the peer is asked for a keyframe; `undefined`: it understands neither way. */
+  readonly keyframes: 'pli' | 'fir' | undefined
 }
 
 type FormatsOf = (paired: PairedPayloads, remote: readonly PayloadFormat[]) => Formats
@@ -54,7 +54,8 @@ function makeFormats(
     rtxOf,
     originalOf,
     nack: hasFeedback('nack'),
-    keyframes: hasFeedback('nack pli'),
+    // RFC 5104 section 3.5.1 wants losses told by picture loss indications: where there are none, the other way is all there is, as browsers take it
+    keyframes: hasFeedback('nack pli') ? 'pli' : hasFeedback('ccm fir') ? 'fir' : undefined,
   }
 }
 

@@ -24,7 +24,7 @@ export function checkDirection(direction: Direction): void {
 }
 
 /** Throws a `UsageError` (`invalid-option`). */
-export function checkEncodings(encodings: readonly Encoding[]): void {
+export function checkEncodings(encodings: readonly Pick<Encoding, 'rid'>[]): void {
   const rids = new Set(encodings.map(({ rid }) => rid))
   if (rids.size === encodings.length && encodings.every(({ rid }) => RID.test(rid))) return
   throw new UsageError(

@@ -4,6 +4,7 @@ import {
   dtmfDigit,
   type Forwarder,
   type HeaderExtensions,
+  MAX_COUNT,
   parseRtcp,
   type ReportBlock,
   type Rtcp,
@@ -13,6 +14,7 @@ import {
   type Instant,
   NEVER,
   type OutputQueue,
+  type Pt,
   type Rid,
   type Ssrc,
   UsageError,
@@ -132,7 +134,7 @@ export class MediaPlane implements MediaOwner {
   setMedias(medias: readonly Media[]): void {
     this.#receivers.setMedias(medias)
     if (medias.length > 0) this.#bandwidth?.setFeedback(this.#now, this.#receivers.negotiated)
-    this.#senders.setMedias(medias)
+    this.#sayGoodbye(this.#senders.setMedias(medias))
   }
 
   /** Throws a `UsageError` (`invalid-option`, `wrong-mode` where the bandwidth is not estimated). */
@@ -177,12 +179,17 @@ export class MediaPlane implements MediaOwner {
 
   /** Says goodbye. Nothing is sent after it. */
   close(): void {
-    const { outbound } = this.#transport
-    const ssrcs = Array.from(this.#senders.all, ({ stream }) => stream.ssrc)
-    if (outbound !== undefined && ssrcs.length > 0) {
-      this.#transport.transmit(this.#reporter.goodbye(ssrcs, outbound))
-    }
+    this.#sayGoodbye(Array.from(this.#senders.all, ({ stream }) => stream.ssrc))
     this.#closed = true
+  }
+
+  /** RFC 3550 section 6.6, of all sources that are gone: a packet has room for some. */
+  #sayGoodbye(ssrcs: readonly Ssrc[]): void {
+    const { outbound } = this.#transport
+    if (outbound === undefined) return
+    for (let i = 0; i < ssrcs.length; i += MAX_COUNT) {
+      this.#transport.transmit(this.#reporter.goodbye(ssrcs.slice(i, i + MAX_COUNT), outbound))
+    }
   }
 
   handleTimeout(): void {
@@ -282,7 +289,10 @@ export class MediaPlane implements MediaOwner {
         extensions,
       })
     }
-    if (stream.needsKeyframe && media.canRequestKeyframe) this.#requestKeyframe(receiver, 'pli')
+    const { keyframeFeedback } = media
+    if (keyframeFeedback !== undefined && stream.needsKeyframe) {
+      this.#requestKeyframe(receiver, keyframeFeedback)
+    }
     if (stream.nackDeadline <= this.#now) this.#sendNacks(receiver)
   }
 
@@ -357,12 +367,19 @@ export class MediaPlane implements MediaOwner {
     data: Uint8Array,
     options: WriteOptions,
   ): boolean {
-    const sender = this.#sender(media, rid, codec)
-    const current = currentCodec(media, codec)
+    const { value, clockRate } = time
+    if (!(Number.isFinite(value) && clockRate > 0 && clockRate < Number.POSITIVE_INFINITY)) {
+      throw new UsageError(
+        'invalid-time',
+        `A time is a number of 1 / clockRate s, not ${value} of 1 / ${clockRate} s`,
+      )
+    }
+    const agreed = currentCodec(media, codec)
+    const sender = this.#sender(media, rid, agreed)
     const { outbound } = this.#transport
     if (outbound === undefined) return false
     const { rtpOverhead } = outbound
-    if (!this.#senders.sendFrame(this.#now, sender, current, time, data, options, rtpOverhead)) {
+    if (!this.#senders.sendFrame(this.#now, sender, agreed, time, data, options, rtpOverhead)) {
       throw new UsageError('invalid-frame', `This is no ${codec.name} frame, or it does not fit a datagram`)
     }
     this.#noteSent(sender, sender.stream.ssrc)
@@ -370,13 +387,7 @@ export class MediaPlane implements MediaOwner {
   }
 
   writeRtp(media: Media, rid: Rid | undefined, fields: RtpFields, payload: Uint8Array): boolean {
-    const codec = media.codec(fields.pt)
-    if (codec === undefined) {
-      throw new UsageError(
-        'unknown-payload-type',
-        `Payload type ${fields.pt} was not negotiated: see media.codecs`,
-      )
-    }
+    const codec = agreedCodec(media, fields.pt)
     const sender = this.#sender(media, rid, codec)
     const { outbound } = this.#transport
     if (outbound === undefined) return false
@@ -396,16 +407,16 @@ export class MediaPlane implements MediaOwner {
     forwarder: Forwarder,
     packet: RtpPacket,
   ): boolean {
-    const sender = this.#sender(media, rid, codec)
-    const current = currentCodec(media, codec)
+    const agreed = currentCodec(media, codec)
+    const sender = this.#sender(media, rid, agreed)
     const { outbound } = this.#transport
     if (outbound === undefined) return false
     // this peer may have had no input for long: the one that the packet came to has
     this.setNow(packet.receivedAt)
     const { rtpOverhead } = outbound
-    let sent = this.#senders.forward(this.#now, sender, current, forwarder, packet, rtpOverhead)
+    let sent = this.#senders.forward(this.#now, sender, agreed, forwarder, packet, rtpOverhead)
     if (!sent) return false
-    while (sent) sent = this.#senders.forwardHeld(this.#now, sender, current, forwarder, rtpOverhead)
+    while (sent) sent = this.#senders.forwardHeld(this.#now, sender, agreed, forwarder, rtpOverhead)
     // until its source has reported, when it came is all that can be said: that is in time with the next report
     this.#noteSent(sender, packet.capturedAt === undefined ? sender.timedBy : packet.ssrc)
     return true
@@ -442,12 +453,15 @@ export class MediaPlane implements MediaOwner {
     return asked
   }
 
-  /** The stream that is sent on. Throws a `UsageError` (`closed`, `not-sending`). */
+  /** The stream that is sent on. Throws a `UsageError` (`closed`, `not-sending`, `unknown-rid`). */
   #sender(media: Media, rid: Rid | undefined, codec: Codec): Sender {
     if (this.#closed) throw new UsageError('closed', 'The peer is closed: make another')
     const local: LocalStream | undefined = media.localStream(rid)
-    if (!sends(media.direction) || local === undefined) {
+    if (!sends(media.direction) || (local === undefined && rid === undefined)) {
       throw new UsageError('not-sending', `"${media.mid}" is ${media.direction}: nothing can be sent on it`)
+    }
+    if (local === undefined) {
+      throw new UsageError('unknown-rid', `The encoding "${rid}" is not to be sent: see media.sendEncodings`)
     }
     return this.#senders.of(media, local, codec)
   }
@@ -507,6 +521,13 @@ export class MediaPlane implements MediaOwner {
   #event(event: RtcEvent): void {
     this.#outputs.push({ kind: 'event', event })
   }
+}
+
+/** The codec that a payload type stands for by now. Throws a `UsageError` (`unknown-payload-type`). */
+function agreedCodec(media: Media, pt: Pt): Codec {
+  const codec = media.codec(pt)
+  if (codec !== undefined) return codec
+  throw new UsageError('unknown-payload-type', `Payload type ${pt} was not negotiated: see media.codecs`)
 }
 
 /** What a handle's codec has become: it may have been negotiated away since (RFC 3264 section 8.3.2). Throws a `UsageError` (`unknown-payload-type`). */

@@ -120,17 +120,22 @@ export class Media {
     return this.#remoteSsrcs
   }
 
-  /** Whether the peer understands picture loss indications. */
+  /** Whether the peer understands picture loss indications or full intra requests. */
   get canRequestKeyframe(): boolean {
+    return this.#formats.keyframes !== undefined
+  }
+
+  /** What the peer is asked for a keyframe with: a picture loss indication, unless it understands full intra requests alone. */
+  get keyframeFeedback(): 'pli' | 'fir' | undefined {
     return this.#formats.keyframes
   }
 
   /**
    * Asks the sender for a keyframe, by a picture loss indication (RFC 4585 section 6.3.1) or a full intra request (RFC 5104
    * section 4.3.1), on each of the section's streams, or on that of `ssrc`. At most one goes out for a stream in half a second: false where none did, for
-   * then its answer is on its way, or nothing comes in. Losses are reported without it. Throws a `UsageError` (`no-keyframes`) for audio.
+   * then its answer is on its way, or nothing comes in. Losses are reported without it. Default: `keyframeFeedback`. Throws a `UsageError` (`no-keyframes`) for audio.
    */
-  requestKeyframe(kind: 'pli' | 'fir' = 'pli', ssrc?: Ssrc): boolean {
+  requestKeyframe(kind: 'pli' | 'fir' = this.#formats.keyframes ?? 'pli', ssrc?: Ssrc): boolean {
     if (this.kind !== 'video') throw new UsageError('no-keyframes', 'Audio has no keyframes to be asked for')
     return this.#owner.requestKeyframe(this, kind, ssrc)
   }
@@ -186,7 +191,7 @@ export class Media {
   }
 
   #checkRid(rid: Rid | undefined): void {
-    if (rid === undefined || this.#localStreams.some((stream) => stream.rid === rid)) return
+    if (rid === undefined || this.localStream(rid) !== undefined) return
     throw new UsageError('unknown-rid', `There is no encoding "${rid}" to be sent: see media.sendEncodings`)
   }
 
@@ -220,7 +225,7 @@ export class Media {
     return this.#formats.nack
   }
 
-  /** The stream of an encoding, or the first. For `Rtc` alone. */
+  /** The stream of an encoding, or the first, where the peer takes it. For `Rtc` alone. */
   localStream(rid: Rid | undefined): LocalStream | undefined {
     return rid === undefined ? this.#localStreams[0] : this.#localStreams.find((stream) => stream.rid === rid)
   }

@@ -41,6 +41,8 @@ export interface Receiver {
   readonly stream: StreamRx
   /** Whether packets came since the last report. */
   active: boolean
+  /** Whether its source has said goodbye, and only what is missing is waited for. */
+  ended: boolean
   readonly telephoneEvents: TelephoneEventReader
 }
 
@@ -51,7 +53,7 @@ export class Receivers {
   readonly #byRtxSsrc = new Map<Ssrc, Receiver>()
   readonly #maxReorderWait: number | undefined
   readonly #makesFrames: boolean
-  /** Of the packet last taken; a retransmission's are those of the packet that it repeats. */
+  /** Of the packet last taken; a retransmission's are those of the packet that it repeats. `undefined` where it is a copy of one that was taken before. */
   lastHeader: RtpHeader | undefined
   lastCodec: Codec | undefined
   /** Those that wait for a missing packet. */
@@ -129,6 +131,9 @@ export class Receivers {
       const { media } = receiver
       if (media.stopped || (mediaBySsrc.get(ssrc) ?? media) !== media) this.#forget(ssrc, receiver)
     }
+    for (const [rtx, { media, stream }] of this.#byRtxSsrc) {
+      if ((media.originalSsrc(rtx) ?? stream.ssrc) !== stream.ssrc) this.#byRtxSsrc.delete(rtx)
+    }
   }
 
   /**
@@ -165,8 +170,8 @@ export class Receivers {
     if (codec === undefined) return this.#handleRtx(now, packet, header, found)
     const payload = packet.subarray(header.payloadStart, header.payloadStart + header.payloadLength)
     const extensions = this.#extensionsOf(packet, header, found.media)
-    found.stream.handlePacket(now, header, payload, codec, extensions)
-    this.lastHeader = header
+    if (found.ended && !found.stream.isRequested(header.sequenceNumber)) found.ended = false
+    if (found.stream.handlePacket(now, header, payload, codec, extensions)) this.lastHeader = header
     this.lastCodec = codec
     if (!found.active) {
       found.active = true
@@ -185,8 +190,8 @@ export class Receivers {
     // without a payload it is padding, which probes for bandwidth
     if (original === undefined) return receiver
     const payload = packet.subarray(original.payloadStart, original.payloadStart + original.payloadLength)
-    stream.handleRetransmission(now, original, payload, codec, this.#extensionsOf(packet, original, media))
-    this.lastHeader = original
+    const extensions = this.#extensionsOf(packet, original, media)
+    if (stream.handleRetransmission(now, original, payload, codec, extensions)) this.lastHeader = original
     this.lastCodec = codec
     this.#noteDeadline(receiver)
     return receiver
@@ -215,8 +220,12 @@ export class Receivers {
 
   handleGoodbye(ssrc: Ssrc): void {
     this.#earlyReports.delete(ssrc)
+    this.#byRtxSsrc.delete(ssrc)
     const receiver = this.#bySsrc.get(ssrc)
-    if (receiver !== undefined) this.#forget(ssrc, receiver)
+    if (receiver === undefined) return
+    // RFC 3550 section 6.2.1: what was sent before may still be under way
+    receiver.ended = true
+    this.#noteDeadline(receiver)
   }
 
   /** Gives up what was waited for too long. Answers the receivers whose frames are to be polled. */
@@ -224,7 +233,8 @@ export class Receivers {
     if (this.#waiting.size === 0) return NONE
     const due: Receiver[] = []
     for (const receiver of this.#waiting) {
-      if (receiver.stream.deadline > now) continue
+      const { deadline } = receiver.stream
+      if (deadline > now && deadline !== NEVER) continue
       receiver.stream.handleTimeout(now)
       due.push(receiver)
     }
@@ -250,11 +260,16 @@ export class Receivers {
   #find(packet: Uint8Array, header: RtpHeader): Receiver | DropReason {
     const latest = this.#latest
     if (latest !== undefined && latest.stream.ssrc === header.ssrc) return latest
-    const known = this.#bySsrc.get(header.ssrc) ?? this.#byRtxSsrc.get(header.ssrc)
+    const known = this.#bySsrc.get(header.ssrc)
     if (known !== undefined) {
-      if (known.stream.ssrc === header.ssrc) this.#latest = known
+      this.#latest = known
       return known
     }
+    const repaired = this.#byRtxSsrc.get(header.ssrc)
+    if (repaired === undefined) return this.#create(packet, header)
+    if (repaired.media.codec(header.payloadType) === undefined) return repaired
+    // it sends media now: not what it repaired
+    this.#byRtxSsrc.delete(header.ssrc)
     return this.#create(packet, header)
   }
 
@@ -268,7 +283,7 @@ export class Receivers {
         : this.#mediaByMid.get(mid)
     if (media === undefined) return 'unknownStream'
     if (media.originalPt(header.payloadType) !== undefined)
-      return this.#findOriginal(media, header.ssrc, repairedRid)
+      return this.#findOriginal(media, packet, header, repairedRid)
     if (media.codec(header.payloadType) === undefined) return 'unknownPayloadType'
     if (this.#bySsrc.size >= MAX_RECEIVE_STREAMS) return 'tooManyStreams'
     const receiver: Receiver = {
@@ -281,7 +296,13 @@ export class Receivers {
         frames: this.#makesFrames,
       }),
       active: false,
+      ended: false,
       telephoneEvents: new TelephoneEventReader(),
+    }
+    // RFC 4588 section 5.3: upon packets with a new SSRC, the association is made again
+    for (const [rtx, before] of this.#byRtxSsrc) {
+      if (before.media === media && before.rid === rid && media.originalSsrc(rtx) === undefined)
+        this.#byRtxSsrc.delete(rtx)
     }
     this.#bySsrc.set(header.ssrc, receiver)
     this.#latest = receiver
@@ -295,13 +316,22 @@ export class Receivers {
 
   /**
    * What a source of retransmissions goes with: the packet says it (RFC 8852 section 3.2), or the description, or the section has one
-   * stream alone.
+   * stream alone; or one of several has asked for this packet (RFC 4588 section 5.3).
    */
-  #findOriginal(media: Media, rtxSsrc: Ssrc, repairedRid: Rid | undefined): Receiver | DropReason {
+  #findOriginal(
+    media: Media,
+    packet: Uint8Array,
+    header: RtpHeader,
+    repairedRid: Rid | undefined,
+  ): Receiver | DropReason {
+    const { ssrc: rtxSsrc } = header
     const ofMedia = this.of(media, media.originalSsrc(rtxSsrc))
     const streams = repairedRid === undefined ? ofMedia : ofMedia.filter(({ rid }) => rid === repairedRid)
-    const [receiver] = streams
-    if (receiver === undefined || streams.length > 1) return 'unknownStream'
+    const asking = streams.length > 1 ? askingFor(streams, packet, header) : streams
+    const [receiver] = asking
+    if (receiver === undefined || asking.length > 1) return 'unknownStream'
+    // where another one took its place since, the next retransmission may be of that
+    if (streams.findLast(({ rid }) => rid === receiver.rid) !== receiver) return receiver
     if (this.#byRtxSsrc.size >= MAX_RECEIVE_STREAMS) return 'tooManyStreams'
     this.#byRtxSsrc.set(rtxSsrc, receiver)
     return receiver
@@ -315,8 +345,12 @@ export class Receivers {
   }
 
   #noteDeadline(receiver: Receiver): void {
-    if (receiver.stream.deadline === NEVER) this.#waiting.delete(receiver)
-    else this.#waiting.add(receiver)
+    if (receiver.stream.deadline !== NEVER) {
+      this.#waiting.add(receiver)
+      return
+    }
+    this.#waiting.delete(receiver)
+    if (receiver.ended) this.#forget(receiver.stream.ssrc, receiver)
   }
 
   #forget(ssrc: Ssrc, receiver: Receiver): void {
@@ -327,4 +361,11 @@ export class Receivers {
     if (index >= 0) this.#active.splice(index, 1)
     if (this.#latest === receiver) this.#latest = undefined
   }
+}
+
+/** Those that have asked for what is sent again here. */
+function askingFor(streams: readonly Receiver[], packet: Uint8Array, header: RtpHeader): readonly Receiver[] {
+  const original = readRtx(packet, header, { pt: header.payloadType, ssrc: header.ssrc })
+  if (original === undefined) return NONE
+  return streams.filter(({ stream }) => stream.isRequested(original.sequenceNumber))
 }

@@ -145,14 +145,9 @@ export class Reporter {
     return mtu - srtp.rtcpOverhead - (this.reducedSize ? 0 : writeRtcp(empty).length)
   }
 
-  /** The last datagram: our sources are gone, RFC 3550 section 6.6. */
+  /** Sources of ours are gone, RFC 3550 section 6.6: `MAX_COUNT` of them at most. */
   goodbye(ssrcs: readonly Ssrc[], srtp: SrtpContext): Uint8Array {
-    const gone = ssrcs.slice(0, MAX_COUNT)
-    return protect(srtp, [
-      this.#receiverReport([]),
-      this.#names([this.ssrc]),
-      { type: 'goodbye', ssrcs: gone },
-    ])
+    return protect(srtp, [this.#receiverReport([]), this.#names([this.ssrc]), { type: 'goodbye', ssrcs }])
   }
 
   #receiverReport(reports: readonly ReportBlock[]): Rtcp {

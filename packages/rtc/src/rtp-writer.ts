@@ -35,7 +35,7 @@ export class RtpWriter {
   }
 
   /**
-   * Sends a packet. False where it was not sent since the peer is not connected. Throws a `UsageError`: `closed`, `not-sending`, `unknown-payload-type`,
+   * Sends a packet. False where it was not sent since the peer is not connected. Throws a `UsageError`: `closed`, `not-sending`, `unknown-rid`, `unknown-payload-type`,
    * `invalid-packet` (too large for a datagram, or fields out of range), `sequence-number-used` (before, or so far back that it cannot be told).
    */
   write(fields: RtpFields, payload: Uint8Array): boolean {
@@ -108,9 +108,9 @@ export class PacketForwarder {
   }
 
   /**
-   * Takes a packet of any of the sources, and sends it where it is of the one that goes out. False where nothing was sent. It is done at
+   * Takes a packet of any of the sources, and sends it where it is of the one that goes out, and of its codec. False where nothing was sent. It is done at
    * the time at which the packet came (`receivedAt`), where that is later than the latest input here: peers which forward to each other
-   * share one clock. Throws a `UsageError`: `closed`, `not-sending`, `unknown-payload-type` (the codec was negotiated away since).
+   * share one clock. Throws a `UsageError`: `closed`, `not-sending`, `unknown-rid` and `unknown-payload-type` (a later negotiation left it out).
    */
   forward(packet: RtpPacket): boolean {
     return this.#owner.forward(this.#media, this.rid, this.codec, this.#forwarder, packet)

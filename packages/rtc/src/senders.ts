@@ -20,7 +20,7 @@ import {
 } from '@str0m/rtp'
 import { datagramBytes, type Instant, NEVER, type Pt, serial32, type Ssrc, UsageError } from '@str0m/sans-io'
 import type { PlainPacket } from './bandwidth-control.ts'
-import { type Codec, isSameConfiguration } from './codec.ts'
+import { type Codec, isSameConfiguration, isSameEncoding } from './codec.ts'
 import type { Egress } from './egress.ts'
 import type { LocalStream, Media } from './media.ts'
 import { OutgoingExtensions } from './outgoing-extensions.ts'
@@ -59,7 +59,7 @@ export interface Sender {
   readonly timestampOffset: number
   extensions: OutgoingExtensions
   /** Where the peer asks for lost packets. */
-  readonly cache: SendCache | undefined
+  cache: SendCache | undefined
   /** The stream of its retransmissions, RFC 4588. */
   readonly rtx: StreamTx | undefined
   codec: Codec
@@ -83,6 +83,8 @@ export class Senders {
   /** Whether packets have room for a transport-wide number. */
   #numbers = false
   readonly #bySsrc = new Map<Ssrc, Sender>()
+  /** Of sources that are gone: who names one again goes on with its numbers, for each is encrypted with its own keystream (RFC 3711 section 9.1). */
+  readonly #nextNumbers = new Map<Ssrc, number>()
   /** Those in the middle of a telephone event. */
   readonly #signalling = new Set<Sender>()
 
@@ -195,6 +197,7 @@ export class Senders {
       pt: codec.sendPt,
       extensions: sender.extensions.ofForwarded(values),
       dependency: dependencyOf(values, sender.extensions),
+      otherCodec: !isSameEncoding(packet.codec, codec),
     }
     sender.codec = codec
     const { header, capturedAt } = packet
@@ -294,9 +297,9 @@ export class Senders {
     const asked: Sender[] = []
     for (const { ssrc, sequenceNumber } of entries) {
       const sender = this.#bySsrc.get(ssrc)
-      if (sender?.keyframes.handleFir(now, senderSsrc, sequenceNumber) !== true) continue
+      if (sender === undefined) continue
       sender.stream.countFeedback('fir')
-      asked.push(sender)
+      if (sender.keyframes.handleFir(now, senderSsrc, sequenceNumber)) asked.push(sender)
     }
     return asked
   }
@@ -309,28 +312,36 @@ export class Senders {
     }))
   }
 
-  /** Takes the sections as they now stand: header extensions, and whether packets have numbers, may have been negotiated anew. */
-  setMedias(medias: readonly Media[]): void {
+  /** Takes the sections as they now stand: what is sent, and with which extensions, may have been negotiated anew. Answers the sources that are gone. */
+  setMedias(medias: readonly Media[]): Ssrc[] {
     const { numbers } = this.#egress
     const isAsBefore = numbers === this.#numbers
     this.#numbers = numbers
+    const gone: Ssrc[] = []
     for (const [ssrc, sender] of this.#bySsrc) {
       const { media } = sender
-      // one that was stopped may come back with its sources; one whose place serves another section may not
-      if (!medias.includes(media)) {
-        this.#forget(ssrc, sender)
+      const stands = !media.stopped && medias.includes(media)
+      const local = stands ? media.localStreams.find((stream) => stream.ssrc === ssrc) : undefined
+      if (local === undefined) {
+        this.#forget(sender)
+        gone.push(ssrc)
         continue
       }
-      sender.local = media.localStreams.find((stream) => stream.ssrc === ssrc) ?? sender.local
-      if (!isAsBefore || !sender.extensions.isOf(media, sender.local.rid)) {
-        sender.extensions = new OutgoingExtensions(media, sender.local.rid, numbers)
+      sender.local = local
+      if (!isAsBefore || !sender.extensions.isOf(media, local.rid)) {
+        sender.extensions = new OutgoingExtensions(media, local.rid, numbers)
       }
+      if (media.nack) sender.cache ??= newCache()
     }
+    return gone
   }
 
-  #forget(ssrc: Ssrc, sender: Sender): void {
-    this.#bySsrc.delete(ssrc)
+  #forget(sender: Sender): void {
+    const { stream, rtx } = sender
+    this.#bySsrc.delete(stream.ssrc)
     this.#signalling.delete(sender)
+    this.#nextNumbers.set(stream.ssrc, stream.sequenceNumber)
+    if (rtx !== undefined) this.#nextNumbers.set(rtx.ssrc, rtx.sequenceNumber)
   }
 
   /** The sender of a stream; it is made with the first. */
@@ -344,15 +355,12 @@ export class Senders {
     const sender: Sender = {
       media,
       local,
-      stream: new StreamTx({ ssrc, sequenceNumber: (random[0]! << 8) | random[1]! }),
+      stream: this.#newStream(ssrc, (random[0]! << 8) | random[1]!),
       packetizers: new Map(),
       timestampOffset: ((random[2]! << 24) | (random[3]! << 16) | (random[4]! << 8) | random[5]!) >>> 0,
       extensions: new OutgoingExtensions(media, rid, this.#numbers),
-      cache: media.nack ? new SendCache(MAX_CACHE_BYTES, MAX_CACHE_AGE) : undefined,
-      rtx:
-        rtxSsrc === undefined
-          ? undefined
-          : new StreamTx({ ssrc: rtxSsrc, sequenceNumber: (random[6]! << 8) | random[7]! }),
+      cache: media.nack ? newCache() : undefined,
+      rtx: rtxSsrc === undefined ? undefined : this.#newStream(rtxSsrc, (random[6]! << 8) | random[7]!),
       codec,
       reportedAt: 0,
       timedBy: undefined,
@@ -363,6 +371,10 @@ export class Senders {
     }
     this.#bySsrc.set(ssrc, sender)
     return sender
+  }
+
+  #newStream(ssrc: Ssrc, sequenceNumber: number): StreamTx {
+    return new StreamTx({ ssrc, sequenceNumber: this.#nextNumbers.get(ssrc) ?? sequenceNumber })
   }
 
   #payloads(
@@ -441,6 +453,10 @@ export class Senders {
 }
 
 const NO_CSRCS: readonly Ssrc[] = []
+
+function newCache(): SendCache {
+  return new SendCache(MAX_CACHE_BYTES, MAX_CACHE_AGE)
+}
 
 /** A retransmission is two bytes longer than what it repeats, RFC 4588 section 4. */
 function spareOf({ rtx }: Sender): number {

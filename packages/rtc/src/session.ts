@@ -384,10 +384,13 @@ export class Session {
     if (this.#sections.some((section) => section.mid === mid && stands(section))) {
       throw new UsageError('wrong-state', `There is a section "${mid}" already`)
     }
-    const index = this.#sections.length
+    // the place of a stopped section serves again, that of the same mid above all
+    const free = this.#sections.findIndex((section) => section.mid === mid)
+    const ended = free >= 0 ? free : this.#sections.findIndex((section) => !stands(section))
+    const index = ended >= 0 ? ended : this.#sections.length
     const media = new Media(mid, kind, index, this.#mediaOwner)
     const { local, streams } = negotiated
-    this.#sections.push({ kind, protocol: local.protocol, mid, data: false, local, streams, media })
+    this.#sections[index] = { kind, protocol: local.protocol, mid, data: false, local, streams, media }
     media.negotiated(negotiated)
     return media
   }

@@ -37,8 +37,8 @@ export class Writer {
   /**
    * Sends a whole encoded frame, as a decoder takes it (H.264 in the byte-stream format, AV1 as a temporal unit). `time` is when it is to
    * be played, on a clock of the stream's own that starts anywhere. False where it was not sent since the peer is not connected.
-   * Throws a `UsageError`: `closed`, `not-sending` (the direction does not allow it), `unknown-payload-type` (the codec was negotiated away since), `invalid-frame`
-   * (malformed, or an audio frame larger than a datagram).
+   * Throws a `UsageError`: `closed`, `not-sending` (the direction does not allow it), `unknown-rid` and `unknown-payload-type` (a later negotiation
+   * left it out), `invalid-time`, `invalid-frame` (malformed, or an audio frame larger than a datagram).
    */
   write(time: MediaTime, data: Uint8Array, options: WriteOptions = {}): boolean {
     return this.#owner.write(this.#media, this.rid, this.codec, time, data, options)

@@ -4,6 +4,7 @@ import { type CryptoProvider, nativeCrypto } from '@str0m/crypto'
 import { DtlsCertificate } from '@str0m/dtls'
 import {
   ExtensionIds,
+  type HeaderExtensions,
   parseRtcp,
   type Rtcp,
   writeHeaderExtensions,
@@ -122,15 +123,20 @@ export class BrowserPeer {
     marker?: boolean
     /** The mid, and the id of its extension. */
     mid?: readonly [id: number, mid: string]
+    /** The encoding that it is of, or that it repairs, likewise. */
+    rid?: readonly [id: number, rid: string]
+    repairedRid?: readonly [id: number, rid: string]
     /** Its number among all packets of the transport, and the id of its extension. */
     transport?: readonly [id: number, sequenceNumber: number]
   }): void {
     const srtp = this.transport.outbound!
     const ids = new ExtensionIds()
-    const values: { mid?: string; transportSequenceNumber?: number } = {}
-    if (packet.mid !== undefined) {
-      ids.map(packet.mid[0], 'mid')
-      values.mid = packet.mid[1]
+    const values: HeaderExtensions = {}
+    for (const name of ['mid', 'rid', 'repairedRid'] as const) {
+      const given = packet[name]
+      if (given === undefined) continue
+      ids.map(given[0], name)
+      values[name] = given[1]
     }
     if (packet.transport !== undefined) {
       ids.map(packet.transport[0], 'transportSequenceNumber')

@@ -1,8 +1,7 @@
-import { Pair } from '@str0m/netem'
 import { EXTENSION_URIS } from '@str0m/rtp'
 import { describe, expect, it } from 'vitest'
-import { Candidate, type DirectCodec, Rtc } from '../src/index.ts'
-import { codeOf, eventsOf, PEER_ADDRESS, received, RTC_ADDRESS, seededCrypto } from './harness.ts'
+import { type DirectCodec, type DirectMedia, Rtc } from '../src/index.ts'
+import { codeOf, directPair, eventsOf } from './harness.ts'
 
 const OPUS: DirectCodec = { pt: 111, name: 'opus', clockRate: 48_000, channels: 2 }
 const VP8: DirectCodec = {
@@ -17,26 +16,6 @@ const EXTENSIONS = [
   { id: 2, uri: EXTENSION_URIS.rid },
   { id: 3, uri: EXTENSION_URIS.repairedRid },
 ]
-
-/** Two peers that tell each other what there is to know without a description. */
-function directPair(seed: number) {
-  const a = new Rtc({ crypto: seededCrypto(2 * seed) })
-  const b = new Rtc({ crypto: seededCrypto(2 * seed + 1) })
-  a.addLocalCandidate(Candidate.host(RTC_ADDRESS, 'udp'))
-  b.addLocalCandidate(Candidate.host(PEER_ADDRESS, 'udp'))
-  a.addRemoteCandidate(Candidate.host(PEER_ADDRESS, 'udp'))
-  b.addRemoteCandidate(Candidate.host(RTC_ADDRESS, 'udp'))
-  const [da, db] = [a.direct(), b.direct()]
-  const know = (other: typeof da) => ({
-    iceUfrag: other.localIceCredentials.ufrag,
-    icePwd: other.localIceCredentials.pwd,
-    fingerprints: [other.localFingerprint],
-  })
-  da.connect({ ...know(db), dtlsRole: 'client' })
-  db.connect({ ...know(da), dtlsRole: 'server' })
-  const pair = new Pair(a, b, { seed, link: { latency: 20 }, receive: received })
-  return { a, b, da, db, pair }
-}
 
 describe('the direct API: a session without descriptions', () => {
   it('media goes both ways, with loss repaired', () => {
@@ -96,6 +75,80 @@ describe('the direct API: a session without descriptions', () => {
     pair.runFor(100)
     expect(eventsOf(pair.b.events, 'mediaData').length).toBe(1)
     expect(b.statistics.dropped.unknownStream).toBe(1)
+  })
+
+  it('and so are those of their retransmissions', () => {
+    const { a, b, da, db, pair } = directPair(5)
+    const section = { kind: 'video', direction: 'sendrecv', codecs: [VP8] } as const
+    for (const [mid, ssrc] of [
+      ['x', 1001],
+      ['y', 2001],
+    ] as const) {
+      const stream = { ssrc, rtxSsrc: ssrc + 1 }
+      da.addMedia({ ...section, mid, streams: [stream] })
+      db.addMedia({ ...section, mid, sources: [stream] })
+    }
+    pair.runUntil(() => a.connected && b.connected)
+    for (let i = 0; i < 50; i++) {
+      if (i === 1) pair.aToB.configure(pair.now, { latency: 20, loss: 0.2 })
+      if (i === 47) pair.aToB.configure(pair.now, { loss: 0 })
+      for (const mid of ['x', 'y']) {
+        const frame = new Uint8Array(3000).fill(i)
+        frame[0] = i === 0 ? 0x10 : 0x11
+        a.media(mid)!
+          .writer(96)
+          .write({ value: 3000 * i, clockRate: 90_000 }, frame)
+      }
+      pair.runFor(33)
+    }
+    pair.runFor(2000)
+    expect(b.statistics.dropped.unknownStream).toBe(0)
+    for (const mid of ['x', 'y']) {
+      expect(eventsOf(pair.b.events, 'mediaData').filter((frame) => frame.mid === mid)).toHaveLength(50)
+    }
+  })
+
+  it('sections that cannot be are refused, and nothing has changed', () => {
+    const { a, da } = directPair(6)
+    const section = { kind: 'video', direction: 'sendrecv', codecs: [VP8] } as const
+    da.addMedia({ ...section, mid: 'a', streams: [{ ssrc: 1, rtxSsrc: 2 }], sources: [{ ssrc: 3 }] })
+    const wrong: Partial<DirectMedia>[] = [
+      { streams: [{ ssrc: 1 }] },
+      { streams: [{ ssrc: 4, rtxSsrc: 2 }] },
+      { streams: [{ ssrc: 4, rtxSsrc: 4 }] },
+      {
+        streams: [
+          { rid: 'h', ssrc: 4 },
+          { rid: 'h', ssrc: 5 },
+        ],
+      },
+      { streams: [{ rid: 'ä', ssrc: 4 }] },
+      { streams: [{ ssrc: -1 }] },
+      { streams: [{ ssrc: 2 ** 32 }] },
+      { streams: [{ ssrc: Number.NaN }] },
+      { sources: [{ ssrc: 3 }] },
+      { sources: [{ ssrc: 4, rtxSsrc: 4 }] },
+      { sources: [{ ssrc: 0.5 }] },
+      { codecs: [{ ...VP8, clockRate: 0 }] },
+      { extensions: [{ id: 0, uri: EXTENSION_URIS.mid }] },
+      { extensions: [{ id: 256, uri: EXTENSION_URIS.mid }] },
+      { extensions: [...EXTENSIONS, { id: 1, uri: EXTENSION_URIS.audioLevel }] },
+      { mid: '' },
+      { mid: 'a b' },
+      { mid: 'x'.repeat(256) },
+      { kind: 'application' as 'audio' },
+    ]
+    for (const [i, media] of wrong.entries()) {
+      expect(
+        codeOf(() => da.addMedia({ ...section, mid: 'b', ...media })),
+        `${i}`,
+      ).toBe('invalid-option')
+    }
+    expect(a.medias.map(({ mid }) => mid)).toEqual(['a'])
+    // the two sides choose for themselves, and what has ended is free
+    da.addMedia({ ...section, mid: 'b', streams: [{ ssrc: 3 }], sources: [{ ssrc: 1 }] })
+    da.stopMedia('a')
+    da.addMedia({ ...section, mid: 'c', streams: [{ ssrc: 1 }], sources: [{ ssrc: 3 }] })
   })
 
   it('several encodings, and data channels', () => {

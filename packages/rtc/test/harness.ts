@@ -81,6 +81,26 @@ export function connectedPair(settings: Parameters<typeof negotiatedPair>[0]) {
   return made
 }
 
+/** Two peers that tell each other what there is to know without a description. */
+export function directPair(seed: number, link: LinkOptions = { latency: 20 }) {
+  const a = new Rtc({ crypto: seededCrypto(2 * seed) })
+  const b = new Rtc({ crypto: seededCrypto(2 * seed + 1) })
+  a.addLocalCandidate(Candidate.host(RTC_ADDRESS, 'udp'))
+  b.addLocalCandidate(Candidate.host(PEER_ADDRESS, 'udp'))
+  a.addRemoteCandidate(Candidate.host(PEER_ADDRESS, 'udp'))
+  b.addRemoteCandidate(Candidate.host(RTC_ADDRESS, 'udp'))
+  const [da, db] = [a.direct(), b.direct()]
+  const know = (other: typeof da) => ({
+    iceUfrag: other.localIceCredentials.ufrag,
+    icePwd: other.localIceCredentials.pwd,
+    fingerprints: [other.localFingerprint],
+  })
+  da.connect({ ...know(db), dtlsRole: 'client' })
+  db.connect({ ...know(da), dtlsRole: 'server' })
+  const pair = new Pair(a, b, { seed, link, receive: received })
+  return { a, b, da, db, pair }
+}
+
 /** A browser's peer that has called an `Rtc`, and a link between them. Not yet connected. */
 export function browserCall(
   seed: number,

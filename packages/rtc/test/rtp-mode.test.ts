@@ -273,6 +273,36 @@ describe('forwarding', () => {
     expect(forwarder.forward(packets[0]!)).toBe(false)
   })
 
+  it('leaves out packets of another codec, without a hole', () => {
+    const source = connectedPair({ seed: 52, link: LINK, a: RTP, b: RTP })
+    const sink = connectedPair({ seed: 53, link: LINK, a: RTP, b: RTP })
+    const { codecs } = source.a.media(AUDIO)!
+    const [opus, event] = ['opus', 'telephone-event'].map((name) =>
+      codecs.find((codec) => codec.name === name)!,
+    )
+    const forwarder = sink.a.media(AUDIO)!.forwarder(opus!.pt)
+    const { ssrc } = source.a.media(AUDIO)!.localStreams[0]!
+    forwarder.select(ssrc)
+    const writer = source.a.media(AUDIO)!.rtpWriter()
+    // a key is pressed before the sound begins, and in it; the last of its packets comes late
+    for (const i of [0, 1, 2, 3, 4, 6, 5, 7]) {
+      const { pt } = [0, 3, 5].includes(i) ? event! : opus!
+      writer.write({ pt, sequenceNumber: 100 + i, timestamp: 960 * i }, Uint8Array.of(5, 10, 0, i))
+    }
+    source.pair.runFor(50)
+    for (const packet of eventsOf(source.pair.b.events, 'rtpPacket')) forwarder.forward(packet)
+    sink.pair.runFor(50)
+    const packets = eventsOf(sink.pair.b.events, 'rtpPacket').filter(({ payload }) => payload.length > 0)
+    expect(packets.map(({ payload }) => payload[3])).toEqual([1, 2, 4, 6, 7])
+    expect(packets.every(({ codec }) => codec.name === 'opus')).toBe(true)
+    const first = packets[0]!.header.sequenceNumber
+    const numbers = packets.map(({ header }) => (header.sequenceNumber - first) & 0xffff)
+    // the place of the late one was open, and is filled
+    expect(numbers).toEqual([0, 1, 2, 4, 5])
+    expect(forwarder.statistics).toMatchObject({ packetsForwarded: 5, packetsLeftOut: 2, placesFilled: 1 })
+    expect(sink.b.statistics.inbound[0]).toMatchObject({ packetsReceived: 6, packetsLost: 0 })
+  })
+
   it('acts at the time at which a packet came, also where the subscriber heard nothing since', () => {
     const { publishers, subscriber, forwarder } = conference(60)
     const { pair } = subscriber

@@ -2,7 +2,7 @@ import type { LinkOptions } from '@str0m/netem'
 import { SeededRandom } from '@str0m/sans-io'
 import { describe, expect, it } from 'vitest'
 import { Candidate, Rtc } from '../src/index.ts'
-import { connectedCall, eventsOf, RTC_ADDRESS, rtcPair } from './harness.ts'
+import { codeOf, connectedCall, eventsOf, negotiatedPair, RTC_ADDRESS, rtcPair } from './harness.ts'
 
 const LINK = { latency: 20 }
 
@@ -193,6 +193,31 @@ describe('requests for a keyframe', () => {
     peer.sendRtcp([{ type: 'pli', senderSsrc: 5, mediaSsrc: 12345 }])
     pair.runFor(50)
     expect(eventsOf(pair.a.events, 'keyframeRequest')).toHaveLength(2)
+    // the counter is of what came, RFC 5104 section 4.3.1 by the W3C's words
+    expect(rtc.statistics.outbound[0]).toMatchObject({ firCount: 3, pliCount: 0 })
+  })
+
+  it('are full intra requests where the peer understands nothing else', () => {
+    const { a, b, pair } = negotiatedPair({
+      seed: 12,
+      link: LINK,
+      answered: (sdp) => sdp.replaceAll(/a=rtcp-fb:.* nack pli\r\n/g, ''),
+      offered: (sdp) => sdp.replaceAll(/a=rtcp-fb:.* nack pli\r\n/g, ''),
+    })
+    pair.runUntil(() => a.connected && b.connected)
+    for (const media of [a.media('1')!, b.media('1')!]) expect(media.canRequestKeyframe).toBe(true)
+    const { pt } = b.media('1')!.codecs[0]!
+    // no keyframe
+    b.media('1')!
+      .writer(pt)
+      .write(video(0), vp8(100, false, 1))
+    pair.runFor(100)
+    expect(eventsOf(pair.b.events, 'keyframeRequest')).toEqual([
+      { type: 'keyframeRequest', mid: '1', kind: 'fir' },
+    ])
+    a.handleInput({ kind: 'timeout', now: pair.now + 600 })
+    expect(a.media('1')!.requestKeyframe()).toBe(true)
+    expect(a.statistics.inbound[0]).toMatchObject({ pliCount: 0, firCount: 2 })
   })
 })
 
@@ -212,6 +237,46 @@ describe('what cannot be sent is refused', () => {
     expect(() => media.writer(pt).write(audio(0), new Uint8Array(1))).toThrow(
       expect.objectContaining({ code: 'closed' }),
     )
+  })
+
+  it('at a time that is none', () => {
+    const { a, pair } = connectedPair(13)
+    const media = a.media('0')!
+    const writer = media.writer(media.codecs[0]!.pt)
+    for (const time of [
+      { value: Number.NaN, clockRate: 48_000 },
+      { value: Number.POSITIVE_INFINITY, clockRate: 48_000 },
+      { value: 0, clockRate: 0 },
+      { value: 1, clockRate: Number.NaN },
+      { value: 1, clockRate: -1 },
+    ]) {
+      expect(codeOf(() => writer.write(time, Uint8Array.of(1)))).toBe('invalid-time')
+    }
+    // before zero, and backwards, are times all the same
+    for (const value of [-960, 0, -480]) expect(writer.write(audio(value), Uint8Array.of(1))).toBe(true)
+    pair.runFor(100)
+    expect(a.statistics.outbound[0]).toMatchObject({ packetsSent: 3, framesSent: 3 })
+    expect(eventsOf(pair.b.events, 'mediaData')).toHaveLength(3)
+  })
+
+  it('with a payload type that a later negotiation left out', () => {
+    const { a, b, pair } = connectedPair(14)
+    const media = a.media('1')!
+    const [kept, gone] = media.codecs
+    const writers = [kept, gone].map((codec) => media.writer(codec!.pt))
+    const change = b.createOffer()
+    change.setDirection('1', 'sendrecv')
+    const { pt } = gone!
+    const sdp = change
+      .apply()
+      .sdp.replaceAll(new RegExp(`a=(rtpmap|fmtp|rtcp-fb):${pt} .*\r\n`, 'g'), '')
+      .replaceAll(new RegExp(`(m=video .*) ${pt}\\b`, 'g'), '$1')
+    b.pendingChanges()!.acceptAnswer(a.acceptOffer({ type: 'offer', sdp }))
+    expect(media.codec(pt)).toBeUndefined()
+    expect(codeOf(() => writers[1]!.write(video(0), vp8(100, true, 1)))).toBe('unknown-payload-type')
+    expect(writers[0]!.write(video(0), vp8(100, true, 1))).toBe(true)
+    pair.runFor(100)
+    expect(a.statistics.outbound.map(({ packetsSent }) => packetsSent)).toEqual([1])
   })
 
   it('where the direction does not allow it, or nobody is there yet', () => {

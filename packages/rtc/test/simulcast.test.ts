@@ -1,7 +1,7 @@
 import { UsageError } from '@str0m/sans-io'
 import { describe, expect, it } from 'vitest'
 import { type ChangeSet, Rtc } from '../src/index.ts'
-import { connectedPair, eventsOf, negotiatedPair } from './harness.ts'
+import { codeOf, connectedPair, eventsOf, negotiatedPair } from './harness.ts'
 
 const ENCODINGS = [{ rid: 'h', restrictions: { 'max-width': '640' } }, { rid: 'q' }]
 const simulcast = (change: ChangeSet) => change.addMedia('video', 'sendonly', { encodings: ENCODINGS })
@@ -79,6 +79,42 @@ describe('simulcast is sent', () => {
     })
     expect(none.a.media('0')!.sendEncodings).toEqual([])
     expect(none.a.media('0')!.writer(none.a.media('0')!.codecs[0]!.pt).rid).toBeUndefined()
+  })
+
+  it.each([
+    ['the encodings that the answer removes', /;q|a=rid:q .*\r\n/g, 'h'],
+    ['those before the first that it keeps', /(?<=recv )h;|a=rid:h .*\r\n/g, 'q'],
+    ['all but one, which has no rid, where it knows no simulcast', /a=(simulcast|rid):.*\r\n/g, undefined],
+  ])('%s are not (RFC 8853 section 5.3.3)', (_, removed, kept) => {
+    const { a, b, pair } = connectedPair({
+      seed: 6,
+      link: { latency: 5 },
+      change: simulcast,
+      answered: (sdp) => sdp.replaceAll(removed, ''),
+    })
+    const media = a.media('0')!
+    const { pt } = media.codecs[0]!
+    for (const rid of ['h', 'q']) {
+      if (rid !== kept) expect(codeOf(() => media.writer(pt, rid))).toBe('unknown-rid')
+    }
+    for (const rid of [kept, undefined]) {
+      const writer = media.writer(pt, rid)
+      writer.write({ value: 0, clockRate: 90_000 }, frame(100, true, 1), { keyframe: true })
+    }
+    pair.runFor(50)
+    expect(a.statistics.outbound.map(({ rid }) => rid)).toEqual([kept])
+    expect(eventsOf(pair.b.events, 'mediaData').map(({ rid }) => rid)).toEqual([kept, kept])
+    if (kept === undefined) return
+    // nor where it was one before
+    const writer = media.writer(pt, kept)
+    const offer = b.createOffer()
+    offer.setDirection('0', 'recvonly')
+    const { sdp } = offer.apply()
+    a.acceptOffer({ type: 'offer', sdp: sdp.replaceAll(/a=(simulcast|rid):.*\r\n/g, '') })
+    expect(codeOf(() => writer.write({ value: 3000, clockRate: 90_000 }, frame(100, true, 1)))).toBe(
+      'unknown-rid',
+    )
+    expect(media.writer(pt).write({ value: 3000, clockRate: 90_000 }, frame(100, true, 1))).toBe(true)
   })
 
   it('rids are checked', () => {

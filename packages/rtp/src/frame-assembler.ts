@@ -122,13 +122,20 @@ export class FrameAssembler {
   #now: Instant = Number.NEGATIVE_INFINITY
   readonly #frames = new OutputQueue<Frame>()
 
-  /** `maxWait` is in milliseconds, 0 or more. Throws a `UsageError` (`invalid-option`) where it is not. */
-  constructor(depacketizer: Depacketizer, maxWait: number) {
+  /** The sequence number that the first frame follows, where it is known; -1 else, and after that frame. */
+  #previous: number
+
+  /**
+   * `maxWait` is in milliseconds, 0 or more. `previous` is the sequence number that the first packet is to follow, where there was one. Throws a `UsageError`
+   * (`invalid-option`) where `maxWait` is none.
+   */
+  constructor(depacketizer: Depacketizer, maxWait: number, previous = -1) {
     if (!(maxWait >= 0 && maxWait < Number.POSITIVE_INFINITY)) {
       throw new UsageError('invalid-option', `maxWait is a number of milliseconds, not ${maxWait}`)
     }
     this.#depacketizer = depacketizer
     this.#maxWait = maxWait
+    this.#previous = previous
   }
 
   /** When `handleTimeout` is next needed. */
@@ -183,6 +190,11 @@ export class FrameAssembler {
   handleTimeout(now: Instant): void {
     this.#now = Math.max(now, this.#now)
     while (this.#now >= this.deadline) this.#giveUp()
+  }
+
+  /** Gives up all that is missing: nothing more will come. */
+  flush(): void {
+    while (this.#waitingSince !== NEVER) this.#giveUp()
   }
 
   /** The next frame in order. */
@@ -326,6 +338,10 @@ export class FrameAssembler {
   /** Makes a frame of the packets from `#start` up to `end`, which starts the next one. */
   #deliver(end: number): void {
     const start = this.#start
+    if (this.#previous >= 0) {
+      if (serial16.diff(start, this.#previous) !== 1) this.#contiguous = false
+      this.#previous = -1
+    }
     const payloads: Uint8Array[] = []
     let receivedAt = NEVER
     let marker = false

@@ -81,6 +81,7 @@ export { KeyframeRequester, KeyframeResponder, MAX_FIR_SOURCES } from './keyfram
 export { isCompoundRtcp } from './rtcp/compound.ts'
 export { ExtendedReportTimes, MAX_REFERENCE_TIMES } from './rtcp/round-trip.ts'
 export { ntpFromUnix, ntpMiddle, unixFromNtp } from './ntp.ts'
+export { RECEIVED_NUMBERS } from './received-numbers.ts'
 export { ReceptionStatistics } from './reception-statistics.ts'
 export { CongestionControlFeedbackGenerator, MAX_REPORTED_STREAMS } from './congestion-control-generator.ts'
 export {

@@ -1,7 +1,13 @@
 import { type Instant, NEVER, serial16 } from '@str0m/sans-io'
+import { MAX_MISORDER_OF_REPEATED } from './reception-statistics.ts'
 
 /** Packets that are missed at once; more is no loss but an outage, and a keyframe is the answer to it. */
 export const MAX_MISSING_PACKETS: number = 512
+/** A packet that far ahead is no loss but may be a restart of the sender, RFC 3550 appendix A.1; so may one that is too far behind to be sent again. */
+const MAX_DROPOUT = 3000
+/** How close the packet after such a jump has to be, to confirm it. */
+const CONFIRMING_DISTANCE = 100
+const SEQUENCE_CYCLE = 0x1_0000
 /** How often one packet is asked for: at a round trip of 40 ms, all through the second for which a frame is waited for. */
 const MAX_TRIES = 20
 /** What comes this late is only out of order, ms. */
@@ -19,6 +25,8 @@ interface Missing {
 export class NackGenerator {
   readonly #missing = new Map<number, Missing>()
   #highest = -1
+  /** A packet after a jump, which another one is to confirm; -1: there is none. */
+  #suspect = -1
   #deadline: Instant = NEVER
   /** Milliseconds: what passes before an answer can have come. */
   roundTripTime = 100
@@ -33,15 +41,52 @@ export class NackGenerator {
     return this.#missing.size
   }
 
-  /** A packet came. False where so many are missing that it started over: a keyframe is needed. */
+  /** A packet came. False where so many are missing, or the sender began anew, that it started over: a keyframe is needed. */
   handlePacket(now: Instant, sequenceNumber: number): boolean {
     if (this.#highest < 0) {
-      this.#highest = sequenceNumber + 0x1_0000
+      this.#highest = sequenceNumber + SEQUENCE_CYCLE
       return true
     }
     const sequence = serial16.unwrap(sequenceNumber, this.#highest)
+    if (this.#isFarOff(sequence)) return this.#handleJump(now, sequenceNumber)
+    this.#suspect = -1
+    return this.#handleNear(now, sequence)
+  }
+
+  /** A packet came that was sent again: of a restart it tells nothing. */
+  handleRetransmission(now: Instant, sequenceNumber: number): void {
+    if (this.#highest < 0) return
+    const sequence = serial16.unwrap(sequenceNumber, this.#highest)
+    if (!this.#isFarOff(sequence)) this.#handleNear(now, sequence)
+  }
+
+  #isFarOff(sequence: number): boolean {
+    const ahead = sequence - this.#highest
+    return (ahead >= MAX_DROPOUT || ahead <= -MAX_MISORDER_OF_REPEATED) && !this.#missing.has(sequence)
+  }
+
+  #handleJump(now: Instant, sequenceNumber: number): boolean {
+    const distance = this.#suspect < 0 ? 0 : serial16.diff(sequenceNumber, this.#suspect)
+    if (distance <= 0 || distance > CONFIRMING_DISTANCE) {
+      this.#suspect = sequenceNumber
+      return true
+    }
+    this.#startOver()
+    this.#highest = this.#suspect + SEQUENCE_CYCLE
+    this.#suspect = -1
+    this.#handleNear(now, this.#highest + distance)
+    return false
+  }
+
+  #startOver(): void {
+    this.#missing.clear()
+    this.#deadline = NEVER
+  }
+
+  #handleNear(now: Instant, sequence: number): boolean {
     if (sequence <= this.#highest) {
       this.#missing.delete(sequence)
+      if (this.#missing.size === 0) this.#deadline = NEVER
       return true
     }
     const gap = sequence - this.#highest - 1
@@ -49,14 +94,19 @@ export class NackGenerator {
     this.#highest = sequence
     if (gap === 0) return true
     if (this.#missing.size + gap > MAX_MISSING_PACKETS) {
-      this.#missing.clear()
-      this.#deadline = NEVER
+      this.#startOver()
       return false
     }
     const at = now + REORDER_TOLERANCE
     for (let missing = first; missing < sequence; missing++) this.#missing.set(missing, { tries: 0, at })
     this.#deadline = Math.min(this.#deadline, at)
     return true
+  }
+
+  /** Whether a packet is missing and was asked for. */
+  isRequested(sequenceNumber: number): boolean {
+    const missing = this.#missing.get(serial16.unwrap(sequenceNumber, this.#highest))
+    return missing !== undefined && missing.tries > 0
   }
 
   /** What is waited for no longer. */

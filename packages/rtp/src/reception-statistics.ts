@@ -4,8 +4,9 @@ import type { ReportBlock } from './rtcp/rtcp.ts'
 
 /** RFC 3550 appendix A.1: farther ahead, a packet is no loss but may be a restart of the sender. */
 const MAX_DROPOUT = 3000
-/** Farther behind, it is no late packet either. */
+/** Farther behind, it is no late packet either; and where packets are sent again as they were, a second of them may lie between. */
 const MAX_MISORDER = 100
+export const MAX_MISORDER_OF_REPEATED = 1024
 const SEQUENCE_CYCLE = 0x1_0000
 
 /**
@@ -14,6 +15,7 @@ const SEQUENCE_CYCLE = 0x1_0000
  */
 export class ReceptionStatistics {
   readonly #ssrc: number
+  readonly #maxMisorder: number
   #clockRate: number
   /** The first sequence number since the (re)start, and the highest, with cycles; -1 before the first packet. */
   #base = -1
@@ -34,9 +36,10 @@ export class ReceptionStatistics {
   #lastSenderReport = 0
   #lastSenderReportAt: Instant = 0
 
-  /** `clockRate` is the payload's, in hertz. */
-  constructor(ssrc: number, clockRate: number) {
+  /** `clockRate` is the payload's, in hertz. `repeated`: lost packets may come again as they were. */
+  constructor(ssrc: number, clockRate: number, repeated = false) {
     this.#ssrc = ssrc
+    this.#maxMisorder = repeated ? MAX_MISORDER_OF_REPEATED : MAX_MISORDER
     this.#clockRate = clockRate
   }
 
@@ -97,7 +100,7 @@ export class ReceptionStatistics {
       return true
     }
     const distance = serial16.diff(sequenceNumber, this.#highest)
-    if (distance < MAX_DROPOUT && distance > -MAX_MISORDER) {
+    if (distance < MAX_DROPOUT && distance > -this.#maxMisorder) {
       if (distance > 0) this.#highest += distance
       return true
     }

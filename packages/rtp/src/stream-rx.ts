@@ -6,6 +6,7 @@ import type { HeaderExtensions } from './header-extensions.ts'
 import { type DependencyDescriptor, DependencyDescriptorReader } from './dependency-descriptor.ts'
 import { type Frame, FrameAssembler, MAX_REORDERED_PACKETS } from './frame-assembler.ts'
 import { ReceptionStatistics } from './reception-statistics.ts'
+import { ReceivedNumbers } from './received-numbers.ts'
 import { NackGenerator } from './nack-generator.ts'
 import { KeyframeRequester } from './keyframe-requests.ts'
 import type { FullIntraRequest, PictureLossIndication, ReportBlock, SenderReport } from './rtcp/rtcp.ts'
@@ -103,6 +104,8 @@ export class StreamRx {
   readonly ssrc: Ssrc
   readonly #maxReorderWait: number | undefined
   readonly #makesFrames: boolean
+  /** Where no frames are made, which tell it else. */
+  readonly #receivedNumbers: ReceivedNumbers | undefined
   readonly #nacks: NackGenerator | undefined
   #nacksSent = 0
   #retransmittedPacketsReceived = 0
@@ -118,6 +121,8 @@ export class StreamRx {
   #reception: ReceptionStatistics | undefined
   /** Whole frames of the codec before this one, which were not polled yet. */
   readonly #earlier = new OutputQueue<ReceivedFrame>()
+  /** The last sequence number of the frame that came out last; -1 before one. */
+  #lastSequence = -1
   /** The newest sequence number of this codec, and when one of it last came. */
   #newest = 0
   #codecSeenAt: Instant = 0
@@ -137,6 +142,7 @@ export class StreamRx {
     this.ssrc = options.ssrc
     this.#maxReorderWait = options.maxReorderWait
     this.#makesFrames = options.frames ?? true
+    this.#receivedNumbers = this.#makesFrames ? undefined : new ReceivedNumbers()
     this.#nacks = options.nack === true ? new NackGenerator() : undefined
   }
 
@@ -183,7 +189,7 @@ export class StreamRx {
 
   /**
    * Takes a packet of this stream. `payload` stays with the stream: it is not to be changed after. A codec that cannot be depacketized is
-   * counted, and yields no frames. `extensions` come out with the frame, where they are given.
+   * counted, and yields no frames. `extensions` come out with the frame, where they are given. Where no frames are made, false for the second copy of a packet.
    */
   handlePacket(
     now: Instant,
@@ -191,7 +197,7 @@ export class StreamRx {
     payload: Uint8Array,
     codec: StreamCodec,
     extensions?: HeaderExtensions,
-  ): void {
+  ): boolean {
     this.#now = Math.max(now, this.#now)
     this.#lastPacketAt = this.#now
     this.#bytesReceived += payload.length
@@ -200,19 +206,22 @@ export class StreamRx {
     const inner = codec.primary ?? codec
     if (inner !== this.#codec && !this.#adopt(inner, sequenceNumber)) {
       this.#reception!.handlePacket(this.#now, sequenceNumber, header.timestamp)
+      this.#nacks?.handlePacket(this.#now, sequenceNumber)
       this.#discardedBefore++
-      return
+      return true
     }
     if (serial16.diff(sequenceNumber, this.#newest) > 0) this.#newest = sequenceNumber
     this.#codecSeenAt = this.#now
     this.#reception!.handlePacket(this.#now, sequenceNumber, header.timestamp)
     this.#nacks?.handlePacket(this.#now, sequenceNumber)
     this.#assemble(header, payload, codec, extensions)
+    return this.#isFirst(sequenceNumber)
   }
 
   /**
    * Takes a packet of this stream that was sent again (RFC 4588), with its original header. It counts for no report: for those it was lost. One
-   * of another codec than the stream's is dropped.
+   * of another codec than the stream's is dropped. Where no frames are made, false for the second copy of a packet: senders also repeat packets that were not lost, to
+   * probe for bandwidth.
    */
   handleRetransmission(
     now: Instant,
@@ -220,15 +229,24 @@ export class StreamRx {
     payload: Uint8Array,
     codec: StreamCodec,
     extensions?: HeaderExtensions,
-  ): void {
+  ): boolean {
     this.#now = Math.max(now, this.#now)
     this.#retransmittedPacketsReceived++
     this.#retransmittedBytesReceived += payload.length
     this.#bytesReceived += payload.length
     this.#headerBytesReceived += header.payloadStart + header.paddingLength
-    if (this.#codecs[(codec.primary ?? codec).pt] === undefined) return
-    this.#nacks?.handlePacket(this.#now, header.sequenceNumber)
-    this.#assemble(header, payload, codec, extensions)
+    // what came is not asked for again, of whatever codec it is
+    this.#nacks?.handleRetransmission(this.#now, header.sequenceNumber)
+    if (this.#codecs[(codec.primary ?? codec).pt] !== undefined) {
+      this.#assemble(header, payload, codec, extensions)
+    }
+    return this.#isFirst(header.sequenceNumber)
+  }
+
+  #isFirst(sequenceNumber: number): boolean {
+    if (this.#receivedNumbers?.take(sequenceNumber) !== false) return true
+    this.#discardedBefore++
+    return false
   }
 
   /** When `takeNacks` has something. */
@@ -247,6 +265,11 @@ export class StreamRx {
     const missing = nacks.take(Math.max(now, this.#now))
     if (missing.length > 0) this.#nacksSent++
     return missing
+  }
+
+  /** Whether this packet is missed and was asked for: a retransmission of it may be of this stream (RFC 4588 section 5.3). */
+  isRequested(sequenceNumber: number): boolean {
+    return this.#nacks?.isRequested(sequenceNumber) === true
   }
 
   handleSenderReport(now: Instant, report: SenderReport): void {
@@ -307,6 +330,7 @@ export class StreamRx {
     if (frame === undefined) return undefined
     const { payloadType, data, keyframe, timestamp, firstSequence, lastSequence } = frame
     const { contiguous, receivedAt, extensions } = frame
+    this.#lastSequence = lastSequence & 0xffff
     const described = extensions?.dependencyDescriptor
     const dependency = described === undefined ? undefined : this.#dependencies.read(described)
     const layers = frame.layers ?? dependency?.layers
@@ -357,7 +381,7 @@ export class StreamRx {
       } else if (isOurs && block.payload.length > 0 && assembler.isMissing(sequenceNumber, timestamp)) {
         // RFC 2198 has no numbers: blocks are taken to be of the packets just before, as browsers send them, unless their times say otherwise
         this.#packetsRecovered++
-        this.#nacks?.handlePacket(this.#now, sequenceNumber)
+        this.#nacks?.handleRetransmission(this.#now, sequenceNumber)
         const packet = { sequenceNumber, timestamp, marker: false, payloadType: pt }
         assembler.handlePacket(this.#now, packet, block.payload)
       }
@@ -395,8 +419,9 @@ export class StreamRx {
     return behind >= 0 && behind < MAX_REORDERED_PACKETS && this.#now - this.#codecSeenAt < CODEC_SWITCH_WAIT
   }
 
-  /** Frames that were not yet complete are dropped: they cannot be, once the sender has changed its codec. */
+  /** Frames that were not yet complete are dropped: they cannot be, once the sender has changed its codec. Those behind them come out. */
   #switchCodec(codec: StreamCodec, depacketizer: Depacketizer | undefined): void {
+    this.#assembler?.flush()
     for (let frame = this.#pollAssembler(); frame !== undefined; frame = this.#pollAssembler()) {
       this.#earlier.push(frame)
     }
@@ -412,9 +437,9 @@ export class StreamRx {
     this.#assembler =
       depacketizer === undefined || !this.#makesFrames
         ? undefined
-        : new FrameAssembler(depacketizer, this.#maxReorderWait ?? wait)
+        : new FrameAssembler(depacketizer, this.#maxReorderWait ?? wait, this.#lastSequence)
     if (this.#reception === undefined) {
-      this.#reception = new ReceptionStatistics(this.ssrc, codec.clockRate)
+      this.#reception = new ReceptionStatistics(this.ssrc, codec.clockRate, this.#nacks !== undefined)
       const report = this.#lastSenderReport
       if (report !== undefined) this.#reception.handleSenderReport(this.#lastSenderReportAt, report.ntpTime)
     } else {

@@ -291,9 +291,10 @@ export class StreamTx {
     const sent = this.#reportsSent.find(({ middle }) => middle === block.lastSenderReport)
     if (sent === undefined) return
     const delay = block.delaySinceLastSenderReport / 65.536
-    const roundTrip = now - sent.at - delay
-    // a peer that says it waited longer than it can have is not believed
-    if (roundTrip < 0) return
+    const measured = now - sent.at - delay
+    // a peer that says it waited longer than it can have is not believed; a millisecond is rounding
+    if (measured <= -1) return
+    const roundTrip = Math.max(0, measured)
     this.#roundTripTime = roundTrip / 1000
     this.#totalRoundTripTime += roundTrip / 1000
     this.#roundTripTimeMeasurements++

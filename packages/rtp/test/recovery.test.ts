@@ -214,6 +214,21 @@ describe('what is missing is asked for', () => {
     expect(nacks.missing).toBe(0)
   })
 
+  it('where the sender starts anew behind or ahead of where it was', () => {
+    for (const restart of [30_000, 3000, 10_000, 45_000]) {
+      const nacks = new NackGenerator()
+      for (const sequence of [9999, 10_000, 10_002]) nacks.handlePacket(0, sequence)
+      // one packet far off is none
+      nacks.handlePacket(1, (restart + 25_000) & 0xffff)
+      expect(nacks.take(20), `${restart}`).toEqual([10_001])
+      if (restart === 10_000) continue
+      for (const i of [0, 1, 3]) nacks.handlePacket(30, restart + i)
+      expect(nacks.take(40), `${restart}`).toEqual([restart + 2])
+      nacks.handlePacket(41, restart + 2)
+      expect(nacks.missing, `${restart}`).toBe(0)
+    }
+  })
+
   it('no longer once it is given up', () => {
     const nacks = new NackGenerator()
     nacks.handlePacket(0, 10)

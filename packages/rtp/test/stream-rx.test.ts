@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import {
   ntpFromUnix,
   parseRtpHeader,
+  RECEIVED_NUMBERS,
   type ReceivedFrame,
   type RtpHeader,
   type SenderReport,
@@ -82,6 +83,50 @@ describe('a stream', () => {
     expect(stream.takeNacks(1000, 50)).toEqual([])
     expect(stream.statistics).toMatchObject({ packetsReceived: 4, packetsLost: 1, framesReceived: 0 })
     expect(stream.report(1000)).toMatchObject({ cumulativeLost: 1 })
+  })
+
+  it('takes packets that come again as they were, a second later, for no restart of the sender', () => {
+    const stream = new StreamRx({ ssrc: 5, nack: true })
+    const lost = new Set([150, 151, 152])
+    for (let i = 0; i < 1000; i++) {
+      if (!lost.has(i)) stream.handlePacket(i, ...packet(i, i === 0 ? KEYFRAME : DELTA, VP8), VP8)
+      if (i === 500) expect(stream.report(i)).toMatchObject({ cumulativeLost: 3, highestSequence: 500 })
+    }
+    for (const i of lost) stream.handlePacket(1000, ...packet(i, DELTA, VP8), VP8)
+    for (let i = 1000; i < 1100; i++) stream.handlePacket(i, ...packet(i, DELTA, VP8), VP8)
+    expect(stream.report(1100)).toMatchObject({ cumulativeLost: 0, fractionLost: 0, highestSequence: 1099 })
+    expect(stream.statistics).toMatchObject({ packetsReceived: 1100 })
+  })
+
+  it('asks no more for what came again of a codec that the sender has left', () => {
+    const stream = new StreamRx({ ssrc: 5, nack: true })
+    for (const sequence of [1, 3]) stream.handlePacket(0, ...packet(sequence, KEYFRAME, VP8), VP8)
+    stream.handlePacket(1, ...packet(4, KEYFRAME, VP9), VP9)
+    expect(stream.takeNacks(20, 50)).toEqual([2])
+    expect(stream.isRequested(2)).toBe(true)
+    stream.handleRetransmission(30, ...packet(2, DELTA, VP8), VP8)
+    expect(stream.isRequested(2)).toBe(false)
+    expect(stream.takeNacks(500, 50)).toEqual([])
+  })
+
+  it('tells second copies of packets where it makes no frames, as far back as it remembers', () => {
+    const stream = new StreamRx({ ssrc: 5, frames: false })
+    const take = (sequence: number) => stream.handlePacket(0, ...packet(sequence, DELTA, VP8), VP8)
+    const takeAgain = (sequence: number) =>
+      stream.handleRetransmission(0, ...packet(sequence, DELTA, VP8), VP8)
+    for (let i = 0; i < 70_000; i++) if (i % 3 !== 0) expect(take(i), `${i}`).toBe(true)
+    const newest = 69_998
+    for (let i = newest; i > newest - RECEIVED_NUMBERS; i--) {
+      expect(takeAgain(i), `${i}`).toBe(i % 3 === 0)
+      expect(take(i), `${i}`).toBe(false)
+    }
+    // farther back, it cannot be told
+    expect(takeAgain(newest - RECEIVED_NUMBERS)).toBe(true)
+    // and a sender that begins anew is heard
+    for (const i of [30_000, 30_001]) {
+      expect(take(i)).toBe(true)
+      expect(takeAgain(i)).toBe(false)
+    }
   })
 
   it('asks for keyframes, not too often', () => {
@@ -268,5 +313,30 @@ describe('S22: a timer that never advances', () => {
       receiver.stream.handleTimeout(now + 1000)
       expect(receiver.stream.deadline).toBe(Infinity)
     })
+  })
+})
+
+describe('a sender that changes its codec where something was lost', () => {
+  it('loses no frame that came', () => {
+    const receiver = new Receiver()
+    for (const sequence of [1, 2, 4, 5]) receiver.put(sequence, sequence, Uint8Array.of(sequence), OPUS)
+    const frames = receiver.put(6, 6, Uint8Array.of(6), PCMU)
+    frames.push(...receiver.put(7, 7, Uint8Array.of(7), PCMU))
+    expect(frames.map(({ data, contiguous, codec }) => [data[0], contiguous, codec.name])).toEqual([
+      [4, false, 'opus'],
+      [5, true, 'opus'],
+      [6, true, 'PCMU'],
+      [7, true, 'PCMU'],
+    ])
+  })
+
+  it('and says so of the first frame of the new one, where it was lost at the change', () => {
+    const receiver = new Receiver()
+    const put = (sequence: number, codec: StreamCodec) =>
+      receiver.put(sequence, sequence, Uint8Array.of(1), codec)
+    for (const sequence of [65_533, 65_534]) put(sequence, OPUS)
+    expect(put(65_536, PCMU)).toMatchObject([{ contiguous: false, codec: PCMU }])
+    expect(put(65_537, PCMU)).toMatchObject([{ contiguous: true, codec: PCMU }])
+    expect(put(65_538, OPUS)).toMatchObject([{ contiguous: true, codec: OPUS }])
   })
 })

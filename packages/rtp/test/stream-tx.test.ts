@@ -114,6 +114,9 @@ describe('what the peer reports', () => {
     expect(stream.statistics.roundTripTime).toBeCloseTo(0.05)
     expect(stream.statistics.totalRoundTripTime).toBeCloseTo(0.05)
     expect(stream.statistics.roundTripTimeMeasurements).toBe(1)
+    // one whose clock counts milliseconds may round up
+    stream.handleReport(1999.5, block(answer))
+    expect(stream.statistics).toMatchObject({ roundTripTime: 0, roundTripTimeMeasurements: 2 })
   })
 
   it('exhaust: reports of long ago are forgotten', () => {

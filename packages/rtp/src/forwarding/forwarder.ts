@@ -51,6 +51,8 @@ export interface ForwardingFields {
   readonly extensions?: WrittenExtensions | undefined
   /** Where the packet has one. */
   readonly dependency?: Dependency | undefined
+  /** Whether the packet is of another codec than what is forwarded: it does not go out. Default false. */
+  readonly otherCodec?: boolean
 }
 
 export interface ForwarderStatistics {
@@ -59,7 +61,7 @@ export interface ForwarderStatistics {
   packetsOfOtherSources: number
   /** Packets that came too late, twice, or far off. */
   packetsRefused: number
-  /** Packets of layers that are not wanted, malformed ones and padding. */
+  /** Packets of layers that are not wanted and of other codecs, malformed ones and padding. */
   packetsLeftOut: number
   /** Places of those that were filled with padding, since later packets had gone already. */
   placesFilled: number
@@ -206,9 +208,10 @@ export class Forwarder {
     checkPayloadType(fields.pt)
     const rewriter = this.#rewriter
     if (header.ssrc !== this.current) {
-      if (!this.#joins(bytes, header)) {
+      const isOther = fields.otherCodec === true
+      if (isOther || !this.#joins(bytes, header)) {
         this.statistics.packetsOfOtherSources++
-        if (header.ssrc === this.#selected) {
+        if (header.ssrc === this.#selected && !isOther) {
           this.#hold({ bytes, header, capturedAt, dependency: fields.dependency })
         }
         return undefined
@@ -288,9 +291,13 @@ export class Forwarder {
   #wants(
     bytes: Uint8Array,
     { payloadStart, payloadLength }: RtpHeader,
-    { dependency }: ForwardingFields,
+    { dependency, otherCodec }: ForwardingFields,
     place: PacketPlace,
   ): boolean {
+    if (otherCodec === true) {
+      this.statistics.packetsLeftOut++
+      return false
+    }
     const end = payloadStart + payloadLength
     const descriptors = this.#descriptors
     // where both tell, the two might not agree

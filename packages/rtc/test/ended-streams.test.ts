@@ -1,0 +1,109 @@
+import { EXTENSION_URIS } from '@str0m/rtp'
+import { describe, expect, it } from 'vitest'
+import { connectedPair, directPair, eventsOf } from './harness.ts'
+
+const OPUS = { pt: 111, name: 'opus', clockRate: 48_000, channels: 2 } as const
+const EXTENSIONS = [{ id: 1, uri: EXTENSION_URIS.mid }]
+const LINK = { latency: 10 }
+
+type Peer = ReturnType<typeof connectedPair>['a']
+
+function send(peer: Peer, mid: string, i: number): void {
+  const media = peer.media(mid)!
+  media.writer(media.codecs[0]!.pt).write({ value: 960 * i, clockRate: 48_000 }, Uint8Array.of(0xfc, i))
+}
+
+describe('the streams of a section that ends', () => {
+  it('are forgotten on both sides, with a goodbye', () => {
+    const { a, b, pair } = connectedPair({
+      seed: 1,
+      link: LINK,
+      change: (c) => c.addMedia('audio', 'sendonly'),
+    })
+    for (let i = 0; i < 5; i++) {
+      const change = a.createOffer()
+      const mid = change.addMedia('audio', 'sendonly')
+      const offer = change.apply()
+      a.pendingChanges()!.acceptAnswer(b.acceptOffer(offer))
+      for (const sent of ['0', mid]) send(a, sent, i)
+      pair.runFor(50)
+      expect(a.statistics.outbound.map((stream) => stream.mid)).toEqual(['0', mid])
+      expect(b.statistics.inbound.map((stream) => stream.mid)).toEqual(['0', mid])
+      const end = a.createOffer()
+      end.stopMedia(mid)
+      const last = end.apply()
+      a.pendingChanges()!.acceptAnswer(b.acceptOffer(last))
+      pair.runFor(50)
+      expect(a.statistics.outbound.map((stream) => stream.mid)).toEqual(['0'])
+      expect(b.statistics.inbound.map((stream) => stream.mid)).toEqual(['0'])
+    }
+  })
+
+  it('say so to a peer that does not hear of it otherwise', () => {
+    const { a, b, da, db, pair } = directPair(2, LINK)
+    const section = { mid: 'x', kind: 'audio', codecs: [OPUS], extensions: EXTENSIONS } as const
+    da.addMedia({ ...section, direction: 'sendonly', streams: [{ ssrc: 7 }] })
+    db.addMedia({ ...section, direction: 'recvonly' })
+    pair.runUntil(() => a.connected && b.connected)
+    for (let i = 0; i < 3; i++) {
+      for (let k = 0; k < 10; k++) send(a, 'x', 10 * i + k)
+      pair.runFor(50)
+      expect(b.statistics.inbound).toMatchObject([{ ssrc: 7, packetsReceived: 10, packetsLost: 0 }])
+      da.stopMedia('x')
+      pair.runFor(50)
+      expect(b.statistics.inbound).toEqual([])
+      expect(a.statistics.outbound).toEqual([])
+      // the same source again: no number of it comes twice
+      const again = da.addMedia({ ...section, direction: 'sendonly', streams: [{ ssrc: 7 }] })
+      expect(a.media('x')).toBe(again)
+      expect(a.medias).toEqual([again])
+    }
+    expect(eventsOf(pair.b.events, 'mediaData').map(({ data }) => data[1])).toEqual(
+      Array.from({ length: 30 }, (_, i) => i),
+    )
+  })
+
+  it('are more than one goodbye has room for', () => {
+    const { a, b, da, db, pair } = directPair(3, LINK)
+    for (let i = 0; i < 70; i++) {
+      const section = { mid: `${i}`, kind: 'audio', codecs: [OPUS], extensions: EXTENSIONS } as const
+      da.addMedia({ ...section, direction: 'sendonly' })
+      db.addMedia({ ...section, direction: 'recvonly' })
+    }
+    pair.runUntil(() => a.connected && b.connected)
+    for (let i = 0; i < 70; i++) send(a, `${i}`, i)
+    pair.runFor(100)
+    expect(b.statistics.inbound).toHaveLength(70)
+    a.close()
+    pair.runFor(100)
+    expect(b.statistics.inbound).toEqual([])
+  })
+})
+
+it('a stream goes on with the extensions of a later negotiation', () => {
+  const withoutLevel = (sdp: string): string => sdp.replaceAll(/a=extmap:.*audio-level\r\n/g, '')
+  const { a, b, pair } = connectedPair({
+    seed: 4,
+    link: LINK,
+    change: (c) => c.addMedia('audio', 'sendonly'),
+    answered: withoutLevel,
+    offered: withoutLevel,
+  })
+  const write = (i: number): void => {
+    const media = a.media('0')!
+    const writer = media.writer(media.codecs[0]!.pt)
+    writer.write({ value: 960 * i, clockRate: 48_000 }, Uint8Array.of(0xfc, i), { audioLevel: 30 })
+  }
+  write(0)
+  pair.runFor(50)
+  const change = a.createOffer()
+  change.setDirection('0', 'sendonly')
+  const offer = change.apply()
+  a.pendingChanges()!.acceptAnswer(b.acceptOffer(offer))
+  write(1)
+  pair.runFor(50)
+  expect(eventsOf(pair.b.events, 'mediaData').map(({ extensions }) => extensions.audioLevel)).toEqual([
+    undefined,
+    30,
+  ])
+})
