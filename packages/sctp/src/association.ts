@@ -18,11 +18,20 @@ import type { SctpEvent } from './events.ts'
 import { Lifecycle } from './lifecycle.ts'
 import { type SctpOptions, type Settings, settingsOf } from './options.ts'
 import { type Delivery, MAX_QUEUED_MESSAGES, OutgoingMessage } from './outgoing.ts'
-import { MAX_ECHOED, Outbox } from './outbox.ts'
+import { Outbox } from './outbox.ts'
 import { isForming, isUp, maySendData, type SctpState } from './state.ts'
 import { countDrop, type Counters, type DropReason, makeCounters, type SctpStatistics } from './statistics.ts'
+import { RESET_RESERVE } from './stream-resets.ts'
 import { makeStatistics } from './transfer.ts'
-import { CauseCode, ChunkType, COMMON_HEADER, FLAG_T, ParameterType, unknownType } from './wire/constants.ts'
+import {
+  CauseCode,
+  ChunkType,
+  COMMON_HEADER,
+  FLAG_T,
+  ParameterType,
+  TLV_HEADER,
+  unknownType,
+} from './wire/constants.ts'
 import { joinPadded, makeParameter } from './wire/packet.ts'
 import type { TlvIterator } from './wire/tlv.ts'
 
@@ -193,7 +202,11 @@ export class SctpAssociation implements Machine<SctpEvent> {
   abort(now: Instant, reason = ''): void {
     this.#life.setNow(now)
     if (this.#life.state === 'closed') return
-    this.#life.abort(CauseCode.userInitiatedAbort, encodeUtf8(reason).slice(0, MAX_ECHOED), 'aborted')
+    this.#life.abort(
+      CauseCode.userInitiatedAbort,
+      encodeUtf8(reason).slice(0, this.#outbox.maxEchoed - TLV_HEADER),
+      'aborted',
+    )
   }
 
   #requireOpen(method: string): void {
@@ -253,7 +266,7 @@ export class SctpAssociation implements Machine<SctpEvent> {
     const writer = this.#outbox.writer(capacity, transfer.peerTag)
     this.#outbox.writeControl(writer)
     if (sackIsDue || (hasData && receiver.sackIsPending)) receiver.writeSack(writer)
-    if (resets.isDue && writer.room > maxPacketSize - COMMON_HEADER - 64) {
+    if (resets.isDue && writer.room >= maxPacketSize - COMMON_HEADER - RESET_RESERVE) {
       const chunk = resets.poll(now)
       if (chunk !== undefined) writer.append(chunk)
     }
@@ -368,7 +381,7 @@ export class SctpAssociation implements Machine<SctpEvent> {
         transfer?.resets.onChunk(chunk)
         return true
       case ChunkType.heartbeat:
-        if (transfer !== undefined && chunk.length <= MAX_ECHOED) {
+        if (transfer !== undefined && chunk.length <= this.#outbox.maxEchoed) {
           this.#outbox.sendControl(ChunkType.heartbeatAck, chunk.value().slice())
         }
         return true
@@ -410,7 +423,7 @@ export class SctpAssociation implements Machine<SctpEvent> {
     this.#drop('unknown-chunk')
     const { stop, report } = unknownType(chunk.type >>> 6)
     if (report && isUp(this.#life.state)) {
-      const unknown = chunk.whole().slice(0, MAX_ECHOED - 8)
+      const unknown = chunk.whole().slice(0, this.#outbox.maxEchoed - TLV_HEADER)
       this.#outbox.sendControl(
         ChunkType.error,
         joinPadded([makeParameter(CauseCode.unrecognizedChunk, unknown)]),

@@ -19,9 +19,9 @@ import { isForming, isUp, type SctpState } from './state.ts'
 import { countDrop, type Counters, type DropReason } from './statistics.ts'
 import type { ResetEvents } from './stream-resets.ts'
 import { type Agreement, Transfer } from './transfer.ts'
-import { CauseCode, ChunkType } from './wire/constants.ts'
+import { CauseCode, ChunkType, TLV_HEADER } from './wire/constants.ts'
 import { readInit } from './wire/init.ts'
-import { joinPadded, makeChunk, makeParameter } from './wire/packet.ts'
+import { joinFitting, joinPadded, makeChunk, makeParameter } from './wire/packet.ts'
 import { TlvIterator } from './wire/tlv.ts'
 
 const EMPTY = new Uint8Array(0)
@@ -212,8 +212,13 @@ export class Lifecycle {
     this.#startTimer()
     this.#sendCookieEcho()
     if (init.unrecognized.length > 0) {
-      const cause = makeParameter(CauseCode.unrecognizedParameters, joinPadded(init.unrecognized))
-      this.#outbox.sendControl(ChunkType.error, cause)
+      this.#outbox.sendControl(
+        ChunkType.error,
+        makeParameter(
+          CauseCode.unrecognizedParameters,
+          joinFitting(init.unrecognized, this.#outbox.maxEchoed - TLV_HEADER),
+        ),
+      )
     }
   }
 

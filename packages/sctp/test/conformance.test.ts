@@ -458,6 +458,58 @@ describe('stream resets (RFC 6525)', () => {
   })
 })
 
+describe('packets of any size that may be asked for', () => {
+  const sizes = [200, 201, 203, 256, 300, 511, 519, 524, 530, 543, 560, 600, 1191]
+
+  it.each(sizes)('%s bytes: what a peer is answered fits, with a SACK of many blocks', (maxPacketSize) => {
+    for (let length = 0; length <= 600; length += 4) {
+      const peer = new HandPeer(1, { maxPacketSize })
+      const echoed = makeChunk(ChunkType.heartbeat, 0, numbered(1, Math.max(4, length)))
+      const unknown = makeChunk(0xc5, 0, numbered(1, Math.max(4, length)))
+      const data = Array.from({ length: 50 }, (_, i) =>
+        dataChunk(3 + 2 * i, 0, i, BEGIN_END, Uint8Array.of(1)),
+      )
+      const answers = peer.receive(packet(peer.tag, echoed, unknown, ...data))
+      expect(Math.max(...answers.map((answer) => answer.length))).toBeLessThanOrEqual(maxPacketSize)
+      const types = typesOf(answers.flatMap(chunksOf))
+      expect(types).toContain(ChunkType.sack)
+      expect(types).toContain(ChunkType.error)
+      expect(types.includes(ChunkType.heartbeatAck)).toBe(length <= Math.min(512, maxPacketSize - 32))
+    }
+  })
+
+  it.each(sizes)('%s bytes: resets of many streams go one request after the other', (maxPacketSize) => {
+    const { pair, a } = connected(3, { latency: 5 }, { maxPacketSize }, {})
+    const streams = Array.from({ length: 450 }, (_, i) => i)
+    for (const stream of streams) a.resetStream(pair.now, stream)
+    pair.runFor(2000)
+    const reset = pair.b.events.flatMap(({ event }) => (event.type === 'incomingReset' ? event.streams : []))
+    expect(reset).toEqual(streams)
+    expect(pair.a.events.filter(({ event }) => event.type === 'outgoingReset')).toHaveLength(
+      Math.ceil(450 / Math.min(200, ((maxPacketSize - 96) & ~3) / 2)),
+    )
+  })
+
+  it('an INIT ACK with much that is not known, in small packets: as much is reported as fits', () => {
+    const machine = new SctpAssociation({ crypto: seededCrypto(5), maxPacketSize: 200 })
+    machine.connect(0)
+    const tag = readU32(drain(machine).datagrams.flatMap(chunksOf)[0]!.value, 0)
+    const unknown = Array.from({ length: 8 }, () => makeParameter(0xc123, numbered(1, 28)))
+    const value = joinPadded([writeInit({ ...peerInit(1), cookie: numbered(1, 40) }), ...unknown])
+    const contents = packet(tag, makeChunk(ChunkType.initAck, 0, value))
+    machine.handleInput({ kind: 'receive', now: 0, contents })
+    machine.handleInput({
+      kind: 'receive',
+      now: 0,
+      contents: packet(tag, makeChunk(ChunkType.cookieAck, 0, EMPTY)),
+    })
+    const error = drain(machine)
+      .datagrams.flatMap(chunksOf)
+      .find(({ type }) => type === ChunkType.error)!
+    expect(error.value.length).toBe(4 + 5 * 32)
+  })
+})
+
 describe('wrap', () => {
   /** A provider whose random bytes are all ones: TSNs and request numbers begin at the end of the circle. */
   const atTheEnd = () => portableCrypto({ random: (bytes) => void bytes.fill(0xff) })

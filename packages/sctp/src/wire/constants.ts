@@ -58,6 +58,8 @@ export const CauseCode = {
 export const COMMON_HEADER = 12
 /** Bytes of a chunk's or a parameter's type, flags and length. */
 export const TLV_HEADER = 4
+/** Bytes of a SACK before its blocks. */
+export const SACK_HEADER = 16
 /** Bytes of a DATA chunk before its user data. */
 export const DATA_HEADER = 16
 /** Bytes of an I-DATA chunk before its user data, RFC 8260 section 2.1. */
