@@ -315,6 +315,8 @@ export class Lifecycle {
     this.queue = new SendQueue()
     this.#outbox.clearControl()
     this.heartbeat.stop()
+    // it may have been shutting down
+    this.#guardAt = NEVER
     this.#adopt(cookie)
     this.#events.push({ type: 'restarted' })
     this.#establish()

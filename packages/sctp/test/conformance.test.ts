@@ -49,6 +49,17 @@ describe('restart (RFC 9260 section 5.2.4)', () => {
     expect(new DataView(data.value.buffer).getUint16(6)).toBe(0)
   })
 
+  it('while SHUTDOWN is under way: the new association is not ended by the guard of the old', () => {
+    const peer = new HandPeer(1)
+    peer.machine.shutdown(0)
+    expect(typesOf(peer.drain().flatMap(chunksOf))).toEqual([ChunkType.shutdown])
+    restart(peer, 77)
+    expect(peer.machine.state).toBe('established')
+    // T5-shutdown-guard is five times RTO.Max
+    peer.wait(26_000)
+    expect(peer.machine.state).toBe('established')
+  })
+
   it('while shutting down: SHUTDOWN ACK again, and an error', () => {
     const peer = new HandPeer(1)
     const shutdown = makeChunk(ChunkType.shutdown, 0, new ByteWriter(4).u32(peer.theirTsn - 1).finish())
