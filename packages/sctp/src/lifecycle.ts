@@ -180,6 +180,10 @@ export class Lifecycle {
   onInit(chunk: TlvIterator): void {
     const init = readInit(chunk)
     if (init === undefined) return this.#drop('malformed')
+    if (init.hasHostName === true) {
+      this.#drop('malformed')
+      return this.#refuseHostName(init.initiateTag)
+    }
     if (this.ended) {
       this.#drop('unexpected')
       return this.#outbox.sendAlone(init.initiateTag, ChunkType.abort)
@@ -205,6 +209,10 @@ export class Lifecycle {
     // RFC 9260 section 5.2.3
     if (this.state !== 'cookieWait') return this.#drop('unexpected')
     const init = readInit(chunk)
+    if (init?.hasHostName === true) {
+      this.#refuseHostName(init.initiateTag)
+      return this.#end('protocol-violation')
+    }
     if (init?.cookie === undefined) return this.#drop('malformed')
     this.#adopt(agree(this.#settings, this.#local, init, this.#zeroChecksum))
     this.#cookie = init.cookie
@@ -220,6 +228,11 @@ export class Lifecycle {
         ),
       )
     }
+  }
+
+  /** RFC 9260 section 5.1.2, B. */
+  #refuseHostName(tag: number): void {
+    this.#outbox.sendAlone(tag, ChunkType.abort, 0, makeParameter(CauseCode.unresolvableAddress, EMPTY))
   }
 
   #sendCookieEcho(): void {

@@ -469,6 +469,67 @@ describe('stream resets (RFC 6525)', () => {
   })
 })
 
+describe('what a peer with addresses says (RFC 9260 sections 3.3.2 and 5.1.2)', () => {
+  const init = writeInit({ ...peerInit(1), cookie: numbered(1, 40) })
+  /** An INIT or INIT ACK whose other parameters stand behind `first`. */
+  const behind = (type: number, ...first: Uint8Array[]) =>
+    makeChunk(type, 0, joinPadded([init.subarray(0, 16), ...first, init.subarray(16)]))
+  const addresses = [
+    makeParameter(ParameterType.ipv4Address, Uint8Array.of(192, 0, 2, 1)),
+    makeParameter(ParameterType.ipv6Address, new Uint8Array(16)),
+    makeParameter(ParameterType.supportedAddressTypes, Uint8Array.of(0, 5)),
+    makeParameter(ParameterType.cookiePreservative, new Uint8Array(4)),
+  ]
+  const hostName = makeParameter(ParameterType.hostNameAddress, numbered(1, 8))
+  /** One that connects, and its tag. */
+  function connecting() {
+    const machine = new SctpAssociation({ crypto: seededCrypto(5) })
+    machine.connect(0)
+    const tag = readU32(drain(machine).datagrams.flatMap(chunksOf)[0]!.value, 0)
+    const receive = (...chunks: Uint8Array[]) => {
+      machine.handleInput({ kind: 'receive', now: 0, contents: packet(tag, ...chunks) })
+      return drain(machine)
+    }
+    return { machine, receive }
+  }
+
+  it('INIT: what comes behind is read', () => {
+    const machine = new SctpAssociation({ crypto: seededCrypto(5) })
+    const receive = (tag: number, chunk: Uint8Array) => {
+      machine.handleInput({ kind: 'receive', now: 0, contents: packet(tag, chunk) })
+      return drain(machine).datagrams.flatMap(chunksOf)[0]!
+    }
+    const { value } = receive(0, behind(ChunkType.init, ...addresses))
+    const cookie = value.slice(20, 16 + readU16(value, 18))
+    expect(receive(readU32(value, 0), makeChunk(ChunkType.cookieEcho, 0, cookie)).type).toBe(
+      ChunkType.cookieAck,
+    )
+    expect(machine.canResetStreams).toBe(true)
+  })
+
+  it('INIT ACK: the cookie behind is found, and nothing is unknown', () => {
+    const { machine, receive } = connecting()
+    const echo = receive(behind(ChunkType.initAck, ...addresses)).datagrams.flatMap(chunksOf)
+    expect(echo).toEqual([{ type: ChunkType.cookieEcho, flags: 0, value: numbered(1, 40) }])
+    expect(receive(makeChunk(ChunkType.cookieAck, 0, EMPTY)).datagrams).toEqual([])
+    expect(machine.canResetStreams).toBe(true)
+  })
+
+  it('a host name: ABORT', () => {
+    const machine = new SctpAssociation({ crypto: seededCrypto(5) })
+    const contents = packet(0, behind(ChunkType.init, hostName))
+    machine.handleInput({ kind: 'receive', now: 0, contents })
+    const [refusal] = drain(machine).datagrams
+    expect(typesOf(chunksOf(refusal!))).toEqual([ChunkType.abort])
+    expect(readU32(refusal!, 4)).toBe(peerInit(1).initiateTag)
+    expect(machine.state).toBe('closed')
+    const { receive } = connecting()
+    const { datagrams, events } = receive(behind(ChunkType.initAck, hostName))
+    expect(typesOf(datagrams.flatMap(chunksOf))).toEqual([ChunkType.abort])
+    expect(events).toEqual([{ type: 'closed', reason: 'protocol-violation' }])
+  })
+})
+
 describe('packets of any size that may be asked for', () => {
   const sizes = [200, 201, 203, 256, 300, 511, 519, 524, 530, 543, 560, 600, 1191]
 

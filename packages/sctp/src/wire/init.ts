@@ -20,6 +20,8 @@ export interface Init {
   readonly extensions: Extensions
   /** Of an INIT ACK alone. */
   readonly cookie?: Uint8Array
+  /** It has a host name, which none may have (section 3.3.2.1.4). */
+  readonly hasHostName?: boolean
   /** Parameters not known that are to be reported (section 3.2.1), whole. */
   readonly unrecognized: readonly Uint8Array[]
 }
@@ -78,6 +80,7 @@ export function readInit(chunk: TlvIterator): Init | undefined {
   // RFC 9260 section 3.3.2: none of the three may be zero
   if (initiateTag === 0 || outboundStreams === 0 || inboundStreams === 0) return undefined
   let cookie: Uint8Array | undefined
+  let hasHostName = false
   let forwardTsn = false
   let reConfig = false
   let zeroChecksum = false
@@ -103,7 +106,15 @@ export function readInit(chunk: TlvIterator): Init | undefined {
       case ParameterType.zeroChecksum:
         zeroChecksum = parameters.length === 4 && readU32(bytes, parameters.valueStart) === EDMID_DTLS
         break
+      case ParameterType.hostNameAddress:
+        hasHostName = true
+        break
       case ParameterType.unrecognizedParameter:
+      // known, and of no use: the path is the caller's (an unknown one of these types would hide all after it)
+      case ParameterType.ipv4Address:
+      case ParameterType.ipv6Address:
+      case ParameterType.cookiePreservative:
+      case ParameterType.supportedAddressTypes:
         break
       default: {
         const { stop, report } = unknownType(parameters.head >>> 14)
@@ -123,5 +134,6 @@ export function readInit(chunk: TlvIterator): Init | undefined {
     extensions: { forwardTsn, reConfig, zeroChecksum, interleaving },
     unrecognized,
     ...(cookie === undefined ? {} : { cookie }),
+    ...(hasHostName ? { hasHostName } : {}),
   }
 }
