@@ -27,6 +27,12 @@ const MAX_CHANNELS = 65_535
 /** RFC 8832 section 8.2.1: 65535 is no stream that a channel may have. */
 const MAX_CHANNEL_ID = 65_534
 const MAX_LABEL_LENGTH = 65_535
+/**
+ * Messages, and bytes of them, that may wait for the channel before theirs to be gone, over all channels. A channel that would need
+ * more is refused.
+ */
+const MAX_EARLY_MESSAGES = 1024
+const MAX_EARLY_BYTES: number = 1 << 20
 /** RFC 8831 section 6.4: normal. */
 const DEFAULT_PRIORITY = 256
 /** What stands for an empty message (RFC 8831 section 6.6). */
@@ -74,8 +80,15 @@ interface Channel {
   readonly parameters: ChannelParameters
   readonly negotiated: boolean
   state: 'opening' | 'open' | 'closing'
+  /** Whether `close` was called: what has come and is not taken yet is discarded. */
+  closedHere: boolean
   outgoingReset: boolean
   incomingReset: boolean
+  /**
+   * What came on the stream after the peer had reset it, while its answer to our reset is on the way: it is of the next channel with
+   * this id. `undefined`: more than is kept.
+   */
+  early: (IncomingMessage | 'reset')[] | undefined
 }
 
 /** Data channels over one association, which it drives. */
@@ -91,6 +104,8 @@ export class DataChannels implements Machine<DataChannelEvent> {
   #nextId: number
   #now: Instant = Number.NEGATIVE_INFINITY
   #isConnected = false
+  #earlyMessages = 0
+  #earlyBytes = 0
   #invalidMessages = 0
   #discardedMessages = 0
 
@@ -205,8 +220,10 @@ export class DataChannels implements Machine<DataChannelEvent> {
       parameters,
       negotiated,
       state: 'opening',
+      closedHere: false,
       outgoingReset: false,
       incomingReset: false,
+      early: [],
     }
     this.#channels.set(id, channel)
     this.#association.setPriority(id, Math.max(1, parameters.priority))
@@ -257,7 +274,9 @@ export class DataChannels implements Machine<DataChannelEvent> {
   close(now: Instant, id: number): void {
     this.#setNow(now)
     const channel = this.#channel(id)
-    if (channel.state !== 'closing') this.#close(channel)
+    if (channel.state === 'closing') return
+    channel.closedHere = true
+    this.#close(channel)
   }
 
   /** Ends the association once all that is queued is acknowledged. Throws a `UsageError` (`invalid-state`). */
@@ -288,7 +307,7 @@ export class DataChannels implements Machine<DataChannelEvent> {
   pollOutput(): Output<DataChannelEvent> {
     for (;;) {
       const event = this.#events.shift()
-      if (event?.type === 'channelData' && this.#channels.get(event.id)?.state === 'closing') {
+      if (event?.type === 'channelData' && this.#channels.get(event.id)?.closedHere === true) {
         this.#discardedMessages++
         continue
       }
@@ -350,6 +369,11 @@ export class DataChannels implements Machine<DataChannelEvent> {
   }
 
   #onMessage(message: IncomingMessage): void {
+    const before = this.#channels.get(message.stream)
+    if (before?.incomingReset === true) {
+      this.#keep(before, message)
+      return
+    }
     if (message.ppid === Ppid.dcep) {
       this.#onDcep(message)
       return
@@ -389,6 +413,27 @@ export class DataChannels implements Machine<DataChannelEvent> {
     }
   }
 
+  /** Keeps what came for the next channel with the id of `channel`, which is not gone yet. */
+  #keep(channel: Channel, what: IncomingMessage | 'reset'): void {
+    if (channel.early === undefined) return
+    channel.early.push(what)
+    this.#earlyMessages++
+    if (what !== 'reset') this.#earlyBytes += what.data.length
+    if (this.#earlyMessages <= MAX_EARLY_MESSAGES && this.#earlyBytes <= MAX_EARLY_BYTES) return
+    this.#takeEarly(channel)
+    channel.early = undefined
+  }
+
+  #takeEarly(channel: Channel): (IncomingMessage | 'reset')[] | undefined {
+    const { early } = channel
+    channel.early = []
+    for (const what of early ?? []) {
+      this.#earlyMessages--
+      if (what !== 'reset') this.#earlyBytes -= what.data.length
+    }
+    return early
+  }
+
   #refuse(id: number): void {
     if (this.#mayReset && id < this.#association.outboundStreams) this.#association.resetStream(this.#now, id)
   }
@@ -416,6 +461,11 @@ export class DataChannels implements Machine<DataChannelEvent> {
   #onIncomingReset(id: number): void {
     const channel = this.#channels.get(id)
     if (channel === undefined) return
+    if (channel.incomingReset) {
+      // of the next one
+      this.#keep(channel, 'reset')
+      return
+    }
     channel.incomingReset = true
     if (channel.state !== 'closing') this.#close(channel)
     else this.#forgetIfDone(channel)
@@ -426,8 +476,22 @@ export class DataChannels implements Machine<DataChannelEvent> {
     if (!performed) this.#spoilt.add(id)
     if (channel === undefined) return
     channel.outgoingReset = true
-    if (performed) this.#forgetIfDone(channel)
-    else this.#forget(channel)
+    if (performed && !channel.incomingReset) return
+    this.#forget(channel)
+    this.#begin(id, this.#takeEarly(channel))
+  }
+
+  /** The next channel with `id`, of which something has come before the last one was gone. */
+  #begin(id: number, early: readonly (IncomingMessage | 'reset')[] | undefined): void {
+    if (early === undefined) {
+      this.#invalidMessages++
+      this.#refuse(id)
+      return
+    }
+    for (const what of early) {
+      if (what === 'reset') this.#onIncomingReset(id)
+      else this.#onMessage(what)
+    }
   }
 
   /** An id is free where both directions have started anew. */
@@ -441,7 +505,10 @@ export class DataChannels implements Machine<DataChannelEvent> {
   }
 
   #closeAll(): void {
-    for (const channel of this.#channels.values()) this.#forget(channel)
+    for (const channel of this.#channels.values()) {
+      this.#takeEarly(channel)
+      this.#forget(channel)
+    }
     this.#closeOnConnect.clear()
   }
 }

@@ -1,5 +1,5 @@
 import { type LinkOptions, Pair } from '@str0m/netem'
-import { ByteWriter, UsageError } from '@str0m/sans-io'
+import { ByteWriter, readU16, UsageError } from '@str0m/sans-io'
 import { describe, expect, it } from 'vitest'
 import {
   type ChannelOptions,
@@ -9,12 +9,12 @@ import {
   SctpAssociation,
   type SctpOptions,
 } from '../src/index.ts'
-import { ChunkType, COMMON_HEADER } from '../src/wire/constants.ts'
+import { ChunkType, COMMON_HEADER, ParameterType } from '../src/wire/constants.ts'
 import { Ppid, writeOpen } from '../src/wire/dcep.ts'
 import { readInit, writeInit } from '../src/wire/init.ts'
 import { makeChunk } from '../src/wire/packet.ts'
 import { TlvIterator } from '../src/wire/tlv.ts'
-import { packet, peerInit } from './hand-peer.ts'
+import { chunksOf, packet, peerInit } from './hand-peer.ts'
 import { numbered, numberOf, receive, seededCrypto } from './support.ts'
 
 function makeChannels(seed: number, link: LinkOptions = { latency: 10 }, options: SctpOptions = {}) {
@@ -231,6 +231,108 @@ describe('data channels', () => {
     expect(of(pair.a.events, 'channelClose')).toHaveLength(1)
     a.shutdown(pair.now)
     pair.runUntil(() => of(pair.b.events, 'closed').length === 1)
+  })
+})
+
+describe('an id that is used again while the answer to our reset is on the way', () => {
+  /** `a` has channel 0 and closes it; `a` knows that it is gone, and `b` does not, for the answers of `a` to resets are lost until `arrive`. */
+  function almostClosed() {
+    const a = new DataChannels({ role: 'client', crypto: seededCrypto(60) })
+    const b = new DataChannels({ role: 'server', crypto: seededCrypto(61) })
+    const events = { a: [] as DataChannelEvent[], b: [] as DataChannelEvent[] }
+    let isLost = true
+    let now = 0
+    const isAnswer = (contents: Uint8Array) =>
+      chunksOf(contents).some(
+        ({ type, value }) =>
+          type === ChunkType.reConfig && readU16(value, 0) === ParameterType.reconfigurationResponse,
+      )
+    const move = (from: DataChannels, to: DataChannels, list: DataChannelEvent[], filter: boolean) => {
+      for (let output = from.pollOutput(); output.kind !== 'timeout'; output = from.pollOutput()) {
+        if (output.kind === 'event' && output.event.type !== 'bufferedAmountLow') list.push(output.event)
+        else if (output.kind === 'transmit' && (!filter || !isLost || !isAnswer(output.contents)))
+          to.handleInput({ kind: 'receive', now, contents: output.contents })
+      }
+    }
+    const run = (duration: number) => {
+      for (const end = now + duration; now < end; now += 10) {
+        for (const each of [a, b]) each.handleInput({ kind: 'timeout', now })
+        for (let i = 0; i < 4; i++) {
+          move(a, b, events.a, true)
+          move(b, a, events.b, false)
+        }
+      }
+    }
+    a.connect(now)
+    run(100)
+    a.open(now, 'first')
+    run(100)
+    a.close(now, 0)
+    run(100)
+    expect(events.a.at(-1)).toEqual({ type: 'channelClose', id: 0 })
+    expect(events.b.at(-1)!.type).toBe('channelOpen')
+    const arrive = () => {
+      isLost = false
+      run(3000)
+    }
+    return { a, b, events, run, arrive, now: () => now }
+  }
+
+  it('the next channel opens with what was sent on it, once the last one is gone', () => {
+    const { a, b, events, run, arrive, now } = almostClosed()
+    a.open(now(), 'second', { id: 0 })
+    a.send(now(), 0, 'early')
+    run(100)
+    expect(events.b.at(-1)!.type).toBe('channelOpen')
+    arrive()
+    expect(events.b.slice(-3)).toMatchObject([
+      { type: 'channelClose', id: 0 },
+      { type: 'channelOpen', id: 0, parameters: { label: 'second' } },
+      { type: 'channelData', id: 0, data: 'early' },
+    ])
+    expect(events.a.at(-1)).toMatchObject({ type: 'channelOpen', id: 0, parameters: { label: 'second' } })
+    b.send(now(), 0, 'back')
+    run(100)
+    expect(events.a.at(-1)).toEqual({ type: 'channelData', id: 0, data: 'back' })
+  })
+
+  it('one that is closed at once, too', () => {
+    const { a, b, events, run, arrive, now } = almostClosed()
+    a.open(now(), 'second', { id: 0 })
+    a.send(now(), 0, 'early')
+    a.close(now(), 0)
+    run(100)
+    arrive()
+    expect(events.b.slice(-4)).toMatchObject([
+      { type: 'channelClose', id: 0 },
+      { type: 'channelOpen', id: 0, parameters: { label: 'second' } },
+      { type: 'channelData', id: 0, data: 'early' },
+      { type: 'channelClose', id: 0 },
+    ])
+    expect(events.a.at(-1)).toEqual({ type: 'channelClose', id: 0 })
+    expect([a.statistics, b.statistics]).toMatchObject([
+      { invalidMessages: 0, discardedMessages: 0 },
+      { invalidMessages: 0, discardedMessages: 0 },
+    ])
+  })
+
+  it.each([
+    ['messages', 2000, 1],
+    ['bytes', 30, 40_000],
+  ])('S19: more %s than are kept: it is refused, and what was kept is let go of', (_, count, length) => {
+    const { a, b, events, run, arrive, now } = almostClosed()
+    a.open(now(), 'second', { id: 0 })
+    for (let i = 0; i < count; i++) a.send(now(), 0, new Uint8Array(length))
+    run(1000)
+    arrive()
+    expect(events.b.filter(({ type }) => type === 'channelOpen')).toHaveLength(1)
+    expect(events.b.some(({ type }) => type === 'channelData')).toBe(false)
+    expect(events.a.at(-1)).toEqual({ type: 'channelClose', id: 0 })
+    expect(b.statistics.invalidMessages).toBeGreaterThan(0)
+    // all of it is there for another
+    a.open(now(), 'third', { id: 0 })
+    run(100)
+    expect(events.b.at(-1)).toMatchObject({ type: 'channelOpen', parameters: { label: 'third' } })
   })
 })
 
