@@ -119,7 +119,8 @@ export class SctpAssociation implements Machine<SctpEvent> {
 
   /**
    * Queues a message; its bytes are read until it is acknowledged, so leave them be. It may be called before the
-   * association is connected. False where the send buffer is full: nothing was queued. Throws a `UsageError`:
+   * association is connected. False where the send buffer is full: nothing was queued, and `bufferedAmountLow` says when there
+   * is room, also where it is other streams that fill it. Throws a `UsageError`:
    * `invalid-state` where the association is closing, `invalid-stream`, `stream-closing` while the stream is reset,
    * `empty-message` (RFC 8831 section 6.6 has a payload protocol for these).
    */
@@ -137,8 +138,12 @@ export class SctpAssociation implements Machine<SctpEvent> {
       throw new UsageError('stream-closing', `stream ${stream} is being reset`)
     }
     const queue = this.#life.queue
-    if (queue.messages >= MAX_QUEUED_MESSAGES) return false
-    if (queue.bytes > 0 && queue.bytes + data.length > this.#settings.sendBuffer) return false
+    const { sendBuffer } = this.#settings
+    const isFull = queue.bytes > 0 && queue.bytes + data.length > sendBuffer
+    if (isFull || queue.messages >= MAX_QUEUED_MESSAGES) {
+      queue.refuse(stream, Math.max(0, Math.min(sendBuffer / 2, sendBuffer - data.length)))
+      return false
+    }
     queue.push(new OutgoingMessage(queue.stream(stream), this.#life.now, ppid, plainBytes(data), delivery))
     this.#counters.messagesSent++
     return true

@@ -37,6 +37,8 @@ const MAX_EARLY_BYTES: number = 1 << 20
 const DEFAULT_PRIORITY = 256
 /** What stands for an empty message (RFC 8831 section 6.6). */
 const EMPTY_MESSAGE = Uint8Array.of(0)
+/** W3C `bufferedAmount`: bytes of the user's, and of nothing else. */
+const UNCOUNTED: Delivery = { uncounted: true }
 const NO_BYTES = new Uint8Array(0)
 
 export interface DataChannelsOptions extends SctpOptions {
@@ -70,7 +72,7 @@ export type DataChannelEvent =
   | { readonly type: 'channelData'; readonly id: number; readonly data: string | Uint8Array }
   /** The channel is gone and its id may be used again. */
   | { readonly type: 'channelClose'; readonly id: number }
-  /** What waits to be sent has fallen to the channel's threshold. */
+  /** What waits to be sent has fallen to the channel's threshold; or there is room again, where `send` said no. */
   | { readonly type: 'bufferedAmountLow'; readonly id: number }
   /** The association has ended, and with it all channels; each had its `channelClose` before. */
   | { readonly type: 'closed'; readonly reason: CloseReason }
@@ -169,7 +171,7 @@ export class DataChannels implements Machine<DataChannelEvent> {
     const isNegotiated = options.negotiated === true
     if (!isNegotiated) {
       // first of all, for it may throw
-      const sent = this.#association.send(now, id, Ppid.dcep, writeOpen(parameters))
+      const sent = this.#association.send(now, id, Ppid.dcep, writeOpen(parameters), UNCOUNTED)
       if (!sent) throw new UsageError('buffer-full', 'wait for bufferedAmountLow before opening a channel')
       if (options.id === undefined) this.#nextId = id + 2
     }
@@ -247,16 +249,13 @@ export class DataChannels implements Machine<DataChannelEvent> {
     if (bytes.length > 0) {
       return this.#association.send(now, id, isText ? Ppid.string : Ppid.binary, bytes, delivery)
     }
-    return this.#association.send(
-      now,
-      id,
-      isText ? Ppid.stringEmpty : Ppid.binaryEmpty,
-      EMPTY_MESSAGE,
-      delivery,
-    )
+    return this.#association.send(now, id, isText ? Ppid.stringEmpty : Ppid.binaryEmpty, EMPTY_MESSAGE, {
+      ...delivery,
+      ...UNCOUNTED,
+    })
   }
 
-  /** Bytes queued on a channel and not yet sent for the first time. */
+  /** Bytes of the user's that are queued on a channel and not yet sent for the first time. */
   bufferedAmount(id: number): number {
     return this.#association.bufferedAmount(id)
   }
@@ -406,7 +405,7 @@ export class DataChannels implements Machine<DataChannelEvent> {
       return
     }
     if (this.#association.state !== 'established') return
-    if (this.#association.send(this.#now, id, Ppid.dcep, DCEP_ACK)) {
+    if (this.#association.send(this.#now, id, Ppid.dcep, DCEP_ACK, UNCOUNTED)) {
       this.#opened(this.#add(id, message.parameters, false))
     } else {
       this.#refuse(id)

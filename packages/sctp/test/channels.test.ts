@@ -198,6 +198,63 @@ describe('data channels', () => {
     expect(a.send(pair.now, id, new Uint8Array(10_000))).toBe(true)
   })
 
+  it('bufferedAmount is what the user has sent: nothing that opens a channel, nothing for an empty message', () => {
+    const { a, b, pair } = makeChannels(11)
+    const id = a.open(0, 'label')
+    a.send(0, id, '')
+    expect(a.bufferedAmount(id)).toBe(0)
+    pair.runUntil(() => of(pair.b.events, 'channelData').length === 1)
+    expect(b.bufferedAmount(id)).toBe(0)
+    b.send(pair.now, id, 'back')
+    pair.runFor(1000)
+    expect(of(pair.a.events, 'bufferedAmountLow')).toEqual([])
+    expect(of(pair.b.events, 'bufferedAmountLow')).toEqual([{ type: 'bufferedAmountLow', id }])
+    a.send(pair.now, id, 'grün')
+    a.send(pair.now, id, new Uint8Array(0))
+    expect(a.bufferedAmount(id)).toBe(5)
+    pair.runFor(1000)
+    expect(of(pair.a.events, 'bufferedAmountLow')).toEqual([{ type: 'bufferedAmountLow', id }])
+  })
+
+  it('says when there is room, to each that it said no to, whoever filled the buffer', () => {
+    const { a, pair } = makeChannels(12, { latency: 10, rate: 1_000_000 }, { sendBuffer: 100_000 })
+    const ids = ['bulk', 'small', 'large', 'larger than all'].map((label) => a.open(0, label))
+    const [bulk, small, large, largest] = ids as [number, number, number, number]
+    pair.runUntil(() => of(pair.a.events, 'channelOpen').length === 4)
+    const started = pair.a.events.length
+    expect(a.send(pair.now, bulk, new Uint8Array(100_000))).toBe(true)
+    expect(a.send(pair.now, small, new Uint8Array(1000))).toBe(false)
+    expect(a.send(pair.now, large, new Uint8Array(90_000))).toBe(false)
+    expect(a.send(pair.now, largest, new Uint8Array(200_000))).toBe(false)
+    const told = () => of(pair.a.events.slice(started), 'bufferedAmountLow').map(({ id }) => id)
+    for (const [id, most] of [
+      [small, 50_000],
+      [large, 10_000],
+    ] as const) {
+      pair.runUntil(() => told().includes(id))
+      expect(a.bufferedAmount(bulk)).toBeLessThanOrEqual(most)
+      expect(a.bufferedAmount(bulk)).toBeGreaterThan(most - 5000)
+    }
+    pair.runUntil(() => told().length === 4)
+    expect(told().slice(0, 2)).toEqual([small, large])
+    expect(a.send(pair.now, largest, new Uint8Array(200_000))).toBe(true)
+    // said once
+    pair.runFor(3000)
+    expect(new Set(told())).toEqual(new Set(ids))
+    expect(told()).toHaveLength(5)
+  })
+
+  it('says so too where it was the number of messages', () => {
+    const { a, pair } = makeChannels(13)
+    const [first, second] = [a.open(0, 'x'), a.open(0, 'y')]
+    pair.runUntil(() => of(pair.a.events, 'channelOpen').length === 2)
+    while (a.send(pair.now, first, ''));
+    expect(a.send(pair.now, second, '')).toBe(false)
+    pair.runUntil(() => of(pair.a.events, 'bufferedAmountLow').length === 2)
+    expect(of(pair.a.events, 'bufferedAmountLow').map(({ id }) => id)).toEqual([first, second])
+    expect(a.send(pair.now, second, '')).toBe(true)
+  })
+
   it('throws for the mistakes of the caller', () => {
     const { a, b, pair } = makeChannels(7)
     expect(codeOf(() => a.open(0, 'x', { id: 1 }))).toBe('invalid-option')
@@ -249,8 +306,8 @@ describe('an id that is used again while the answer to our reset is on the way',
       )
     const move = (from: DataChannels, to: DataChannels, list: DataChannelEvent[], filter: boolean) => {
       for (let output = from.pollOutput(); output.kind !== 'timeout'; output = from.pollOutput()) {
-        if (output.kind === 'event' && output.event.type !== 'bufferedAmountLow') list.push(output.event)
-        else if (output.kind === 'transmit' && (!filter || !isLost || !isAnswer(output.contents)))
+        if (output.kind === 'event') list.push(output.event)
+        else if (!filter || !isLost || !isAnswer(output.contents))
           to.handleInput({ kind: 'receive', now, contents: output.contents })
       }
     }
