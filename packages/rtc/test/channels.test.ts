@@ -183,6 +183,9 @@ describe('data channels', () => {
     expect(codeOf(() => b.addChannel('n', { negotiated: true, id: 7 }))).toBe('id-in-use')
     expect(codeOf(() => b.addChannel('n', { negotiated: true }))).toBe('invalid-option')
     expect(codeOf(() => b.addChannel('n', { id: 9 }))).toBe('invalid-option')
+    for (const id of [-1, 1.5, 65_535, Number.NaN]) {
+      expect(codeOf(() => b.addChannel('n', { negotiated: true, id }))).toBe('invalid-option')
+    }
     expect(codeOf(() => b.addChannel('n', { maxRetransmits: 1, maxPacketLifeTime: 1 }))).toBe(
       'invalid-option',
     )

@@ -16,7 +16,7 @@ import {
 } from '@str0m/sans-io'
 import { SctpAssociation } from './association.ts'
 import type { CloseReason, SctpEvent } from './events.ts'
-import type { SctpOptions } from './options.ts'
+import { checkInteger, type SctpOptions } from './options.ts'
 import type { Delivery } from './outgoing.ts'
 import type { IncomingMessage } from './stream-order.ts'
 import type { SctpStatistics } from './statistics.ts'
@@ -260,7 +260,7 @@ export class DataChannels implements Machine<DataChannelEvent> {
     return this.#association.bufferedAmount(id)
   }
 
-  /** Bytes at or below which `bufferedAmountLow` is reported. Default 0. Throws a `UsageError` (`no-channel`). */
+  /** Bytes at or below which `bufferedAmountLow` is reported. Default 0. Throws a `UsageError`: `no-channel`, `invalid-option`. */
   setBufferedAmountLowThreshold(id: number, bytes: number): void {
     this.#channel(id)
     this.#association.setBufferedAmountLowThreshold(id, bytes)
@@ -550,6 +550,7 @@ export function channelParameters(label: string, options: ChannelOptions = {}): 
   if (maxRetransmits !== undefined && maxPacketLifeTime !== undefined) {
     throw new UsageError('invalid-option', 'give one of maxRetransmits and maxPacketLifeTime, not both')
   }
+  if (options.id !== undefined) checkInteger('id', options.id, MAX_CHANNEL_ID)
   checkInteger('priority', priority, 0xffff)
   if (maxRetransmits !== undefined) checkInteger('maxRetransmits', maxRetransmits, 0xffff_ffff)
   if (maxPacketLifeTime !== undefined) checkInteger('maxPacketLifeTime', maxPacketLifeTime, 0xffff_ffff)
@@ -561,9 +562,4 @@ export function channelParameters(label: string, options: ChannelOptions = {}): 
     ...(maxRetransmits === undefined ? {} : { maxRetransmits }),
     ...(maxPacketLifeTime === undefined ? {} : { maxPacketLifeTime }),
   }
-}
-
-function checkInteger(name: string, value: number, max: number): void {
-  if (Number.isInteger(value) && value >= 0 && value <= max) return
-  throw new UsageError('invalid-option', `${name} is an integer from 0 to ${max}, not ${value}`)
 }

@@ -265,6 +265,12 @@ describe('data channels', () => {
     expect(codeOf(() => a.open(0, 'x'.repeat(70_000)))).toBe('invalid-option')
     expect(codeOf(() => a.send(0, 0, 'x'))).toBe('no-channel')
     const id = a.open(0, 'x')
+    for (const bytes of [-1, Number.NaN]) {
+      expect(codeOf(() => a.setBufferedAmountLowThreshold(id, bytes))).toBe('invalid-option')
+    }
+    for (const wrong of [-2, 1.5, Number.NaN, 65_536]) {
+      expect(codeOf(() => channelParameters('x', { negotiated: true, id: wrong }))).toBe('invalid-option')
+    }
     expect(codeOf(() => a.open(0, 'x', { id }))).toBe('id-in-use')
     pair.runUntil(() => a.isConnected && b.isConnected)
     a.close(pair.now, id)
