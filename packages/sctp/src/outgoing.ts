@@ -19,7 +19,7 @@ export interface Delivery {
   readonly unordered?: boolean
   /** How often it may be sent again before it is given up (RFC 7496 section 3.1). Default: for ever. */
   readonly maxRetransmits?: number
-  /** Milliseconds after which it is given up (RFC 3758 section 4). Default: never. */
+  /** Milliseconds after which it is given up (RFC 3758 section 4); 0: unless it goes at once. Default: never. */
   readonly lifetime?: number
   /** Whether `bufferedAmount` leaves it out, as what is not the user's own. Default false. */
   readonly uncounted?: boolean
@@ -198,7 +198,7 @@ export class SendQueue {
       if (message === undefined) {
         this.#ready.pop()
         stream.scheduled = false
-      } else if (message.expiresAt > now) {
+      } else if (message.expiresAt >= now) {
         if (stream.current !== undefined || this.#begin(stream, message)) return message
       } else if (message.taken > 0) {
         if (!onExpired(message, now)) return message

@@ -1,5 +1,5 @@
 import { type LinkOptions, Pair } from '@str0m/netem'
-import { ByteWriter, readU16, UsageError } from '@str0m/sans-io'
+import { ByteWriter, readU16, SeededRandom, UsageError } from '@str0m/sans-io'
 import { describe, expect, it } from 'vitest'
 import {
   type ChannelOptions,
@@ -185,6 +185,22 @@ describe('data channels', () => {
     expect(a.bufferedAmount(ids[0]!)).toBe(0)
   })
 
+  it('a lifetime of 0: what can go at once goes, and nothing goes twice', () => {
+    const { a, pair } = makeChannels(10, { latency: 20 })
+    const id = a.open(0, 'p', { maxPacketLifeTime: 0 })
+    a.send(0, id, 'too early')
+    pair.runUntil(() => of(pair.a.events, 'channelOpen').length === 1)
+    a.send(pair.now, id, 'at once')
+    pair.runFor(1000)
+    pair.aToB.addOutage(pair.now, pair.now + 100)
+    a.send(pair.now, id, 'lost')
+    pair.runFor(3000)
+    a.send(pair.now, id, 'at once again')
+    pair.runFor(3000)
+    expect(of(pair.b.events, 'channelData').map(({ data }) => data)).toEqual(['at once', 'at once again'])
+    expect(a.statistics.messagesAbandoned).toBe(2)
+  })
+
   it('says no instead of growing, and says when there is room', () => {
     const { a, pair } = makeChannels(6, { latency: 10 }, { sendBuffer: 100_000 })
     const id = a.open(0, 'x')
@@ -295,6 +311,55 @@ describe('data channels', () => {
     a.shutdown(pair.now)
     pair.runUntil(() => of(pair.b.events, 'closed').length === 1)
   })
+})
+
+describe('channels that come and go at both ends, at random, on a bad path', () => {
+  it.each([1, 2, 3, 4, 5, 6, 7, 8])(
+    'seed %s: both ends have the same ones in the end, and nothing was for none',
+    (seed) => {
+      const { a, b, pair } = makeChannels(seed, { latency: 10, loss: 0.15, jitter: 20, reorder: 0.1 })
+      pair.runUntil(() => a.isConnected && b.isConnected)
+      const random = new SeededRandom(seed)
+      const codes = new Set<string>()
+      for (let i = 0; i < 150; i++) {
+        for (const [machine, parity] of [
+          [a, 0],
+          [b, 1],
+        ] as const) {
+          const id = random.integer(6)
+          const kind = random.integer(10)
+          const own = parity + 2 * random.integer(3)
+          const call = () => {
+            if (kind < 4) machine.send(pair.now, machine.open(pair.now, `${i}`, { id: own }), 'first')
+            else if (kind < 7) machine.close(pair.now, id)
+            else machine.send(pair.now, id, new Uint8Array(random.integer(3000)))
+          }
+          codes.add(codeOf(call))
+        }
+        pair.runFor(random.integer(60))
+      }
+      pair.runFor(60_000)
+      const openOf = (events: typeof pair.a.events) => {
+        const ids = new Set<number>()
+        for (const { event } of events) {
+          if (event.type === 'channelOpen') ids.add(event.id)
+          else if (event.type === 'channelClose') ids.delete(event.id)
+        }
+        return ids
+      }
+      const known = (machine: DataChannels) =>
+        new Set(
+          [0, 1, 2, 3, 4, 5].filter(
+            (id) => codeOf(() => machine.setBufferedAmountLowThreshold(id, 0)) === 'none',
+          ),
+        )
+      expect(openOf(pair.a.events)).toEqual(openOf(pair.b.events))
+      expect(known(a)).toEqual(openOf(pair.a.events))
+      expect(known(b)).toEqual(openOf(pair.b.events))
+      expect([a.statistics.invalidMessages, b.statistics.invalidMessages]).toEqual([0, 0])
+      expect(codes).toEqual(new Set(['none', 'id-in-use', 'no-channel', 'channel-closing']))
+    },
+  )
 })
 
 describe('an id that is used again while the answer to our reset is on the way', () => {
