@@ -114,7 +114,7 @@ export class Lifecycle {
     const chunks = new TlvIterator(peerInit, 0, peerInit.length)
     if (!chunks.check() || !chunks.next() || chunks.type !== ChunkType.init) return false
     const init = readInit(chunks)
-    if (init === undefined || chunks.next()) return false
+    if (init === undefined || init.refusal !== undefined || chunks.next()) return false
     this.#offered ??= newIdentity(this.#settings)
     this.#adopt(agree(this.#settings, this.#offered, init, true))
     this.#establish()
@@ -179,11 +179,9 @@ export class Lifecycle {
   /** RFC 9260 sections 5.1, 5.2.1 and 5.2.2: the answer goes into a cookie, and nothing changes. */
   onInit(chunk: TlvIterator): void {
     const init = readInit(chunk)
-    if (init === undefined) return this.#drop('malformed')
-    if (init.hasHostName === true) {
-      this.#drop('malformed')
-      return this.#refuseHostName(init.initiateTag)
-    }
+    // RFC 9260 section 8.5.1, rule A
+    if (init === undefined || !chunk.isLast) return this.#drop('malformed')
+    if (init.refusal !== undefined) return this.#refuse(init.initiateTag, init.refusal)
     if (this.ended) {
       this.#drop('unexpected')
       return this.#outbox.sendAlone(init.initiateTag, ChunkType.abort)
@@ -209,8 +207,8 @@ export class Lifecycle {
     // RFC 9260 section 5.2.3
     if (this.state !== 'cookieWait') return this.#drop('unexpected')
     const init = readInit(chunk)
-    if (init?.hasHostName === true) {
-      this.#refuseHostName(init.initiateTag)
+    if (init?.refusal !== undefined) {
+      this.#refuse(init.initiateTag, init.refusal)
       return this.#end('protocol-violation')
     }
     if (init?.cookie === undefined) return this.#drop('malformed')
@@ -230,9 +228,10 @@ export class Lifecycle {
     }
   }
 
-  /** RFC 9260 section 5.1.2, B. */
-  #refuseHostName(tag: number): void {
-    this.#outbox.sendAlone(tag, ChunkType.abort, 0, makeParameter(CauseCode.unresolvableAddress, EMPTY))
+  /** RFC 9260 sections 3.3.2 and 5.1.2, B: no state changes for an INIT that is refused. */
+  #refuse(tag: number, cause: number): void {
+    this.#drop('malformed')
+    this.#outbox.sendAlone(tag, ChunkType.abort, 0, makeParameter(cause, EMPTY))
   }
 
   #sendCookieEcho(): void {

@@ -469,7 +469,7 @@ describe('stream resets (RFC 6525)', () => {
   })
 })
 
-describe('what a peer with addresses says (RFC 9260 sections 3.3.2 and 5.1.2)', () => {
+describe('what an INIT may say and may not (RFC 9260 sections 3.3.2 and 5.1.2)', () => {
   const init = writeInit({ ...peerInit(1), cookie: numbered(1, 40) })
   /** An INIT or INIT ACK whose other parameters stand behind `first`. */
   const behind = (type: number, ...first: Uint8Array[]) =>
@@ -515,18 +515,39 @@ describe('what a peer with addresses says (RFC 9260 sections 3.3.2 and 5.1.2)', 
     expect(machine.canResetStreams).toBe(true)
   })
 
-  it('a host name: ABORT', () => {
+  const withoutStreams = (change: { outboundStreams?: 0; inboundStreams?: 0 }) => (type: number) =>
+    makeChunk(type, 0, writeInit({ ...peerInit(1, change), cookie: numbered(1, 40) }))
+
+  it.each([
+    ['a host name', 5, (type: number) => behind(type, hostName)],
+    ['no outbound streams', 7, withoutStreams({ outboundStreams: 0 })],
+    ['no inbound streams', 7, withoutStreams({ inboundStreams: 0 })],
+  ])('%s: ABORT, whatever the state', (_, cause, make) => {
+    const isRefusal = (datagrams: readonly Uint8Array[]) => {
+      const chunks = datagrams.flatMap(chunksOf)
+      expect(typesOf(chunks)).toEqual([ChunkType.abort])
+      expect(readU16(chunks[0]!.value, 0)).toBe(cause)
+      expect(readU32(datagrams[0]!, 4)).toBe(peerInit(1).initiateTag)
+    }
+    const established = new HandPeer(1)
+    isRefusal(established.receive(packet(0, make(ChunkType.init))))
+    expect(established.machine.state).toBe('established')
     const machine = new SctpAssociation({ crypto: seededCrypto(5) })
-    const contents = packet(0, behind(ChunkType.init, hostName))
-    machine.handleInput({ kind: 'receive', now: 0, contents })
-    const [refusal] = drain(machine).datagrams
-    expect(typesOf(chunksOf(refusal!))).toEqual([ChunkType.abort])
-    expect(readU32(refusal!, 4)).toBe(peerInit(1).initiateTag)
+    machine.handleInput({ kind: 'receive', now: 0, contents: packet(0, make(ChunkType.init)) })
+    isRefusal(drain(machine).datagrams)
     expect(machine.state).toBe('closed')
-    const { receive } = connecting()
-    const { datagrams, events } = receive(behind(ChunkType.initAck, hostName))
-    expect(typesOf(datagrams.flatMap(chunksOf))).toEqual([ChunkType.abort])
+    const { datagrams, events } = connecting().receive(make(ChunkType.initAck))
+    isRefusal(datagrams)
     expect(events).toEqual([{ type: 'closed', reason: 'protocol-violation' }])
+  })
+
+  it('INIT is alone in its packet (section 8.5.1, rule A)', () => {
+    const peer = new HandPeer(1)
+    const chunk = makeChunk(ChunkType.init, 0, writeInit(peerInit(500, { initiateTag: 77 })))
+    expect(peer.receive(packet(0, chunk, dataChunk(1, 0, 0, BEGIN_END, Uint8Array.of(1))))).toEqual([])
+    expect(peer.receive(packet(0, chunk, chunk))).toEqual([])
+    expect(peer.dropped('malformed')).toBe(2)
+    expect(typesOf(peer.receive(packet(0, chunk)).flatMap(chunksOf))).toEqual([ChunkType.initAck])
   })
 })
 

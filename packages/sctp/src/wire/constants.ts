@@ -53,6 +53,7 @@ export const CauseCode = {
   outOfResource: 4,
   unresolvableAddress: 5,
   unrecognizedChunk: 6,
+  invalidMandatoryParameter: 7,
   unrecognizedParameters: 8,
   noUserData: 9,
   cookieWhileShuttingDown: 10,
