@@ -33,6 +33,7 @@ const needs = [
   ['[openssl]', 'openssl', 'apt-get install openssl'],
   ['[gnutls]', 'GnuTLS or no openssl', 'apt-get install gnutls-bin openssl'],
   ['[mbedtls]', 'Mbed TLS, compiler or openssl', 'apt-get install libmbedtls-dev gcc openssl'],
+  ['[usrsctp]', 'usrsctp or compiler', 'apt-get install libusrsctp-dev gcc'],
   ['[coturn]', 'coturn', 'apt-get install --no-install-recommends coturn'],
   [
     '[whip-client]',

@@ -32,7 +32,7 @@ export class Channel {
     return this.#owner.streamOf(this.id)
   }
 
-  /** Bytes that wait to be sent for the first time. */
+  /** Bytes of messages that wait to be sent for the first time. */
   get bufferedAmount(): number {
     return this.#owner.bufferedAmount(this.id)
   }

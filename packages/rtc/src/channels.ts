@@ -30,8 +30,6 @@ interface Entry {
   stream: number | undefined
   state: ChannelState
   lowThreshold: number
-  /** More was written than the threshold, and it was not said since that it has fallen. */
-  isAboveThreshold: boolean
   messagesSent: number
   bytesSent: number
   messagesReceived: number
@@ -264,7 +262,6 @@ export class Channels implements ChannelOwner {
       )
     }
     if (!this.#machine.send(this.#now, stream, data)) return false
-    if (this.#machine.bufferedAmount(stream) > entry.lowThreshold) entry.isAboveThreshold = true
     entry.messagesSent++
     entry.bytesSent += length
     this.#touch()
@@ -298,7 +295,6 @@ export class Channels implements ChannelOwner {
       stream: undefined,
       state: 'connecting',
       lowThreshold: 0,
-      isAboveThreshold: false,
       messagesSent: 0,
       bytesSent: 0,
       messagesReceived: 0,
@@ -375,10 +371,7 @@ export class Channels implements ChannelOwner {
       }
       case 'bufferedAmountLow': {
         const entry = this.#byStream.get(event.id)
-        // the association says so of its own messages too, by which a channel is opened
-        if (entry?.isAboveThreshold !== true) break
-        entry.isAboveThreshold = false
-        this.#events.push({ type: 'bufferedAmountLow', id: entry.channel.id })
+        if (entry !== undefined) this.#events.push({ type: 'bufferedAmountLow', id: entry.channel.id })
         break
       }
       case 'closed':

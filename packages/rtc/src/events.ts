@@ -111,7 +111,7 @@ export type RtcEvent =
   | ChannelData
   /** A data channel is gone, or could not be opened. */
   | { readonly type: 'channelClose'; readonly id: ChannelId }
-  /** What waits to be sent on a channel has fallen to its `bufferedAmountLowThreshold`. */
+  /** What waits to be sent on a channel has fallen to its `bufferedAmountLowThreshold`; or there is room again, where `write` said no. */
   | { readonly type: 'bufferedAmountLow'; readonly id: ChannelId }
   /** A remote candidate is an mDNS name: resolve it, and give the answer to `resolveMdns`. */
   | { readonly type: 'resolveMdns'; readonly name: string }

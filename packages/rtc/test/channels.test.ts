@@ -1,7 +1,7 @@
 import { Pair } from '@str0m/netem'
 import { parseSdp } from '@str0m/sdp'
 import { describe, expect, it } from 'vitest'
-import { Candidate, type ChannelOptions, Rtc, type RtcOptions } from '../src/index.ts'
+import { Candidate, type Channel, type ChannelOptions, Rtc, type RtcOptions } from '../src/index.ts'
 import {
   codeOf,
   connectedPair,
@@ -184,6 +184,9 @@ describe('data channels', () => {
     expect(codeOf(() => b.addChannel('n', { negotiated: true, id: 7 }))).toBe('id-in-use')
     expect(codeOf(() => b.addChannel('n', { negotiated: true }))).toBe('invalid-option')
     expect(codeOf(() => b.addChannel('n', { id: 9 }))).toBe('invalid-option')
+    for (const id of [-1, 1.5, 65_535, Number.NaN]) {
+      expect(codeOf(() => b.addChannel('n', { negotiated: true, id }))).toBe('invalid-option')
+    }
     expect(codeOf(() => b.addChannel('n', { maxRetransmits: 1, maxPacketLifeTime: 1 }))).toBe(
       'invalid-option',
     )
@@ -248,6 +251,37 @@ describe('data channels', () => {
     expect(channel.bufferedAmount).toBeLessThanOrEqual(1_000_000)
     expect(channel.write(message)).toBe(true)
     pair.runUntil(() => eventsOf(pair.b.events, 'channelData').length === written + 1)
+  })
+
+  it('count what is written and nothing else; a threshold that is lowered meanwhile counts', () => {
+    const call = dataCall([['x']])
+    const { a, b, pair } = call
+    pair.runUntil(() => opened(call, 'a', 1)() && opened(call, 'b', 1)())
+    for (const channel of [a.channel(call.ids[0]!)!, b.channels[0]!]) {
+      expect(channel.bufferedAmount).toBe(0)
+      channel.write('')
+      channel.write(new Uint8Array(0))
+      expect(channel.bufferedAmount).toBe(0)
+      channel.bufferedAmountLowThreshold = 1000
+      channel.write('grün')
+      expect(channel.bufferedAmount).toBe(5)
+      channel.bufferedAmountLowThreshold = 0
+    }
+    pair.runFor(1000)
+    expect(eventsOf(pair.a.events, 'bufferedAmountLow')).toHaveLength(1)
+    expect(eventsOf(pair.b.events, 'bufferedAmountLow')).toHaveLength(1)
+  })
+
+  it('say when there is room again to one whose place others have taken', () => {
+    const call = dataCall([['bulk'], ['small']])
+    const { a, pair } = call
+    pair.runUntil(opened(call, 'a', 2))
+    const [bulk, small] = call.ids.map((id) => a.channel(id)!) as [Channel, Channel]
+    while (bulk.write(new Uint8Array(200_000)));
+    while (bulk.write(new Uint8Array(100)));
+    expect(small.write(new Uint8Array(200))).toBe(false)
+    pair.runUntil(() => eventsOf(pair.a.events, 'bufferedAmountLow').some(({ id }) => id === small.id))
+    expect(small.write(new Uint8Array(200))).toBe(true)
   })
 
   it('refuse what the peer does not take, and what comes too early', () => {

@@ -16,13 +16,22 @@ import {
 import { admit, type AdmittedPacket } from './admission.ts'
 import type { SctpEvent } from './events.ts'
 import { Lifecycle } from './lifecycle.ts'
-import { type SctpOptions, type Settings, settingsOf } from './options.ts'
+import { checkInteger, checkNotNegative, type SctpOptions, type Settings, settingsOf } from './options.ts'
 import { type Delivery, MAX_QUEUED_MESSAGES, OutgoingMessage } from './outgoing.ts'
-import { MAX_ECHOED, Outbox } from './outbox.ts'
+import { Outbox } from './outbox.ts'
 import { isForming, isUp, maySendData, type SctpState } from './state.ts'
 import { countDrop, type Counters, type DropReason, makeCounters, type SctpStatistics } from './statistics.ts'
+import { RESET_RESERVE } from './stream-resets.ts'
 import { makeStatistics } from './transfer.ts'
-import { CauseCode, ChunkType, COMMON_HEADER, FLAG_T, ParameterType, unknownType } from './wire/constants.ts'
+import {
+  CauseCode,
+  ChunkType,
+  COMMON_HEADER,
+  FLAG_T,
+  ParameterType,
+  TLV_HEADER,
+  unknownType,
+} from './wire/constants.ts'
 import { joinPadded, makeParameter } from './wire/packet.ts'
 import type { TlvIterator } from './wire/tlv.ts'
 
@@ -110,26 +119,30 @@ export class SctpAssociation implements Machine<SctpEvent> {
 
   /**
    * Queues a message; its bytes are read until it is acknowledged, so leave them be. It may be called before the
-   * association is connected. False where the send buffer is full: nothing was queued. Throws a `UsageError`:
-   * `invalid-state` where the association is closing, `invalid-stream`, `stream-closing` while the stream is reset,
+   * association is connected. False where the send buffer is full: nothing was queued, and `bufferedAmountLow` says when there
+   * is room, also where it is other streams that fill it. Throws a `UsageError`:
+   * `invalid-state` where the association is closing, `invalid-stream`, `invalid-option`, `stream-closing` while the stream is reset,
    * `empty-message` (RFC 8831 section 6.6 has a payload protocol for these).
    */
   send(now: Instant, stream: number, ppid: number, data: Uint8Array, delivery: Delivery = {}): boolean {
     this.#life.setNow(now)
     this.#requireOpen('send')
-    if (!Number.isInteger(stream) || stream < 0 || stream >= this.outboundStreams) {
-      throw new UsageError(
-        'invalid-stream',
-        `a stream is from 0 to ${this.outboundStreams - 1}, not ${stream}`,
-      )
-    }
+    this.#requireStream(stream)
+    checkInteger('ppid', ppid, 0xffff_ffff)
+    const { maxRetransmits, lifetime } = delivery
+    if (maxRetransmits !== undefined) checkNotNegative('maxRetransmits', maxRetransmits)
+    if (lifetime !== undefined) checkNotNegative('lifetime', lifetime)
     if (data.length === 0) throw new UsageError('empty-message', 'a message has at least one byte')
     if (this.#life.queue.find(stream)?.closing === true) {
       throw new UsageError('stream-closing', `stream ${stream} is being reset`)
     }
     const queue = this.#life.queue
-    if (queue.messages >= MAX_QUEUED_MESSAGES) return false
-    if (queue.bytes > 0 && queue.bytes + data.length > this.#settings.sendBuffer) return false
+    const { sendBuffer } = this.#settings
+    const isFull = queue.bytes > 0 && queue.bytes + data.length > sendBuffer
+    if (isFull || queue.messages >= MAX_QUEUED_MESSAGES) {
+      queue.refuse(stream, Math.max(0, Math.min(sendBuffer / 2, sendBuffer - data.length)))
+      return false
+    }
     queue.push(new OutgoingMessage(queue.stream(stream), this.#life.now, ppid, plainBytes(data), delivery))
     this.#counters.messagesSent++
     return true
@@ -137,7 +150,7 @@ export class SctpAssociation implements Machine<SctpEvent> {
 
   /** Whether a stream takes messages: there is one of this number, and it is not being reset. */
   isStreamOpen(stream: number): boolean {
-    return stream < this.outboundStreams && this.#life.queue.find(stream)?.closing !== true
+    return this.#isStream(stream) && this.#life.queue.find(stream)?.closing !== true
   }
 
   /** Bytes queued on a stream and not yet sent for the first time. */
@@ -145,16 +158,22 @@ export class SctpAssociation implements Machine<SctpEvent> {
     return this.#life.queue.find(stream)?.buffered ?? 0
   }
 
-  /** Bytes at or below which `bufferedAmountLow` is reported for a stream. Default 0. */
+  /**
+   * Bytes at or below which `bufferedAmountLow` is reported for a stream. Default 0. Throws a `UsageError`: `invalid-stream`,
+   * `invalid-option`.
+   */
   setBufferedAmountLowThreshold(stream: number, bytes: number): void {
+    this.#requireStream(stream)
+    checkNotNegative('bufferedAmountLowThreshold', bytes)
     this.#life.queue.stream(stream).lowThreshold = bytes
   }
 
   /**
    * A stream's share where several have something to send, in proportion to those of others: 1 to 65535, as the priorities of
-   * RFC 8831 section 6.4. Default 256. Lasts until the stream is reset. Throws a `UsageError` (`invalid-option`).
+   * RFC 8831 section 6.4. Default 256. Lasts until the stream is reset. Throws a `UsageError`: `invalid-stream`, `invalid-option`.
    */
   setPriority(stream: number, priority: number): void {
+    this.#requireStream(stream)
     if (!(priority >= 1 && priority <= 65_535)) {
       throw new UsageError('invalid-option', `a priority is from 1 to 65535, not ${priority}`)
     }
@@ -163,7 +182,7 @@ export class SctpAssociation implements Machine<SctpEvent> {
 
   /**
    * Resets an outgoing stream (RFC 6525) once all that is queued on it has been sent; until `outgoingReset` nothing may
-   * be sent on it. Throws a `UsageError`: `invalid-state`, `not-supported` where the peer does not.
+   * be sent on it. Throws a `UsageError`: `invalid-state`, `invalid-stream`, `not-supported` where the peer does not.
    */
   resetStream(now: Instant, stream: number): void {
     this.#life.setNow(now)
@@ -171,6 +190,7 @@ export class SctpAssociation implements Machine<SctpEvent> {
     if (this.#life.transfer === undefined || !this.canResetStreams) {
       throw new UsageError('not-supported', 'the peer does not know RE-CONFIG, or is not connected')
     }
+    this.#requireStream(stream)
     const outgoing = this.#life.queue.stream(stream)
     if (outgoing.closing) return
     outgoing.closing = true
@@ -193,7 +213,20 @@ export class SctpAssociation implements Machine<SctpEvent> {
   abort(now: Instant, reason = ''): void {
     this.#life.setNow(now)
     if (this.#life.state === 'closed') return
-    this.#life.abort(CauseCode.userInitiatedAbort, encodeUtf8(reason).slice(0, MAX_ECHOED), 'aborted')
+    this.#life.abort(
+      CauseCode.userInitiatedAbort,
+      encodeUtf8(reason).slice(0, this.#outbox.maxEchoed - TLV_HEADER),
+      'aborted',
+    )
+  }
+
+  #isStream(stream: number): boolean {
+    return Number.isInteger(stream) && stream >= 0 && stream < this.outboundStreams
+  }
+
+  #requireStream(stream: number): void {
+    if (this.#isStream(stream)) return
+    throw new UsageError('invalid-stream', `a stream is from 0 to ${this.outboundStreams - 1}, not ${stream}`)
   }
 
   #requireOpen(method: string): void {
@@ -253,7 +286,7 @@ export class SctpAssociation implements Machine<SctpEvent> {
     const writer = this.#outbox.writer(capacity, transfer.peerTag)
     this.#outbox.writeControl(writer)
     if (sackIsDue || (hasData && receiver.sackIsPending)) receiver.writeSack(writer)
-    if (resets.isDue && writer.room > maxPacketSize - COMMON_HEADER - 64) {
+    if (resets.isDue && writer.room >= maxPacketSize - COMMON_HEADER - RESET_RESERVE) {
       const chunk = resets.poll(now)
       if (chunk !== undefined) writer.append(chunk)
     }
@@ -368,7 +401,7 @@ export class SctpAssociation implements Machine<SctpEvent> {
         transfer?.resets.onChunk(chunk)
         return true
       case ChunkType.heartbeat:
-        if (transfer !== undefined && chunk.length <= MAX_ECHOED) {
+        if (transfer !== undefined && chunk.length <= this.#outbox.maxEchoed) {
           this.#outbox.sendControl(ChunkType.heartbeatAck, chunk.value().slice())
         }
         return true
@@ -410,7 +443,7 @@ export class SctpAssociation implements Machine<SctpEvent> {
     this.#drop('unknown-chunk')
     const { stop, report } = unknownType(chunk.type >>> 6)
     if (report && isUp(this.#life.state)) {
-      const unknown = chunk.whole().slice(0, MAX_ECHOED - 8)
+      const unknown = chunk.whole().slice(0, this.#outbox.maxEchoed - TLV_HEADER)
       this.#outbox.sendControl(
         ChunkType.error,
         joinPadded([makeParameter(CauseCode.unrecognizedChunk, unknown)]),

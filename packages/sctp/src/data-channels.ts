@@ -16,7 +16,7 @@ import {
 } from '@str0m/sans-io'
 import { SctpAssociation } from './association.ts'
 import type { CloseReason, SctpEvent } from './events.ts'
-import type { SctpOptions } from './options.ts'
+import { checkInteger, type SctpOptions } from './options.ts'
 import type { Delivery } from './outgoing.ts'
 import type { IncomingMessage } from './stream-order.ts'
 import type { SctpStatistics } from './statistics.ts'
@@ -27,10 +27,18 @@ const MAX_CHANNELS = 65_535
 /** RFC 8832 section 8.2.1: 65535 is no stream that a channel may have. */
 const MAX_CHANNEL_ID = 65_534
 const MAX_LABEL_LENGTH = 65_535
+/**
+ * Messages, and bytes of them, that may wait for the channel before theirs to be gone, over all channels. A channel that would need
+ * more is refused.
+ */
+const MAX_EARLY_MESSAGES = 1024
+const MAX_EARLY_BYTES: number = 1 << 20
 /** RFC 8831 section 6.4: normal. */
 const DEFAULT_PRIORITY = 256
 /** What stands for an empty message (RFC 8831 section 6.6). */
 const EMPTY_MESSAGE = Uint8Array.of(0)
+/** W3C `bufferedAmount`: bytes of the user's, and of nothing else. */
+const UNCOUNTED: Delivery = { uncounted: true }
 const NO_BYTES = new Uint8Array(0)
 
 export interface DataChannelsOptions extends SctpOptions {
@@ -64,7 +72,7 @@ export type DataChannelEvent =
   | { readonly type: 'channelData'; readonly id: number; readonly data: string | Uint8Array }
   /** The channel is gone and its id may be used again. */
   | { readonly type: 'channelClose'; readonly id: number }
-  /** What waits to be sent has fallen to the channel's threshold. */
+  /** What waits to be sent has fallen to the channel's threshold; or there is room again, where `send` said no. */
   | { readonly type: 'bufferedAmountLow'; readonly id: number }
   /** The association has ended, and with it all channels; each had its `channelClose` before. */
   | { readonly type: 'closed'; readonly reason: CloseReason }
@@ -74,8 +82,15 @@ interface Channel {
   readonly parameters: ChannelParameters
   readonly negotiated: boolean
   state: 'opening' | 'open' | 'closing'
+  /** Whether `close` was called: what has come and is not taken yet is discarded. */
+  closedHere: boolean
   outgoingReset: boolean
   incomingReset: boolean
+  /**
+   * What came on the stream after the peer had reset it, while its answer to our reset is on the way: it is of the next channel with
+   * this id. `undefined`: more than is kept.
+   */
+  early: (IncomingMessage | 'reset')[] | undefined
 }
 
 /** Data channels over one association, which it drives. */
@@ -91,6 +106,8 @@ export class DataChannels implements Machine<DataChannelEvent> {
   #nextId: number
   #now: Instant = Number.NEGATIVE_INFINITY
   #isConnected = false
+  #earlyMessages = 0
+  #earlyBytes = 0
   #invalidMessages = 0
   #discardedMessages = 0
 
@@ -154,7 +171,7 @@ export class DataChannels implements Machine<DataChannelEvent> {
     const isNegotiated = options.negotiated === true
     if (!isNegotiated) {
       // first of all, for it may throw
-      const sent = this.#association.send(now, id, Ppid.dcep, writeOpen(parameters))
+      const sent = this.#association.send(now, id, Ppid.dcep, writeOpen(parameters), UNCOUNTED)
       if (!sent) throw new UsageError('buffer-full', 'wait for bufferedAmountLow before opening a channel')
       if (options.id === undefined) this.#nextId = id + 2
     }
@@ -205,8 +222,10 @@ export class DataChannels implements Machine<DataChannelEvent> {
       parameters,
       negotiated,
       state: 'opening',
+      closedHere: false,
       outgoingReset: false,
       incomingReset: false,
+      early: [],
     }
     this.#channels.set(id, channel)
     this.#association.setPriority(id, Math.max(1, parameters.priority))
@@ -230,21 +249,18 @@ export class DataChannels implements Machine<DataChannelEvent> {
     if (bytes.length > 0) {
       return this.#association.send(now, id, isText ? Ppid.string : Ppid.binary, bytes, delivery)
     }
-    return this.#association.send(
-      now,
-      id,
-      isText ? Ppid.stringEmpty : Ppid.binaryEmpty,
-      EMPTY_MESSAGE,
-      delivery,
-    )
+    return this.#association.send(now, id, isText ? Ppid.stringEmpty : Ppid.binaryEmpty, EMPTY_MESSAGE, {
+      ...delivery,
+      ...UNCOUNTED,
+    })
   }
 
-  /** Bytes queued on a channel and not yet sent for the first time. */
+  /** Bytes of the user's that are queued on a channel and not yet sent for the first time. */
   bufferedAmount(id: number): number {
     return this.#association.bufferedAmount(id)
   }
 
-  /** Bytes at or below which `bufferedAmountLow` is reported. Default 0. Throws a `UsageError` (`no-channel`). */
+  /** Bytes at or below which `bufferedAmountLow` is reported. Default 0. Throws a `UsageError`: `no-channel`, `invalid-option`. */
   setBufferedAmountLowThreshold(id: number, bytes: number): void {
     this.#channel(id)
     this.#association.setBufferedAmountLowThreshold(id, bytes)
@@ -257,7 +273,9 @@ export class DataChannels implements Machine<DataChannelEvent> {
   close(now: Instant, id: number): void {
     this.#setNow(now)
     const channel = this.#channel(id)
-    if (channel.state !== 'closing') this.#close(channel)
+    if (channel.state === 'closing') return
+    channel.closedHere = true
+    this.#close(channel)
   }
 
   /** Ends the association once all that is queued is acknowledged. Throws a `UsageError` (`invalid-state`). */
@@ -288,7 +306,7 @@ export class DataChannels implements Machine<DataChannelEvent> {
   pollOutput(): Output<DataChannelEvent> {
     for (;;) {
       const event = this.#events.shift()
-      if (event?.type === 'channelData' && this.#channels.get(event.id)?.state === 'closing') {
+      if (event?.type === 'channelData' && this.#channels.get(event.id)?.closedHere === true) {
         this.#discardedMessages++
         continue
       }
@@ -350,6 +368,11 @@ export class DataChannels implements Machine<DataChannelEvent> {
   }
 
   #onMessage(message: IncomingMessage): void {
+    const before = this.#channels.get(message.stream)
+    if (before?.incomingReset === true) {
+      this.#keep(before, message)
+      return
+    }
     if (message.ppid === Ppid.dcep) {
       this.#onDcep(message)
       return
@@ -382,11 +405,32 @@ export class DataChannels implements Machine<DataChannelEvent> {
       return
     }
     if (this.#association.state !== 'established') return
-    if (this.#association.send(this.#now, id, Ppid.dcep, DCEP_ACK)) {
+    if (this.#association.send(this.#now, id, Ppid.dcep, DCEP_ACK, UNCOUNTED)) {
       this.#opened(this.#add(id, message.parameters, false))
     } else {
       this.#refuse(id)
     }
+  }
+
+  /** Keeps what came for the next channel with the id of `channel`, which is not gone yet. */
+  #keep(channel: Channel, what: IncomingMessage | 'reset'): void {
+    if (channel.early === undefined) return
+    channel.early.push(what)
+    this.#earlyMessages++
+    if (what !== 'reset') this.#earlyBytes += what.data.length
+    if (this.#earlyMessages <= MAX_EARLY_MESSAGES && this.#earlyBytes <= MAX_EARLY_BYTES) return
+    this.#takeEarly(channel)
+    channel.early = undefined
+  }
+
+  #takeEarly(channel: Channel): (IncomingMessage | 'reset')[] | undefined {
+    const { early } = channel
+    channel.early = []
+    for (const what of early ?? []) {
+      this.#earlyMessages--
+      if (what !== 'reset') this.#earlyBytes -= what.data.length
+    }
+    return early
   }
 
   #refuse(id: number): void {
@@ -416,6 +460,11 @@ export class DataChannels implements Machine<DataChannelEvent> {
   #onIncomingReset(id: number): void {
     const channel = this.#channels.get(id)
     if (channel === undefined) return
+    if (channel.incomingReset) {
+      // of the next one
+      this.#keep(channel, 'reset')
+      return
+    }
     channel.incomingReset = true
     if (channel.state !== 'closing') this.#close(channel)
     else this.#forgetIfDone(channel)
@@ -426,8 +475,22 @@ export class DataChannels implements Machine<DataChannelEvent> {
     if (!performed) this.#spoilt.add(id)
     if (channel === undefined) return
     channel.outgoingReset = true
-    if (performed) this.#forgetIfDone(channel)
-    else this.#forget(channel)
+    if (performed && !channel.incomingReset) return
+    this.#forget(channel)
+    this.#begin(id, this.#takeEarly(channel))
+  }
+
+  /** The next channel with `id`, of which something has come before the last one was gone. */
+  #begin(id: number, early: readonly (IncomingMessage | 'reset')[] | undefined): void {
+    if (early === undefined) {
+      this.#invalidMessages++
+      this.#refuse(id)
+      return
+    }
+    for (const what of early) {
+      if (what === 'reset') this.#onIncomingReset(id)
+      else this.#onMessage(what)
+    }
   }
 
   /** An id is free where both directions have started anew. */
@@ -441,7 +504,10 @@ export class DataChannels implements Machine<DataChannelEvent> {
   }
 
   #closeAll(): void {
-    for (const channel of this.#channels.values()) this.#forget(channel)
+    for (const channel of this.#channels.values()) {
+      this.#takeEarly(channel)
+      this.#forget(channel)
+    }
     this.#closeOnConnect.clear()
   }
 }
@@ -484,6 +550,7 @@ export function channelParameters(label: string, options: ChannelOptions = {}): 
   if (maxRetransmits !== undefined && maxPacketLifeTime !== undefined) {
     throw new UsageError('invalid-option', 'give one of maxRetransmits and maxPacketLifeTime, not both')
   }
+  if (options.id !== undefined) checkInteger('id', options.id, MAX_CHANNEL_ID)
   checkInteger('priority', priority, 0xffff)
   if (maxRetransmits !== undefined) checkInteger('maxRetransmits', maxRetransmits, 0xffff_ffff)
   if (maxPacketLifeTime !== undefined) checkInteger('maxPacketLifeTime', maxPacketLifeTime, 0xffff_ffff)
@@ -495,9 +562,4 @@ export function channelParameters(label: string, options: ChannelOptions = {}): 
     ...(maxRetransmits === undefined ? {} : { maxRetransmits }),
     ...(maxPacketLifeTime === undefined ? {} : { maxPacketLifeTime }),
   }
-}
-
-function checkInteger(name: string, value: number, max: number): void {
-  if (Number.isInteger(value) && value >= 0 && value <= max) return
-  throw new UsageError('invalid-option', `${name} is an integer from 0 to ${max}, not ${value}`)
 }

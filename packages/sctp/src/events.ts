@@ -10,7 +10,7 @@ export type CloseReason = 'shutdown' | 'aborted' | 'aborted-by-peer' | 'timeout'
 export type SctpEvent =
   | { readonly type: 'connected' }
   | ({ readonly type: 'message' } & IncomingMessage)
-  /** A stream's buffered amount has fallen to its threshold. */
+  /** A stream's buffered amount has fallen to its threshold; or there is room again, where one of its messages was not taken. */
   | { readonly type: 'bufferedAmountLow'; readonly stream: number }
   /** The peer has reset streams it sends on: what comes on them is new. */
   | { readonly type: 'incomingReset'; readonly streams: readonly number[] }

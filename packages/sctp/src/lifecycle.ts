@@ -19,9 +19,9 @@ import { isForming, isUp, type SctpState } from './state.ts'
 import { countDrop, type Counters, type DropReason } from './statistics.ts'
 import type { ResetEvents } from './stream-resets.ts'
 import { type Agreement, Transfer } from './transfer.ts'
-import { CauseCode, ChunkType } from './wire/constants.ts'
+import { CauseCode, ChunkType, TLV_HEADER } from './wire/constants.ts'
 import { readInit } from './wire/init.ts'
-import { joinPadded, makeChunk, makeParameter } from './wire/packet.ts'
+import { joinFitting, joinPadded, makeChunk, makeParameter } from './wire/packet.ts'
 import { TlvIterator } from './wire/tlv.ts'
 
 const EMPTY = new Uint8Array(0)
@@ -114,7 +114,7 @@ export class Lifecycle {
     const chunks = new TlvIterator(peerInit, 0, peerInit.length)
     if (!chunks.check() || !chunks.next() || chunks.type !== ChunkType.init) return false
     const init = readInit(chunks)
-    if (init === undefined || chunks.next()) return false
+    if (init === undefined || init.refusal !== undefined || chunks.next()) return false
     this.#offered ??= newIdentity(this.#settings)
     this.#adopt(agree(this.#settings, this.#offered, init, true))
     this.#establish()
@@ -179,7 +179,9 @@ export class Lifecycle {
   /** RFC 9260 sections 5.1, 5.2.1 and 5.2.2: the answer goes into a cookie, and nothing changes. */
   onInit(chunk: TlvIterator): void {
     const init = readInit(chunk)
-    if (init === undefined) return this.#drop('malformed')
+    // RFC 9260 section 8.5.1, rule A
+    if (init === undefined || !chunk.isLast) return this.#drop('malformed')
+    if (init.refusal !== undefined) return this.#refuse(init.initiateTag, init.refusal)
     if (this.ended) {
       this.#drop('unexpected')
       return this.#outbox.sendAlone(init.initiateTag, ChunkType.abort)
@@ -205,6 +207,10 @@ export class Lifecycle {
     // RFC 9260 section 5.2.3
     if (this.state !== 'cookieWait') return this.#drop('unexpected')
     const init = readInit(chunk)
+    if (init?.refusal !== undefined) {
+      this.#refuse(init.initiateTag, init.refusal)
+      return this.#end('protocol-violation')
+    }
     if (init?.cookie === undefined) return this.#drop('malformed')
     this.#adopt(agree(this.#settings, this.#local, init, this.#zeroChecksum))
     this.#cookie = init.cookie
@@ -212,9 +218,20 @@ export class Lifecycle {
     this.#startTimer()
     this.#sendCookieEcho()
     if (init.unrecognized.length > 0) {
-      const cause = makeParameter(CauseCode.unrecognizedParameters, joinPadded(init.unrecognized))
-      this.#outbox.sendControl(ChunkType.error, cause)
+      this.#outbox.sendControl(
+        ChunkType.error,
+        makeParameter(
+          CauseCode.unrecognizedParameters,
+          joinFitting(init.unrecognized, this.#outbox.maxEchoed - TLV_HEADER),
+        ),
+      )
     }
+  }
+
+  /** RFC 9260 sections 3.3.2 and 5.1.2, B: no state changes for an INIT that is refused. */
+  #refuse(tag: number, cause: number): void {
+    this.#drop('malformed')
+    this.#outbox.sendAlone(tag, ChunkType.abort, 0, makeParameter(cause, EMPTY))
   }
 
   #sendCookieEcho(): void {
@@ -310,6 +327,8 @@ export class Lifecycle {
     this.queue = new SendQueue()
     this.#outbox.clearControl()
     this.heartbeat.stop()
+    // it may have been shutting down
+    this.#guardAt = NEVER
     this.#adopt(cookie)
     this.#events.push({ type: 'restarted' })
     this.#establish()

@@ -110,3 +110,15 @@ function inRange(settings: Settings, name: Numbers, min: number, max: number): v
   if (value >= min && value <= max) return
   throw new UsageError('invalid-option', `${name} is to be from ${min} to ${max}, not ${value}`)
 }
+
+/** Throws a `UsageError` (`invalid-option`) unless `value` is an integer from 0 to `max`. */
+export function checkInteger(name: string, value: number, max: number): void {
+  if (Number.isInteger(value) && value >= 0 && value <= max) return
+  throw new UsageError('invalid-option', `${name} is an integer from 0 to ${max}, not ${value}`)
+}
+
+/** Throws a `UsageError` (`invalid-option`) unless `value` is 0 or more. */
+export function checkNotNegative(name: string, value: number): void {
+  if (value >= 0) return
+  throw new UsageError('invalid-option', `${name} is 0 or more, not ${value}`)
+}

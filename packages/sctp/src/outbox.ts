@@ -1,13 +1,13 @@
 import { OutputQueue } from '@str0m/sans-io'
 import type { Settings } from './options.ts'
 import { countDrop, type Counters } from './statistics.ts'
-import { COMMON_HEADER } from './wire/constants.ts'
+import { COMMON_HEADER, SACK_HEADER, TLV_HEADER } from './wire/constants.ts'
 import { makeChunk, PacketWriter } from './wire/packet.ts'
 
 /** Packets, and control chunks, that wait to be polled, at most; an answer that does not fit is not given. */
 const MAX_CONTROL_QUEUE = 64
-/** Bytes of a peer's HEARTBEAT or unknown chunk that are sent back, at most. */
-export const MAX_ECHOED = 512
+/** Bytes of a peer's HEARTBEAT or unknown chunk that are sent back, at most; less where packets are small. */
+const MAX_ECHOED = 512
 const EMPTY = new Uint8Array(0)
 
 /** What waits to be sent beside data: whole packets, and chunks that go along with others. */
@@ -20,6 +20,12 @@ export class Outbox {
   constructor(settings: Settings, counters: Counters) {
     this.#settings = settings
     this.#counters = counters
+  }
+
+  /** Bytes of the value of a control chunk, at most: it fits in a packet, beside a SACK without blocks. */
+  get maxEchoed(): number {
+    const room = this.#settings.maxPacketSize - COMMON_HEADER - TLV_HEADER - SACK_HEADER
+    return Math.min(MAX_ECHOED, room & ~3)
   }
 
   get hasControl(): boolean {
@@ -43,7 +49,7 @@ export class Outbox {
     this.#datagrams.push(writer.finish(true))
   }
 
-  /** Queues a chunk that goes with whatever goes next. */
+  /** Queues a chunk that goes with whatever goes next. Its value has at most `maxEchoed` bytes. */
   sendControl(type: number, value: Uint8Array = EMPTY): void {
     if (this.#control.length >= MAX_CONTROL_QUEUE) countDrop(this.#counters, 'control-queue-full')
     else this.#control.push(makeChunk(type, 0, value))
@@ -58,7 +64,7 @@ export class Outbox {
   writeControl(writer: PacketWriter): void {
     for (let chunk = this.#control.shift(); chunk !== undefined; chunk = this.#control.shift()) {
       writer.append(chunk)
-      if (writer.room < MAX_ECHOED + 64) return
+      if (writer.room < this.maxEchoed + 64) return
     }
   }
 

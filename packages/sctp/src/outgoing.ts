@@ -19,8 +19,10 @@ export interface Delivery {
   readonly unordered?: boolean
   /** How often it may be sent again before it is given up (RFC 7496 section 3.1). Default: for ever. */
   readonly maxRetransmits?: number
-  /** Milliseconds after which it is given up (RFC 3758 section 4). Default: never. */
+  /** Milliseconds after which it is given up (RFC 3758 section 4); 0: unless it goes at once. Default: never. */
   readonly lifetime?: number
+  /** Whether `bufferedAmount` leaves it out, as what is not the user's own. Default false. */
+  readonly uncounted?: boolean
 }
 
 /** A message of the user, from `send` until all of it is acknowledged or abandoned. */
@@ -31,6 +33,7 @@ export class OutgoingMessage {
   readonly data: Uint8Array
   readonly maxRetransmits: number
   readonly expiresAt: Instant
+  readonly uncounted: boolean
   /** Bytes that have gone into chunks. */
   taken = 0
   /** Fragments that have gone into chunks. */
@@ -52,6 +55,7 @@ export class OutgoingMessage {
     this.data = data
     this.unordered = delivery.unordered ?? false
     this.maxRetransmits = delivery.maxRetransmits ?? Number.POSITIVE_INFINITY
+    this.uncounted = delivery.uncounted ?? false
     this.expiresAt = delivery.lifetime === undefined ? NEVER : now + delivery.lifetime
   }
 }
@@ -113,7 +117,11 @@ export class SendQueue {
   fragmentSize: number = Number.POSITIVE_INFINITY
   /** Whether fragments of different messages may be mixed. */
   interleaving = false
-  /** Streams whose buffered amount has fallen to their threshold, until taken. */
+  /** Streams of which a message was not taken, since others had filled the buffer: bytes that may wait when they are told. */
+  readonly #refused: Map<number, number> = new Map()
+  /** The most of these; -1: none. */
+  #refusedAt = -1
+  /** Streams whose buffered amount has fallen to their threshold, or that may try again, until taken. */
   readonly lowStreams: OutputQueue<number> = new OutputQueue()
 
   get bytes(): number {
@@ -148,7 +156,7 @@ export class SendQueue {
       for (let message = stream.queue.shift(); message !== undefined; message = stream.queue.shift()) {
         message.abandoned = true
         this.#messages--
-        this.#release(stream, message.data.length)
+        this.#release(message, message.data.length)
       }
     }
   }
@@ -156,12 +164,13 @@ export class SendQueue {
   /** Forgets a stream that was reset: it starts anew when used again. */
   delete(id: number): void {
     this.#streams.delete(id)
+    this.#refused.delete(id)
   }
 
   push(message: OutgoingMessage): void {
     const stream = message.stream
     stream.queue.push(message)
-    stream.buffered += message.data.length
+    if (!message.uncounted) stream.buffered += message.data.length
     this.#bytes += message.data.length
     this.#messages++
     if (stream.scheduled) return
@@ -189,7 +198,7 @@ export class SendQueue {
       if (message === undefined) {
         this.#ready.pop()
         stream.scheduled = false
-      } else if (message.expiresAt > now) {
+      } else if (message.expiresAt >= now) {
         if (stream.current !== undefined || this.#begin(stream, message)) return message
       } else if (message.taken > 0) {
         if (!onExpired(message, now)) return message
@@ -197,7 +206,7 @@ export class SendQueue {
         message.abandoned = true
         if (stream.current === undefined) this.#messages--
         else this.#finish(stream)
-        this.#release(stream, message.data.length)
+        this.#release(message, message.data.length)
         onExpired(message, now)
       }
     }
@@ -251,7 +260,7 @@ export class SendQueue {
     const { stream } = message
     message.taken += length
     message.fragments++
-    this.#release(stream, length)
+    this.#release(message, length)
     this.#ready.serve(stream, length)
     if (message.taken === message.data.length) this.#finish(stream)
   }
@@ -282,14 +291,40 @@ export class SendQueue {
     const { stream } = message
     if (stream.current !== message) return
     this.#finish(stream)
-    this.#release(stream, message.data.length - message.taken)
+    this.#release(message, message.data.length - message.taken)
   }
 
-  #release(stream: OutgoingStream, length: number): void {
-    const before = stream.buffered
-    stream.buffered -= length
+  /** `length` bytes of `message` wait no more. */
+  #release(message: OutgoingMessage, length: number): void {
+    const { stream } = message
     this.#bytes -= length
-    if (before > stream.lowThreshold && stream.buffered <= stream.lowThreshold)
-      this.lowStreams.push(stream.id)
+    if (!message.uncounted) {
+      const before = stream.buffered
+      stream.buffered -= length
+      if (before > stream.lowThreshold && stream.buffered <= stream.lowThreshold)
+        this.lowStreams.push(stream.id)
+    }
+    if (this.#bytes <= this.#refusedAt) this.#tellRefused()
+  }
+
+  /** A message for `stream` was not taken. It is told once no more than `bytes` wait, and half the messages that may. */
+  refuse(stream: number, bytes: number): void {
+    this.#refused.set(stream, bytes)
+    this.#refusedAt = Math.max(this.#refusedAt, bytes)
+  }
+
+  #tellRefused(): void {
+    if (this.#messages > MAX_QUEUED_MESSAGES / 2) return
+    this.#refusedAt = -1
+    for (const [id, bytes] of this.#refused) {
+      if (this.#bytes > bytes) {
+        this.#refusedAt = Math.max(this.#refusedAt, bytes)
+        continue
+      }
+      this.#refused.delete(id)
+      const stream = this.#streams.get(id)
+      // else it is told when it has fallen to its threshold
+      if (stream === undefined || stream.buffered <= stream.lowThreshold) this.lowStreams.push(id)
+    }
   }
 }

@@ -437,7 +437,7 @@ export class DataSender {
     chunk.state = 'lost'
     this.#lost.append(chunk)
     const message = chunk.message!
-    const expired = chunk.sends > message.maxRetransmits || message.expiresAt <= now
+    const expired = chunk.sends > message.maxRetransmits || message.expiresAt < now
     if (!expired || !this.#mayAbandon(message)) return false
     this.#abandon(message)
     return true

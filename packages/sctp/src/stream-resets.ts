@@ -4,7 +4,7 @@ import type { DataReceiver } from './receiver.ts'
 import type { RoundTrip } from './round-trip.ts'
 import type { DataSender } from './sender.ts'
 import { countDrop, type Counters } from './statistics.ts'
-import { ParameterType } from './wire/constants.ts'
+import { COMMON_HEADER, ParameterType } from './wire/constants.ts'
 import {
   type OutgoingResetRequest,
   readRequestNumber,
@@ -17,8 +17,12 @@ import {
 } from './wire/reconfig.ts'
 import type { TlvIterator } from './wire/tlv.ts'
 
-/** Streams that one request names, at most: what fits in a small packet. Others wait for the next. */
+/** Streams that one request names, at most; fewer where packets are small. Others wait for the next. */
 const MAX_STREAMS_PER_REQUEST = 200
+/** Bytes of a packet that other chunks may have where a RE-CONFIG chunk goes with them. */
+export const RESET_RESERVE = 64
+/** Bytes of a request before its streams, with the headers of its chunk and its parameter. */
+const REQUEST_HEADER = 20
 /** Answers that wait to be sent, at most: a chunk has two requests at most (RFC 6525 section 3.1). */
 const MAX_RESPONSES = 2
 
@@ -30,6 +34,8 @@ export interface ResetEvents {
 
 export interface StreamResetsOptions {
   readonly localInitialTsn: number
+  /** Bytes of the largest packet. */
+  readonly maxPacketSize: number
   /** Streams that the peer may send on. */
   readonly inboundStreams: number
   readonly peerInitialTsn: number
@@ -45,6 +51,7 @@ export interface StreamResetsOptions {
 export class StreamResets {
   readonly #options: StreamResetsOptions
   readonly #wanted = new Set<number>()
+  readonly #maxStreams: number
   #nextRequest: number
   #request: OutgoingResetRequest | undefined
   #requestDue = false
@@ -63,6 +70,8 @@ export class StreamResets {
 
   constructor(options: StreamResetsOptions) {
     this.#options = options
+    const room = options.maxPacketSize - COMMON_HEADER - RESET_RESERVE - REQUEST_HEADER
+    this.#maxStreams = Math.min(MAX_STREAMS_PER_REQUEST, (room & ~3) / 2)
     // RFC 6525 section 4.1: the first is the initial TSN
     this.#nextRequest = options.localInitialTsn
     this.#expectedRequest = options.peerInitialTsn
@@ -108,7 +117,7 @@ export class StreamResets {
       const stream = queue.find(id)
       if (stream !== undefined && !queue.isDrained(stream)) continue
       streams.push(id)
-      if (streams.length === MAX_STREAMS_PER_REQUEST) break
+      if (streams.length === this.#maxStreams) break
     }
     if (streams.length === 0) return
     for (const id of streams) this.#wanted.delete(id)

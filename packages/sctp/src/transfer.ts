@@ -84,6 +84,7 @@ export class Transfer {
     })
     this.resets = new StreamResets({
       localInitialTsn: agreement.localInitialTsn,
+      maxPacketSize: settings.maxPacketSize,
       inboundStreams: agreement.inboundStreams,
       peerInitialTsn: agreement.peerInitialTsn,
       sender: this.sender,

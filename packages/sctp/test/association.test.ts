@@ -273,7 +273,22 @@ describe('data', () => {
     expect(codeOf(() => a.send(0, 0, 53, EMPTY))).toBe('empty-message')
     expect(codeOf(() => a.shutdown(0))).toBe('invalid-state')
     expect(codeOf(() => a.resetStream(0, 1))).toBe('not-supported')
-    const { a: up, pair } = connected(1)
+    for (const ppid of [-1, 0.5, 2 ** 32, Number.NaN]) {
+      expect(codeOf(() => a.send(0, 0, ppid, numbered(1, 4)))).toBe('invalid-option')
+    }
+    for (const value of [-1, Number.NaN]) {
+      expect(codeOf(() => a.send(0, 0, 53, numbered(1, 4), { maxRetransmits: value }))).toBe('invalid-option')
+      expect(codeOf(() => a.send(0, 0, 53, numbered(1, 4), { lifetime: value }))).toBe('invalid-option')
+      expect(codeOf(() => a.setBufferedAmountLowThreshold(0, value))).toBe('invalid-option')
+    }
+    expect(a.statistics.messagesSent).toBe(0)
+    const { a: up, pair } = connected(1, {}, {}, { streams: 100 })
+    for (const stream of [-1, 1.5, 100, 70_000, Number.NaN]) {
+      expect(codeOf(() => up.resetStream(pair.now, stream))).toBe('invalid-stream')
+      expect(codeOf(() => up.setPriority(stream, 256))).toBe('invalid-stream')
+      expect(codeOf(() => up.setBufferedAmountLowThreshold(stream, 0))).toBe('invalid-stream')
+      expect(up.isStreamOpen(stream)).toBe(false)
+    }
     up.send(pair.now, 1, 53, numbered(1, 4))
     up.resetStream(pair.now, 1)
     expect(codeOf(() => up.send(pair.now, 1, 53, numbered(1, 4)))).toBe('stream-closing')

@@ -1,5 +1,5 @@
 import { type LinkOptions, Pair } from '@str0m/netem'
-import { ByteWriter, UsageError } from '@str0m/sans-io'
+import { ByteWriter, readU16, SeededRandom, UsageError } from '@str0m/sans-io'
 import { describe, expect, it } from 'vitest'
 import {
   type ChannelOptions,
@@ -9,12 +9,12 @@ import {
   SctpAssociation,
   type SctpOptions,
 } from '../src/index.ts'
-import { ChunkType, COMMON_HEADER } from '../src/wire/constants.ts'
+import { ChunkType, COMMON_HEADER, ParameterType } from '../src/wire/constants.ts'
 import { Ppid, writeOpen } from '../src/wire/dcep.ts'
 import { readInit, writeInit } from '../src/wire/init.ts'
 import { makeChunk } from '../src/wire/packet.ts'
 import { TlvIterator } from '../src/wire/tlv.ts'
-import { packet, peerInit } from './hand-peer.ts'
+import { chunksOf, packet, peerInit } from './hand-peer.ts'
 import { numbered, numberOf, receive, seededCrypto } from './support.ts'
 
 function makeChannels(seed: number, link: LinkOptions = { latency: 10 }, options: SctpOptions = {}) {
@@ -185,6 +185,22 @@ describe('data channels', () => {
     expect(a.bufferedAmount(ids[0]!)).toBe(0)
   })
 
+  it('a lifetime of 0: what can go at once goes, and nothing goes twice', () => {
+    const { a, pair } = makeChannels(10, { latency: 20 })
+    const id = a.open(0, 'p', { maxPacketLifeTime: 0 })
+    a.send(0, id, 'too early')
+    pair.runUntil(() => of(pair.a.events, 'channelOpen').length === 1)
+    a.send(pair.now, id, 'at once')
+    pair.runFor(1000)
+    pair.aToB.addOutage(pair.now, pair.now + 100)
+    a.send(pair.now, id, 'lost')
+    pair.runFor(3000)
+    a.send(pair.now, id, 'at once again')
+    pair.runFor(3000)
+    expect(of(pair.b.events, 'channelData').map(({ data }) => data)).toEqual(['at once', 'at once again'])
+    expect(a.statistics.messagesAbandoned).toBe(2)
+  })
+
   it('says no instead of growing, and says when there is room', () => {
     const { a, pair } = makeChannels(6, { latency: 10 }, { sendBuffer: 100_000 })
     const id = a.open(0, 'x')
@@ -198,6 +214,63 @@ describe('data channels', () => {
     expect(a.send(pair.now, id, new Uint8Array(10_000))).toBe(true)
   })
 
+  it('bufferedAmount is what the user has sent: nothing that opens a channel, nothing for an empty message', () => {
+    const { a, b, pair } = makeChannels(11)
+    const id = a.open(0, 'label')
+    a.send(0, id, '')
+    expect(a.bufferedAmount(id)).toBe(0)
+    pair.runUntil(() => of(pair.b.events, 'channelData').length === 1)
+    expect(b.bufferedAmount(id)).toBe(0)
+    b.send(pair.now, id, 'back')
+    pair.runFor(1000)
+    expect(of(pair.a.events, 'bufferedAmountLow')).toEqual([])
+    expect(of(pair.b.events, 'bufferedAmountLow')).toEqual([{ type: 'bufferedAmountLow', id }])
+    a.send(pair.now, id, 'grün')
+    a.send(pair.now, id, new Uint8Array(0))
+    expect(a.bufferedAmount(id)).toBe(5)
+    pair.runFor(1000)
+    expect(of(pair.a.events, 'bufferedAmountLow')).toEqual([{ type: 'bufferedAmountLow', id }])
+  })
+
+  it('says when there is room, to each that it said no to, whoever filled the buffer', () => {
+    const { a, pair } = makeChannels(12, { latency: 10, rate: 1_000_000 }, { sendBuffer: 100_000 })
+    const ids = ['bulk', 'small', 'large', 'larger than all'].map((label) => a.open(0, label))
+    const [bulk, small, large, largest] = ids as [number, number, number, number]
+    pair.runUntil(() => of(pair.a.events, 'channelOpen').length === 4)
+    const started = pair.a.events.length
+    expect(a.send(pair.now, bulk, new Uint8Array(100_000))).toBe(true)
+    expect(a.send(pair.now, small, new Uint8Array(1000))).toBe(false)
+    expect(a.send(pair.now, large, new Uint8Array(90_000))).toBe(false)
+    expect(a.send(pair.now, largest, new Uint8Array(200_000))).toBe(false)
+    const told = () => of(pair.a.events.slice(started), 'bufferedAmountLow').map(({ id }) => id)
+    for (const [id, most] of [
+      [small, 50_000],
+      [large, 10_000],
+    ] as const) {
+      pair.runUntil(() => told().includes(id))
+      expect(a.bufferedAmount(bulk)).toBeLessThanOrEqual(most)
+      expect(a.bufferedAmount(bulk)).toBeGreaterThan(most - 5000)
+    }
+    pair.runUntil(() => told().length === 4)
+    expect(told().slice(0, 2)).toEqual([small, large])
+    expect(a.send(pair.now, largest, new Uint8Array(200_000))).toBe(true)
+    // said once
+    pair.runFor(3000)
+    expect(new Set(told())).toEqual(new Set(ids))
+    expect(told()).toHaveLength(5)
+  })
+
+  it('says so too where it was the number of messages', () => {
+    const { a, pair } = makeChannels(13)
+    const [first, second] = [a.open(0, 'x'), a.open(0, 'y')]
+    pair.runUntil(() => of(pair.a.events, 'channelOpen').length === 2)
+    while (a.send(pair.now, first, ''));
+    expect(a.send(pair.now, second, '')).toBe(false)
+    pair.runUntil(() => of(pair.a.events, 'bufferedAmountLow').length === 2)
+    expect(of(pair.a.events, 'bufferedAmountLow').map(({ id }) => id)).toEqual([first, second])
+    expect(a.send(pair.now, second, '')).toBe(true)
+  })
+
   it('throws for the mistakes of the caller', () => {
     const { a, b, pair } = makeChannels(7)
     expect(codeOf(() => a.open(0, 'x', { id: 1 }))).toBe('invalid-option')
@@ -208,6 +281,12 @@ describe('data channels', () => {
     expect(codeOf(() => a.open(0, 'x'.repeat(70_000)))).toBe('invalid-option')
     expect(codeOf(() => a.send(0, 0, 'x'))).toBe('no-channel')
     const id = a.open(0, 'x')
+    for (const bytes of [-1, Number.NaN]) {
+      expect(codeOf(() => a.setBufferedAmountLowThreshold(id, bytes))).toBe('invalid-option')
+    }
+    for (const wrong of [-2, 1.5, Number.NaN, 65_536]) {
+      expect(codeOf(() => channelParameters('x', { negotiated: true, id: wrong }))).toBe('invalid-option')
+    }
     expect(codeOf(() => a.open(0, 'x', { id }))).toBe('id-in-use')
     pair.runUntil(() => a.isConnected && b.isConnected)
     a.close(pair.now, id)
@@ -231,6 +310,157 @@ describe('data channels', () => {
     expect(of(pair.a.events, 'channelClose')).toHaveLength(1)
     a.shutdown(pair.now)
     pair.runUntil(() => of(pair.b.events, 'closed').length === 1)
+  })
+})
+
+describe('channels that come and go at both ends, at random, on a bad path', () => {
+  it.each([1, 2, 3, 4, 5, 6, 7, 8])(
+    'seed %s: both ends have the same ones in the end, and nothing was for none',
+    (seed) => {
+      const { a, b, pair } = makeChannels(seed, { latency: 10, loss: 0.15, jitter: 20, reorder: 0.1 })
+      pair.runUntil(() => a.isConnected && b.isConnected)
+      const random = new SeededRandom(seed)
+      const codes = new Set<string>()
+      for (let i = 0; i < 150; i++) {
+        for (const [machine, parity] of [
+          [a, 0],
+          [b, 1],
+        ] as const) {
+          const id = random.integer(6)
+          const kind = random.integer(10)
+          const own = parity + 2 * random.integer(3)
+          const call = () => {
+            if (kind < 4) machine.send(pair.now, machine.open(pair.now, `${i}`, { id: own }), 'first')
+            else if (kind < 7) machine.close(pair.now, id)
+            else machine.send(pair.now, id, new Uint8Array(random.integer(3000)))
+          }
+          codes.add(codeOf(call))
+        }
+        pair.runFor(random.integer(60))
+      }
+      pair.runFor(60_000)
+      const openOf = (events: typeof pair.a.events) => {
+        const ids = new Set<number>()
+        for (const { event } of events) {
+          if (event.type === 'channelOpen') ids.add(event.id)
+          else if (event.type === 'channelClose') ids.delete(event.id)
+        }
+        return ids
+      }
+      const known = (machine: DataChannels) =>
+        new Set(
+          [0, 1, 2, 3, 4, 5].filter(
+            (id) => codeOf(() => machine.setBufferedAmountLowThreshold(id, 0)) === 'none',
+          ),
+        )
+      expect(openOf(pair.a.events)).toEqual(openOf(pair.b.events))
+      expect(known(a)).toEqual(openOf(pair.a.events))
+      expect(known(b)).toEqual(openOf(pair.b.events))
+      expect([a.statistics.invalidMessages, b.statistics.invalidMessages]).toEqual([0, 0])
+      expect(codes).toEqual(new Set(['none', 'id-in-use', 'no-channel', 'channel-closing']))
+    },
+  )
+})
+
+describe('an id that is used again while the answer to our reset is on the way', () => {
+  /** `a` has channel 0 and closes it; `a` knows that it is gone, and `b` does not, for the answers of `a` to resets are lost until `arrive`. */
+  function almostClosed() {
+    const a = new DataChannels({ role: 'client', crypto: seededCrypto(60) })
+    const b = new DataChannels({ role: 'server', crypto: seededCrypto(61) })
+    const events = { a: [] as DataChannelEvent[], b: [] as DataChannelEvent[] }
+    let isLost = true
+    let now = 0
+    const isAnswer = (contents: Uint8Array) =>
+      chunksOf(contents).some(
+        ({ type, value }) =>
+          type === ChunkType.reConfig && readU16(value, 0) === ParameterType.reconfigurationResponse,
+      )
+    const move = (from: DataChannels, to: DataChannels, list: DataChannelEvent[], filter: boolean) => {
+      for (let output = from.pollOutput(); output.kind !== 'timeout'; output = from.pollOutput()) {
+        if (output.kind === 'event') list.push(output.event)
+        else if (!filter || !isLost || !isAnswer(output.contents))
+          to.handleInput({ kind: 'receive', now, contents: output.contents })
+      }
+    }
+    const run = (duration: number) => {
+      for (const end = now + duration; now < end; now += 10) {
+        for (const each of [a, b]) each.handleInput({ kind: 'timeout', now })
+        for (let i = 0; i < 4; i++) {
+          move(a, b, events.a, true)
+          move(b, a, events.b, false)
+        }
+      }
+    }
+    a.connect(now)
+    run(100)
+    a.open(now, 'first')
+    run(100)
+    a.close(now, 0)
+    run(100)
+    expect(events.a.at(-1)).toEqual({ type: 'channelClose', id: 0 })
+    expect(events.b.at(-1)!.type).toBe('channelOpen')
+    const arrive = () => {
+      isLost = false
+      run(3000)
+    }
+    return { a, b, events, run, arrive, now: () => now }
+  }
+
+  it('the next channel opens with what was sent on it, once the last one is gone', () => {
+    const { a, b, events, run, arrive, now } = almostClosed()
+    a.open(now(), 'second', { id: 0 })
+    a.send(now(), 0, 'early')
+    run(100)
+    expect(events.b.at(-1)!.type).toBe('channelOpen')
+    arrive()
+    expect(events.b.slice(-3)).toMatchObject([
+      { type: 'channelClose', id: 0 },
+      { type: 'channelOpen', id: 0, parameters: { label: 'second' } },
+      { type: 'channelData', id: 0, data: 'early' },
+    ])
+    expect(events.a.at(-1)).toMatchObject({ type: 'channelOpen', id: 0, parameters: { label: 'second' } })
+    b.send(now(), 0, 'back')
+    run(100)
+    expect(events.a.at(-1)).toEqual({ type: 'channelData', id: 0, data: 'back' })
+  })
+
+  it('one that is closed at once, too', () => {
+    const { a, b, events, run, arrive, now } = almostClosed()
+    a.open(now(), 'second', { id: 0 })
+    a.send(now(), 0, 'early')
+    a.close(now(), 0)
+    run(100)
+    arrive()
+    expect(events.b.slice(-4)).toMatchObject([
+      { type: 'channelClose', id: 0 },
+      { type: 'channelOpen', id: 0, parameters: { label: 'second' } },
+      { type: 'channelData', id: 0, data: 'early' },
+      { type: 'channelClose', id: 0 },
+    ])
+    expect(events.a.at(-1)).toEqual({ type: 'channelClose', id: 0 })
+    expect([a.statistics, b.statistics]).toMatchObject([
+      { invalidMessages: 0, discardedMessages: 0 },
+      { invalidMessages: 0, discardedMessages: 0 },
+    ])
+  })
+
+  it.each([
+    ['messages', 2000, 1],
+    ['bytes', 30, 40_000],
+  ])('S19: more %s than are kept: it is refused, and what was kept is let go of', (_, count, length) => {
+    const { a, b, events, run, arrive, now } = almostClosed()
+    a.open(now(), 'second', { id: 0 })
+    for (let i = 0; i < count; i++) a.send(now(), 0, new Uint8Array(length))
+    run(1000)
+    arrive()
+    expect(events.b.filter(({ type }) => type === 'channelOpen')).toHaveLength(1)
+    expect(events.b.some(({ type }) => type === 'channelData')).toBe(false)
+    expect(events.a.at(-1)).toEqual({ type: 'channelClose', id: 0 })
+    expect(b.statistics.invalidMessages).toBeGreaterThan(0)
+    // all of it is there for another
+    a.open(now(), 'third', { id: 0 })
+    run(100)
+    expect(events.b.at(-1)).toMatchObject({ type: 'channelOpen', parameters: { label: 'third' } })
   })
 })
 

@@ -49,6 +49,17 @@ describe('restart (RFC 9260 section 5.2.4)', () => {
     expect(new DataView(data.value.buffer).getUint16(6)).toBe(0)
   })
 
+  it('while SHUTDOWN is under way: the new association is not ended by the guard of the old', () => {
+    const peer = new HandPeer(1)
+    peer.machine.shutdown(0)
+    expect(typesOf(peer.drain().flatMap(chunksOf))).toEqual([ChunkType.shutdown])
+    restart(peer, 77)
+    expect(peer.machine.state).toBe('established')
+    // T5-shutdown-guard is five times RTO.Max
+    peer.wait(26_000)
+    expect(peer.machine.state).toBe('established')
+  })
+
   it('while shutting down: SHUTDOWN ACK again, and an error', () => {
     const peer = new HandPeer(1)
     const shutdown = makeChunk(ChunkType.shutdown, 0, new ByteWriter(4).u32(peer.theirTsn - 1).finish())
@@ -455,6 +466,140 @@ describe('stream resets (RFC 6525)', () => {
       .filter((chunk) => chunk.type === ChunkType.reConfig)
       .map((chunk) => chunk.value.at(-1))
     expect(results).toEqual([ResetResult.performed, ResetResult.denied])
+  })
+})
+
+describe('what an INIT may say and may not (RFC 9260 sections 3.3.2 and 5.1.2)', () => {
+  const init = writeInit({ ...peerInit(1), cookie: numbered(1, 40) })
+  /** An INIT or INIT ACK whose other parameters stand behind `first`. */
+  const behind = (type: number, ...first: Uint8Array[]) =>
+    makeChunk(type, 0, joinPadded([init.subarray(0, 16), ...first, init.subarray(16)]))
+  const addresses = [
+    makeParameter(ParameterType.ipv4Address, Uint8Array.of(192, 0, 2, 1)),
+    makeParameter(ParameterType.ipv6Address, new Uint8Array(16)),
+    makeParameter(ParameterType.supportedAddressTypes, Uint8Array.of(0, 5)),
+    makeParameter(ParameterType.cookiePreservative, new Uint8Array(4)),
+  ]
+  const hostName = makeParameter(ParameterType.hostNameAddress, numbered(1, 8))
+  /** One that connects, and its tag. */
+  function connecting() {
+    const machine = new SctpAssociation({ crypto: seededCrypto(5) })
+    machine.connect(0)
+    const tag = readU32(drain(machine).datagrams.flatMap(chunksOf)[0]!.value, 0)
+    const receive = (...chunks: Uint8Array[]) => {
+      machine.handleInput({ kind: 'receive', now: 0, contents: packet(tag, ...chunks) })
+      return drain(machine)
+    }
+    return { machine, receive }
+  }
+
+  it('INIT: what comes behind is read', () => {
+    const machine = new SctpAssociation({ crypto: seededCrypto(5) })
+    const receive = (tag: number, chunk: Uint8Array) => {
+      machine.handleInput({ kind: 'receive', now: 0, contents: packet(tag, chunk) })
+      return drain(machine).datagrams.flatMap(chunksOf)[0]!
+    }
+    const { value } = receive(0, behind(ChunkType.init, ...addresses))
+    const cookie = value.slice(20, 16 + readU16(value, 18))
+    expect(receive(readU32(value, 0), makeChunk(ChunkType.cookieEcho, 0, cookie)).type).toBe(
+      ChunkType.cookieAck,
+    )
+    expect(machine.canResetStreams).toBe(true)
+  })
+
+  it('INIT ACK: the cookie behind is found, and nothing is unknown', () => {
+    const { machine, receive } = connecting()
+    const echo = receive(behind(ChunkType.initAck, ...addresses)).datagrams.flatMap(chunksOf)
+    expect(echo).toEqual([{ type: ChunkType.cookieEcho, flags: 0, value: numbered(1, 40) }])
+    expect(receive(makeChunk(ChunkType.cookieAck, 0, EMPTY)).datagrams).toEqual([])
+    expect(machine.canResetStreams).toBe(true)
+  })
+
+  const withoutStreams = (change: { outboundStreams?: 0; inboundStreams?: 0 }) => (type: number) =>
+    makeChunk(type, 0, writeInit({ ...peerInit(1, change), cookie: numbered(1, 40) }))
+
+  it.each([
+    ['a host name', 5, (type: number) => behind(type, hostName)],
+    ['no outbound streams', 7, withoutStreams({ outboundStreams: 0 })],
+    ['no inbound streams', 7, withoutStreams({ inboundStreams: 0 })],
+  ])('%s: ABORT, whatever the state', (_, cause, make) => {
+    const isRefusal = (datagrams: readonly Uint8Array[]) => {
+      const chunks = datagrams.flatMap(chunksOf)
+      expect(typesOf(chunks)).toEqual([ChunkType.abort])
+      expect(readU16(chunks[0]!.value, 0)).toBe(cause)
+      expect(readU32(datagrams[0]!, 4)).toBe(peerInit(1).initiateTag)
+    }
+    const established = new HandPeer(1)
+    isRefusal(established.receive(packet(0, make(ChunkType.init))))
+    expect(established.machine.state).toBe('established')
+    const machine = new SctpAssociation({ crypto: seededCrypto(5) })
+    machine.handleInput({ kind: 'receive', now: 0, contents: packet(0, make(ChunkType.init)) })
+    isRefusal(drain(machine).datagrams)
+    expect(machine.state).toBe('closed')
+    const { datagrams, events } = connecting().receive(make(ChunkType.initAck))
+    isRefusal(datagrams)
+    expect(events).toEqual([{ type: 'closed', reason: 'protocol-violation' }])
+  })
+
+  it('INIT is alone in its packet (section 8.5.1, rule A)', () => {
+    const peer = new HandPeer(1)
+    const chunk = makeChunk(ChunkType.init, 0, writeInit(peerInit(500, { initiateTag: 77 })))
+    expect(peer.receive(packet(0, chunk, dataChunk(1, 0, 0, BEGIN_END, Uint8Array.of(1))))).toEqual([])
+    expect(peer.receive(packet(0, chunk, chunk))).toEqual([])
+    expect(peer.dropped('malformed')).toBe(2)
+    expect(typesOf(peer.receive(packet(0, chunk)).flatMap(chunksOf))).toEqual([ChunkType.initAck])
+  })
+})
+
+describe('packets of any size that may be asked for', () => {
+  const sizes = [200, 201, 203, 256, 300, 511, 519, 524, 530, 543, 560, 600, 1191]
+
+  it.each(sizes)('%s bytes: what a peer is answered fits, with a SACK of many blocks', (maxPacketSize) => {
+    for (let length = 0; length <= 600; length += 4) {
+      const peer = new HandPeer(1, { maxPacketSize })
+      const echoed = makeChunk(ChunkType.heartbeat, 0, numbered(1, Math.max(4, length)))
+      const unknown = makeChunk(0xc5, 0, numbered(1, Math.max(4, length)))
+      const data = Array.from({ length: 50 }, (_, i) =>
+        dataChunk(3 + 2 * i, 0, i, BEGIN_END, Uint8Array.of(1)),
+      )
+      const answers = peer.receive(packet(peer.tag, echoed, unknown, ...data))
+      expect(Math.max(...answers.map((answer) => answer.length))).toBeLessThanOrEqual(maxPacketSize)
+      const types = typesOf(answers.flatMap(chunksOf))
+      expect(types).toContain(ChunkType.sack)
+      expect(types).toContain(ChunkType.error)
+      expect(types.includes(ChunkType.heartbeatAck)).toBe(length <= Math.min(512, maxPacketSize - 32))
+    }
+  })
+
+  it.each(sizes)('%s bytes: resets of many streams go one request after the other', (maxPacketSize) => {
+    const { pair, a } = connected(3, { latency: 5 }, { maxPacketSize }, {})
+    const streams = Array.from({ length: 450 }, (_, i) => i)
+    for (const stream of streams) a.resetStream(pair.now, stream)
+    pair.runFor(2000)
+    const reset = pair.b.events.flatMap(({ event }) => (event.type === 'incomingReset' ? event.streams : []))
+    expect(reset).toEqual(streams)
+    expect(pair.a.events.filter(({ event }) => event.type === 'outgoingReset')).toHaveLength(
+      Math.ceil(450 / Math.min(200, ((maxPacketSize - 96) & ~3) / 2)),
+    )
+  })
+
+  it('an INIT ACK with much that is not known, in small packets: as much is reported as fits', () => {
+    const machine = new SctpAssociation({ crypto: seededCrypto(5), maxPacketSize: 200 })
+    machine.connect(0)
+    const tag = readU32(drain(machine).datagrams.flatMap(chunksOf)[0]!.value, 0)
+    const unknown = Array.from({ length: 8 }, () => makeParameter(0xc123, numbered(1, 28)))
+    const value = joinPadded([writeInit({ ...peerInit(1), cookie: numbered(1, 40) }), ...unknown])
+    const contents = packet(tag, makeChunk(ChunkType.initAck, 0, value))
+    machine.handleInput({ kind: 'receive', now: 0, contents })
+    machine.handleInput({
+      kind: 'receive',
+      now: 0,
+      contents: packet(tag, makeChunk(ChunkType.cookieAck, 0, EMPTY)),
+    })
+    const error = drain(machine)
+      .datagrams.flatMap(chunksOf)
+      .find(({ type }) => type === ChunkType.error)!
+    expect(error.value.length).toBe(4 + 5 * 32)
   })
 })
 

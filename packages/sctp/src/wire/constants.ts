@@ -28,8 +28,13 @@ export const FLAG_T = 1
 /** Parameter types: RFC 9260 section 3.3.2, RFC 3758 3.1, RFC 5061 4.2.7, RFC 6525 4, RFC 9653 4. */
 export const ParameterType = {
   heartbeatInfo: 1,
+  ipv4Address: 5,
+  ipv6Address: 6,
   stateCookie: 7,
   unrecognizedParameter: 8,
+  cookiePreservative: 9,
+  hostNameAddress: 11,
+  supportedAddressTypes: 12,
   outgoingResetRequest: 13,
   incomingResetRequest: 14,
   tsnResetRequest: 15,
@@ -46,7 +51,9 @@ export const CauseCode = {
   invalidStream: 1,
   staleCookie: 3,
   outOfResource: 4,
+  unresolvableAddress: 5,
   unrecognizedChunk: 6,
+  invalidMandatoryParameter: 7,
   unrecognizedParameters: 8,
   noUserData: 9,
   cookieWhileShuttingDown: 10,
@@ -58,6 +65,8 @@ export const CauseCode = {
 export const COMMON_HEADER = 12
 /** Bytes of a chunk's or a parameter's type, flags and length. */
 export const TLV_HEADER = 4
+/** Bytes of a SACK before its blocks. */
+export const SACK_HEADER = 16
 /** Bytes of a DATA chunk before its user data. */
 export const DATA_HEADER = 16
 /** Bytes of an I-DATA chunk before its user data, RFC 8260 section 2.1. */

@@ -1,5 +1,5 @@
 import { ByteWriter, readU16, readU32 } from '@str0m/sans-io'
-import { ChunkType, EDMID_DTLS, ParameterType, unknownType } from './constants.ts'
+import { CauseCode, ChunkType, EDMID_DTLS, ParameterType, unknownType } from './constants.ts'
 import { joinPadded, makeParameter } from './packet.ts'
 import type { TlvIterator } from './tlv.ts'
 
@@ -20,6 +20,8 @@ export interface Init {
   readonly extensions: Extensions
   /** Of an INIT ACK alone. */
   readonly cookie?: Uint8Array
+  /** The error cause that it is refused with: no streams (section 3.3.2), or a host name (section 3.3.2.1.4). */
+  readonly refusal?: number
   /** Parameters not known that are to be reported (section 3.2.1), whole. */
   readonly unrecognized: readonly Uint8Array[]
 }
@@ -75,9 +77,11 @@ export function readInit(chunk: TlvIterator): Init | undefined {
   const initiateTag = readU32(bytes, at)
   const outboundStreams = readU16(bytes, at + 8)
   const inboundStreams = readU16(bytes, at + 10)
-  // RFC 9260 section 3.3.2: none of the three may be zero
-  if (initiateTag === 0 || outboundStreams === 0 || inboundStreams === 0) return undefined
+  // RFC 9260 section 3.3.2: discarded silently
+  if (initiateTag === 0) return undefined
   let cookie: Uint8Array | undefined
+  const hasStreams = outboundStreams > 0 && inboundStreams > 0
+  let refusal: number | undefined = hasStreams ? undefined : CauseCode.invalidMandatoryParameter
   let forwardTsn = false
   let reConfig = false
   let zeroChecksum = false
@@ -103,7 +107,15 @@ export function readInit(chunk: TlvIterator): Init | undefined {
       case ParameterType.zeroChecksum:
         zeroChecksum = parameters.length === 4 && readU32(bytes, parameters.valueStart) === EDMID_DTLS
         break
+      case ParameterType.hostNameAddress:
+        refusal = CauseCode.unresolvableAddress
+        break
       case ParameterType.unrecognizedParameter:
+      // known, and of no use: the path is the caller's (an unknown one of these types would hide all after it)
+      case ParameterType.ipv4Address:
+      case ParameterType.ipv6Address:
+      case ParameterType.cookiePreservative:
+      case ParameterType.supportedAddressTypes:
         break
       default: {
         const { stop, report } = unknownType(parameters.head >>> 14)
@@ -123,5 +135,6 @@ export function readInit(chunk: TlvIterator): Init | undefined {
     extensions: { forwardTsn, reConfig, zeroChecksum, interleaving },
     unrecognized,
     ...(cookie === undefined ? {} : { cookie }),
+    ...(refusal === undefined ? {} : { refusal }),
   }
 }

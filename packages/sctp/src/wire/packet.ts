@@ -128,3 +128,14 @@ export function joinPadded(parts: readonly Uint8Array[]): Uint8Array {
   }
   return joined
 }
+
+/** As `joinPadded`: those that come first and have `room` bytes together, at most. */
+export function joinFitting(parts: readonly Uint8Array[], room: number): Uint8Array {
+  let length = 0
+  let count = 0
+  for (; count < parts.length; count++) {
+    length += padded(parts[count]!.length)
+    if (length > room) break
+  }
+  return joinPadded(parts.slice(0, count))
+}

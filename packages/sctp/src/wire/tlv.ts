@@ -42,6 +42,11 @@ export class TlvIterator {
     return this.valueEnd - this.valueStart
   }
 
+  /** Whether there are no bytes behind the current one. */
+  get isLast(): boolean {
+    return this.#next >= this.#end
+  }
+
   next(): boolean {
     const at = this.#next
     if (this.malformed || at >= this.#end) return false
