@@ -15,6 +15,7 @@ import type { Media } from './media.ts'
 import { MediaPlane } from './media-plane.ts'
 import { Negotiation } from './negotiation.ts'
 import {
+  checkOptions,
   resolveDtlsVersions,
   resolveFeedback,
   resolveMaxMessageSize,
@@ -47,6 +48,7 @@ export class Rtc {
 
   /** Throws a `UsageError` (`invalid-option`, `unknown-profile`). */
   constructor(options: RtcOptions = {}) {
+    checkOptions(options)
     const mtu = resolveMtu(options)
     const maxMessageSize = resolveMaxMessageSize(options)
     const dtlsVersions = resolveDtlsVersions(options)

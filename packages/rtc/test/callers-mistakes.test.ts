@@ -33,3 +33,24 @@ describe('a set of changes', () => {
     expect(change.apply().sdp).not.toContain('m=video')
   })
 })
+
+describe('an option', () => {
+  it.each<[string, object]>([
+    ['a certificate as text', { certificate: '-----BEGIN CERTIFICATE-----' }],
+    ['half a wall clock', { wallClock: { now: 0 } }],
+    ['a wall clock that shows nothing', { wallClock: { now: 0, unixTime: Number.NaN } }],
+    ['no profile for media, without which nobody connects', { srtpProfiles: [] }],
+    ['a setup that is no answer', { dtlsSetup: 'actpass' }],
+    ['another feedback', { transportFeedback: 'never' }],
+    ['a wait that is no number', { maxReorderWait: Number.NaN }],
+    ['a wait below 0', { maxReorderWait: -1 }],
+  ])('is refused: %s', (_, options) => {
+    expect(() => new Rtc(options)).toThrow(refusal('invalid-option'))
+  })
+
+  it('may be at its end', () => {
+    expect(new Rtc({ maxReorderWait: 0, dtlsSetup: 'passive', transportFeedback: 'rfc8888' }).closed).toBe(
+      false,
+    )
+  })
+})
