@@ -1,6 +1,7 @@
 import { DEFAULT_CODECS } from '@str0m/sdp'
 import { describe, expect, it } from 'vitest'
 import { Rtc } from '../src/index.ts'
+import { connectedPair } from './harness.ts'
 
 /** What a call throws. */
 function refusal(code: string) {
@@ -52,5 +53,61 @@ describe('an option', () => {
     expect(new Rtc({ maxReorderWait: 0, dtlsSetup: 'passive', transportFeedback: 'rfc8888' }).closed).toBe(
       false,
     )
+  })
+})
+
+describe('what is sent', () => {
+  const notBytes = [
+    new ArrayBuffer(4),
+    new Uint16Array(4),
+    [1, 2],
+    5,
+    undefined,
+    null,
+  ] as unknown as readonly never[]
+
+  it('is a frame of bytes, at a time', () => {
+    const { a, b, pair } = connectedPair({ seed: 301 })
+    const { codecs, mid } = a.medias[0]!
+    const writer = a.media(mid)!.writer(codecs[0]!.pt)
+    const time = { value: 0, clockRate: 48_000 }
+    for (const data of [...notBytes, 'text' as never]) {
+      expect(() => writer.write(time, data)).toThrow(refusal('invalid-frame'))
+    }
+    for (const [value, clockRate] of [
+      [Number.NaN, 48_000],
+      [0, 0],
+      [0, Number.POSITIVE_INFINITY],
+      [0, undefined as never],
+    ] as const) {
+      expect(() => writer.write({ value, clockRate }, Uint8Array.of(1))).toThrow(refusal('invalid-time'))
+    }
+    for (const none of [960, undefined] as unknown as readonly never[]) {
+      expect(() => writer.write(none, Uint8Array.of(1))).toThrow(refusal('invalid-time'))
+    }
+    writer.write(time, Buffer.of(7))
+    pair.runFor(200)
+    expect(b.statistics.inbound.map(({ packetsReceived }) => packetsReceived)).toEqual([1])
+  })
+
+  it('is a packet of bytes', () => {
+    const { a } = connectedPair({ seed: 302, a: { rtpMode: true }, b: { rtpMode: true } })
+    const { codecs, mid } = a.medias[0]!
+    const writer = a.media(mid)!.rtpWriter()
+    const fields = { pt: codecs[0]!.pt, sequenceNumber: 1, timestamp: 0 }
+    for (const payload of notBytes) {
+      expect(() => writer.write(fields, payload)).toThrow(refusal('invalid-packet'))
+    }
+    expect(writer.write(fields, Uint8Array.of(1))).toBe(true)
+  })
+
+  it('is a message of text or bytes', () => {
+    const { a, pair } = connectedPair({ seed: 303, change: (change) => change.addChannel('chat') })
+    pair.runUntil(() => a.channels[0]?.state === 'open')
+    const channel = a.channels[0]!
+    for (const data of notBytes) expect(() => channel.write(data)).toThrow(refusal('invalid-message'))
+    expect(channel.bufferedAmount).toBe(0)
+    expect(channel.write(Buffer.of(1))).toBe(true)
+    expect(channel.bufferedAmount).toBe(1)
   })
 })
