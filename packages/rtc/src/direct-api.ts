@@ -57,7 +57,7 @@ export interface DirectMedia {
   /** Seen from here. */
   readonly direction: Direction
   readonly codecs: readonly DirectCodec[]
-  /** The header extensions, by the ids that all sections share. Default: none. */
+  /** The header extensions, by the ids that all sections share, 1 to 255 (RFC 8285). Default: none. */
   readonly extensions?: readonly Pick<ExtensionMap, 'id' | 'uri'>[]
   /** What we send; several have each a rid. Default: one, with a random SSRC, where the direction allows it. */
   readonly streams?: readonly LocalStream[]
@@ -99,12 +99,15 @@ export class DirectApi {
 
   /**
    * Connects. Candidates go by `addLocalCandidate` and `addRemoteCandidate`. Throws a `UsageError`: `wrong-state` where it was done before,
-   * `invalid-option` without a fingerprint, `invalid-fingerprint`, `unsupported-fingerprint`, `closed`.
+   * `invalid-option` without a fingerprint or a role, `invalid-fingerprint`, `unsupported-fingerprint`, `invalid-credentials`, `closed`.
    */
   connect(connection: DirectConnection): void {
     const { iceUfrag, icePwd, fingerprints, dtlsRole, iceLite = false } = connection
     if (fingerprints.length === 0) {
       throw new UsageError('invalid-option', 'Without a fingerprint the peer could be anyone: give one')
+    }
+    if (dtlsRole !== 'client' && dtlsRole !== 'server') {
+      throw new UsageError('invalid-option', `dtlsRole is "client" or "server", not "${String(dtlsRole)}"`)
     }
     checkFingerprints(fingerprints)
     const controlling = connection.iceControlling ?? dtlsRole === 'client'
@@ -183,6 +186,9 @@ function sectionOf({ mid, kind, codecs, extensions = [] }: DirectMedia): MediaSe
       'invalid-option',
       'A section has one codec or more, each with a payload type of its own, 0 to 127',
     )
+  }
+  if (!extensions.every(({ id }) => Number.isInteger(id) && id >= 1 && id <= 255)) {
+    throw new UsageError('invalid-option', 'A header extension has an id from 1 to 255')
   }
   section.payloads = payloads
   section.extensions = extensions.map(({ id, uri }) => ({ id, uri }))

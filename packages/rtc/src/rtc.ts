@@ -211,12 +211,15 @@ export class Rtc {
 
   /**
    * Opens one more data channel, without an offer: `channelOpen` follows. Throws a `UsageError`: `no-data-channels` where no section for
-   * them was agreed on (see `ChangeSet.addChannel`), `invalid-option`, `id-in-use`, `closed`.
+   * them was agreed on (see `ChangeSet.addChannel` and `DirectApi.openDataChannels`), `invalid-option`, `id-in-use`, `closed`.
    */
   addChannel(label: string, options: ChannelOptions = {}): ChannelId {
     this.#checkOpen()
     if (!this.#session.hasData) {
-      throw new UsageError('no-data-channels', 'Offer the first data channel by createOffer().addChannel()')
+      throw new UsageError(
+        'no-data-channels',
+        'Offer the first data channel by createOffer().addChannel(), or begin with direct().openDataChannels()',
+      )
     }
     const planned = this.#channels.plan(label, options)
     this.#channels.open([planned])
