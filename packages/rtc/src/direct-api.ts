@@ -65,6 +65,14 @@ export interface DirectMedia {
   readonly sources?: readonly DirectSource[]
 }
 
+/** What the peer would have said of its end of the data channels, RFC 8841. */
+export interface DirectData {
+  /** 1 to 65535. Default 5000. */
+  readonly sctpPort?: number
+  /** Bytes of the largest message that it takes; `Infinity`: any. Default 256 KiB, which is that of an `Rtc`. */
+  readonly maxMessageSize?: number
+}
+
 /** What the direct API is of. */
 export interface DirectTarget {
   readonly localIceCredentials: IceCredentials
@@ -150,10 +158,10 @@ export class DirectApi {
   }
 
   /**
-   * Starts the data channels: then `rtc.addChannel` opens them. `remote` is what the peer would have said of its end. Throws a `UsageError`
+   * Starts the data channels: then `rtc.addChannel` opens them. Throws a `UsageError`
    * (`invalid-option`, `wrong-state` before `connect`, `closed`).
    */
-  openDataChannels(remote: Partial<RemoteData> = {}): void {
+  openDataChannels(remote: DirectData = {}): void {
     const { sctpPort = DEFAULT_SCTP_PORT, maxMessageSize = 262_144 } = remote
     if (!(Number.isInteger(sctpPort) && sctpPort >= 1 && sctpPort <= 65_535 && maxMessageSize > 0)) {
       throw new UsageError(
