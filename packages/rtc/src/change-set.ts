@@ -65,7 +65,7 @@ export class ChangeSet {
 
   /**
    * Opens a data channel once the offer is answered and the peer connected; `channelOpen` says so. Answers its id, which is `Rtc`'s own: the
-   * stream that carries it is not known yet. Where there are data channels already, `rtc.addChannel` does without an offer.
+   * stream that carries it is not known yet, and `rtc.channel` knows it from the answer on. Where there are data channels already, `rtc.addChannel` does without an offer.
    * Throws a `UsageError` (`invalid-option`, `id-in-use`; `no-data-channels` where the peer has stopped their section).
    */
   addChannel(label: string, options: ChannelOptions = {}): ChannelId {

@@ -53,8 +53,8 @@ export interface RtcOptions {
    */
   readonly rtpMode?: boolean
   /**
-   * Milliseconds that a frame waits for a packet that is missing, before it is given up. Default 200 for video, 100
-   * for audio; 0: it does not wait.
+   * Milliseconds that a frame waits for a packet that is missing, before it is given up; 0: it does not wait. Default 1000 where lost packets are asked for
+   * again (`media.nack`), as those of video are; else 200 for video, 100 for audio.
    */
   readonly maxReorderWait?: number
 }

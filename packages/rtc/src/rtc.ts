@@ -189,8 +189,8 @@ export class Rtc {
   }
 
   /**
-   * What would be sent if there were room for it, bits per second: the path is probed for that much, also while less is written. An SFU sets it to what the layers that it would
-   * send take. Throws a `UsageError` (`invalid-option`, `wrong-mode` without `bandwidthEstimation`, `closed`).
+   * What would be sent if there were room for it, bits per second, and 2.5 Mbit/s by default: the path is probed for that much, also while less is written. An SFU sets it to what the
+   * layers that it would send take. Throws a `UsageError` (`invalid-option`, `wrong-mode` without `bandwidthEstimation`, `closed`).
    */
   setDesiredBitrate(bitrate: number): void {
     this.#checkOpen()
@@ -199,7 +199,7 @@ export class Rtc {
 
   // --- data channels
 
-  /** The data channel with this id; `undefined` where it is closed. */
+  /** The data channel with this id; `undefined` where it is closed, and where the offer that is to open it was not answered yet. */
   channel(id: ChannelId): Channel | undefined {
     return this.#channels.find(id)
   }
