@@ -127,7 +127,10 @@ export interface Transmit {
   readonly contents: Uint8Array
 }
 
-/** A datagram that came to the local address `destination`. */
+/**
+ * A datagram that came to the local address `destination`: that of the local candidate, not the wildcard (`0.0.0.0`, `::`) that its socket may be bound to. `source` may be what `node:dgram`
+ * reports.
+ */
 export interface Receive {
   readonly kind: 'receive'
   readonly now: Instant

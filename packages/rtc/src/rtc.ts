@@ -4,6 +4,7 @@ import { type Instant, latestInstant, type Mid, OutputQueue, plainBytes, UsageEr
 import { DEFAULT_CODECS } from '@str0m/sdp'
 import type { ChannelOptions } from '@str0m/sctp'
 import type { Candidate, IceState } from '@str0m/stun-ice'
+import { checkReceive } from './check-receive.ts'
 import type { Channel, ChannelId } from './channel.ts'
 import { Channels } from './channels.ts'
 import type { ChangeSet, PendingChanges } from './change-set.ts'
@@ -237,8 +238,12 @@ export class Rtc {
     return this.#closed
   }
 
-  /** Gives a datagram, or the time. Never throws for what a datagram holds; a `UsageError` (`invalid-time`) where `now` is no number. */
+  /**
+   * Gives a datagram, or the time. Never throws for what a datagram holds; a `UsageError` where `now` is no number (`invalid-time`), where it is neither or has no
+   * bytes (`invalid-input`), and where its addresses are none, or the wildcard that a socket is bound to (`invalid-address`).
+   */
   handleInput(input: RtcInput): void {
+    if (input.kind !== 'timeout') checkReceive(input)
     this.#now = latestInstant(this.#now, input.now)
     this.#media.setNow(this.#now)
     this.#channels.setNow(this.#now)

@@ -111,3 +111,36 @@ describe('what is sent', () => {
     expect(channel.bufferedAmount).toBe(1)
   })
 })
+
+describe('what a driver gives', () => {
+  const source = { address: '192.0.2.2', port: 6000, family: 'IPv4', size: 3 }
+  const destination = { address: '192.0.2.1', port: 5000 }
+  const datagram = {
+    kind: 'receive',
+    now: 1,
+    proto: 'udp',
+    source,
+    destination,
+    contents: Buffer.of(1, 2, 3),
+  }
+
+  it.each<[string, string, object]>([
+    ['another kind', 'invalid-input', { kind: 'data' }],
+    ['no bytes', 'invalid-input', { contents: undefined }],
+    ['text', 'invalid-input', { contents: 'abc' }],
+    ['no source', 'invalid-address', { source: undefined }],
+    ['no destination', 'invalid-address', { destination: undefined }],
+    ['what the socket is bound to', 'invalid-address', { destination: { address: '0.0.0.0', port: 5000 } }],
+    ['the same of IPv6', 'invalid-address', { destination: { address: '::', port: 5000 } }],
+  ])('is refused: %s', (_, code, wrong) => {
+    const rtc = new Rtc()
+    expect(() => rtc.handleInput({ ...datagram, ...wrong } as never)).toThrow(refusal(code))
+    expect(rtc.statistics.ice.dropped.malformed).toBe(0)
+  })
+
+  it('may be what a socket reports', () => {
+    const rtc = new Rtc()
+    rtc.handleInput(datagram as never)
+    expect(rtc.statistics.ice.dropped.malformed).toBe(1)
+  })
+})
