@@ -44,6 +44,9 @@ describe('the other examples compile as a careful user compiles them', () => {
       declare const [values, ids]: [HeaderExtensions, ExtensionIds]
       declare function send(buffer: Uint8Array, length: number): void
       declare function askForKeyframe(ssrc: number | undefined): void`,
+    'packages/netem/README.md': `
+      import type { Rtc } from '@str0m/rtc'
+      declare const [client, server]: [Rtc, Rtc]`,
     'packages/stun-ice/README.md': '',
   }
 

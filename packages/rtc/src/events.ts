@@ -91,7 +91,7 @@ export type RtcEvent =
       readonly kind: 'audio' | 'video'
       readonly direction: Direction
     }
-  /** A renegotiation has changed the direction. `inactive`: the section was stopped. */
+  /** A renegotiation has changed the direction. A section that was stopped is `inactive`: `media.stopped` tells it from one that may go on. */
   | { readonly type: 'mediaChanged'; readonly mid: Mid; readonly direction: Direction }
   | MediaData
   | TelephoneEvent

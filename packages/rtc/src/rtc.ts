@@ -179,7 +179,7 @@ export class Rtc {
     return this.#negotiation.direct()
   }
 
-  /** The media section with this mid. */
+  /** The media section with this mid; `undefined` before it is negotiated. */
   media(mid: Mid): Media | undefined {
     return this.#session.media(mid)
   }
