@@ -47,6 +47,10 @@ describe('the other examples compile as a careful user compiles them', () => {
     'packages/netem/README.md': `
       import type { Rtc } from '@str0m/rtc'
       declare const [client, server]: [Rtc, Rtc]`,
+    'packages/srtp/README.md': `
+      import type { ConnectedEvent } from '@str0m/dtls'
+      import { SrtpContext } from '@str0m/srtp'
+      declare const connected: ConnectedEvent`,
     'packages/stun-ice/README.md': '',
   }
 
