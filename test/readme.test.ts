@@ -1,4 +1,5 @@
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
 import { readmeExample } from '../vitest.examples.ts'
@@ -23,5 +24,70 @@ describe('the example of the README runs', () => {
     } finally {
       log.mockRestore()
     }
+  })
+})
+
+describe('the other examples compile as a careful user compiles them', () => {
+  // what stands around each example: what it imports, and what is to be there already
+  const surroundings: Readonly<Record<string, string>> = {
+    'README.md': `
+      import type { Answer, Mid, Offer, Pt, RtcEvent, RtpPacket, SocketAddress } from '@str0m/rtc'
+      declare const [rtc, mid, pt, offer, answer]: [Rtc, Mid, Pt, Offer, Answer]
+      declare const [source, destination, contents]: [SocketAddress, SocketAddress, Uint8Array]
+      declare const [frameNumber, opusFrame, packet]: [number, Uint8Array, RtpPacket]
+      declare const socket: { send(contents: Uint8Array, port: number, address: string): void }
+      declare function handle(event: RtcEvent): void`,
+    'packages/rtp/README.md': `
+      import type { HeaderExtensions, ExtensionIds, RtpHeader, StreamRx } from '@str0m/rtp'
+      declare const [randomSequenceNumber, randomTimestamp, now, srtpOverhead]: [number, number, number, number]
+      declare const [highLayer, datagram, header]: [StreamRx, Uint8Array, RtpHeader]
+      declare const [values, ids]: [HeaderExtensions, ExtensionIds]
+      declare function send(buffer: Uint8Array, length: number): void
+      declare function askForKeyframe(ssrc: number | undefined): void`,
+    'packages/netem/README.md': `
+      import type { Rtc } from '@str0m/rtc'
+      declare const [client, server]: [Rtc, Rtc]`,
+    'packages/srtp/README.md': `
+      import type { ConnectedEvent } from '@str0m/dtls'
+      import { SrtpContext } from '@str0m/srtp'
+      declare const connected: ConnectedEvent`,
+    'packages/stun-ice/README.md': '',
+  }
+
+  it.each(Object.entries(surroundings))('%s', (readme, around) => {
+    const folder = join(generated, readme.replaceAll('/', '-'))
+    mkdirSync(folder, { recursive: true })
+    const text = readFileSync(join(root, readme), 'utf8')
+    const examples = Array.from(text.matchAll(/```ts\n(.*?)```/gs), ([, code]) => code!)
+    // those of a package begin with the one that runs
+    const fragments = readme === 'README.md' ? examples : examples.slice(1)
+    expect(fragments).not.toEqual([])
+    const imports = fragments.flatMap((code) => code.match(/^import .*$/gm) ?? [])
+    const bodies = fragments.map((code) => `{\n${code.replace(/^import .*$/gm, '')}}\n`)
+    writeFileSync(join(folder, 'examples.ts'), [around, ...imports, ...bodies].join(';\n'))
+    const config = {
+      extends: join(root, 'tsconfig.base.json'),
+      compilerOptions: {
+        composite: false,
+        noEmit: true,
+        rewriteRelativeImportExtensions: false,
+        allowImportingTsExtensions: true,
+        isolatedDeclarations: false,
+        declaration: false,
+        declarationMap: false,
+        noUnusedLocals: false,
+        types: ['node'],
+        typeRoots: [join(root, 'node_modules', '@types')],
+        paths: Object.fromEntries(
+          packages.map((name) => [`@str0m/${name}`, [join(root, 'packages', name, 'src', 'index.ts')]]),
+        ),
+      },
+      files: ['examples.ts'],
+    }
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config))
+    const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
+    const { stdout, status } = spawnSync(process.execPath, [compiler, '-p', folder], { encoding: 'utf8' })
+    expect(stdout).toBe('')
+    expect(status).toBe(0)
   })
 })

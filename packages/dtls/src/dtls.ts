@@ -6,6 +6,7 @@ import {
   datagramBytes,
   type EventOutput,
   type Instant,
+  latestInstant,
   type Machine,
   NEVER,
   type Output,
@@ -72,7 +73,7 @@ export class Dtls implements Machine<DtlsEvent> {
   #hint: number | undefined
 
   /**
-   * Throws a `UsageError`: `invalid-role`, `invalid-version`, `invalid-mtu`, `invalid-time`, `invalid-srtp-profile`, `invalid-fingerprint`,
+   * Throws a `UsageError`: `invalid-role`, `invalid-certificate`, `invalid-version`, `invalid-mtu`, `invalid-time`, `invalid-srtp-profile`, `invalid-fingerprint`,
    * `unsupported-fingerprint`, `fingerprint-without-certificate`, `missing-peer-address`, `invalid-address`, `cookie-versions-differ`.
    */
   constructor(options: DtlsOptions) {
@@ -117,7 +118,7 @@ export class Dtls implements Machine<DtlsEvent> {
     return write === undefined ? 0 : Math.min(this.#mtu - write.overhead, PLAINTEXT_LENGTH_MAX)
   }
 
-  /** Starts a client's handshake. Nothing, where it has started, and for a server. */
+  /** Starts a client's handshake. Nothing, where it has started, and for a server. Throws a `UsageError` (`invalid-time`) where `now` is no number. */
   start(now: Instant): void {
     this.#advance(now)
     const handshake = this.#handshake
@@ -126,6 +127,7 @@ export class Dtls implements Machine<DtlsEvent> {
     this.#armHandshakeTimeout(handshake)
   }
 
+  /** Gives a datagram, or the time. Never throws for what a datagram holds; a `UsageError` (`invalid-time`) where `now` is no number. */
   handleInput(input: DtlsInput): void {
     this.#advance(input.now)
     if (input.kind === 'receive') {
@@ -230,7 +232,7 @@ export class Dtls implements Machine<DtlsEvent> {
   }
 
   #advance(now: Instant): void {
-    if (now > this.#now) this.#now = now
+    this.#now = latestInstant(this.#now, now)
   }
 
   #handleHandshakeTimeout(): void {

@@ -63,6 +63,12 @@ export function resolveOptions(options: DtlsOptions): ResolvedOptions {
   if (options.role !== 'client' && options.role !== 'server') {
     throw new UsageError('invalid-role', `The role is "client" or "server", not "${String(options.role)}"`)
   }
+  if (typeof options.certificate?.sign !== 'function') {
+    throw new UsageError(
+      'invalid-certificate',
+      'Both sides show a certificate: DtlsCertificate.generate() makes one',
+    )
+  }
   if (!Number.isInteger(mtu) || mtu < MTU_MIN || mtu > MTU_MAX) {
     throw new UsageError('invalid-mtu', `The mtu is an integer from ${MTU_MIN} to ${MTU_MAX}, not ${mtu}`)
   }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { NEVER } from '@str0m/sans-io'
-import { CookieExchange, type Dtls } from '@str0m/dtls'
+import { CookieExchange } from '@str0m/dtls'
 import { drain, makeClient, makeServer, seededCrypto, Wire } from './support.ts'
 
 function fixture(browser: string): Uint8Array[] {
@@ -200,7 +200,7 @@ describe('closing', () => {
 
 describe('options', () => {
   it('are refused where they make no sense', () => {
-    const codes: [() => Dtls, string][] = [
+    const codes: [() => unknown, string][] = [
       [() => makeClient({ mtu: 10 }), 'invalid-mtu'],
       [() => makeClient({ handshakeTimeout: 0 }), 'invalid-time'],
       [
@@ -215,6 +215,9 @@ describe('options', () => {
       [() => makeServer({ cookie: new CookieExchange(), peerAddress: 'nowhere' }), 'invalid-address'],
       [() => makeClient({ srtpProfiles: ['NULL_HMAC_SHA1_80' as never] }), 'invalid-srtp-profile'],
       [() => makeClient({ role: 'both' as never }), 'invalid-role'],
+      [() => makeClient({ certificate: undefined as never }), 'invalid-certificate'],
+      [() => makeClient({}).start(Number.NaN), 'invalid-time'],
+      [() => makeClient({}).handleInput({ kind: 'timeout', now: undefined as never }), 'invalid-time'],
       [() => makeServer({ requestClientCertificate: false }), 'fingerprint-without-certificate'],
     ]
     for (const [make, code] of codes) expect(make).toThrow(expect.objectContaining({ code }))

@@ -81,7 +81,7 @@ export class Network extends VirtualClock {
 
   /**
    * Adds a host. What its machine transmits must have a `source` and a `destination`; `receive` makes its
-   * input out of a datagram that has come. Throws a `UsageError` (`invalid-option`) for what is no IP address.
+   * input out of a datagram that has come: for an `Rtc`, `{ ...datagram, kind: 'receive', proto: 'udp' as const, now }`. Throws a `UsageError` (`invalid-option`) for what is no IP address.
    */
   addHost<M extends Machine<unknown, Datagram>>(
     machine: M,

@@ -32,7 +32,7 @@ export abstract class VirtualClock {
 
   /**
    * Runs until `condition` holds, asked after each instant at which something happens. Throws an
-   * `EmulationError` (`deadline`) where it does not within `within` ms of virtual time, 60000 by default.
+   * `EmulationError` (`deadline`) where it does not within `within` ms of virtual time, 60000 by default; a `UsageError` (`invalid-time`) where `within` is no number.
    */
   runUntil(condition: () => boolean, within: number = DEFAULT_WITHIN): void {
     const start = this.#now
@@ -40,12 +40,15 @@ export abstract class VirtualClock {
     throw new EmulationError('deadline', `the condition did not hold ${within} ms after ${start}`, this.seed)
   }
 
-  /** Runs for `duration` ms of virtual time. */
+  /** Runs for `duration` ms of virtual time. Throws a `UsageError` (`invalid-time`) where that is no number. */
   runFor(duration: number): void {
     this.#run(() => false, this.#now + duration)
   }
 
   #run(done: () => boolean, deadline: Instant): boolean {
+    if (typeof deadline !== 'number' || Number.isNaN(deadline)) {
+      throw new UsageError('invalid-time', 'how long to run is a number of milliseconds')
+    }
     let rounds = 0
     this.drain(this.#now)
     while (!done()) {

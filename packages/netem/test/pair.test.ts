@@ -97,6 +97,17 @@ describe('a run', () => {
     expect(pair.now).toBe(500)
   })
 
+  test('a time that is no number is refused, and does not run for ever', () => {
+    const pair = pairOf({ latency: 20 })
+    for (const time of [Number.NaN, undefined as never]) {
+      expect(() => pair.runFor(time)).toThrow(expect.objectContaining({ code: 'invalid-time' }))
+    }
+    expect(() => pair.runUntil(() => false, Number.NaN)).toThrow(
+      expect.objectContaining({ code: 'invalid-time' }),
+    )
+    expect(pair.now).toBe(0)
+  })
+
   test('a seed that is none is refused', () => {
     expect(() => pairOf({}, { seed: -1 })).toThrow(expect.objectContaining({ code: 'invalid-option' }))
     expect(() => pairOf({}, { seed: 2 ** 32 })).toThrow(/seed/)

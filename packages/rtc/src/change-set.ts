@@ -12,6 +12,8 @@ export interface ChangeTarget {
   freeMid(taken: ReadonlySet<string>): Mid
   /** Throws a `UsageError` (`unknown-mid`) unless a section that was not stopped has this mid. */
   checkMid(mid: Mid): void
+  /** Throws a `UsageError` (`invalid-option`) where there is no codec for it. */
+  checkCodecs(kind: 'audio' | 'video'): void
   /** Throws a `UsageError` (`invalid-option`, `id-in-use`). */
   planChannel(label: string, options: ChannelOptions): PlannedChannel
   applyChanges(changes: Changes, channels: readonly PlannedChannel[]): Offer
@@ -30,7 +32,7 @@ export interface AddMediaOptions {
   readonly receiveEncodings?: readonly Encoding[]
 }
 
-/** Changes to be offered to the peer together. Nothing happens before `apply`. */
+/** Changes to be offered to the peer together. Nothing happens before `apply`; after it, every method throws a `UsageError` (`already-applied`). */
 export class ChangeSet {
   readonly #target: ChangeTarget
   readonly #added: AddedMedia[] = []
@@ -44,10 +46,14 @@ export class ChangeSet {
     this.#target = target
   }
 
-  /** Adds a media section. Answers its mid. Throws a `UsageError` (`invalid-option`) also where encodings have no rid, or the same, also one that is sent and one that
-   * is received. */
+  /**
+   * Adds a media section. Answers its mid. Throws a `UsageError` (`invalid-option`), also where the option `codecs` has none of this kind, and where encodings have no rid,
+   * or the same, also one that is sent and one that is received.
+   */
   addMedia(kind: 'audio' | 'video', direction: Direction = 'sendrecv', options: AddMediaOptions = {}): Mid {
+    this.#checkNotApplied()
     checkKind(kind)
+    this.#target.checkCodecs(kind)
     checkDirection(direction)
     const mid = this.#target.freeMid(new Set(this.#added.map((media) => media.mid)))
     const { encodings = [], receiveEncodings = [] } = options
@@ -59,10 +65,11 @@ export class ChangeSet {
 
   /**
    * Opens a data channel once the offer is answered and the peer connected; `channelOpen` says so. Answers its id, which is `Rtc`'s own: the
-   * stream that carries it is not known yet. Where there are data channels already, `rtc.addChannel` does without an offer.
+   * stream that carries it is not known yet, and `rtc.channel` knows it from the answer on. Where there are data channels already, `rtc.addChannel` does without an offer.
    * Throws a `UsageError` (`invalid-option`, `id-in-use`; `no-data-channels` where the peer has stopped their section).
    */
   addChannel(label: string, options: ChannelOptions = {}): ChannelId {
+    this.#checkNotApplied()
     const channel = this.#target.planChannel(label, options)
     this.#channels.push(channel)
     return channel.id
@@ -70,6 +77,7 @@ export class ChangeSet {
 
   /** Changes which way media goes in a section. Throws a `UsageError` (`unknown-mid`, `invalid-option`). */
   setDirection(mid: Mid, direction: Direction): this {
+    this.#checkNotApplied()
     this.#target.checkMid(mid)
     checkDirection(direction)
     this.#directions.set(mid, direction)
@@ -81,6 +89,7 @@ export class ChangeSet {
    * share, and the connection ends; turn it inactive. Throws a `UsageError` (`unknown-mid`).
    */
   stopMedia(mid: Mid): this {
+    this.#checkNotApplied()
     this.#target.checkMid(mid)
     this.#stopped.add(mid)
     return this
@@ -88,6 +97,7 @@ export class ChangeSet {
 
   /** Finds the path to the peer anew, with new credentials (RFC 8445 section 9). Media goes on meanwhile. */
   iceRestart(): this {
+    this.#checkNotApplied()
     this.#iceRestart = true
     return this
   }
@@ -97,7 +107,7 @@ export class ChangeSet {
    * section, `already-applied`, `wrong-state` where another offer waits for its answer, or an offer of the peer's that was taken since has added a section by the same mid.
    */
   apply(): Offer {
-    if (this.#applied) throw new UsageError('already-applied', 'A change set is applied once: make another')
+    this.#checkNotApplied()
     const changes = {
       added: this.#added,
       directions: this.#directions,
@@ -108,6 +118,10 @@ export class ChangeSet {
     const offer = this.#target.applyChanges(changes, this.#channels)
     this.#applied = true
     return offer
+  }
+
+  #checkNotApplied(): void {
+    if (this.#applied) throw new UsageError('already-applied', 'A change set is applied once: make another')
   }
 }
 

@@ -50,7 +50,7 @@ export class Channel {
   /**
    * Sends a message: a string arrives as text, bytes as binary. Leave the bytes as they are until they are acknowledged: they are not copied.
    * False where too much waits to be sent already: nothing was taken, wait for `bufferedAmountLow`. Throws a `UsageError`:
-   * `not-open` before `channelOpen`, `channel-closed`, `message-too-large` for more than the peer takes.
+   * `not-open` before `channelOpen`, `channel-closed`, `message-too-large` for more than the peer takes, `invalid-message` for what is neither.
    */
   write(data: string | Uint8Array): boolean {
     return this.#owner.write(this.id, data)

@@ -13,6 +13,7 @@ import { Channel, type ChannelId, type ChannelOwner, type ChannelState } from '.
 import type { RtcEvent } from './events.ts'
 import { FLIGHT_LIMITS, HoldBack } from './hold-back.ts'
 import { DEFAULT_SCTP_PORT, type RemoteData } from './remote-data.ts'
+import { isBytes } from './is-bytes.ts'
 import type { ChannelStatistics } from './statistics.ts'
 
 /** A channel that is to be opened when an offer is answered. */
@@ -253,6 +254,9 @@ export class Channels implements ChannelOwner {
     if (state === 'closing') throw closed(id)
     if (state !== 'open' || stream === undefined || this.#machine === undefined) {
       throw new UsageError('not-open', `The channel ${id} is not open yet: wait for channelOpen`)
+    }
+    if (typeof data !== 'string' && !isBytes(data)) {
+      throw new UsageError('invalid-message', 'A message is a string or a Uint8Array: new Uint8Array(buffer)')
     }
     const length = byteLength(data)
     if (length > this.#remoteMaxMessageSize) {

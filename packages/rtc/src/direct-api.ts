@@ -57,12 +57,20 @@ export interface DirectMedia {
   /** Seen from here. */
   readonly direction: Direction
   readonly codecs: readonly DirectCodec[]
-  /** The header extensions, by the ids that all sections share. Default: none. */
+  /** The header extensions, by the ids that all sections share, 1 to 255 (RFC 8285). Default: none. */
   readonly extensions?: readonly Pick<ExtensionMap, 'id' | 'uri'>[]
   /** What we send; several have each a rid. Default: one, with a random SSRC, where the direction allows it. */
   readonly streams?: readonly LocalStream[]
   /** The peer's streams. Default: none is known. */
   readonly sources?: readonly DirectSource[]
+}
+
+/** What the peer would have said of its end of the data channels, RFC 8841. */
+export interface DirectData {
+  /** 1 to 65535. Default 5000. */
+  readonly sctpPort?: number
+  /** Bytes of the largest message that it takes; `Infinity`: any. Default 256 KiB, which is that of an `Rtc`. */
+  readonly maxMessageSize?: number
 }
 
 /** What the direct API is of. */
@@ -100,12 +108,15 @@ export class DirectApi {
 
   /**
    * Connects. Candidates go by `addLocalCandidate` and `addRemoteCandidate`. Throws a `UsageError`: `wrong-state` where it was done before,
-   * `invalid-option` without a fingerprint, `invalid-fingerprint`, `unsupported-fingerprint`, `closed`.
+   * `invalid-option` without a fingerprint or a role, `invalid-fingerprint`, `unsupported-fingerprint`, `invalid-credentials`, `closed`.
    */
   connect(connection: DirectConnection): void {
     const { iceUfrag, icePwd, fingerprints, dtlsRole, iceLite = false } = connection
     if (fingerprints.length === 0) {
       throw new UsageError('invalid-option', 'Without a fingerprint the peer could be anyone: give one')
+    }
+    if (dtlsRole !== 'client' && dtlsRole !== 'server') {
+      throw new UsageError('invalid-option', `dtlsRole is "client" or "server", not "${String(dtlsRole)}"`)
     }
     checkFingerprints(fingerprints)
     const controlling = connection.iceControlling ?? dtlsRole === 'client'
@@ -153,10 +164,10 @@ export class DirectApi {
   }
 
   /**
-   * Starts the data channels: then `rtc.addChannel` opens them. `remote` is what the peer would have said of its end. Throws a `UsageError`
+   * Starts the data channels: then `rtc.addChannel` opens them. Throws a `UsageError`
    * (`invalid-option`, `wrong-state` before `connect`, `closed`).
    */
-  openDataChannels(remote: Partial<RemoteData> = {}): void {
+  openDataChannels(remote: DirectData = {}): void {
     const { sctpPort = DEFAULT_SCTP_PORT, maxMessageSize = 262_144 } = remote
     if (!(Number.isInteger(sctpPort) && sctpPort >= 1 && sctpPort <= 65_535 && maxMessageSize > 0)) {
       throw new UsageError(

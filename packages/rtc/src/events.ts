@@ -91,7 +91,7 @@ export type RtcEvent =
       readonly kind: 'audio' | 'video'
       readonly direction: Direction
     }
-  /** A renegotiation has changed the direction. `inactive`: the section was stopped. */
+  /** A renegotiation has changed the direction. A section that was stopped is `inactive`: `media.stopped` tells it from one that may go on. */
   | { readonly type: 'mediaChanged'; readonly mid: Mid; readonly direction: Direction }
   | MediaData
   | TelephoneEvent
@@ -127,7 +127,10 @@ export interface Transmit {
   readonly contents: Uint8Array
 }
 
-/** A datagram that came to the local address `destination`. */
+/**
+ * A datagram that came to the local address `destination`: that of the local candidate, not the wildcard (`0.0.0.0`, `::`) that its socket may be bound to. `source` may be what `node:dgram`
+ * reports.
+ */
 export interface Receive {
   readonly kind: 'receive'
   readonly now: Instant

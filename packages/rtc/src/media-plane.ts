@@ -367,13 +367,6 @@ export class MediaPlane implements MediaOwner {
     data: Uint8Array,
     options: WriteOptions,
   ): boolean {
-    const { value, clockRate } = time
-    if (!(Number.isFinite(value) && clockRate > 0 && clockRate < Number.POSITIVE_INFINITY)) {
-      throw new UsageError(
-        'invalid-time',
-        `A time is a number of 1 / clockRate s, not ${value} of 1 / ${clockRate} s`,
-      )
-    }
     const agreed = currentCodec(media, codec)
     const sender = this.#sender(media, rid, agreed)
     const { outbound } = this.#transport

@@ -124,6 +124,11 @@ export class Negotiation implements ChangeTarget, PendingTarget {
     }
   }
 
+  checkCodecs(kind: 'audio' | 'video'): void {
+    if (this.#session.hasCodec(kind)) return
+    throw new UsageError('invalid-option', `There is no codec for ${kind}: see the option codecs`)
+  }
+
   planChannel(label: string, options: ChannelOptions): PlannedChannel {
     if (this.#session.dataEnded) {
       throw new UsageError(

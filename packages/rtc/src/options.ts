@@ -17,12 +17,12 @@ export interface RtcOptions {
    * since 1970, which is as good for playing in step.
    */
   readonly wallClock?: WallClock
-  /** What to negotiate, in the order of preference. Default: `DEFAULT_CODECS` of `@str0m/sdp`. */
+  /** What to negotiate, in the order of preference: `DEFAULT_CODECS`, which is the default, or some of them. */
   readonly codecs?: readonly CodecCapability[]
   /** For a server on a public address: answers checks and makes none, RFC 8445 section 2.5. Default false. */
   readonly iceLite?: boolean
   /**
-   * In the order of preference. Default: all, GCM before HMAC-SHA1 and what browsers prefer before what they seldom have. The last, with tags of 32 bits, is for
+   * In the order of preference, one at least. Default: all, GCM before HMAC-SHA1 and what browsers prefer before what they seldom have. The last, with tags of 32 bits, is for
    * those who have nothing else.
    */
   readonly srtpProfiles?: readonly SrtpProfile[]
@@ -53,15 +53,37 @@ export interface RtcOptions {
    */
   readonly rtpMode?: boolean
   /**
-   * Milliseconds that a frame waits for a packet that is missing, before it is given up. Default 200 for video, 100
-   * for audio.
+   * Milliseconds that a frame waits for a packet that is missing, before it is given up; 0: it does not wait. Default 1000 where lost packets are asked for
+   * again (`media.nack`), as those of video are; else 200 for video, 100 for audio.
    */
   readonly maxReorderWait?: number
 }
 
+const FEEDBACK: ReadonlySet<string> = new Set<FeedbackChoice['transportFeedback']>([
+  'simulcast',
+  'always',
+  'rfc8888',
+])
 const DTLS_VERSIONS: ReadonlySet<DtlsVersion> = new Set(['DTLS 1.2', 'DTLS 1.3'])
 const MESSAGE_SIZE = { min: 1, max: 8 << 20, default: 256 << 10 } as const
 const MTU = { min: 256, max: 65_507, default: 1200 } as const
+
+/** Checks what has no range of its own below. Throws a `UsageError` (`invalid-option`). */
+export function checkOptions(options: RtcOptions): void {
+  const { certificate, wallClock, srtpProfiles, dtlsSetup, transportFeedback, maxReorderWait } = options
+  if (certificate !== undefined && typeof certificate.fingerprint !== 'function')
+    throw invalid('certificate is a DtlsCertificate: DtlsCertificate.fromPem makes it of a text')
+  if (wallClock !== undefined && !(Number.isFinite(wallClock.now) && Number.isFinite(wallClock.unixTime)))
+    throw invalid('wallClock is { now, unixTime }, both in milliseconds')
+  if (srtpProfiles?.length === 0)
+    throw invalid('srtpProfiles has one profile at least: without keys for media nobody connects')
+  if (dtlsSetup !== undefined && !['active', 'passive'].includes(dtlsSetup))
+    throw invalid(`dtlsSetup is "active" or "passive", not "${dtlsSetup}"`)
+  if (transportFeedback !== undefined && !FEEDBACK.has(transportFeedback))
+    throw invalid(`transportFeedback is "simulcast", "always" or "rfc8888", not "${transportFeedback}"`)
+  if (maxReorderWait !== undefined && !(maxReorderWait >= 0))
+    throw invalid(`maxReorderWait is 0 ms or more, not ${maxReorderWait}`)
+}
 
 /** Who is told when packets came, by what was asked for, and whether the peer's own estimate is asked for. */
 export function resolveFeedback(options: RtcOptions): FeedbackChoice {
@@ -76,7 +98,7 @@ export function resolveFeedback(options: RtcOptions): FeedbackChoice {
 export function resolveDtlsVersions({ dtlsVersions }: RtcOptions): readonly DtlsVersion[] {
   const versions = dtlsVersions ?? ['DTLS 1.2']
   if (versions.length > 0 && versions.every((version) => DTLS_VERSIONS.has(version))) return versions
-  throw new UsageError('invalid-option', 'dtlsVersions has "DTLS 1.2", "DTLS 1.3", or both')
+  throw invalid('dtlsVersions has "DTLS 1.2", "DTLS 1.3", or both')
 }
 
 /** Throws a `UsageError` (`invalid-option`). */
@@ -96,8 +118,9 @@ function inRange(
 ): number {
   if (value === undefined) return range.default
   if (Number.isInteger(value) && value >= range.min && value <= range.max) return value
-  throw new UsageError(
-    'invalid-option',
-    `${name} is a whole number from ${range.min} to ${range.max}, not ${value}`,
-  )
+  throw invalid(`${name} is a whole number from ${range.min} to ${range.max}, not ${value}`)
+}
+
+function invalid(message: string): UsageError {
+  return new UsageError('invalid-option', message)
 }

@@ -96,7 +96,7 @@ export class RtcRouter {
     this.changed(rtc)
   }
 
-  /** Says that a method of this peer was called, so that it is polled. */
+  /** Says that a method of this peer was called, so that it is polled. Does nothing for one that was not added. */
   changed(rtc: Rtc): void {
     const peer = this.#peers.get(rtc)
     if (peer === undefined) return
@@ -136,7 +136,10 @@ export class RtcRouter {
       if (output.kind === 'timeout') {
         this.#dirty.pop()
         peer.dirty = false
-        if (!peer.forgotten) this.#deadlines.schedule(peer, output.at)
+        if (peer.forgotten) continue
+        // it has said so before it came here
+        if (peer.rtc.closed) this.#forget(peer)
+        else this.#deadlines.schedule(peer, output.at)
         continue
       }
       const { rtc } = peer

@@ -4,6 +4,7 @@ import { type Instant, latestInstant, type Mid, OutputQueue, plainBytes, UsageEr
 import { DEFAULT_CODECS } from '@str0m/sdp'
 import type { ChannelOptions } from '@str0m/sctp'
 import type { Candidate, IceState } from '@str0m/stun-ice'
+import { checkReceive } from './check-receive.ts'
 import type { Channel, ChannelId } from './channel.ts'
 import { Channels } from './channels.ts'
 import type { ChangeSet, PendingChanges } from './change-set.ts'
@@ -15,6 +16,7 @@ import type { Media } from './media.ts'
 import { MediaPlane } from './media-plane.ts'
 import { Negotiation } from './negotiation.ts'
 import {
+  checkOptions,
   resolveDtlsVersions,
   resolveFeedback,
   resolveMaxMessageSize,
@@ -47,6 +49,7 @@ export class Rtc {
 
   /** Throws a `UsageError` (`invalid-option`, `unknown-profile`). */
   constructor(options: RtcOptions = {}) {
+    checkOptions(options)
     const mtu = resolveMtu(options)
     const maxMessageSize = resolveMaxMessageSize(options)
     const dtlsVersions = resolveDtlsVersions(options)
@@ -176,7 +179,7 @@ export class Rtc {
     return this.#negotiation.direct()
   }
 
-  /** The media section with this mid. */
+  /** The media section with this mid; `undefined` before it is negotiated. */
   media(mid: Mid): Media | undefined {
     return this.#session.media(mid)
   }
@@ -187,8 +190,8 @@ export class Rtc {
   }
 
   /**
-   * What would be sent if there were room for it, bits per second: the path is probed for that much, also while less is written. An SFU sets it to what the layers that it would
-   * send take. Throws a `UsageError` (`invalid-option`, `wrong-mode` without `bandwidthEstimation`, `closed`).
+   * What would be sent if there were room for it, bits per second, and 2.5 Mbit/s by default: the path is probed for that much, also while less is written. An SFU sets it to what the
+   * layers that it would send take. Throws a `UsageError` (`invalid-option`, `wrong-mode` without `bandwidthEstimation`, `closed`).
    */
   setDesiredBitrate(bitrate: number): void {
     this.#checkOpen()
@@ -197,7 +200,7 @@ export class Rtc {
 
   // --- data channels
 
-  /** The data channel with this id; `undefined` where it is closed. */
+  /** The data channel with this id; `undefined` where it is closed, and where the offer that is to open it was not answered yet. */
   channel(id: ChannelId): Channel | undefined {
     return this.#channels.find(id)
   }
@@ -209,12 +212,15 @@ export class Rtc {
 
   /**
    * Opens one more data channel, without an offer: `channelOpen` follows. Throws a `UsageError`: `no-data-channels` where no section for
-   * them was agreed on (see `ChangeSet.addChannel`), `invalid-option`, `id-in-use`, `closed`.
+   * them was agreed on (see `ChangeSet.addChannel` and `DirectApi.openDataChannels`), `invalid-option`, `id-in-use`, `closed`.
    */
   addChannel(label: string, options: ChannelOptions = {}): ChannelId {
     this.#checkOpen()
     if (!this.#session.hasData) {
-      throw new UsageError('no-data-channels', 'Offer the first data channel by createOffer().addChannel()')
+      throw new UsageError(
+        'no-data-channels',
+        'Offer the first data channel by createOffer().addChannel(), or begin with direct().openDataChannels()',
+      )
     }
     const planned = this.#channels.plan(label, options)
     this.#channels.open([planned])
@@ -232,8 +238,12 @@ export class Rtc {
     return this.#closed
   }
 
-  /** Gives a datagram, or the time. Never throws for what a datagram holds; a `UsageError` (`invalid-time`) where `now` is no number. */
+  /**
+   * Gives a datagram, or the time. Never throws for what a datagram holds; a `UsageError` where `now` is no number (`invalid-time`), where it is neither or has no
+   * bytes (`invalid-input`), and where its addresses are none, or the wildcard that a socket is bound to (`invalid-address`).
+   */
   handleInput(input: RtcInput): void {
+    if (input.kind !== 'timeout') checkReceive(input)
     this.#now = latestInstant(this.#now, input.now)
     this.#media.setNow(this.#now)
     this.#channels.setNow(this.#now)

@@ -1,6 +1,7 @@
 import type { Forwarder, ForwarderStatistics, HeaderExtensions } from '@str0m/rtp'
-import type { Instant, Pt, Rid, Ssrc } from '@str0m/sans-io'
+import { type Instant, type Pt, type Rid, type Ssrc, UsageError } from '@str0m/sans-io'
 import type { Codec } from './codec.ts'
+import { isBytes } from './is-bytes.ts'
 import type { Media, MediaOwner } from './media.ts'
 import type { RtpPacket } from './rtp-packet.ts'
 
@@ -36,9 +37,10 @@ export class RtpWriter {
 
   /**
    * Sends a packet. False where it was not sent since the peer is not connected. Throws a `UsageError`: `closed`, `not-sending`, `unknown-rid`, `unknown-payload-type`,
-   * `invalid-packet` (too large for a datagram, or fields out of range), `sequence-number-used` (before, or so far back that it cannot be told).
+   * `invalid-packet` (no bytes, too large for a datagram, or fields out of range), `sequence-number-used` (before, or so far back that it cannot be told).
    */
   write(fields: RtpFields, payload: Uint8Array): boolean {
+    if (!isBytes(payload)) throw new UsageError('invalid-packet', 'The payload of a packet is a Uint8Array')
     return this.#owner.writeRtp(this.#media, this.rid, fields, payload)
   }
 }

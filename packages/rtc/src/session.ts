@@ -348,6 +348,11 @@ export class Session {
     }
   }
 
+  /** Whether there is a codec to be offered. */
+  hasCodec(kind: 'audio' | 'video'): boolean {
+    return this.#feedback.offering(false).codecs.some((codec) => codec.kind === kind)
+  }
+
   /** A mid that no section has. */
   freeMid(taken: ReadonlySet<string>): Mid {
     for (let i = this.#sections.length; ; i++) {

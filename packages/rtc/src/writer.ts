@@ -1,5 +1,6 @@
-import type { Rid } from '@str0m/sans-io'
+import { type Rid, UsageError } from '@str0m/sans-io'
 import type { Codec } from './codec.ts'
+import { isBytes } from './is-bytes.ts'
 import type { Media, MediaOwner } from './media.ts'
 
 /** A point in the time of a media stream. */
@@ -14,8 +15,9 @@ export interface MediaTime {
 export interface WriteOptions {
   /** Whether decoding can start here. Needed for VP8 alone: the others' frames say it themselves. */
   readonly keyframe?: boolean
-  /** Loudness in −dBov: 0 (loudest) to 127 (silence), RFC 6464. Sent where the peer takes it. */
+  /** Loudness in −dBov: 0 (loudest) to 127 (silence), RFC 6464; what is not so is taken to the nearest that is. Sent where the peer takes it. */
   readonly audioLevel?: number
+  /** Whether it is speech. It goes with `audioLevel`, and not alone. Default false. */
   readonly voiceActivity?: boolean
 }
 
@@ -38,9 +40,19 @@ export class Writer {
    * Sends a whole encoded frame, as a decoder takes it (H.264 in the byte-stream format, AV1 as a temporal unit). `time` is when it is to
    * be played, on a clock of the stream's own that starts anywhere. False where it was not sent since the peer is not connected.
    * Throws a `UsageError`: `closed`, `not-sending` (the direction does not allow it), `unknown-rid` and `unknown-payload-type` (a later negotiation
-   * left it out), `invalid-time`, `invalid-frame` (malformed, or an audio frame larger than a datagram).
+   * left it out), `invalid-time`, `invalid-frame` (no bytes, malformed, or an audio frame larger than a datagram).
    */
   write(time: MediaTime, data: Uint8Array, options: WriteOptions = {}): boolean {
+    checkTime(time)
+    if (!isBytes(data)) throw new UsageError('invalid-frame', 'A frame is a Uint8Array')
     return this.#owner.write(this.#media, this.rid, this.codec, time, data, options)
   }
+}
+
+function checkTime(time: MediaTime): void {
+  if (Number.isFinite(time?.value) && Number.isFinite(time.clockRate) && time.clockRate > 0) return
+  throw new UsageError(
+    'invalid-time',
+    'The time of a frame is { value, clockRate }: a number of units, and how many of them a second has',
+  )
 }

@@ -190,6 +190,10 @@ describe('the direct API: a session without descriptions', () => {
       dtlsRole: 'client',
     } as const
     expect(codeOf(() => da.connect(connection))).toBe('invalid-option')
+    for (const dtlsRole of ['active', undefined] as unknown as readonly ['client']) {
+      const roleless = { ...connection, fingerprints: [da.localFingerprint], dtlsRole }
+      expect(codeOf(() => da.connect(roleless))).toBe('invalid-option')
+    }
     const malformed = [{ algorithm: 'sha-256', value: '00:11' }]
     expect(codeOf(() => da.connect({ ...connection, fingerprints: malformed }))).toBe('invalid-fingerprint')
     expect(codeOf(() => da.connect({ ...connection, fingerprints: [da.localFingerprint] }))).toBe(
@@ -227,5 +231,21 @@ describe('the direct API: a session without descriptions', () => {
     change.addMedia('audio')
     change.apply()
     expect(codeOf(() => offering.direct())).toBe('wrong-state')
+  })
+
+  it('refuses header extensions that no packet can carry', () => {
+    const { a, da } = directPair(31)
+    for (const id of [0, 256, 1.5, Number.NaN]) {
+      const extensions = [{ id, uri: EXTENSION_URIS.mid }]
+      const add = () =>
+        da.addMedia({ mid: 'a', kind: 'audio', direction: 'sendrecv', codecs: [OPUS], extensions })
+      expect(codeOf(add)).toBe('invalid-option')
+    }
+    expect(a.medias).toEqual([])
+  })
+
+  it('says how data channels begin', () => {
+    const { a } = directPair(32)
+    expect(() => a.addChannel('early')).toThrow(/direct\(\)\.openDataChannels\(\)/)
   })
 })

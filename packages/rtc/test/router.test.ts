@@ -319,6 +319,22 @@ function datagram(from: string, contents: Uint8Array): Receive {
   }
 }
 
+describe('a peer that was closed before it was added', () => {
+  it.each([true, false])('is forgotten; it has said so already: %s', (said) => {
+    const router = new RtcRouter()
+    const rtc = new Rtc({ crypto: seededCrypto(61) })
+    rtc.close()
+    if (said) while (rtc.pollOutput().kind !== 'timeout');
+    router.add(rtc)
+    const events: string[] = []
+    for (let out = router.pollOutput(); out.kind !== 'timeout'; out = router.pollOutput()) {
+      if (out.kind === 'event') events.push(out.event.type)
+    }
+    expect(events).toEqual(said ? [] : ['closed'])
+    expect(router.size).toBe(0)
+  })
+})
+
 describe('the heap of deadlines', () => {
   it('is as a sorted list, in any order of calls', () => {
     const random = new SeededRandom(1)

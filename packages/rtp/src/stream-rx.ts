@@ -38,7 +38,7 @@ export interface ReceivedFrame extends Omit<Frame, 'payloadType'> {
 
 export interface StreamRxOptions {
   readonly ssrc: Ssrc
-  /** Milliseconds that a missing packet is waited for, 0 or more. Default 200 for video, 100 for audio. */
+  /** Milliseconds that a missing packet is waited for, 0 or more. Default 200 for video, 100 for audio, and 1000 with `nack`. */
   readonly maxReorderWait?: number
   /** Whether missing packets are to be asked for again (RFC 4585 section 6.2.1): they are then waited for 1000 ms by default. Default false. */
   readonly nack?: boolean

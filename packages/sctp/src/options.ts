@@ -17,7 +17,7 @@ export interface SctpOptions {
    * round trip. Default 8 MiB; it counts for no less than twice `maxMessageSize`.
    */
   readonly receiveWindow?: number
-  /** Bytes of the largest message that is taken from the peer; a larger one ends the association. Default 1 MiB. */
+  /** Bytes of the largest message that is taken from the peer, 1 to `receiveWindow`; a larger one ends the association. Default 1 MiB. */
   readonly maxMessageSize?: number
   /**
    * Bytes that stay free before and after each packet in its buffer, 0 to 256, so that what carries it can encrypt it where it is (`Dtls.sendInPlace`

@@ -103,7 +103,7 @@ export interface MediaSection extends TransportAttributes {
   /** 0: rejected, or `bundleOnly`. */
   port: number
   protocol: string
-  /** The rest of the `m=` line: payload types, or `webrtc-datachannel`. */
+  /** The rest of the `m=` line: payload types in the order of preference, which `payloads` describes, or `webrtc-datachannel`. Who adds one or takes one out changes both. */
   formats: readonly string[]
   /** The address of the `c=` line. */
   connection?: string
