@@ -222,7 +222,9 @@ export class Channels implements ChannelOwner {
   // --- the handles'
 
   stateOf(id: ChannelId): ChannelState {
-    return this.#entries.get(id)?.state ?? 'closed'
+    const state = this.#entries.get(id)?.state ?? 'closed'
+    // the peer's SHUTDOWN closes all
+    return state === 'open' && this.#machine?.isShuttingDown === true ? 'closing' : state
   }
 
   streamOf(id: ChannelId): number | undefined {
@@ -250,7 +252,8 @@ export class Channels implements ChannelOwner {
 
   write(id: ChannelId, data: string | Uint8Array): boolean {
     const entry = this.#entry(id)
-    const { stream, state } = entry
+    const { stream } = entry
+    const state = this.stateOf(id)
     if (state === 'closing') throw closed(id)
     if (state !== 'open' || stream === undefined || this.#machine === undefined) {
       throw new UsageError('not-open', `The channel ${id} is not open yet: wait for channelOpen`)

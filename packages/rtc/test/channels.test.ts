@@ -1,6 +1,7 @@
 import { Pair } from '@str0m/netem'
 import { parseSdp } from '@str0m/sdp'
-import { describe, expect, it } from 'vitest'
+import { DataChannels } from '@str0m/sctp'
+import { describe, expect, it, vi } from 'vitest'
 import { Candidate, type Channel, type ChannelOptions, Rtc, type RtcOptions } from '../src/index.ts'
 import {
   codeOf,
@@ -282,6 +283,26 @@ describe('data channels', () => {
     expect(small.write(new Uint8Array(200))).toBe(false)
     pair.runUntil(() => eventsOf(pair.a.events, 'bufferedAmountLow').some(({ id }) => id === small.id))
     expect(small.write(new Uint8Array(200))).toBe(true)
+  })
+
+  it('are closing while the peer shuts the association down: what was written arrives, and no more is taken', () => {
+    const spy = vi.spyOn(DataChannels.prototype, 'handleInput')
+    const call = dataCall([['x']])
+    const { a, b, pair } = call
+    const channel = a.channel(call.ids[0]!)!
+    pair.runUntil(() => opened(call, 'a', 1)() && opened(call, 'b', 1)())
+    const machines = new Set(spy.mock.contexts as DataChannels[])
+    spy.mockRestore()
+    channel.write(new Uint8Array(200_000))
+    // the peer's does what some stacks do where they are closed
+    const theirs = [...machines].filter((machine) => machine.bufferedAmount(channel.streamId!) === 0)
+    expect([machines.size, theirs.length]).toEqual([2, 1])
+    theirs[0]!.shutdown(pair.now)
+    expect(b.channels[0]!.state).toBe('closing')
+    pair.runUntil(() => channel.state === 'closing')
+    expect(codeOf(() => channel.write('x'))).toBe('channel-closed')
+    pair.runUntil(() => eventsOf(pair.a.events, 'channelClose').length === 1)
+    expect(eventsOf(pair.b.events, 'channelData')).toHaveLength(1)
   })
 
   it('refuse what the peer does not take, and what comes too early', () => {

@@ -18,6 +18,7 @@ import { SctpAssociation } from './association.ts'
 import type { CloseReason, SctpEvent } from './events.ts'
 import { checkInteger, type SctpOptions } from './options.ts'
 import type { Delivery } from './outgoing.ts'
+import { isUp } from './state.ts'
 import type { IncomingMessage } from './stream-order.ts'
 import type { SctpStatistics } from './statistics.ts'
 import { type ChannelParameters, DCEP_ACK, Ppid, readDcep, writeOpen } from './wire/dcep.ts'
@@ -146,6 +147,12 @@ export class DataChannels implements Machine<DataChannelEvent> {
   /** Whether the association is up. */
   get isConnected(): boolean {
     return this.#isConnected
+  }
+
+  /** Whether either end shuts the association down: nothing more can be sent, and all channels close soon. */
+  get isShuttingDown(): boolean {
+    const { state } = this.#association
+    return isUp(state) && state !== 'established'
   }
 
   /** `invalidMessages`: that no channel or format is for. `discardedMessages`: on a channel that was closed here before they came. */
