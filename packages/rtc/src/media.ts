@@ -1,4 +1,4 @@
-import { type Mid, type Pt, type Rid, type Ssrc, UsageError } from '@str0m/sans-io'
+import { encodeUtf8, type Mid, type Pt, type Rid, type Ssrc, UsageError } from '@str0m/sans-io'
 import { dtmfEvent, type ExtensionIds, type Forwarder, type TelephoneEventOptions } from '@str0m/rtp'
 import type { Direction, ExtensionMap, MediaSection, PairedPayloads, RidDescription } from '@str0m/sdp'
 import type { Codec } from './codec.ts'
@@ -47,6 +47,8 @@ const NO_FORMATS: Formats = formatsOf.audio(sameTypes(Object.freeze([])), Object
 /** One media section of the session: audio or video, one way or both. Made by `Rtc`; lives until the peer is closed. */
 export class Media {
   readonly mid: Mid
+  /** As packets have it. For `Rtc` alone. */
+  readonly midBytes: Uint8Array
   readonly kind: 'audio' | 'video'
   /** Its place among the sections of the description. */
   readonly index: number
@@ -65,6 +67,7 @@ export class Media {
 
   constructor(mid: Mid, kind: 'audio' | 'video', index: number, owner: MediaOwner) {
     this.mid = mid
+    this.midBytes = encodeUtf8(mid)
     this.kind = kind
     this.index = index
     this.#owner = owner

@@ -1,6 +1,7 @@
 import {
   CongestionControlFeedbackGenerator,
   ExtensionIds,
+  hasOtherExtension,
   type HeaderExtensions,
   parseRtpHeader,
   readHeaderExtensions,
@@ -36,8 +37,8 @@ interface EarlyReport {
 
 /** One stream and the section that it belongs to. */
 export interface Receiver {
-  readonly media: Media
-  readonly rid: Rid | undefined
+  media: Media
+  rid: Rid | undefined
   readonly stream: StreamRx
   /** Whether packets came since the last report. */
   active: boolean
@@ -64,6 +65,7 @@ export class Receivers {
   #mediaByMid: ReadonlyMap<Mid, Media> = new Map()
   /** Ids are the same in all sections of a BUNDLE group, so that the mid can be read before the section is known. */
   #extensionIds = new ExtensionIds()
+  #midId = -1
   /** The one extension that each packet is looked at for; `undefined` where the peer does not want to know by it. */
   #transportIds: ExtensionIds | undefined
   /** How the peer wants to know which packets came. */
@@ -107,6 +109,7 @@ export class Receivers {
         if (id !== undefined) this.#extensionIds.map(id, name)
       }
     }
+    this.#midId = this.#extensionIds.id('mid') ?? -1
     this.#setFeedback(negotiatedFeedback(this.#medias))
     if (this.#bySsrc.size > 0) this.#forgetMoved()
   }
@@ -259,10 +262,11 @@ export class Receivers {
 
   #find(packet: Uint8Array, header: RtpHeader): Receiver | DropReason {
     const latest = this.#latest
-    if (latest !== undefined && latest.stream.ssrc === header.ssrc) return latest
-    const known = this.#bySsrc.get(header.ssrc)
+    const known =
+      latest !== undefined && latest.stream.ssrc === header.ssrc ? latest : this.#bySsrc.get(header.ssrc)
     if (known !== undefined) {
       this.#latest = known
+      if (header.extensionLength > 0 && this.#midId > 0) this.#followMid(packet, header, known)
       return known
     }
     const repaired = this.#byRtxSsrc.get(header.ssrc)
@@ -271,6 +275,17 @@ export class Receivers {
     // it sends media now: not what it repaired
     this.#byRtxSsrc.delete(header.ssrc)
     return this.#create(packet, header)
+  }
+
+  /** RFC 9143 section 9.2: a source goes over to the section whose mid its newest packet has. */
+  #followMid(packet: Uint8Array, header: RtpHeader, receiver: Receiver): void {
+    if (!hasOtherExtension(packet, header, this.#midId, receiver.media.midBytes)) return
+    const { mid, rid } = readHeaderExtensions(packet, header, this.#extensionIds)
+    const media = mid === undefined ? undefined : this.#mediaByMid.get(mid)
+    if (media === undefined || media === receiver.media) return
+    if (!receiver.stream.isNewest(header.sequenceNumber)) return
+    receiver.media = media
+    receiver.rid = rid
   }
 
   /** RFC 9143 section 9.2: by the mid in the packet, by the SSRCs of the description, by a payload type that one section alone has. */

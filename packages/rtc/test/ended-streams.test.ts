@@ -63,6 +63,40 @@ describe('the streams of a section that ends', () => {
     )
   })
 
+  it.each([false, true])(
+    'and a source that goes on in another section is of that one (RTP mode: %s)',
+    (rtpMode) => {
+      const { a, b, da, db, pair } = directPair(5, LINK, { rtpMode })
+      const section = { kind: 'audio', codecs: [OPUS], extensions: EXTENSIONS } as const
+      for (const mid of ['x', 'y']) db.addMedia({ ...section, mid, direction: 'recvonly' })
+      const midsOf = () =>
+        pair.b.events.flatMap(({ event }) =>
+          event.type === 'mediaData' || event.type === 'rtpPacket' ? [event.mid] : [],
+        )
+      da.addMedia({ ...section, mid: 'x', direction: 'sendonly', streams: [{ ssrc: 7 }] })
+      pair.runUntil(() => a.connected && b.connected)
+      const sendOne = (mid: string, i: number): void => {
+        if (!rtpMode) return send(a, mid, i)
+        const fields = { pt: OPUS.pt, sequenceNumber: 65_534 + i, timestamp: 960 * i }
+        a.media(mid)!
+          .rtpWriter()
+          .write({ ...fields, sequenceNumber: fields.sequenceNumber & 0xffff }, Uint8Array.of(0xfc, i))
+      }
+      for (const i of [0, 1, 2]) sendOne('x', i)
+      pair.runFor(50)
+      // the goodbye is lost
+      pair.aToB.addOutage(pair.now, pair.now + 5)
+      da.stopMedia('x')
+      pair.runFor(20)
+      da.addMedia({ ...section, mid: 'y', direction: 'sendonly', streams: [{ ssrc: 7 }] })
+      for (const i of [3, 4]) sendOne('y', i)
+      pair.runFor(50)
+      expect(midsOf()).toEqual(['x', 'x', 'x', 'y', 'y'])
+      // it is one stream all the same
+      expect(b.statistics.inbound).toMatchObject([{ mid: 'y', ssrc: 7, packetsReceived: 5, packetsLost: 0 }])
+    },
+  )
+
   it('are more than one goodbye has room for', () => {
     const { a, b, da, db, pair } = directPair(3, LINK)
     for (let i = 0; i < 70; i++) {

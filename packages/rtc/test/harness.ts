@@ -82,9 +82,9 @@ export function connectedPair(settings: Parameters<typeof negotiatedPair>[0]) {
 }
 
 /** Two peers that tell each other what there is to know without a description. */
-export function directPair(seed: number, link: LinkOptions = { latency: 20 }) {
-  const a = new Rtc({ crypto: seededCrypto(2 * seed) })
-  const b = new Rtc({ crypto: seededCrypto(2 * seed + 1) })
+export function directPair(seed: number, link: LinkOptions = { latency: 20 }, options: RtcOptions = {}) {
+  const a = new Rtc({ crypto: seededCrypto(2 * seed), ...options })
+  const b = new Rtc({ crypto: seededCrypto(2 * seed + 1), ...options })
   a.addLocalCandidate(Candidate.host(RTC_ADDRESS, 'udp'))
   b.addLocalCandidate(Candidate.host(PEER_ADDRESS, 'udp'))
   a.addRemoteCandidate(Candidate.host(PEER_ADDRESS, 'udp'))

@@ -174,6 +174,23 @@ export function findHeaderExtension(bytes: Uint8Array, header: ExtensionPlace, i
   return -1
 }
 
+/** Whether the first element with this id has another value than `value`; false where there is none. */
+export function hasOtherExtension(
+  bytes: Uint8Array,
+  header: ExtensionPlace,
+  id: number,
+  value: Uint8Array,
+): boolean {
+  const reader = new ElementReader(bytes, header)
+  while (reader.next()) {
+    if (reader.id !== id) continue
+    if (reader.length !== value.length) return true
+    for (let i = 0; i < value.length; i++) if (bytes[reader.at + i] !== value[i]) return true
+    return false
+  }
+  return false
+}
+
 /** Gives the first element with the id `from` the id `to`, in its place. False where there is none, or where its form has no room for `to`. */
 export function renameHeaderExtension(
   bytes: Uint8Array,

@@ -71,6 +71,7 @@ export {
   type ExtensionName,
   type ExtensionPlace,
   findHeaderExtension,
+  hasOtherExtension,
   type HeaderExtensions,
   readHeaderExtensions,
   renameHeaderExtension,

@@ -187,6 +187,11 @@ export class StreamRx {
     return Math.min(this.#assembler?.deadline ?? NEVER, this.#nacks?.deadline ?? NEVER)
   }
 
+  /** Whether a packet of this number is later than all that came; also where none did. */
+  isNewest(sequenceNumber: number): boolean {
+    return this.#codec === undefined || serial16.diff(sequenceNumber, this.#newest) > 0
+  }
+
   /**
    * Takes a packet of this stream. `payload` stays with the stream: it is not to be changed after. A codec that cannot be depacketized is
    * counted, and yields no frames. `extensions` come out with the frame, where they are given. Where no frames are made, false for the second copy of a packet.

@@ -6,6 +6,7 @@ import {
   type ExtensionName,
   type ExtensionPlace,
   findHeaderExtension,
+  hasOtherExtension,
   type HeaderExtensions,
   parseRtpHeader,
   readHeaderExtensions,
@@ -220,4 +221,18 @@ describe('the ids of header extensions', () => {
     expect(ids.name(1)).toBeUndefined()
     expect(ids.name(2)).toBeUndefined()
   })
+})
+
+it.each([
+  ['one-byte', SMALL],
+  ['two-byte', LARGE],
+])('whether an extension has another value is told without reading it, in the %s form', (_, ids) => {
+  const { bytes: written, profile } = writeHeaderExtensions({ rid: 'h', mid: '10' }, ids)!
+  const place = { extensionProfile: profile, extensionStart: 0, extensionLength: written.length }
+  const other = (id: number, value: string): boolean =>
+    hasOtherExtension(written, place, id, new TextEncoder().encode(value))
+  const mid = ids.id('mid')!
+  for (const value of ['1', '0', '100', '', '11']) expect(other(mid, value), `of ${value}`).toBe(true)
+  expect(other(mid, '10')).toBe(false)
+  expect(other(ids.id('audioLevel')!, '10')).toBe(false)
 })
