@@ -32,7 +32,7 @@ export interface DirectConnection {
 /** A codec that both sides know by the same payload types. */
 export interface DirectCodec {
   readonly pt: Pt
-  /** The encoding name, such as `VP8`. */
+  /** The encoding name, such as `VP8`. Frames are made of those that `DEFAULT_CODECS` has; of others, packets alone with `rtpMode`. */
   readonly name: string
   /** Hertz. */
   readonly clockRate: number

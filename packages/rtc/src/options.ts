@@ -17,7 +17,10 @@ export interface RtcOptions {
    * since 1970, which is as good for playing in step.
    */
   readonly wallClock?: WallClock
-  /** What to negotiate, in the order of preference: `DEFAULT_CODECS`, which is the default, or some of them. */
+  /**
+   * What to negotiate, in the order of preference: `DEFAULT_CODECS`, which is the default, or some of them. Frames are made of these alone: of
+   * others there are packets, with `rtpMode`, and without it nothing comes of them.
+   */
   readonly codecs?: readonly CodecCapability[]
   /** For a server on a public address: answers checks and makes none, RFC 8445 section 2.5. Default false. */
   readonly iceLite?: boolean
@@ -83,6 +86,17 @@ export function checkOptions(options: RtcOptions): void {
     throw invalid(`transportFeedback is "simulcast", "always" or "rfc8888", not "${transportFeedback}"`)
   if (maxReorderWait !== undefined && !(maxReorderWait >= 0))
     throw invalid(`maxReorderWait is 0 ms or more, not ${maxReorderWait}`)
+  for (const codec of options.codecs ?? []) checkCodec(codec)
+}
+
+function checkCodec({ kind, name, clockRate, preferredPt, feedback }: CodecCapability): void {
+  const isNamed =
+    (kind === 'audio' || kind === 'video') && typeof name === 'string' && Array.isArray(feedback)
+  const isNumbered = Number.isInteger(preferredPt) && preferredPt >= 0 && preferredPt <= 127
+  if (!isNamed || !isNumbered || !(Number.isInteger(clockRate) && clockRate > 0))
+    throw invalid(
+      'Each of codecs is { kind, name, clockRate, feedback, preferredPt }, as those of DEFAULT_CODECS are',
+    )
 }
 
 /** Who is told when packets came, by what was asked for, and whether the peer's own estimate is asked for. */

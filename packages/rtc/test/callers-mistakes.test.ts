@@ -45,11 +45,17 @@ describe('an option', () => {
     ['another feedback', { transportFeedback: 'never' }],
     ['a wait that is no number', { maxReorderWait: Number.NaN }],
     ['a wait below 0', { maxReorderWait: -1 }],
+    ['a codec by its name', { codecs: ['opus'] }],
+    ['a payload type out of range', { codecs: [{ ...DEFAULT_CODECS[0]!, preferredPt: 128 }] }],
+    ['a codec without a clock', { codecs: [{ ...DEFAULT_CODECS[0]!, clockRate: 0 }] }],
   ])('is refused: %s', (_, options) => {
     expect(() => new Rtc(options)).toThrow(refusal('invalid-option'))
   })
 
   it('may be at its end', () => {
+    const codecs = [{ ...DEFAULT_CODECS[0]!, name: 'L16', preferredPt: 0 }]
+    expect(new Rtc({ codecs }).closed).toBe(false)
+    expect(new Rtc({ codecs: DEFAULT_CODECS }).closed).toBe(false)
     expect(new Rtc({ maxReorderWait: 0, dtlsSetup: 'passive', transportFeedback: 'rfc8888' }).closed).toBe(
       false,
     )
