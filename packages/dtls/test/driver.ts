@@ -166,5 +166,6 @@ export async function freePort(): Promise<number> {
   await once(socket, 'listening')
   const { port } = socket.address()
   socket.close()
+  await once(socket, 'close')
   return port
 }

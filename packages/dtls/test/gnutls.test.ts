@@ -18,6 +18,9 @@ const PROFILES = {
   AES_CM_128_HMAC_SHA1_32: 'SRTP_AES128_CM_HMAC_SHA1_32',
 } as const
 
+/** Deno's own cryptography knows no signatures with it. */
+const isUnknown = (name: string): boolean => name === 'P-521' && process.versions['deno'] !== undefined
+
 describe.skipIf(version === undefined || opensslVersion() === undefined)(
   `[gnutls] ${version}`,
   { timeout: 150_000 },
@@ -26,60 +29,63 @@ describe.skipIf(version === undefined || opensslVersion() === undefined)(
 
     for (const [name, newKey] of Object.entries(NEW_KEYS)) {
       for (const asks of [true, false]) {
-        it(`a server with a ${name} certificate that ${asks ? 'asks' : 'does not ask'} for ours`, async () => {
-          const identity = new Identity(newKey)
-          const port = await freePort()
-          const server = new Program('gnutls-serv', [
-            `--port=${port}`,
-            `--x509keyfile=${identity.key}`,
-            `--x509certfile=${identity.certificate}`,
-            `--srtp-profiles=${PROFILES.AES_CM_128_HMAC_SHA1_80}`,
-            '--udp',
-            '--echo',
-            '--quiet',
-            '--mtu=1200',
-            asks ? '--require-client-cert' : '--disable-client-cert',
-          ])
-          const machine = new Dtls({
-            role: 'client',
-            certificate,
-            remoteFingerprints: [identity.fingerprint()],
-            srtpProfiles: ['AEAD_AES_128_GCM', 'AES_CM_128_HMAC_SHA1_80'],
-          })
-          const driver = await SocketDriver.open(machine, port)
-          try {
-            await until(
-              () => `listening: ${server.output}`,
-              () => server.output.includes('listening'),
-            )
-            machine.start(performance.now())
-            driver.drain()
-            await until(
-              () => `connected: ${server.output} ${JSON.stringify(machine.statistics)}`,
-              () => driver.events.length > 0,
-            )
-            expect(driver.events[0]).toMatchObject({
-              type: 'connected',
-              srtp: { profile: 'AES_CM_128_HMAC_SHA1_80' },
+        it.skipIf(isUnknown(name))(
+          `a server with a ${name} certificate that ${asks ? 'asks' : 'does not ask'} for ours`,
+          async () => {
+            const identity = new Identity(newKey)
+            const port = await freePort()
+            const server = new Program('gnutls-serv', [
+              `--port=${port}`,
+              `--x509keyfile=${identity.key}`,
+              `--x509certfile=${identity.certificate}`,
+              `--srtp-profiles=${PROFILES.AES_CM_128_HMAC_SHA1_80}`,
+              '--udp',
+              '--echo',
+              '--quiet',
+              '--mtu=1200',
+              asks ? '--require-client-cert' : '--disable-client-cert',
+            ])
+            const machine = new Dtls({
+              role: 'client',
+              certificate,
+              remoteFingerprints: [identity.fingerprint()],
+              srtpProfiles: ['AEAD_AES_128_GCM', 'AES_CM_128_HMAC_SHA1_80'],
             })
-            machine.send(encodeUtf8('there and back\n'))
-            driver.drain()
-            await until(
-              () => `the echo: ${server.output}`,
-              () => driver.events.length > 1,
-            )
-            const echoed = driver.events[1]!
-            expect(echoed.type === 'data' && decodeUtf8(echoed.data)).toBe('there and back\n')
-          } finally {
-            machine.close()
-            driver.drain()
-            driver.close()
-            await server.stop()
-          }
-        })
+            const driver = await SocketDriver.open(machine, port)
+            try {
+              await until(
+                () => `listening: ${server.output}`,
+                () => server.output.includes('listening'),
+              )
+              machine.start(performance.now())
+              driver.drain()
+              await until(
+                () => `connected: ${server.output} ${JSON.stringify(machine.statistics)}`,
+                () => driver.events.length > 0,
+              )
+              expect(driver.events[0]).toMatchObject({
+                type: 'connected',
+                srtp: { profile: 'AES_CM_128_HMAC_SHA1_80' },
+              })
+              machine.send(encodeUtf8('there and back\n'))
+              driver.drain()
+              await until(
+                () => `the echo: ${server.output}`,
+                () => driver.events.length > 1,
+              )
+              const echoed = driver.events[1]!
+              expect(echoed.type === 'data' && decodeUtf8(echoed.data)).toBe('there and back\n')
+            } finally {
+              machine.close()
+              driver.drain()
+              driver.close()
+              await server.stop()
+            }
+          },
+        )
       }
 
-      it(`a client with a ${name} certificate`, async () => {
+      it.skipIf(isUnknown(name))(`a client with a ${name} certificate`, async () => {
         const identity = new Identity(newKey)
         const machine = new Dtls({
           role: 'server',
