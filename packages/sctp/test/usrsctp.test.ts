@@ -51,6 +51,8 @@ class World {
   readonly #socket: Socket
   #child: ChildProcessWithoutNullStreams | undefined
   #port = 0
+  /** Done when usrsctp is heard of, before what it says is taken. */
+  #atFirst: (() => void) | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
 
   constructor(program: string, socket: Socket, seed: number, options: SctpOptions) {
@@ -62,6 +64,9 @@ class World {
       // one that was lost its peer, and has not its next
       if (this.#port === 0) return
       if (this.#random.float() < this.loss) return
+      const atFirst = this.#atFirst
+      this.#atFirst = undefined
+      atFirst?.()
       this.machine.handleInput({ kind: 'receive', now: this.now, contents: new Uint8Array(contents) })
       this.drain()
     })
@@ -131,8 +136,10 @@ class World {
 
   /** Both are connected; `by` whom. */
   async connect(by: 'us' | 'usrsctp' | 'both', ...options: string[]): Promise<void> {
+    // its INIT and ours pass each other: before it has sent one, it knows of no association and aborts ours
+    if (by === 'both') this.#atFirst = () => this.machine.connect(this.now)
     await this.start(by === 'us' ? 'listen' : 'connect', ...options)
-    if (by !== 'usrsctp') this.machine.connect(this.now)
+    if (by === 'us') this.machine.connect(this.now)
     this.drain()
     await this.until(() => this.isConnected && (this.lines.includes('up') || this.lines.includes('accepted')))
   }
