@@ -22,6 +22,8 @@ import type { DropReason, InboundStreamStatistics } from './statistics.ts'
 
 /** Streams that are received at once, without those of retransmissions: a browser sends two or three a section, an SFU some hundred. */
 export const MAX_RECEIVE_STREAMS = 1024
+/** Where there are that many, one that was silent for so long (ms) gives way to a new one, RFC 3550 section 6.3.5: not all sources say goodbye. */
+const SILENCE = 30_000
 
 /** Sender reports that are kept for streams of which no packet has come: a browser's are some, an SFU's may all come first. */
 export const MAX_EARLY_REPORTS = 64
@@ -167,7 +169,7 @@ export class Receivers {
   }
 
   #deliver(now: Instant, packet: Uint8Array, header: RtpHeader): Receiver | DropReason {
-    const found = this.#find(packet, header)
+    const found = this.#find(now, packet, header)
     if (typeof found === 'string') return found
     const codec = found.media.codec(header.payloadType)
     if (codec === undefined) return this.#handleRtx(now, packet, header, found)
@@ -260,7 +262,7 @@ export class Receivers {
     }))
   }
 
-  #find(packet: Uint8Array, header: RtpHeader): Receiver | DropReason {
+  #find(now: Instant, packet: Uint8Array, header: RtpHeader): Receiver | DropReason {
     const latest = this.#latest
     const known =
       latest !== undefined && latest.stream.ssrc === header.ssrc ? latest : this.#bySsrc.get(header.ssrc)
@@ -270,11 +272,11 @@ export class Receivers {
       return known
     }
     const repaired = this.#byRtxSsrc.get(header.ssrc)
-    if (repaired === undefined) return this.#create(packet, header)
+    if (repaired === undefined) return this.#create(now, packet, header)
     if (repaired.media.codec(header.payloadType) === undefined) return repaired
     // it sends media now: not what it repaired
     this.#byRtxSsrc.delete(header.ssrc)
-    return this.#create(packet, header)
+    return this.#create(now, packet, header)
   }
 
   /** RFC 9143 section 9.2: a source goes over to the section whose mid its newest packet has. */
@@ -289,7 +291,7 @@ export class Receivers {
   }
 
   /** RFC 9143 section 9.2: by the mid in the packet, by the SSRCs of the description, by a payload type that one section alone has. */
-  #create(packet: Uint8Array, header: RtpHeader): Receiver | DropReason {
+  #create(now: Instant, packet: Uint8Array, header: RtpHeader): Receiver | DropReason {
     const { mid, rid, repairedRid } = readHeaderExtensions(packet, header, this.#extensionIds)
     const media =
       mid === undefined
@@ -300,7 +302,7 @@ export class Receivers {
     if (media.originalPt(header.payloadType) !== undefined)
       return this.#findOriginal(media, packet, header, repairedRid)
     if (media.codec(header.payloadType) === undefined) return 'unknownPayloadType'
-    if (this.#bySsrc.size >= MAX_RECEIVE_STREAMS) return 'tooManyStreams'
+    if (this.#bySsrc.size >= MAX_RECEIVE_STREAMS && !this.#forgetSilent(now)) return 'tooManyStreams'
     const receiver: Receiver = {
       media,
       rid,
@@ -347,7 +349,11 @@ export class Receivers {
     if (receiver === undefined || asking.length > 1) return 'unknownStream'
     // where another one took its place since, the next retransmission may be of that
     if (streams.findLast(({ rid }) => rid === receiver.rid) !== receiver) return receiver
-    if (this.#byRtxSsrc.size >= MAX_RECEIVE_STREAMS) return 'tooManyStreams'
+    if (this.#byRtxSsrc.size >= MAX_RECEIVE_STREAMS) {
+      // the oldest: its next packet finds what it goes with again
+      const [oldest] = this.#byRtxSsrc.keys()
+      this.#byRtxSsrc.delete(oldest!)
+    }
     this.#byRtxSsrc.set(rtxSsrc, receiver)
     return receiver
   }
@@ -366,6 +372,21 @@ export class Receivers {
     }
     this.#waiting.delete(receiver)
     if (receiver.ended) this.#forget(receiver.stream.ssrc, receiver)
+  }
+
+  /** Forgets the stream that was silent for the longest. False where none was for long. */
+  #forgetSilent(now: Instant): boolean {
+    let longest: Receiver | undefined
+    let last = now - SILENCE
+    for (const receiver of this.#bySsrc.values()) {
+      const { lastPacketAt = last } = receiver.stream
+      if (lastPacketAt >= last) continue
+      last = lastPacketAt
+      longest = receiver
+    }
+    if (longest === undefined) return false
+    this.#forget(longest.stream.ssrc, longest)
+    return true
   }
 
   #forget(ssrc: Ssrc, receiver: Receiver): void {

@@ -106,6 +106,23 @@ describe('media that comes in', () => {
     expect(rtc.statistics.dropped.tooManyStreams).toBe(10)
   })
 
+  it('takes a new one in the place of one that was silent for long', () => {
+    const { rtc, peer, pair } = connectedCall(5, { link: LINK })
+    for (let i = 0; i < MAX_RECEIVE_STREAMS; i++) opus(peer, 0, 1000 + i, '0')
+    pair.runFor(29_000)
+    for (let i = 1; i < MAX_RECEIVE_STREAMS; i++) opus(peer, 1, 1000 + i, '0')
+    opus(peer, 0, 5000, '0')
+    pair.runFor(2000)
+    expect(rtc.statistics.dropped.tooManyStreams).toBe(1)
+    for (let i = 0; i < 2; i++) opus(peer, 1 + i, 5000 + i, '0')
+    pair.runFor(100)
+    const ssrcs = rtc.statistics.inbound.map(({ ssrc }) => ssrc)
+    expect(ssrcs).toHaveLength(MAX_RECEIVE_STREAMS)
+    expect(ssrcs).toContain(5000)
+    expect(ssrcs).not.toContain(1000)
+    expect(rtc.statistics.dropped.tooManyStreams).toBe(2)
+  })
+
   it('is forgotten at a goodbye', () => {
     const { rtc, peer, pair } = connectedCall(6, { link: LINK })
     opus(peer, 0)

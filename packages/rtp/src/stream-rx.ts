@@ -187,6 +187,11 @@ export class StreamRx {
     return Math.min(this.#assembler?.deadline ?? NEVER, this.#nacks?.deadline ?? NEVER)
   }
 
+  /** When the last packet came; retransmissions do not count. `undefined` before the first. */
+  get lastPacketAt(): Instant | undefined {
+    return this.#lastPacketAt
+  }
+
   /** Whether a packet of this number is later than all that came; also where none did. */
   isNewest(sequenceNumber: number): boolean {
     return this.#codec === undefined || serial16.diff(sequenceNumber, this.#newest) > 0
