@@ -9,5 +9,11 @@ const bundle = await rolldown({
   external: (id) => !id.startsWith('.') && !isAbsolute(id),
   transform: { target: 'es2023' },
 })
-await bundle.write({ file: 'dist/index.js', format: 'esm', sourcemap: true, sourcemapExcludeSources: true, minify: false })
+await bundle.write({
+  file: 'dist/index.js',
+  format: 'esm',
+  sourcemap: true,
+  sourcemapExcludeSources: true,
+  minify: false,
+})
 await bundle.close()
