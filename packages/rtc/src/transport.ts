@@ -6,11 +6,7 @@ import { SrtpContext, srtpKeyLengths, type SrtpProfile } from '@str0m/srtp'
 import { IceAgent, type IcePair, type IcePairStatistics, type IceState } from '@str0m/stun-ice'
 import type { CloseReason, Receive, Transmit } from './events.ts'
 import { FLIGHT_LIMITS, HoldBack, MEDIA_LIMITS } from './hold-back.ts'
-import { MAX_RECEIVE_STREAMS } from './receivers.ts'
 import { type DropReason, noDrops } from './statistics.ts'
-
-/** Sources in one direction: as many as are received, and those of their retransmissions. */
-const MAX_PROTECTED_STREAMS = 2 * MAX_RECEIVE_STREAMS
 
 /** What is negotiated where nothing else is asked for, the preferred one first. */
 export const SRTP_PROFILES: readonly SrtpProfile[] = [
@@ -326,14 +322,12 @@ export class Transport {
     const { profile } = keys
     this.#inbound = new SrtpContext({
       crypto,
-      maxStreams: MAX_PROTECTED_STREAMS,
       profile,
       masterKey: keys.remoteKey,
       masterSalt: keys.remoteSalt,
     })
     this.#outbound = new SrtpContext({
       crypto,
-      maxStreams: MAX_PROTECTED_STREAMS,
       profile,
       masterKey: keys.localKey,
       masterSalt: keys.localSalt,

@@ -135,7 +135,7 @@ describe('SRTCP', () => {
       return new DataView(sealed.buffer).getUint32(sealed.length - 4)
     })
     expect(trailers).toEqual([0x8000_0000, 0x8000_0001, 0x8000_0000, 0x8000_0002])
-    const stream = new RtcpStream(128)
+    const stream = new RtcpStream(1, 128)
     stream.nextIndex = RTCP_INDEX_END - 1
     expect(stream.takeIndex()).toBe(0x7fff_ffff)
     expect(code(() => stream.takeIndex())).toBe('key-exhausted')
