@@ -17,6 +17,8 @@ const REPLAY_WINDOW_MAX = 32_768
 const REPLAY_WINDOW_DEFAULT = 128
 /** SSRCs that a context has seen in its life, for SRTP and for SRTCP. An SFU takes new ones for as long as the session lasts. */
 const STREAMS_DEFAULT = 65_536
+/** From here on a first sequence number is not one that a wrap has just come before. */
+const FIRST_BEFORE_WRAP = 32_768
 
 export interface SrtpContextOptions {
   readonly profile: SrtpProfile
@@ -177,7 +179,7 @@ export class SrtpContext {
 
   /**
    * State of a new SSRC is made only once its packet is authenticated. `told` has its rollover counter, where there is one
-   * to start with.
+   * to start with. Where the packets up to the sender's first wrap were lost, or are late, it is one more.
    */
   #unprotectFirstRtp(
     packet: Uint8Array,
@@ -187,9 +189,13 @@ export class SrtpContext {
     told: RtpStream | undefined,
   ): number {
     if (told === undefined && this.#rtpStreams.size >= this.#maxStreams) return this.#drop('tooManyStreams')
-    const index = told === undefined ? sequenceNumber : told.guessIndex(sequenceNumber)
+    let index = told === undefined ? sequenceNumber : told.guessIndex(sequenceNumber)
     if (!this.#rtp.unprotect(packet, headerLength, ssrc, index, undefined)) {
-      return this.#drop('authenticationFailed')
+      index += 0x1_0000
+      const isAfterWrap = sequenceNumber < FIRST_BEFORE_WRAP && index < PACKET_INDEX_END
+      if (!isAfterWrap || !this.#rtp.unprotect(packet, headerLength, ssrc, index, undefined)) {
+        return this.#drop('authenticationFailed')
+      }
     }
     const stream = told ?? new RtpStream(ssrc, this.replayWindow)
     stream.window.commit(index)
