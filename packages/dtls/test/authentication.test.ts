@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Dtls, DtlsCertificate } from '@str0m/dtls'
+import { encodeCertificateRequest } from '../src/wire/certificates.ts'
 import {
   type ClientScript,
   ScriptedClient,
@@ -123,6 +124,37 @@ describe('S6: a server without proof', () => {
       expect(endOf(client)).toEqual([reason])
     })
   }
+})
+
+describe('a server that asks for a certificate of another kind', () => {
+  it.each([
+    ['type', encodeCertificateRequest([1], [0x0403])],
+    ['scheme', encodeCertificateRequest([1, 64], [0x0804, 0x0401])],
+    ['scheme, of which it names none', encodeCertificateRequest([64], [])],
+  ])('gets none, RFC 5246 section 7.4.6: %s', (_, request) => {
+    const client = makeClient({ mtu: 16_384 })
+    const flight5: (readonly [number, number])[] = []
+    const { events } = scriptedServer(client, { certificate: SERVER_CERTIFICATE, request }, (messages) =>
+      flight5.push(...messages.map(({ type, body }) => [type, body.length] as const)),
+    )
+    expect(flight5).toEqual([
+      [11, 3],
+      [16, 33],
+    ])
+    expect(events[0]).toMatchObject({ type: 'connected' })
+  })
+
+  it('a server of ours takes no such client', () => {
+    const wire = new Wire(makeClient(), makeServer(), (contents, to) => {
+      // what the server lists becomes what nobody has
+      const at = Buffer.from(contents).indexOf(Buffer.from('0403050306030804', 'hex'))
+      if (to === 'client' && at >= 0) contents.fill(0xfa, at, at + 2)
+      return [{ contents, delay: 1 }]
+    })
+    wire.connect(29_000)
+    expect(wire.server.state).toBe('handshaking')
+    expect(wire.server.statistics.dropped['bad-certificate']).toBeGreaterThan(0)
+  })
 })
 
 describe('a server of DTLS 1.2', () => {
