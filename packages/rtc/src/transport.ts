@@ -16,6 +16,12 @@ export const SRTP_PROFILES: readonly SrtpProfile[] = [
   'AES_CM_128_HMAC_SHA1_32',
 ]
 
+/**
+ * Packets of a source that are told from repeated ones: where no retransmission is negotiated, one that was lost comes under its own number once more, at a
+ * high rate more than a thousand packets later.
+ */
+const REPLAY_WINDOW = 2048
+
 export interface TransportOptions {
   readonly crypto: CryptoProvider
   readonly certificate: DtlsCertificate
@@ -322,12 +328,14 @@ export class Transport {
     const { profile } = keys
     this.#inbound = new SrtpContext({
       crypto,
+      replayWindow: REPLAY_WINDOW,
       profile,
       masterKey: keys.remoteKey,
       masterSalt: keys.remoteSalt,
     })
     this.#outbound = new SrtpContext({
       crypto,
+      replayWindow: REPLAY_WINDOW,
       profile,
       masterKey: keys.localKey,
       masterSalt: keys.localSalt,
