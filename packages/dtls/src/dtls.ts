@@ -20,6 +20,7 @@ import {
 import type { Connection } from './connection.ts'
 import { EarlyRecords } from './early-records.ts'
 import type { ClosedEvent, DtlsEvent } from './events.ts'
+import { checkExport } from './exporter.ts'
 import { Flight } from './flight.ts'
 import type { Handshake, HandshakeContext, RecordVerdict } from './handshake/context.ts'
 import { makeHandshake } from './handshake/make.ts'
@@ -203,10 +204,12 @@ export class Dtls implements Machine<DtlsEvent> {
 
   /**
    * Keying material of this connection, RFC 5705 or RFC 8446 section 7.5: `length` bytes, the same on both sides. With DTLS 1.2 an empty `context` is
-   * not the same as `undefined`. Throws a `UsageError` (`not-connected`).
+   * not the same as `undefined`. Throws a `UsageError`: `not-connected`, `invalid-label` (1 to 249 bytes of UTF-8), `invalid-context` (up to 65535 bytes),
+   * `invalid-length` (0 to 8160).
    */
   exportKeyingMaterial(label: string, context: Uint8Array | undefined, length: number): Uint8Array {
     if (this.#connection === undefined) throw notConnected('export keys')
+    checkExport(label, context, length)
     return this.#connection.exportKeyingMaterial(label, context, length)
   }
 

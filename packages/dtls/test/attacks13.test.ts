@@ -13,6 +13,7 @@ import {
   clientHello13,
   helloOf,
   p384Signer,
+  recordsIn,
   rsaSigner,
   scriptedClient13,
   scriptedServer13,
@@ -288,15 +289,27 @@ describe('a server that answers what was not asked', () => {
   it.each([
     ['is malformed', new Uint8Array([1]), 'malformed-handshake'],
     ['has a context', new Uint8Array([1, 7, 0, 8, 0, 13, 0, 4, 0, 2, 4, 3]), 'illegal-parameter'],
-    [
-      'knows no scheme of ours',
-      new Uint8Array([0, 0, 8, 0, 13, 0, 4, 0, 2, 8, 4]),
-      'no-common-signature-algorithm',
-    ],
+    ['knows no scheme at all', new Uint8Array([0, 0, 0]), 'illegal-parameter'],
   ] as const)('CertificateRequest that %s', (_, body, reason) => {
     const client = makeClient(LONG)
     scriptedServer13(client, { signer: SERVER, body: (type, genuine) => (type === 13 ? body : genuine) })
     expect([client.state, client.statistics.dropped[reason]]).toEqual(['handshaking', 1])
+  })
+
+  it('a CertificateRequest that knows no scheme of ours gets no certificate, RFC 8446 section 4.4.2', () => {
+    const client = makeClient(LONG)
+    const body = new Uint8Array([0, 0, 8, 0, 13, 0, 4, 0, 2, 8, 4])
+    const { answer, keys } = scriptedServer13(client, {
+      signer: SERVER,
+      body: (type, genuine) => (type === 13 ? body : genuine),
+    })
+    expect(answer.events[0]).toMatchObject({ type: 'connected' })
+    const [record] = recordsIn(answer.datagrams, [keys.read])
+    // Certificate with a list of nothing, then a Finished of 32 bytes, each with its header of 12
+    expect(record!.plaintext.subarray(0, 16)).toEqual(
+      new Uint8Array([11, 0, 0, 4, 0, 1, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0]),
+    )
+    expect([record!.plaintext[16], record!.plaintext.length]).toEqual([20, 16 + 12 + 32])
   })
 
   it('no EncryptedExtensions', () => {

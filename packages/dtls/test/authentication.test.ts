@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Dtls, DtlsCertificate } from '@str0m/dtls'
+import { encodeCertificateRequest } from '../src/wire/certificates.ts'
 import {
   type ClientScript,
   ScriptedClient,
@@ -125,6 +126,51 @@ describe('S6: a server without proof', () => {
   }
 })
 
+describe('a server that asks for a certificate of another kind', () => {
+  it.each([
+    ['type', encodeCertificateRequest([1], [0x0403])],
+    ['scheme', encodeCertificateRequest([1, 64], [0x0804, 0x0401])],
+    ['scheme, of which it names none', encodeCertificateRequest([64], [])],
+  ])('gets none, RFC 5246 section 7.4.6: %s', (_, request) => {
+    const client = makeClient({ mtu: 16_384 })
+    const flight5: (readonly [number, number])[] = []
+    const { events } = scriptedServer(client, { certificate: SERVER_CERTIFICATE, request }, (messages) =>
+      flight5.push(...messages.map(({ type, body }) => [type, body.length] as const)),
+    )
+    expect(flight5).toEqual([
+      [11, 3],
+      [16, 33],
+    ])
+    expect(events[0]).toMatchObject({ type: 'connected' })
+  })
+
+  it('a server of ours takes no such client', () => {
+    const wire = new Wire(makeClient(), makeServer(), (contents, to) => {
+      // what the server lists becomes what nobody has
+      const at = Buffer.from(contents).indexOf(Buffer.from('0403050306030804', 'hex'))
+      if (to === 'client' && at >= 0) contents.fill(0xfa, at, at + 2)
+      return [{ contents, delay: 1 }]
+    })
+    wire.connect(29_000)
+    expect(wire.server.state).toBe('handshaking')
+    expect(wire.server.statistics.dropped['bad-certificate']).toBeGreaterThan(0)
+  })
+})
+
+describe('a server of DTLS 1.2', () => {
+  const DOWNGRADE = [0x44, 0x4f, 0x57, 0x4e, 0x47, 0x52, 0x44]
+  it.each([0, 1, 2])('that could have done better, RFC 8446 section 4.1.3: DOWNGRD %i', (last) => {
+    const randomEnd = new Uint8Array([...DOWNGRADE, last])
+    for (const versions of [['DTLS 1.2'], ['DTLS 1.3', 'DTLS 1.2']] as const) {
+      const client = makeClient({ mtu: 16_384, versions })
+      scriptedServer(client, { certificate: SERVER_CERTIFICATE, randomEnd })
+      const isRefused = versions.length === 2 && last < 2
+      expect(client.state).toBe(isRefused ? 'handshaking' : 'connected')
+      expect(client.statistics.dropped['illegal-parameter']).toBe(isRefused ? 1 : 0)
+    }
+  })
+})
+
 describe('before the Finished', () => {
   const wrong = (finished: Uint8Array): Uint8Array => {
     const bytes = finished.slice()
@@ -179,6 +225,9 @@ describe('a client that has too little in common', () => {
     [{ extensions: { supportedGroups: [0x11ec] } }, 'no-common-group'],
     [{ extensions: { ecPointFormats: new Uint8Array([1]) } }, 'no-common-group'],
     [{ extensions: { signatureAlgorithms: [0x0203] } }, 'no-common-signature-algorithm'],
+    // RFC 8446 section 4.2.1: the list alone counts
+    [{ extensions: { supportedVersions: [0x7a7a, 0xfefc] } }, 'unsupported-version'],
+    [{ extensions: { supportedVersions: [0xfeff] } }, 'unsupported-version'],
   ]
   for (const [script, reason] of cases) {
     it(`is refused: ${reason}`, () => {
@@ -189,6 +238,16 @@ describe('a client that has too little in common', () => {
       expect(server.state).toBe('new')
     })
   }
+})
+
+describe('a list of versions', () => {
+  it.each([['DTLS 1.2'], ['DTLS 1.3', 'DTLS 1.2']] as const)('with DTLS 1.2 in it, by %s', (...versions) => {
+    const server = makeServer({ versions })
+    const supportedVersions = [0x7a7a, 0xfefd, 0xfeff]
+    const [, { datagrams }] = new ScriptedClient(server).sendHello({ extensions: { supportedVersions } })
+    expect(datagrams.length).toBeGreaterThan(0)
+    expect(server.state).toBe('handshaking')
+  })
 })
 
 describe('S6: fingerprints', () => {

@@ -3,6 +3,7 @@ import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import type { Dtls, DtlsEvent } from '@str0m/dtls'
+import { decodeUtf8, encodeUtf8 } from '@str0m/sans-io'
 import { scratchDirectory } from '../../../vitest.scratch.ts'
 
 /** What `openssl version` says, or `undefined` where there is none. */
@@ -137,6 +138,46 @@ export class SocketDriver {
         if (this.#peer) this.#socket.send(output.contents, this.#peer.port, this.#peer.address)
       }
     }
+  }
+
+  /** Starts a client's handshake once `server` says `ready`. */
+  async startWhen(server: Program, ready: string): Promise<void> {
+    await until(
+      () => `${ready}: ${server.output}`,
+      () => server.output.includes(ready),
+    )
+    this.#machine.start(performance.now())
+    this.drain()
+  }
+
+  /** The first event, which is to be that the machine is connected, once `isPeer` says so of the peer. */
+  async connected(peer: Program, isPeer: () => boolean = () => true): Promise<DtlsEvent> {
+    await until(
+      () => `connected: ${peer.output} ${JSON.stringify(this.#machine.statistics)}`,
+      () => this.events.length > 0 && isPeer(),
+    )
+    return this.events[0]!
+  }
+
+  send(text: string): void {
+    this.#machine.send(encodeUtf8(text))
+    this.drain()
+  }
+
+  /** What the peer sends first. */
+  async received(peer: Program): Promise<string | undefined> {
+    await until(
+      () => `data: ${peer.output}`,
+      () => this.events.length > 1,
+    )
+    const data = this.events[1]!
+    return data.type === 'data' ? decodeUtf8(data.data) : undefined
+  }
+
+  /** Ends the connection, and goes on for what the peer says to it. */
+  end(): void {
+    this.#machine.close()
+    this.drain()
   }
 
   close(): void {

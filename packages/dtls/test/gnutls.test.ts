@@ -1,4 +1,3 @@
-import { decodeUtf8, encodeUtf8 } from '@str0m/sans-io'
 import { Dtls, DtlsCertificate } from '@str0m/dtls'
 import { describe, expect, it } from 'vitest'
 import {
@@ -53,31 +52,15 @@ describe.skipIf(version === undefined || opensslVersion() === undefined)(
             })
             const driver = await SocketDriver.open(machine, port)
             try {
-              await until(
-                () => `listening: ${server.output}`,
-                () => server.output.includes('listening'),
-              )
-              machine.start(performance.now())
-              driver.drain()
-              await until(
-                () => `connected: ${server.output} ${JSON.stringify(machine.statistics)}`,
-                () => driver.events.length > 0,
-              )
-              expect(driver.events[0]).toMatchObject({
+              await driver.startWhen(server, 'listening')
+              expect(await driver.connected(server)).toMatchObject({
                 type: 'connected',
                 srtp: { profile: 'AES_CM_128_HMAC_SHA1_80' },
               })
-              machine.send(encodeUtf8('there and back\n'))
-              driver.drain()
-              await until(
-                () => `the echo: ${server.output}`,
-                () => driver.events.length > 1,
-              )
-              const echoed = driver.events[1]!
-              expect(echoed.type === 'data' && decodeUtf8(echoed.data)).toBe('there and back\n')
+              driver.send('there and back\n')
+              expect(await driver.received(server)).toBe('there and back\n')
             } finally {
-              machine.close()
-              driver.drain()
+              driver.end()
               driver.close()
               await server.stop()
             }
@@ -105,23 +88,18 @@ describe.skipIf(version === undefined || opensslVersion() === undefined)(
           '127.0.0.1',
         ])
         try {
-          await until(
-            () => `connected: ${client.output} ${JSON.stringify(machine.statistics)}`,
-            () => driver.events.length > 0 && client.output.includes('Handshake was completed'),
-          )
-          expect(driver.events[0]).toMatchObject({
+          const isClient = (): boolean => client.output.includes('Handshake was completed')
+          expect(await driver.connected(client, isClient)).toMatchObject({
             type: 'connected',
             srtp: { profile: 'AES_CM_128_HMAC_SHA1_32' },
           })
-          machine.send(encodeUtf8('from the machine\n'))
-          driver.drain()
+          driver.send('from the machine\n')
           client.child.stdin.write('from GnuTLS\n')
+          expect(await driver.received(client)).toBe('from GnuTLS\n')
           await until(
-            () => `both lines: ${client.output}`,
-            () => driver.events.length > 1 && client.output.includes('from the machine'),
+            () => `our line: ${client.output}`,
+            () => client.output.includes('from the machine'),
           )
-          const data = driver.events[1]!
-          expect(data.type === 'data' && decodeUtf8(data.data)).toBe('from GnuTLS\n')
           client.child.stdin.end()
           await until(
             () => `close_notify: ${client.output}`,

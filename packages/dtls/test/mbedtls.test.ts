@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { decodeUtf8, encodeUtf8, toHex } from '@str0m/sans-io'
+import { toHex } from '@str0m/sans-io'
 import { Dtls, DtlsCertificate } from '@str0m/dtls'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { scratchDirectory } from '../../../vitest.scratch.ts'
@@ -53,34 +53,17 @@ describe.skipIf(!isHere)('[mbedtls]', { timeout: 150_000 }, () => {
             String(mtu),
           ])
           try {
-            if (role === 'server') {
-              await until(
-                () => `listening: ${peer.output}`,
-                () => peer.output.includes('ready'),
-              )
-              machine.start(performance.now())
-              driver.drain()
-            }
-            await until(
-              () => `connected: ${peer.output} ${JSON.stringify(machine.statistics)}`,
-              () => driver.events.length > 0 && /connected.*\n[0-9a-f]{120}\n/.test(peer.output),
-            )
-            expect(driver.events[0]).toMatchObject({
+            if (role === 'server') await driver.startWhen(peer, 'ready')
+            const isPeer = (): boolean => /connected.*\n[0-9a-f]{120}\n/.test(peer.output)
+            expect(await driver.connected(peer, isPeer)).toMatchObject({
               type: 'connected',
               srtp: { profile: 'AES_CM_128_HMAC_SHA1_80' },
             })
             const material = machine.exportKeyingMaterial('EXTRACTOR-dtls_srtp', undefined, 60)
             expect(peer.output).toContain(toHex(material))
-            machine.send(encodeUtf8('there and back'))
-            driver.drain()
-            await until(
-              () => `the echo: ${peer.output}`,
-              () => driver.events.length > 1,
-            )
-            const echoed = driver.events[1]!
-            expect(echoed.type === 'data' && decodeUtf8(echoed.data)).toBe('there and back')
-            machine.close()
-            driver.drain()
+            driver.send('there and back')
+            expect(await driver.received(peer)).toBe('there and back')
+            driver.end()
             await until(
               () => `the end: ${peer.output}`,
               () => peer.output.includes('closed'),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { decodeUtf8, encodeUtf8, toHex } from '@str0m/sans-io'
+import { toHex } from '@str0m/sans-io'
 import { Dtls, DtlsCertificate, type DtlsOptions, type SrtpProfile } from '@str0m/dtls'
 import { freePort, Identity, NEW_KEYS, Openssl, opensslVersion, SocketDriver, until } from './driver.ts'
 
@@ -95,29 +95,19 @@ describe.skipIf(version === undefined)(`[openssl] ${version}`, { timeout: 150_00
     openssl: Openssl,
     expected: Case,
   ): Promise<void> {
-    await until(
-      () => `connected: ${openssl.output} ${JSON.stringify(machine.statistics)}`,
-      () => driver.events.length > 0,
-    )
-    const connected = driver.events[0]!
+    const connected = await driver.connected(openssl)
     expect(connected).toMatchObject({ type: 'connected', cipherSuite: expected.suite })
     if (connected.type !== 'connected') return
     expect(connected.srtp?.profile).toBe(expected.profile)
     expect(Math.max(...driver.sizes)).toBeLessThanOrEqual(expected.mtu ?? 1200)
 
-    machine.send(encodeUtf8('from the machine\n'))
-    driver.drain()
+    driver.send('from the machine\n')
     await until(
       () => `our line: ${openssl.output}`,
       () => openssl.output.includes('from the machine'),
     )
     openssl.child.stdin.write('from openssl\n')
-    await until(
-      () => 'its line',
-      () => driver.events.length > 1,
-    )
-    const data = driver.events[1]!
-    expect(data.type === 'data' && decodeUtf8(data.data)).toBe('from openssl\n')
+    expect(await driver.received(openssl)).toBe('from openssl\n')
 
     const material = machine.exportKeyingMaterial('EXTRACTOR-dtls_srtp', undefined, 60)
     await until(
@@ -144,18 +134,12 @@ describe.skipIf(version === undefined)(`[openssl] ${version}`, { timeout: 150_00
           '60',
         ],
       ])
-      await until(
-        () => `ACCEPT: ${openssl.output}`,
-        () => openssl.output.includes('ACCEPT'),
-      )
       const machine = new Dtls({ role: 'client', ...options(identity, which) })
       const driver = await SocketDriver.open(machine, port)
       try {
-        machine.start(performance.now())
-        driver.drain()
+        await driver.startWhen(openssl, 'ACCEPT')
         await exchange(machine, driver, openssl, which)
-        machine.close()
-        driver.drain()
+        driver.end()
         await until(
           () => `the end: ${openssl.output}`,
           () => /CONNECTION CLOSED|DONE|shut down SSL/.test(openssl.output),

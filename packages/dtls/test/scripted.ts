@@ -11,6 +11,7 @@ import { extendedMasterSecret } from '../src/key-schedule.ts'
 import { WriteEpoch } from '../src/record-protection.ts'
 import { OWN_SIGNATURE_SCHEME, SIGNATURE_SCHEMES } from '../src/signature-schemes.ts'
 import { encodeCertificate, encodeCertificateRequest } from '../src/wire/certificates.ts'
+import type { HelloExtensions } from '../src/wire/extensions.ts'
 import { handshakeMessage, type HandshakeMessage, readHandshakeFragment } from '../src/wire/handshake.ts'
 import {
   encodeClientHello,
@@ -69,7 +70,7 @@ export interface ClientScript {
   /** What the CertificateVerify holds instead; `omit`: there is no such message. */
   readonly proof?: ((transcript: Uint8Array) => Uint8Array) | 'omit'
   readonly cipherSuites?: readonly number[]
-  readonly extensions?: Partial<typeof EXTENSIONS>
+  readonly extensions?: Partial<HelloExtensions>
   /** What goes under the keys in place of the Finished. */
   readonly instead?: UnderKeys
 }
@@ -151,13 +152,21 @@ export interface ServerScript {
   readonly claims?: readonly Uint8Array[] | 'omit'
   /** What the ServerKeyExchange holds instead of a signature over the randoms and the parameters. */
   readonly proof?: (signed: Uint8Array) => Uint8Array
+  /** How the ServerHello's random ends. */
+  readonly randomEnd?: Uint8Array
+  /** The body of the CertificateRequest. */
+  readonly request?: Uint8Array
   readonly instead?: UnderKeys
 }
 
 const genuine: UnderKeys = (bytes) => ({ type: ContentType.handshake, bytes })
 
-/** Speaks to a client until its answer to our Finished. */
-export function scriptedServer(client: Dtls, script: ServerScript): Drained {
+/** Speaks to a client until its answer to our Finished. `flight5` is told what the client said in plaintext before its own. */
+export function scriptedServer(
+  client: Dtls,
+  script: ServerScript,
+  flight5: (messages: readonly HandshakeMessage[]) => void = () => undefined,
+): Drained {
   const crypto = seededCrypto(700)
   const plaintext = new WriteEpoch()
   const send = (epoch: WriteEpoch, type: number, bytes: Uint8Array): Drained => {
@@ -168,6 +177,7 @@ export function scriptedServer(client: Dtls, script: ServerScript): Drained {
   const [hello] = messagesIn(drain(client).datagrams)
   const clientRandom = parseClientHello(hello!.body)!.random
   const serverRandom = crypto.randomBytes(32)
+  if (script.randomEnd !== undefined) serverRandom.set(script.randomEnd, 32 - script.randomEnd.length)
   const suite = CIPHER_SUITES[0]!
   const keyExchange = crypto.generateKeyExchange('x25519')
   const flight: HandshakeMessage[] = []
@@ -182,12 +192,14 @@ export function scriptedServer(client: Dtls, script: ServerScript): Drained {
   const params = encodeServerEcdhParams(29, keyExchange.publicKey)
   const signature = proof(concatBytes([clientRandom, serverRandom, params]))
   append(HandshakeType.serverKeyExchange, encodeSigned(params, OWN_SIGNATURE_SCHEME, signature))
-  append(HandshakeType.certificateRequest, encodeCertificateRequest([64], SIGNATURE_SCHEMES))
+  const request = script.request ?? encodeCertificateRequest([64], SIGNATURE_SCHEMES)
+  append(HandshakeType.certificateRequest, request)
   append(HandshakeType.serverHelloDone, NO_BYTES)
   let answer: Drained = { datagrams: [], events: [], at: 0 }
   for (const { bytes } of flight) answer = send(plaintext, ContentType.handshake, bytes)
   const messages = messagesIn(answer.datagrams)
   if (messages.length === 0) return answer
+  flight5(messages)
   const share = parseClientKeyExchange(messages[1]!.body)!
   const upToShare = joined([hello!, ...flight, ...messages.slice(0, 2)])
   const randoms = { client: clientRandom, server: serverRandom }

@@ -6,11 +6,7 @@ import { SrtpContext, srtpKeyLengths, type SrtpProfile } from '@str0m/srtp'
 import { IceAgent, type IcePair, type IcePairStatistics, type IceState } from '@str0m/stun-ice'
 import type { CloseReason, Receive, Transmit } from './events.ts'
 import { FLIGHT_LIMITS, HoldBack, MEDIA_LIMITS } from './hold-back.ts'
-import { MAX_RECEIVE_STREAMS } from './receivers.ts'
 import { type DropReason, noDrops } from './statistics.ts'
-
-/** Sources in one direction: as many as are received, and those of their retransmissions. */
-const MAX_PROTECTED_STREAMS = 2 * MAX_RECEIVE_STREAMS
 
 /** What is negotiated where nothing else is asked for, the preferred one first. */
 export const SRTP_PROFILES: readonly SrtpProfile[] = [
@@ -19,6 +15,12 @@ export const SRTP_PROFILES: readonly SrtpProfile[] = [
   'AEAD_AES_256_GCM',
   'AES_CM_128_HMAC_SHA1_32',
 ]
+
+/**
+ * Packets of a source that are told from repeated ones: where no retransmission is negotiated, one that was lost comes under its own number once more, at a
+ * high rate more than a thousand packets later.
+ */
+const REPLAY_WINDOW = 2048
 
 export interface TransportOptions {
   readonly crypto: CryptoProvider
@@ -326,14 +328,14 @@ export class Transport {
     const { profile } = keys
     this.#inbound = new SrtpContext({
       crypto,
-      maxStreams: MAX_PROTECTED_STREAMS,
+      replayWindow: REPLAY_WINDOW,
       profile,
       masterKey: keys.remoteKey,
       masterSalt: keys.remoteSalt,
     })
     this.#outbound = new SrtpContext({
       crypto,
-      maxStreams: MAX_PROTECTED_STREAMS,
+      replayWindow: REPLAY_WINDOW,
       profile,
       masterKey: keys.localKey,
       masterSalt: keys.localSalt,

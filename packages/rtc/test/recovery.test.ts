@@ -68,6 +68,27 @@ describe('lost packets are sent again', () => {
     }
   })
 
+  it('as they were, hundreds of packets later: 5 Mbit/s over a round trip of 300 ms', () => {
+    for (let seed = 1; seed <= 3; seed++) {
+      const { a, b, pair } = rtcPair(seed, { latency: 150 }, { codecs: withoutRtx })
+      pair.runUntil(() => a.connected && b.connected)
+      const media = a.media('1')!
+      const { pt } = media.codecs.find(({ name }) => name === 'VP8')!
+      const data = new Uint8Array(20_000)
+      for (let i = 0; i < 60; i++) {
+        // a loss here and there, in the middle
+        pair.aToB.configure(pair.now, { latency: 150, loss: i > 5 && i < 40 ? 0.01 : 0 })
+        data[0] = i === 0 ? 0x10 : 0x11
+        media.writer(pt).write({ value: 3000 * i, clockRate: 90_000 }, data)
+        pair.runFor(33)
+      }
+      pair.runFor(3000)
+      const frames = eventsOf(pair.b.events, 'mediaData')
+      expect(a.statistics.outbound[0]!.retransmittedPacketsSent, `seed ${seed}`).toBeGreaterThan(2)
+      expect(frames.length, `seed ${seed}`).toBe(60)
+    }
+  })
+
   it('and arrive soon', () => {
     const { frames, pair } = call(20, { loss: BURSTS })
     const start = pair.b.events.find(({ event }) => event.type === 'mediaData')!.at

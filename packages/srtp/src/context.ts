@@ -8,14 +8,17 @@ import { PACKET_INDEX_END } from './packet-index.ts'
 import { type ProfileParameters, profileParameters, type SrtpProfile } from './profile.ts'
 import type { RtcpProtection, RtpProtection } from './protection.ts'
 import { type DropReason, emptyStatistics, type SrtpStatistics } from './statistics.ts'
-import { RtcpStream, RtpStream } from './stream.ts'
+import { type RtcpRest, RtcpStream, RtpStream } from './stream.ts'
+import { StreamTable } from './stream-table.ts'
 
 /** The lengths of a replay window, in packets: a power of two between these. RFC 3711 section 3.3.2 asks for 64. */
 const REPLAY_WINDOW_MIN = 64
 const REPLAY_WINDOW_MAX = 32_768
 const REPLAY_WINDOW_DEFAULT = 128
-/** SSRCs that a context keeps state of, for SRTP and for SRTCP. A browser sends some ten, an SFU a few hundred. */
-const STREAMS_DEFAULT = 1024
+/** SSRCs that a context has seen in its life, for SRTP and for SRTCP. An SFU takes new ones for as long as the session lasts. */
+const STREAMS_DEFAULT = 65_536
+/** From here on a first sequence number is not one that a wrap has just come before. */
+const FIRST_BEFORE_WRAP = 32_768
 
 export interface SrtpContextOptions {
   readonly profile: SrtpProfile
@@ -27,7 +30,10 @@ export interface SrtpContextOptions {
   readonly crypto?: CryptoProvider
   /** How many packets a replay window remembers: a power of two from 64 to 32768. By default, 128. */
   readonly replayWindow?: number
-  /** How many SSRCs it keeps state of, for SRTP and SRTCP each. By default, 1024. */
+  /**
+   * How many SSRCs it keeps state of, for SRTP and SRTCP each, for as long as it lives. Those that are silent the longest come down to a few bytes.
+   * By default, 65536.
+   */
   readonly maxStreams?: number
   /**
    * Lets a sender protect a packet index again, for retransmission on the same SSRC. The packet has then to be
@@ -53,8 +59,8 @@ export class SrtpContext {
   /** Made with the first packet: a peer that has just connected, or sends nothing, derives no session keys. */
   #rtpMade: RtpProtection | undefined
   #rtcpMade: RtcpProtection | undefined
-  readonly #rtpStreams: Map<number, RtpStream> = new Map()
-  readonly #rtcpStreams: Map<number, RtcpStream> = new Map()
+  readonly #rtpStreams: StreamTable<number, RtpStream>
+  readonly #rtcpStreams: StreamTable<RtcpRest, RtcpStream>
   /** How many packet indices back from the newest are told apart. */
   readonly replayWindow: number
   readonly #maxStreams: number
@@ -82,6 +88,17 @@ export class SrtpContext {
     this.#parameters = parameters
     this.#masterKey = Uint8Array.from(masterKey)
     this.#masterSalt = Uint8Array.from(masterSalt)
+    this.#rtpStreams = new StreamTable((ssrc, highest) => {
+      const stream = new RtpStream(ssrc, this.replayWindow)
+      stream.window.resume(highest)
+      return stream
+    })
+    this.#rtcpStreams = new StreamTable((ssrc, { highest, nextIndex }) => {
+      const stream = new RtcpStream(ssrc, this.replayWindow)
+      stream.window.resume(highest)
+      stream.nextIndex = nextIndex
+      return stream
+    })
   }
 
   get statistics(): SrtpStatistics {
@@ -113,7 +130,7 @@ export class SrtpContext {
     this.#rtp.protect(buffer, headerLength, length, ssrc, index, stream.ahead)
     if (fresh) stream.window.commit(index)
     this.#rtp.prepare(ssrc, index, length - headerLength, stream.ahead)
-    if (known === undefined) this.#rtpStreams.set(ssrc, stream)
+    this.#rtpStreams.use(stream)
     this.#latest = stream
     this.#statistics.protected++
     return length + this.rtpOverhead
@@ -142,7 +159,9 @@ export class SrtpContext {
     const ssrc = readU32(packet, 8)
     const sequenceNumber = readU16(packet, 2)
     const stream = this.#findRtpStream(ssrc)
-    if (stream === undefined) return this.#unprotectFirstRtp(packet, headerLength, ssrc, sequenceNumber)
+    if (stream === undefined || stream.window.highest < 0) {
+      return this.#unprotectFirstRtp(packet, headerLength, ssrc, sequenceNumber, stream)
+    }
     const index = stream.guessIndex(sequenceNumber)
     if (index < 0 || index >= PACKET_INDEX_END) return this.#drop('tooOld')
     const freshness = stream.window.check(index)
@@ -152,20 +171,35 @@ export class SrtpContext {
     }
     stream.window.commit(index)
     this.#rtp.prepare(ssrc, index, end - headerLength, stream.ahead)
+    this.#rtpStreams.use(stream)
     this.#latest = stream
     this.#statistics.unprotected++
     return end
   }
 
-  /** State of a new SSRC is made only once its packet is authenticated. */
-  #unprotectFirstRtp(packet: Uint8Array, headerLength: number, ssrc: number, index: number): number {
-    if (this.#rtpStreams.size >= this.#maxStreams) return this.#drop('tooManyStreams')
+  /**
+   * State of a new SSRC is made only once its packet is authenticated. `told` has its rollover counter, where there is one
+   * to start with. Where the packets up to the sender's first wrap were lost, or are late, it is one more.
+   */
+  #unprotectFirstRtp(
+    packet: Uint8Array,
+    headerLength: number,
+    ssrc: number,
+    sequenceNumber: number,
+    told: RtpStream | undefined,
+  ): number {
+    if (told === undefined && this.#rtpStreams.size >= this.#maxStreams) return this.#drop('tooManyStreams')
+    let index = told === undefined ? sequenceNumber : told.guessIndex(sequenceNumber)
     if (!this.#rtp.unprotect(packet, headerLength, ssrc, index, undefined)) {
-      return this.#drop('authenticationFailed')
+      index += 0x1_0000
+      const isAfterWrap = sequenceNumber < FIRST_BEFORE_WRAP && index < PACKET_INDEX_END
+      if (!isAfterWrap || !this.#rtp.unprotect(packet, headerLength, ssrc, index, undefined)) {
+        return this.#drop('authenticationFailed')
+      }
     }
-    const stream = new RtpStream(ssrc, this.replayWindow)
+    const stream = told ?? new RtpStream(ssrc, this.replayWindow)
     stream.window.commit(index)
-    this.#rtpStreams.set(ssrc, stream)
+    this.#rtpStreams.use(stream)
     this.#latest = stream
     this.#statistics.unprotected++
     return packet.length - this.rtpOverhead
@@ -182,13 +216,11 @@ export class SrtpContext {
     if (!isRtcp(buffer, length))
       throw new UsageError('invalid-packet', 'The buffer does not hold an RTCP packet')
     const ssrc = readU32(buffer, 4)
-    let stream = this.#rtcpStreams.get(ssrc)
-    if (stream === undefined) {
-      this.#checkCallersStreams(this.#rtcpStreams.size)
-      stream = new RtcpStream(this.replayWindow)
-      this.#rtcpStreams.set(ssrc, stream)
-    }
+    const known = this.#rtcpStreams.find(ssrc)
+    if (known === undefined) this.#checkCallersStreams(this.#rtcpStreams.size)
+    const stream = known ?? new RtcpStream(ssrc, this.replayWindow)
     this.#rtcp.protect(buffer, length, ssrc, stream.takeIndex())
+    this.#rtcpStreams.use(stream)
     this.#statistics.protected++
     return length + this.rtcpOverhead
   }
@@ -204,7 +236,7 @@ export class SrtpContext {
     const ssrc = readU32(packet, 4)
     const trailer = readU32(packet, this.#rtcp.trailerAt(packet.length))
     const index = trailer & 0x7fff_ffff
-    const known = this.#rtcpStreams.get(ssrc)
+    const known = this.#rtcpStreams.find(ssrc)
     if (known === undefined) {
       if (this.#rtcpStreams.size >= this.#maxStreams) return this.#drop('tooManyStreams')
     } else {
@@ -212,9 +244,9 @@ export class SrtpContext {
       if (freshness !== 'fresh') return this.#drop(freshness === 'replayed' ? 'replayed' : 'tooOld')
     }
     if (!this.#rtcp.unprotect(packet, ssrc, trailer)) return this.#drop('authenticationFailed')
-    const stream = known ?? new RtcpStream(this.replayWindow)
-    if (known === undefined) this.#rtcpStreams.set(ssrc, stream)
+    const stream = known ?? new RtcpStream(ssrc, this.replayWindow)
     stream.window.commit(index)
+    this.#rtcpStreams.use(stream)
     this.#statistics.unprotected++
     return end
   }
@@ -228,7 +260,7 @@ export class SrtpContext {
     if (ssrc >>> 0 !== ssrc || rolloverCounter >>> 0 !== rolloverCounter) {
       throw new UsageError('invalid-option', 'An SSRC and a rollover counter are whole numbers below 2^32')
     }
-    const known = this.#rtpStreams.get(ssrc)
+    const known = this.#rtpStreams.find(ssrc)
     if (known !== undefined && known.window.highest >= 0) {
       throw new UsageError(
         'stream-started',
@@ -238,7 +270,9 @@ export class SrtpContext {
     if (known === undefined) this.#checkCallersStreams(this.#rtpStreams.size)
     const stream = known ?? new RtpStream(ssrc, this.replayWindow)
     stream.initialRollover = rolloverCounter
-    this.#rtpStreams.set(ssrc, stream)
+    this.#rtpStreams.use(stream)
+    // it may have fallen asleep for this one
+    this.#latest = undefined
   }
 
   get #rtp(): RtpProtection {
@@ -253,7 +287,7 @@ export class SrtpContext {
 
   #findRtpStream(ssrc: number): RtpStream | undefined {
     const latest = this.#latest
-    return latest !== undefined && latest.ssrc === ssrc ? latest : this.#rtpStreams.get(ssrc)
+    return latest !== undefined && latest.ssrc === ssrc ? latest : this.#rtpStreams.find(ssrc)
   }
 
   #checkCallersStreams(count: number): void {

@@ -14,6 +14,8 @@ export const AHEAD_BLOCKS_MAX: number = COUNTER_BLOCKS_MAX
 const AHEAD_PACKETS_MAX = 64
 /** Streams of one context with keystream ahead, the first to be busy: 2.4 MiB in all. */
 export const AHEAD_STREAMS_MAX = 64
+/** Packets of all streams after which one that had none among them gives its place to another: it has ended, or pauses. */
+export const IDLE_AFTER = 16_384
 
 /** Keystream made ahead for the next packets of one stream. Empty until the stream is busy. */
 export class KeystreamAhead {
@@ -21,6 +23,8 @@ export class KeystreamAhead {
   packets = 0
   /** Whether it is one of the streams that get keystream ahead. */
   admitted = false
+  /** When it had its last packet, in packets of all streams. */
+  usedAt = 0
   /** The most blocks that a packet took since the last batch. */
   blocksWanted = 1
   blocks: Uint8Array | undefined = undefined
@@ -28,6 +32,15 @@ export class KeystreamAhead {
   firstIndex = 0
   packetCount = 0
   blocksPerPacket = 0
+
+  /** Gives its place to another stream. */
+  release(): void {
+    this.packets = 0
+    this.admitted = false
+    this.blocksWanted = 1
+    this.blocks = undefined
+    this.packetCount = 0
+  }
 }
 
 /**
@@ -40,7 +53,9 @@ export class Keystream {
   readonly #cipher: AesBlocks
   readonly #counters: CounterBlocks
   /** Streams that get keystream ahead. */
-  #admitted = 0
+  readonly #admitted: KeystreamAhead[] = []
+  /** Packets of all streams. */
+  #packets = 0
 
   constructor(cipher: AesBlocks, counters: CounterBlocks) {
     this.#cipher = cipher
@@ -69,14 +84,15 @@ export class Keystream {
    */
   prepare(ssrc: number, index: number, blocks: number, ahead: KeystreamAhead): void {
     if (blocks > ahead.blocksWanted) ahead.blocksWanted = blocks
+    ahead.usedAt = ++this.#packets
     if (ahead.packets < BUSY_AFTER) {
       ahead.packets++
       return
     }
-    if (!ahead.admitted) {
-      if (this.#admitted === AHEAD_STREAMS_MAX) return
-      this.#admitted++
-      ahead.admitted = true
+    if (!ahead.admitted && !this.#admit(ahead)) {
+      // it asks again after as many packets
+      ahead.packets = 0
+      return
     }
     const position = index + 1 - ahead.firstIndex
     if (position < ahead.packetCount) return
@@ -94,5 +110,18 @@ export class Keystream {
     const area = counterArea(count * each)
     for (let i = 0; i < count; i++) this.#counters.write(area, i * each, ssrc, index + 1 + i, each)
     ahead.blocks = this.#cipher.encrypt(area.blocks(count * each))
+  }
+
+  #admit(ahead: KeystreamAhead): boolean {
+    const admitted = this.#admitted
+    let place = admitted.length
+    if (place === AHEAD_STREAMS_MAX) {
+      place = admitted.findIndex(({ usedAt }) => this.#packets - usedAt > IDLE_AFTER)
+      if (place < 0) return false
+      admitted[place]!.release()
+    }
+    admitted[place] = ahead
+    ahead.admitted = true
+    return true
   }
 }

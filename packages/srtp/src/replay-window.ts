@@ -39,6 +39,12 @@ export class ReplayWindow {
     this.#seen[bit >>> 5]! |= 1 << (bit & 31)
   }
 
+  /** Goes on where another window ended: nothing up to its highest index is fresh. */
+  resume(highest: number): void {
+    this.highest = highest
+    this.#seen.fill(0xffff_ffff)
+  }
+
   #forget(bit: number): void {
     this.#seen[bit >>> 5]! &= ~(1 << (bit & 31))
   }

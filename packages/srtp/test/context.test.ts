@@ -72,6 +72,42 @@ describe('rollover', () => {
     expect(code(() => protectedRun(sender, 65_535, 1))).toBe('index-used')
   })
 
+  it.each(PROFILES)('%s: the packets up to the first wrap are lost, or late', (profile) => {
+    for (const [begins, lost] of [
+      [65_535, 1],
+      [65_530, 6],
+      [65_500, 40],
+      [40_000, 30_000],
+    ] as const) {
+      const { sender, receiver } = pair(profile)
+      const packets = protectedRun(sender, begins, lost + 4)
+      const late = packets[65_535 - begins]!
+      for (const sealed of packets.slice(lost)) expect(receiver.unprotectRtp(sealed.slice())).toBe(62)
+      for (const sealed of packets.slice(lost)) expect(receiver.unprotectRtp(sealed)).toBe(-1)
+      expect(receiver.statistics.dropped).toMatchObject({ replayed: 4, authenticationFailed: 0 })
+      expect(receiver.unprotectRtp(late)).toBe(lost < 100 ? 62 : -1)
+    }
+  })
+
+  it('the same, after a counter that one was told', () => {
+    const { sender, receiver } = pair(first)
+    sender.setRolloverCounter(1, 77)
+    receiver.setRolloverCounter(1, 77)
+    const packets = protectedRun(sender, 65_530, 8)
+    expect(receiver.unprotectRtp(packets[7]!)).toBe(62)
+    expect(receiver.unprotectRtp(packets[0]!)).toBe(62)
+  })
+
+  it('a first packet is not looked for anywhere else', () => {
+    const { sender, receiver } = pair(first)
+    sender.setRolloverCounter(1, 1)
+    sender.setRolloverCounter(2, 2)
+    const behind = protectRtp(sender, rtpPacket({ ssrc: 1, sequenceNumber: 32_768, payload: 9 }))
+    const beyond = protectRtp(sender, rtpPacket({ ssrc: 2, sequenceNumber: 0, payload: 9 }))
+    for (const sealed of [behind, beyond]) expect(receiver.unprotectRtp(sealed)).toBe(-1)
+    expect(receiver.statistics.dropped.authenticationFailed).toBe(2)
+  })
+
   it.each(PROFILES)('%s: ends after 2^48 packets, for sender and receiver', (profile) => {
     const { sender, receiver } = pair(profile)
     sender.setRolloverCounter(1, 0xffff_ffff)
@@ -135,7 +171,7 @@ describe('SRTCP', () => {
       return new DataView(sealed.buffer).getUint32(sealed.length - 4)
     })
     expect(trailers).toEqual([0x8000_0000, 0x8000_0001, 0x8000_0000, 0x8000_0002])
-    const stream = new RtcpStream(128)
+    const stream = new RtcpStream(1, 128)
     stream.nextIndex = RTCP_INDEX_END - 1
     expect(stream.takeIndex()).toBe(0x7fff_ffff)
     expect(code(() => stream.takeIndex())).toBe('key-exhausted')

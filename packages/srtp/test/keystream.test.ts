@@ -5,6 +5,7 @@ import {
   AHEAD_BLOCKS_MAX,
   AHEAD_STREAMS_MAX,
   BUSY_AFTER,
+  IDLE_AFTER,
   Keystream,
   KeystreamAhead,
   PACKET_BLOCKS_MAX,
@@ -47,6 +48,30 @@ describe('keystream ahead', () => {
     const streams = Array.from({ length: AHEAD_STREAMS_MAX + 10 }, () => new KeystreamAhead())
     for (let i = 0; i < 3 * BUSY_AFTER; i++) for (const ahead of streams) keystream.prepare(1, i, 75, ahead)
     expect(streams.filter((ahead) => ahead.blocks !== undefined).length).toBe(AHEAD_STREAMS_MAX)
+  })
+
+  it('a stream that has ended gives its place to one that is busy', () => {
+    const [keystream, plain] = [make(), make()]
+    const ended = Array.from({ length: AHEAD_STREAMS_MAX }, () => new KeystreamAhead())
+    for (let i = 0; i < 2 * BUSY_AFTER; i++) for (const ahead of ended) keystream.prepare(1, i, 75, ahead)
+    const ahead = new KeystreamAhead()
+    for (let index = 0; index < IDLE_AFTER; index++) {
+      keystream.prepare(1, index, 75, ahead)
+      if (index < IDLE_AFTER / 2) expect(ahead.blocks).toBeUndefined()
+    }
+    for (let index = IDLE_AFTER; index < IDLE_AFTER + 2 * BUSY_AFTER; index++) {
+      expect(take(keystream, index, 75, ahead)).toBe(take(plain, index, 75))
+      keystream.prepare(1, index, 75, ahead)
+    }
+    expect(ahead.blocks).toBeDefined()
+    expect(ended.filter(({ blocks }) => blocks === undefined).length).toBe(1)
+    // and comes back, where there is another that has ended
+    const back = ended.find(({ blocks }) => blocks === undefined)!
+    for (let index = 100; index < 100 + 2 * BUSY_AFTER; index++) {
+      expect(take(keystream, index, 75, back)).toBe(take(plain, index, 75))
+      keystream.prepare(1, index, 75, back)
+    }
+    expect(back.blocks).toBeDefined()
   })
 
   it('reorder: packets before and behind what is ready', () => {

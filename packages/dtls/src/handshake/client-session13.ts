@@ -27,6 +27,7 @@ import { certificateVerify13, checkCertificateVerify, claimCertificate13 } from 
 import type { SentHello } from './client-hellos.ts'
 import type { HandshakeContext } from './context.ts'
 import { helloTranscript } from './retry13.ts'
+import type { CertificateDemand } from './server-flight.ts'
 import type { Transcript13 } from './transcript13.ts'
 
 /** Epochs of the handshake, RFC 9147 section 6.1. */
@@ -54,7 +55,7 @@ export class ClientSession13 {
   readonly #transcript: Transcript13
   readonly #messages: PeerMessages
   #expected: Expected = { name: 'encrypted-extensions' }
-  #certificateRequested = false
+  #certificateRequest: CertificateDemand = 'none'
   #srtpProfile: SrtpProfile | undefined
 
   constructor(
@@ -162,10 +163,10 @@ export class ClientSession13 {
     if (request === undefined) return new Refusal('malformed-handshake')
     this.#transcript.add(message)
     if (request.context.length > 0) return new Refusal('illegal-parameter')
-    this.#certificateRequested = true
-    return request.extensions.signatureAlgorithms?.includes(OWN_SIGNATURE_SCHEME) === true
-      ? undefined
-      : new Refusal('no-common-signature-algorithm')
+    const { signatureAlgorithms } = request.extensions
+    if (signatureAlgorithms === undefined) return new Refusal('illegal-parameter')
+    this.#certificateRequest = signatureAlgorithms.includes(OWN_SIGNATURE_SCHEME) ? 'ours' : 'another'
+    return undefined
   }
 
   /** Sends the client's last flight: {Certificate}, {CertificateVerify}, {Finished}. */
@@ -179,11 +180,12 @@ export class ClientSession13 {
       items.push({ epoch: this.write, message, delivery: new Delivery(body.length) })
       transcript.add(message)
     }
-    if (this.#certificateRequested) {
-      append(
-        HandshakeType.certificate,
-        encodeCertificate13({ context: NO_BYTES, chain: [config.certificate.der] }),
-      )
+    if (this.#certificateRequest !== 'none') {
+      // RFC 8446 section 4.4.2: without a suitable one the list is empty
+      const chain = this.#certificateRequest === 'ours' ? [config.certificate.der] : []
+      append(HandshakeType.certificate, encodeCertificate13({ context: NO_BYTES, chain }))
+    }
+    if (this.#certificateRequest === 'ours') {
       append(HandshakeType.certificateVerify, certificateVerify13(config, 'client', transcript.digest()))
     }
     append(HandshakeType.finished, this.#traffic.client.verifyData(transcript.digest()))

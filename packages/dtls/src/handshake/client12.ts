@@ -162,14 +162,17 @@ export class ClientHandshake12 implements Handshake {
       items.push({ epoch: plaintext, message })
       transcript.bytes(message.bytes)
     }
-    if (parameters.certificateRequested) {
-      append(HandshakeType.certificate, encodeCertificate([certificate.der]))
+    const { certificateRequest } = parameters
+    if (certificateRequest !== 'none') {
+      // RFC 5246 section 7.4.6: without a suitable one the list is empty
+      const chain = certificateRequest === 'ours' ? [certificate.der] : []
+      append(HandshakeType.certificate, encodeCertificate(chain))
     }
     append(HandshakeType.clientKeyExchange, encodeClientKeyExchange(keyExchange.publicKey))
     const signed = transcript.written
     const randoms = { client: this.#hellos.random, server: parameters.serverRandom }
     const master = extendedMasterSecret(crypto, parameters.suite, randoms, preMasterSecret, signed)
-    if (parameters.certificateRequested) {
+    if (certificateRequest === 'ours') {
       const signature = certificate.sign(signed)
       append(HandshakeType.certificateVerify, encodeSigned(NO_BYTES, OWN_SIGNATURE_SCHEME, signature))
     }

@@ -2,9 +2,10 @@ import { CIPHER_SUITES, type CipherSuite, NAMED_GROUPS, type NamedGroup } from '
 import { OWN_SIGNATURE_SCHEME } from '../signature-schemes.ts'
 import { type SrtpProfile, srtpProfileId } from '../srtp-profiles.ts'
 import type { ClientHello } from '../wire/hello.ts'
-import { DTLS_1_2, EMPTY_RENEGOTIATION_INFO_SCSV, POINT_FORMAT_UNCOMPRESSED } from '../wire/protocol.ts'
+import { EMPTY_RENEGOTIATION_INFO_SCSV, POINT_FORMAT_UNCOMPRESSED } from '../wire/protocol.ts'
 import { Refusal } from './authentication.ts'
 import type { HandshakeConfig } from './context.ts'
+import { offers12 } from './version.ts'
 
 /** What a ClientHello and we have in common. */
 export interface Negotiated {
@@ -21,8 +22,7 @@ export interface Negotiated {
 /** The server's choice. Our order of preference counts. */
 export function negotiate(config: HandshakeConfig, hello: ClientHello): Negotiated | Refusal {
   const { extensions } = hello
-  // versions of DTLS count down; one that offers a later version in its hello's own field takes ours
-  if (hello.version >>> 8 !== 0xfe || hello.version > DTLS_1_2) return new Refusal('unsupported-version')
+  if (!offers12(hello)) return new Refusal('unsupported-version')
   if (!hello.compressionMethods.includes(0)) return new Refusal('illegal-parameter')
   if (extensions.renegotiationInfo !== undefined && extensions.renegotiationInfo.length > 0) {
     return new Refusal('illegal-parameter')

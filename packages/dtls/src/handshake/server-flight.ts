@@ -42,8 +42,11 @@ export interface ServerParameters {
   readonly certificate: PeerCertificate
   readonly group: KeyExchangeGroup
   readonly publicKey: Uint8Array
-  readonly certificateRequested: boolean
+  readonly certificateRequest: CertificateDemand
 }
+
+/** What a CertificateRequest asks for: nothing, as there is none; what we have; or what we do not have, for which a Certificate without any is the answer. */
+export type CertificateDemand = 'none' | 'ours' | 'another'
 
 /** The flight whose ServerHello is at `base`; `undefined` while any message is missing. */
 export function collectServerFlight(
@@ -107,16 +110,8 @@ export function acceptServerFlight(
     return new Refusal('bad-signature')
   }
 
-  if (flight.certificateRequest !== undefined) {
-    const request = parseCertificateRequest(flight.certificateRequest.body)
-    if (request === undefined) return new Refusal('malformed-handshake')
-    if (
-      !request.certificateTypes.includes(CERTIFICATE_TYPE_ECDSA_SIGN) ||
-      !request.signatureAlgorithms.includes(OWN_SIGNATURE_SCHEME)
-    ) {
-      return new Refusal('no-common-signature-algorithm')
-    }
-  }
+  const certificateRequest = readDemand(flight.certificateRequest)
+  if (certificateRequest instanceof Refusal) return certificateRequest
   return {
     suite,
     // a view would keep the whole hello in memory
@@ -125,8 +120,19 @@ export function acceptServerFlight(
     certificate: claimed.certificate,
     group: group.group,
     publicKey: exchange.publicKey,
-    certificateRequested: flight.certificateRequest !== undefined,
+    certificateRequest,
   }
+}
+
+function readDemand(message: HandshakeMessage | undefined): CertificateDemand | Refusal {
+  if (message === undefined) return 'none'
+  const request = parseCertificateRequest(message.body)
+  if (request === undefined) return new Refusal('malformed-handshake')
+  const { certificateTypes, signatureAlgorithms } = request
+  const isOurs =
+    certificateTypes.includes(CERTIFICATE_TYPE_ECDSA_SIGN) &&
+    signatureAlgorithms.includes(OWN_SIGNATURE_SCHEME)
+  return isOurs ? 'ours' : 'another'
 }
 
 /** Checks that the server answers what was offered, RFC 5246 section 7.4.1.4. The SRTP profile that it chose. */
