@@ -165,8 +165,16 @@ export class FrameAssembler {
     return this.#lastTimestamp === undefined || serial32.diff(timestamp, this.#lastTimestamp) > 0
   }
 
-  /** Takes a packet. Those of an empty payload (padding) only fill their place in the order. `payload` is not to be changed after. */
-  handlePacket(now: Instant, packet: FramePacket, payload: Uint8Array): void {
+  /** The sequence number that the next frame starts with: what is missing before it was given up. -1 before the first packet. */
+  get nextSequenceNumber(): number {
+    return this.#start < 0 ? -1 : this.#start & 0xffff
+  }
+
+  /**
+   * Takes a packet. Those of an empty payload (padding) only fill their place in the order. `payload` is not to be changed after. One that is `repeated`, as it was lost
+   * before, tells nothing of a restart of the sender.
+   */
+  handlePacket(now: Instant, packet: FramePacket, payload: Uint8Array, repeated = false): void {
     this.#now = Math.max(now, this.#now)
     const { sequenceNumber } = packet
     if (this.#start < 0) {
@@ -176,11 +184,13 @@ export class FrameAssembler {
     }
     const sequence = serial16.unwrap(sequenceNumber, this.#highest)
     if (sequence < this.#start && !this.#makeRoomBefore(sequence)) {
-      this.#handleLate(sequence, packet, payload)
+      if (repeated) this.statistics.packetsLate++
+      else this.#handleLate(sequence, packet, payload)
       return
     }
     if (sequence - this.#highest >= MAX_DROPOUT) {
-      this.#handleJump(packet, payload)
+      if (repeated) this.statistics.packetsLate++
+      else this.#handleJump(packet, payload)
       return
     }
     this.#accept(sequence, packet, payload)

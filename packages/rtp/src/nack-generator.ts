@@ -12,6 +12,8 @@ const SEQUENCE_CYCLE = 0x1_0000
 const MAX_TRIES = 20
 /** What comes this late is only out of order, ms. */
 const REORDER_TOLERANCE = 10
+/** What was asked for and is waited for no longer is still known when it comes, for so many ms: it was sent again. */
+const LINGER = 2000
 /** The least between two requests for one packet, ms; else it is the round-trip time, and what an answer may be late by. */
 const MIN_INTERVAL = 20
 
@@ -105,16 +107,23 @@ export class NackGenerator {
 
   /** Whether a packet is missing and was asked for. */
   isRequested(sequenceNumber: number): boolean {
+    if (this.#missing.size === 0) return false
     const missing = this.#missing.get(serial16.unwrap(sequenceNumber, this.#highest))
     return missing !== undefined && missing.tries > 0
   }
 
-  /** What is waited for no longer. */
-  giveUpBefore(sequence: number): void {
-    for (const missing of this.#missing.keys()) {
-      if (missing >= sequence) break
-      this.#missing.delete(missing)
+  /** Nothing before this packet is waited for any longer: it is not asked for again. */
+  giveUpBefore(now: Instant, sequenceNumber: number): void {
+    const end = serial16.unwrap(sequenceNumber, this.#highest)
+    for (const [sequence, missing] of this.#missing) {
+      if (sequence >= end) break
+      if (missing.tries === 0) this.#missing.delete(sequence)
+      else if (missing.tries < MAX_TRIES) {
+        missing.tries = MAX_TRIES
+        missing.at = now + LINGER
+      }
     }
+    if (this.#missing.size === 0) this.#deadline = NEVER
   }
 
   /** The sequence numbers to ask for now, ascending. */

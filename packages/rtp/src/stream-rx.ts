@@ -118,6 +118,8 @@ export class StreamRx {
   #depacketizer: Depacketizer | undefined
   readonly #dependencies = new DependencyDescriptorReader()
   #assembler: FrameAssembler | undefined
+  /** Of the assembler, as the requests for packets know it. */
+  #packetsGivenUp = 0
   #reception: ReceptionStatistics | undefined
   /** Whole frames of the codec before this one, which were not polled yet. */
   readonly #earlier = new OutputQueue<ReceivedFrame>()
@@ -223,8 +225,10 @@ export class StreamRx {
     if (serial16.diff(sequenceNumber, this.#newest) > 0) this.#newest = sequenceNumber
     this.#codecSeenAt = this.#now
     this.#reception!.handlePacket(this.#now, sequenceNumber, header.timestamp)
+    // without RFC 4588 it comes again as it was
+    const repeated = this.isRequested(sequenceNumber)
     this.#nacks?.handlePacket(this.#now, sequenceNumber)
-    this.#assemble(header, payload, codec, extensions)
+    this.#assemble(header, payload, codec, extensions, repeated)
     return this.#isFirst(sequenceNumber)
   }
 
@@ -248,7 +252,7 @@ export class StreamRx {
     // what came is not asked for again, of whatever codec it is
     this.#nacks?.handleRetransmission(this.#now, header.sequenceNumber)
     if (this.#codecs[(codec.primary ?? codec).pt] !== undefined) {
-      this.#assemble(header, payload, codec, extensions)
+      this.#assemble(header, payload, codec, extensions, true)
     }
     return this.#isFirst(header.sequenceNumber)
   }
@@ -293,7 +297,10 @@ export class StreamRx {
   /** Gives up the packets that were waited for too long. `deadline` is later than `now` after it. */
   handleTimeout(now: Instant): void {
     this.#now = Math.max(now, this.#now)
-    this.#assembler?.handleTimeout(this.#now)
+    const assembler = this.#assembler
+    if (assembler === undefined) return
+    assembler.handleTimeout(this.#now)
+    this.#noteGivenUp(assembler)
   }
 
   /** The next frame in order. */
@@ -367,15 +374,27 @@ export class StreamRx {
     payload: Uint8Array,
     codec: StreamCodec,
     extensions: HeaderExtensions | undefined,
+    repeated: boolean,
   ): void {
     const assembler = this.#assembler
     if (assembler === undefined) return
-    if (codec.primary === undefined) {
-      if (extensions === undefined) assembler.handlePacket(this.#now, header, payload)
-      else assembler.handlePacket(this.#now, { ...header, extensions }, payload)
-      return
-    }
-    const { pt } = codec.primary
+    const { primary } = codec
+    if (primary !== undefined)
+      this.#assembleBlocks(assembler, header, payload, primary.pt, extensions, repeated)
+    else if (extensions === undefined) assembler.handlePacket(this.#now, header, payload, repeated)
+    else assembler.handlePacket(this.#now, { ...header, extensions }, payload, repeated)
+    this.#noteGivenUp(assembler)
+  }
+
+  /** RFC 2198: the frames of before come along. */
+  #assembleBlocks(
+    assembler: FrameAssembler,
+    header: RtpHeader,
+    payload: Uint8Array,
+    pt: Pt,
+    extensions: HeaderExtensions | undefined,
+    repeated: boolean,
+  ): void {
     // what is malformed still has its place
     const blocks = readRed(payload) ?? [{ pt: -1, timestampOffset: 0, payload: NO_BYTES }]
     for (let i = 0; i < blocks.length; i++) {
@@ -387,15 +406,23 @@ export class StreamRx {
       if (back === 0) {
         const { marker } = header
         const packet = { sequenceNumber, timestamp, marker, payloadType: pt, extensions }
-        assembler.handlePacket(this.#now, packet, isOurs ? block.payload : NO_BYTES)
+        assembler.handlePacket(this.#now, packet, isOurs ? block.payload : NO_BYTES, repeated)
       } else if (isOurs && block.payload.length > 0 && assembler.isMissing(sequenceNumber, timestamp)) {
         // RFC 2198 has no numbers: blocks are taken to be of the packets just before, as browsers send them, unless their times say otherwise
         this.#packetsRecovered++
         this.#nacks?.handleRetransmission(this.#now, sequenceNumber)
         const packet = { sequenceNumber, timestamp, marker: false, payloadType: pt }
-        assembler.handlePacket(this.#now, packet, block.payload)
+        assembler.handlePacket(this.#now, packet, block.payload, true)
       }
     }
+  }
+
+  /** What a frame is no longer waited for with is not asked for again. */
+  #noteGivenUp(assembler: FrameAssembler): void {
+    const { packetsGivenUp } = assembler.statistics
+    if (packetsGivenUp === this.#packetsGivenUp) return
+    this.#packetsGivenUp = packetsGivenUp
+    this.#nacks?.giveUpBefore(this.#now, assembler.nextSequenceNumber)
   }
 
   /** Goes over to a codec; false where the packet was sent before the change to the one that is. */
@@ -448,6 +475,7 @@ export class StreamRx {
       depacketizer === undefined || !this.#makesFrames
         ? undefined
         : new FrameAssembler(depacketizer, this.#maxReorderWait ?? wait, this.#lastSequence)
+    this.#packetsGivenUp = 0
     if (this.#reception === undefined) {
       this.#reception = new ReceptionStatistics(this.ssrc, codec.clockRate, this.#nacks !== undefined)
       const report = this.#lastSenderReport

@@ -233,7 +233,7 @@ describe('what is missing is asked for', () => {
     const nacks = new NackGenerator()
     nacks.handlePacket(0, 10)
     nacks.handlePacket(0, 14)
-    nacks.giveUpBefore(0x1_0000 + 13)
+    nacks.giveUpBefore(0, 13)
     expect(nacks.take(100)).toEqual([13])
   })
 

@@ -56,6 +56,50 @@ function senderReport(ntpTime: bigint): SenderReport {
   return { type: 'senderReport', ssrc: 5, ntpTime, rtpTime: 0, packetCount: 0, octetCount: 0, reports: [] }
 }
 
+describe('a stream whose lost packets are asked for', () => {
+  it('asks no longer once their frame was given up', () => {
+    const stream = new StreamRx({ ssrc: 5, nack: true })
+    stream.handlePacket(0, ...packet(1, KEYFRAME, VP8), VP8)
+    for (const sequence of [3, 4]) stream.handlePacket(0, ...packet(sequence, DELTA, VP8), VP8)
+    const asked: number[] = []
+    for (let now = 0; now < 20_000; now++) {
+      stream.handleTimeout(now)
+      if (stream.takeNacks(now, 300).length > 0) asked.push(now)
+    }
+    expect(asked).toEqual([10, 320, 630, 940])
+    expect(stream.deadline).toBe(Infinity)
+  })
+
+  it.each(['under their own number', 'as RFC 4588 has it'])(
+    'takes what comes too late, %s, for no restart of the sender that is silent meanwhile',
+    (way) => {
+      const stream = new StreamRx({ ssrc: 5, nack: true })
+      const frames: number[] = []
+      const poll = (): void => {
+        for (let frame = stream.pollFrame(); frame !== undefined; frame = stream.pollFrame())
+          frames.push(frame.timestamp / 960)
+      }
+      stream.handlePacket(0, ...packet(1, KEYFRAME, VP8), VP8)
+      for (let sequence = 20; sequence < 40; sequence++)
+        stream.handlePacket(0, ...packet(sequence, DELTA, VP8), VP8)
+      for (let now = 0; now < 1500; now++) {
+        stream.handleTimeout(now)
+        stream.takeNacks(now, 100)
+      }
+      poll()
+      for (let sequence = 2; sequence < 20; sequence++) {
+        const [header, payload] = packet(sequence, DELTA, VP8)
+        if (way === 'as RFC 4588 has it') stream.handleRetransmission(1600, header, payload, VP8)
+        else stream.handlePacket(1600, header, payload, VP8)
+        poll()
+      }
+      stream.handlePacket(1700, ...packet(40, KEYFRAME, VP8), VP8)
+      poll()
+      expect(frames).toEqual([1, ...Array.from({ length: 21 }, (_, i) => 20 + i)])
+    },
+  )
+})
+
 describe('a stream', () => {
   it('counts retransmissions with what came, and not in its reports', () => {
     const { stream } = new Receiver()
