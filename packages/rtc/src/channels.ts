@@ -16,6 +16,9 @@ import { DEFAULT_SCTP_PORT, type RemoteData } from './remote-data.ts'
 import { isBytes } from './is-bytes.ts'
 import type { ChannelStatistics } from './statistics.ts'
 
+/** ms between two tries to reach the peer, at most, so that a path that is back is soon used. */
+const MAX_TIMEOUT = 3000
+
 /** A channel that is to be opened when an offer is answered. */
 export interface PlannedChannel {
   readonly id: ChannelId
@@ -174,6 +177,9 @@ export class Channels implements ChannelOwner {
       maxMessageSize,
       // RFC 9653: DTLS protects better than a checksum
       zeroChecksum: true,
+      // whether there still is a peer is for ICE to say (RFC 7675), and a path that is gone may come back, or another by a restart: the channels wait for it
+      maxRetransmissions: Number.POSITIVE_INFINITY,
+      rtoMax: MAX_TIMEOUT,
     })
   }
 

@@ -46,6 +46,33 @@ const opened =
   () =>
     eventsOf(pair[side].events, 'channelOpen').length >= count
 
+describe('data channels over a path that is gone for long', () => {
+  it.each([
+    ['25 s', 25_000, false],
+    ['five minutes, and ICE is restarted', 300_000, true],
+  ])('go on when it is back: %s', (_, duration, restarts) => {
+    const call = dataCall([['chat']])
+    const { a, b, pair } = call
+    pair.runUntil(opened(call, 'a', 1))
+    pair.runUntil(opened(call, 'b', 1))
+    const links = [pair.aToB, pair.bToA]
+    for (const link of links) link.configure(pair.now, { latency: 10, loss: 1 })
+    for (const channel of [...a.channels, ...b.channels]) channel.write('meanwhile')
+    pair.runFor(duration)
+    for (const link of links) link.configure(pair.now, { latency: 10, loss: 0 })
+    if (restarts) {
+      expect(a.statistics.iceState).toBe('failed')
+      negotiate(a, b, a.createOffer().iceRestart().apply())
+    }
+    pair.runFor(4000)
+    for (const side of ['a', 'b'] as const) {
+      const { events } = pair[side]
+      expect(eventsOf(events, 'channelData').map(({ data }) => data)).toEqual(['meanwhile'])
+      expect(eventsOf(events, 'channelClose')).toEqual([])
+    }
+  })
+})
+
 describe('data channels', () => {
   it('carry text and bytes both ways, with nothing else in the session', () => {
     const call = dataCall([['chat', { protocol: 'p' }]])
