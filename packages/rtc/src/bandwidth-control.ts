@@ -184,14 +184,14 @@ export class BandwidthControl {
   }
 
   #transmit(now: Instant, { buffer, length }: PlainPacket): void {
-    const { outbound, path } = this.#transport
-    if (outbound === undefined) return
+    const { outboundMedia, path } = this.#transport
+    if (outboundMedia === undefined) return
     if (path !== this.#path) {
       this.#path = path
       this.#begin(now)
     }
     this.#noteSent(now, buffer, length)
-    this.#transport.transmit(protect(buffer, length, outbound))
+    this.#transport.transmit(protect(buffer, length, outboundMedia))
   }
 
   #noteSent(now: Instant, buffer: Uint8Array, length: number): void {

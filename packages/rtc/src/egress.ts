@@ -26,8 +26,12 @@ export class Egress {
 
   /** Sends the packet in the first `length` bytes of `buffer`, which has room for what protecting it adds. */
   send(now: Instant, buffer: Uint8Array, length: number, priority: PacerPriority): void {
-    if (this.#control?.active === true) this.#control.push(now, buffer, length, priority)
-    else if (this.srtp !== undefined) this.#transport.transmit(protect(buffer, length, this.srtp))
+    if (this.#control?.active === true) {
+      this.#control.push(now, buffer, length, priority)
+      return
+    }
+    const { outboundMedia } = this.#transport
+    if (outboundMedia !== undefined) this.#transport.transmit(protect(buffer, length, outboundMedia))
   }
 
   /** Whether no packet of this source and number was given yet, as far back as that is known: each is encrypted with its own keystream (RFC 3711 section 9.1). */

@@ -369,9 +369,9 @@ export class MediaPlane implements MediaOwner {
   ): boolean {
     const agreed = currentCodec(media, codec)
     const sender = this.#sender(media, rid, agreed)
-    const { outbound } = this.#transport
-    if (outbound === undefined) return false
-    const { rtpOverhead } = outbound
+    const { outboundMedia } = this.#transport
+    if (outboundMedia === undefined) return false
+    const { rtpOverhead } = outboundMedia
     if (!this.#senders.sendFrame(this.#now, sender, agreed, time, data, options, rtpOverhead)) {
       throw new UsageError('invalid-frame', `This is no ${codec.name} frame, or it does not fit a datagram`)
     }
@@ -382,9 +382,9 @@ export class MediaPlane implements MediaOwner {
   writeRtp(media: Media, rid: Rid | undefined, fields: RtpFields, payload: Uint8Array): boolean {
     const codec = agreedCodec(media, fields.pt)
     const sender = this.#sender(media, rid, codec)
-    const { outbound } = this.#transport
-    if (outbound === undefined) return false
-    this.#senders.sendPacket(this.#now, sender, codec, fields, payload, outbound.rtpOverhead)
+    const { outboundMedia } = this.#transport
+    if (outboundMedia === undefined) return false
+    this.#senders.sendPacket(this.#now, sender, codec, fields, payload, outboundMedia.rtpOverhead)
     this.#noteSent(sender, sender.stream.ssrc)
     return true
   }
@@ -402,11 +402,11 @@ export class MediaPlane implements MediaOwner {
   ): boolean {
     const agreed = currentCodec(media, codec)
     const sender = this.#sender(media, rid, agreed)
-    const { outbound } = this.#transport
-    if (outbound === undefined) return false
+    const { outboundMedia } = this.#transport
+    if (outboundMedia === undefined) return false
     // this peer may have had no input for long: the one that the packet came to has
     this.setNow(packet.receivedAt)
-    const { rtpOverhead } = outbound
+    const { rtpOverhead } = outboundMedia
     let sent = this.#senders.forward(this.#now, sender, agreed, forwarder, packet, rtpOverhead)
     if (!sent) return false
     while (sent) sent = this.#senders.forwardHeld(this.#now, sender, agreed, forwarder, rtpOverhead)
@@ -432,7 +432,7 @@ export class MediaPlane implements MediaOwner {
     options: TelephoneEventOptions,
   ): boolean {
     const sender = this.#sender(media, rid, codec)
-    if (this.#transport.outbound === undefined) return false
+    if (this.#transport.outboundMedia === undefined) return false
     this.#senders.startTelephoneEvent(this.#now, sender, codec, event, options)
     this.#reporter.noteActivity(this.#now)
     return true

@@ -156,7 +156,7 @@ export class Media {
 
   /**
    * Sends the event of a telephone's key (RFC 4733): a digit `0` to `9`, `*`, `#`, `A` to `D`, or an event code. `pt` is that of a `telephone-event` among
-   * `codecs`. False where it was not sent since the peer is not connected. Throws a `UsageError`: `unknown-payload-type`, `busy` while another is sent,
+   * `codecs`. False where it was not sent since the peer is not connected, or there is no path to it any more. Throws a `UsageError`: `unknown-payload-type`, `busy` while another is sent,
    * `invalid-option`, `not-sending`, `closed`.
    */
   sendTelephoneEvent(pt: Pt, event: string | number, options: TelephoneEventOptions = {}): boolean {

@@ -143,6 +143,14 @@ export class Transport {
     return this.#outbound
   }
 
+  /**
+   * The same for media; `undefined` also where there is no path. What is protected and not sent uses up packet indices, the high bits of which the peer only guesses: after
+   * 2^15 of them it would understand nothing more (RFC 3711 section 3.3.1).
+   */
+  get outboundMedia(): SrtpContext | undefined {
+    return this.#pair === undefined ? undefined : this.#outbound
+  }
+
   /** When `handleTimeout` is next needed. */
   get deadline(): Instant {
     return Math.min(this.#iceAt, this.#dtlsAt)

@@ -44,6 +44,41 @@ const withoutNack = withoutRtx.map((codec) => ({
   feedback: codec.feedback.filter((type) => type !== 'nack'),
 }))
 
+describe('a path that is gone', () => {
+  it.each([
+    ['at once', {}],
+    ['in turns', { bandwidthEstimation: {}, transportFeedback: 'always' }],
+  ] as const)(
+    'takes nothing more, so that the peer understands what comes by the next: sent %s',
+    (_, options) => {
+      const { a, b, pair } = rtcPair(60, { latency: 10 }, options)
+      pair.runUntil(() => a.connected && b.connected)
+      const media = a.media('1')!
+      const { pt } = media.codecs.find(({ name }) => name === 'VP8')!
+      let count = 0
+      const write = (): boolean => {
+        const data = frame(count)
+        data[0] = 0x10
+        return media.writer(pt).write({ value: 3000 * count++, clockRate: 90_000 }, data)
+      }
+      expect(write()).toBe(true)
+      pair.runFor(100)
+      for (const way of [pair.aToB, pair.bToA]) way.configure(pair.now, { loss: 1 })
+      pair.runFor(40_000)
+      expect(a.statistics.iceState).toBe('failed')
+      // more packets than a receiver can tell the high bits of
+      for (let i = 0; i < 20_000; i++) expect(write()).toBe(false)
+      for (const way of [pair.aToB, pair.bToA]) way.configure(pair.now, { loss: 0 })
+      const offer = a.createOffer().iceRestart().apply()
+      a.pendingChanges()!.acceptAnswer(b.acceptOffer(offer))
+      pair.runFor(1000)
+      expect(write()).toBe(true)
+      pair.runFor(500)
+      expect(eventsOf(pair.b.events, 'mediaData').map(({ data }) => data[1])).toEqual([0, (count - 1) & 0xff])
+    },
+  )
+})
+
 describe('lost packets are sent again', () => {
   it.each([
     ['as retransmissions (RFC 4588)', {}],
