@@ -215,19 +215,23 @@ describe('by the reports of RFC 8888', () => {
 
 describe('a peer that tells nothing of when packets came', () => {
   it.each([500_000, 2_000_000])('is sent what it reports little loss of: %i bit/s', (rate) => {
-    const { a, pair, run, estimate } = videoCall(rate + 1, { rate, queueBytes: rate / 40 }, {}, undefined, {
-      b: SILENT,
-    })
-    expect(a.statistics.bandwidth!.availableOutgoingBitrate).toBe(300_000)
-    run(40_000)
-    const before = pair.aToB.statistics
-    const { received } = run(40_000)
-    expect(received / rate, 'of the path is used').toBeGreaterThan(0.6)
-    expect(estimate() / rate).toBeLessThan(1.35)
-    const { overflow, sent } = pair.aToB.statistics
+    const lost: number[] = []
+    for (let seed = rate + 1; seed <= rate + 4; seed++) {
+      const link = { rate, queueBytes: rate / 40 }
+      const { a, pair, run, estimate } = videoCall(seed, link, {}, undefined, { b: SILENT })
+      expect(a.statistics.bandwidth!.availableOutgoingBitrate).toBe(300_000)
+      run(40_000)
+      const before = pair.aToB.statistics
+      const { received } = run(40_000)
+      expect(received / rate, `of the path is used, seed ${seed}`).toBeGreaterThan(0.6)
+      expect(estimate() / rate, `seed ${seed}`).toBeLessThan(1.35)
+      const { overflow, sent } = pair.aToB.statistics
+      lost.push((overflow - before.overflow) / (sent - before.sent))
+      expect(a.statistics.bandwidth!.probesSent).toBe(0)
+    }
     // it stays where a tenth is lost, and what is sent again comes on top of that
-    expect((overflow - before.overflow) / (sent - before.sent), 'of the packets is lost').toBeLessThan(0.22)
-    expect(a.statistics.bandwidth!.probesSent).toBe(0)
+    const mean = lost.reduce((sum, share) => sum + share) / lost.length
+    expect(mean, `of the packets is lost: ${lost.join(', ')}`).toBeLessThan(0.2)
   })
 
   it('nothing that is not sent is thought to get through', () => {
