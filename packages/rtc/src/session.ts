@@ -252,7 +252,10 @@ export class Session {
       changes.added.some(({ receiveEncodings }) => receiveEncodings.length > 0) ||
       this.#sections.some(({ local: { simulcast } }) => simulcast !== undefined && simulcast.recv.length > 0)
     const capabilities = this.#capabilities(this.#feedback.offering(asks))
-    for (const section of this.#sections) numbering.adopt(section.local, capabilities.codecs)
+    // one that was refused keeps no number from those that are used
+    for (const { local: section } of this.#sections) {
+      if (section.port !== 0) numbering.adopt(section, capabilities.codecs)
+    }
     const free: number[] = []
     const sections = this.#sections.map((known, index) => {
       const { mid } = known

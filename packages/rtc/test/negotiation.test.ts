@@ -1,6 +1,6 @@
 import { parseSdp } from '@str0m/sdp'
 import { describe, expect, it } from 'vitest'
-import { Candidate, type ChangeSet, Rtc } from '../src/index.ts'
+import { Candidate, type ChangeSet, DEFAULT_CODECS, Rtc } from '../src/index.ts'
 import { BrowserPeer, fixture } from './browser-peer.ts'
 import {
   codeOf,
@@ -65,6 +65,28 @@ describe('an offer is answered', () => {
       candidates: [],
     })
     expect(description.groups).toEqual([{ semantics: 'BUNDLE', mids: ['2'] }])
+  })
+
+  it('with what the formats of a rejected section mean: the Rust stacks and Pion take no answer with one that is not said', () => {
+    const rtc = new Rtc({ codecs: DEFAULT_CODECS.filter(({ kind }) => kind === 'audio') })
+    const offered = parseSdp(offer('chromium').sdp).media[1]!
+    const video = parseSdp(rtc.acceptOffer(offer('chromium')).sdp).media[1]!
+    expect(video).toMatchObject({ port: 0, formats: offered.formats, payloads: offered.payloads })
+  })
+
+  it('with a rejected section whose numbers stay free for codecs of ours', () => {
+    const rtc = fresh()
+    const { sdp } = offer('chromium')
+    const text = sdp.replace(/a=rtpmap:(\d+) (VP8|VP9|H264|H265|AV1)\/90000/g, 'a=rtpmap:$1 other/90000')
+    expect(parseSdp(rtc.acceptOffer({ type: 'offer', sdp: text }).sdp).media[1]!.port).toBe(0)
+    const change = rtc.createOffer()
+    change.addMedia('video')
+    const numbersOf = (description: string): number[] =>
+      parseSdp(description).media[1]!.payloads.map(({ pt }) => pt)
+    const alone = new Rtc().createOffer()
+    alone.addMedia('audio')
+    alone.addMedia('video')
+    expect(numbersOf(change.apply().sdp)).toEqual(numbersOf(alone.apply().sdp))
   })
 
   it('with nothing to connect for, where all are rejected', () => {
@@ -258,9 +280,13 @@ describe('a session is negotiated again', () => {
     }
     exchange(a.createOffer().setDirection('0', 'sendonly'))
     expect([a.media('0')!.direction, b.media('0')!.direction]).toEqual(['sendonly', 'recvonly'])
-    exchange(a.createOffer().setDirection('0', 'sendrecv').stopMedia('1'))
+    const stopped = exchange(a.createOffer().setDirection('0', 'sendrecv').stopMedia('1'))
     expect([a.media('0')!.direction, b.media('0')!.direction]).toEqual(['sendrecv', 'sendrecv'])
     expect([a.media('1')!.stopped, b.media('1')!.stopped]).toEqual([true, true])
+    // RFC 8829 section 5.2.2: but for its port and its names it is as before; the Rust stacks take no offer in which a format is not said
+    const { port, formats, payloads } = parseSdp(stopped).media[1]!
+    expect(port).toBe(0)
+    expect(payloads.map((payload) => String(payload.pt))).toEqual(formats)
     const change = a.createOffer()
     const mid = change.addMedia('audio', 'recvonly')
     const description = parseSdp(exchange(change))

@@ -24,6 +24,8 @@ const REORDER_SHARE = 1 / 4
 const MAX_REORDER_WIDENING = 16
 /** Halvings after which any window is a small one. */
 const MAX_IDLE_STEPS = 16
+/** Smoothed round trips until a FORWARD TSN is sent again: a full one (RFC 3758 section 3.5, F2), and half of one for what it varies. */
+const FORWARD_AGAIN = 1.5
 const NO_BYTES = new Uint8Array(0)
 
 export interface SenderOptions {
@@ -496,7 +498,10 @@ export class DataSender {
     }
     // what did not fit goes where the peer has taken what did
     const isTaken = outstanding.ackedTsn >= this.#forwardedTsn
-    if (to > from || isTaken || now - this.#forwardSentAt >= this.#roundTrip.rto) this.#forwardDue = true
+    // the one before may be lost, and the peer holds back all that is behind it
+    const { smoothed, rto } = this.#roundTrip
+    const again = smoothed === 0 ? rto : Math.min(rto, FORWARD_AGAIN * smoothed)
+    if (to > from || isTaken || now - this.#forwardSentAt >= again) this.#forwardDue = true
   }
 
   #writeForwardTsn(writer: PacketWriter, now: Instant): void {

@@ -185,11 +185,15 @@ export function dataSection(mid: string | undefined, maxMessageSize: number): Me
   return section
 }
 
-/** The section of an answer that says no: port 0, the offered formats (RFC 3264 section 6). */
+/**
+ * The section of a description that says no: port 0, the offered formats (RFC 3264 section 6). What they mean is said again (section 5.1): webrtc-rs, Pion and str0m's Rust look
+ * each of them up, and take no description in which one is without.
+ */
 export function rejectedSection(offered: MediaSection): MediaSection {
   const section = mediaSection(offered.kind, offered.protocol)
   section.port = 0
   section.formats = [...offered.formats]
+  section.payloads = offered.payloads
   // there is no connection, but RFC 8866 section 5.7 demands a line
   section.connection = '0.0.0.0'
   if (offered.mid !== undefined) section.mid = offered.mid

@@ -122,6 +122,15 @@ describe('a section is rejected', () => {
     expect(outcome(only.replace('m=video 9', 'm=video 0'))).toEqual(['accepted', 'accepted'])
   })
 
+  it('with what its formats mean', () => {
+    const [, video] = answers(description([...VIDEO, 'a=fmtp:96 max-fr=30'], ['a=group:BUNDLE 0']))
+    expect(video!.accepted).toBe(false)
+    expect(video!.section).toMatchObject({ port: 0, formats: ['96'], direction: 'inactive' })
+    expect(video!.section.payloads).toMatchObject([
+      { pt: 96, name: 'VP8', clockRate: 90_000, parameters: 'max-fr=30' },
+    ])
+  })
+
   it('outside of the first BUNDLE group', () => {
     expect(outcome(description(VIDEO, ['a=group:LS 0 1', 'a=group:BUNDLE 0']))).toEqual([
       'accepted',
