@@ -91,7 +91,7 @@ export type RtcEvent =
       readonly kind: 'audio' | 'video'
       readonly direction: Direction
     }
-  /** A renegotiation has changed the direction. A section that was stopped is `inactive`: `media.stopped` tells it from one that may go on. */
+  /** A renegotiation had the section in it: direction, codecs and encodings may be others. One that was stopped is `inactive`: `media.stopped` tells it from one that may go on. */
   | { readonly type: 'mediaChanged'; readonly mid: Mid; readonly direction: Direction }
   | MediaData
   | TelephoneEvent
