@@ -8,12 +8,11 @@ import {
   DataChannels,
   type SctpStatistics,
 } from '@str0m/sctp'
-import { type Instant, NEVER, OutputQueue, UsageError } from '@str0m/sans-io'
+import { isBytes, type Instant, NEVER, OutputQueue, UsageError } from '@str0m/sans-io'
 import { Channel, type ChannelId, type ChannelOwner, type ChannelState } from './channel.ts'
 import type { RtcEvent } from './events.ts'
 import { FLIGHT_LIMITS, HoldBack } from './hold-back.ts'
 import { DEFAULT_SCTP_PORT, type RemoteData } from './remote-data.ts'
-import { isBytes } from './is-bytes.ts'
 import type { ChannelStatistics } from './statistics.ts'
 
 /** ms between two tries to reach the peer, at most, so that a path that is back is soon used. */

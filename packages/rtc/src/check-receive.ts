@@ -1,6 +1,5 @@
-import { UsageError } from '@str0m/sans-io'
+import { isBytes, UsageError } from '@str0m/sans-io'
 import type { Receive } from './events.ts'
-import { isBytes } from './is-bytes.ts'
 
 /** What a driver gives that its compiler does not look at. Throws a `UsageError` (`invalid-input`, `invalid-address`). */
 export function checkReceive({ kind, source, destination, contents }: Receive): void {

@@ -1,7 +1,6 @@
 import type { Forwarder, ForwarderStatistics, HeaderExtensions } from '@str0m/rtp'
-import { type Instant, type Pt, type Rid, type Ssrc, UsageError } from '@str0m/sans-io'
+import { isBytes, type Instant, type Pt, type Rid, type Ssrc, UsageError } from '@str0m/sans-io'
 import type { Codec } from './codec.ts'
-import { isBytes } from './is-bytes.ts'
 import type { Media, MediaOwner } from './media.ts'
 import type { RtpPacket } from './rtp-packet.ts'
 

@@ -1,6 +1,5 @@
-import { type Rid, UsageError } from '@str0m/sans-io'
+import { isBytes, type Rid, UsageError } from '@str0m/sans-io'
 import type { Codec } from './codec.ts'
-import { isBytes } from './is-bytes.ts'
 import type { Media, MediaOwner } from './media.ts'
 
 /** A point in the time of a media stream. */

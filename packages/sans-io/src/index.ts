@@ -16,6 +16,7 @@ export type {
 } from './machine.ts'
 export { onceFor, onceForBoth } from './once-for.ts'
 export { OutputQueue } from './output-queue.ts'
+export { isBytes } from './is-bytes.ts'
 export { plainBytes } from './plain-bytes.ts'
 export { type RandomSource, SeededRandom } from './random.ts'
 export { serial16, serial24, serial32, type SerialArithmetic } from './serial.ts'

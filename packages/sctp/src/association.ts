@@ -12,6 +12,7 @@ import {
   type ReceiveInput,
   type TimeoutInput,
   UsageError,
+  isBytes,
 } from '@str0m/sans-io'
 import { admit, type AdmittedPacket } from './admission.ts'
 import type { SctpEvent } from './events.ts'
@@ -122,7 +123,7 @@ export class SctpAssociation implements Machine<SctpEvent> {
    * association is connected. False where the send buffer is full: nothing was queued, and `bufferedAmountLow` says when there
    * is room, also where it is other streams that fill it. Throws a `UsageError`:
    * `invalid-state` where the association is closing, `invalid-stream`, `invalid-option`, `stream-closing` while the stream is reset,
-   * `empty-message` (RFC 8831 section 6.6 has a payload protocol for these).
+   * `invalid-message` for what is no bytes, `empty-message` (RFC 8831 section 6.6 has a payload protocol for these).
    */
   send(now: Instant, stream: number, ppid: number, data: Uint8Array, delivery: Delivery = {}): boolean {
     this.#life.setNow(now)
@@ -132,6 +133,7 @@ export class SctpAssociation implements Machine<SctpEvent> {
     const { maxRetransmits, lifetime } = delivery
     if (maxRetransmits !== undefined) checkNotNegative('maxRetransmits', maxRetransmits)
     if (lifetime !== undefined) checkNotNegative('lifetime', lifetime)
+    if (!isBytes(data)) throw new UsageError('invalid-message', 'a message is a Uint8Array')
     if (data.length === 0) throw new UsageError('empty-message', 'a message has at least one byte')
     if (this.#life.queue.find(stream)?.closing === true) {
       throw new UsageError('stream-closing', `stream ${stream} is being reset`)

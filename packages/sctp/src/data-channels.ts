@@ -13,6 +13,8 @@ import {
   type ReceiveInput,
   type TimeoutInput,
   UsageError,
+  isBytes,
+  latestInstant,
 } from '@str0m/sans-io'
 import { SctpAssociation } from './association.ts'
 import type { CloseReason, SctpEvent } from './events.ts'
@@ -115,7 +117,7 @@ export class DataChannels implements Machine<DataChannelEvent> {
   /** Throws a `UsageError` (`invalid-option`) where an option is out of its range. */
   constructor(options: DataChannelsOptions) {
     this.#association = new SctpAssociation(options)
-    this.#parity = options.role === 'client' ? 0 : 1
+    this.#parity = parityOf(options.role)
     this.#nextId = this.#parity
   }
 
@@ -130,7 +132,7 @@ export class DataChannels implements Machine<DataChannelEvent> {
    */
   setRole(role: 'client' | 'server'): void {
     if (this.#channels.size > 0) throw new UsageError('invalid-state', 'the role is set before channels are')
-    this.#parity = role === 'client' ? 0 : 1
+    this.#parity = parityOf(role)
     this.#nextId = this.#parity
   }
 
@@ -242,7 +244,7 @@ export class DataChannels implements Machine<DataChannelEvent> {
   /**
    * Queues a message: text for a string, else binary. Leave its bytes be until it is acknowledged. False where the send
    * buffer is full: nothing was queued; wait for `bufferedAmountLow`. Throws a `UsageError`: `no-channel`,
-   * `channel-closing`, `invalid-state`.
+   * `channel-closing`, `invalid-state`, `invalid-message` for what is neither.
    */
   send(now: Instant, id: number, data: string | Uint8Array): boolean {
     this.#setNow(now)
@@ -251,6 +253,9 @@ export class DataChannels implements Machine<DataChannelEvent> {
       throw new UsageError('channel-closing', `the channel ${id} is closing: nothing more can be sent on it`)
     }
     const isText = typeof data === 'string'
+    if (!isText && !isBytes(data)) {
+      throw new UsageError('invalid-message', 'a message is a string or a Uint8Array: new Uint8Array(buffer)')
+    }
     const bytes = isText ? encodeUtf8(data) : data
     const delivery = deliveryOf(channel)
     if (bytes.length > 0) {
@@ -302,7 +307,7 @@ export class DataChannels implements Machine<DataChannelEvent> {
   }
 
   #setNow(now: Instant): void {
-    if (now > this.#now) this.#now = now
+    this.#now = latestInstant(this.#now, now)
   }
 
   handleInput(input: TimeoutInput | ReceiveInput): void {
@@ -540,6 +545,13 @@ function deliveryOf({ parameters, state, negotiated }: Channel): Delivery {
   if (parameters.maxRetransmits !== undefined) return { unordered, maxRetransmits: parameters.maxRetransmits }
   if (parameters.maxPacketLifeTime !== undefined) return { unordered, lifetime: parameters.maxPacketLifeTime }
   return { unordered }
+}
+
+/** RFC 8832 section 6. Throws a `UsageError` (`invalid-option`). */
+function parityOf(role: 'client' | 'server'): 0 | 1 {
+  if (role === 'client') return 0
+  if (role === 'server') return 1
+  throw new UsageError('invalid-option', `the role in DTLS is "client" or "server", not "${String(role)}"`)
 }
 
 /** What a channel that is opened so will be. Throws a `UsageError` (`invalid-option`), as `DataChannels.open` does. */

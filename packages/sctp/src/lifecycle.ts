@@ -5,7 +5,7 @@
 //   established ─shutdown→ shutdownPending ─all acknowledged→ shutdownSent ─SHUTDOWN ACK→ closed
 //   established ─SHUTDOWN→ shutdownReceived ─all acknowledged→ shutdownAckSent ─SHUTDOWN COMPLETE→ closed
 
-import { ByteWriter, type Instant, NEVER, type OutputQueue, readU32 } from '@str0m/sans-io'
+import { ByteWriter, type Instant, NEVER, type OutputQueue, readU32, latestInstant } from '@str0m/sans-io'
 import { BackoffTimer } from './backoff-timer.ts'
 import { COOKIE_LIFE, CookieJar, type CookieState } from './cookie.ts'
 import type { CloseReason, SctpEvent } from './events.ts'
@@ -90,7 +90,7 @@ export class Lifecycle {
 
   /** Time does not go backwards. */
   setNow(now: Instant): void {
-    if (now > this.#now) this.#now = now
+    this.#now = latestInstant(this.#now, now)
   }
 
   /** When `onTimer` is next to be called. */

@@ -273,6 +273,11 @@ describe('data channels', () => {
 
   it('throws for the mistakes of the caller', () => {
     const { a, b, pair } = makeChannels(7)
+    for (const role of [undefined, 'both']) {
+      const options = { role: role as 'client' }
+      expect(codeOf(() => new DataChannels(options))).toBe('invalid-option')
+    }
+    expect(codeOf(() => a.handleInput({ kind: 'timeout', now: Number.NaN }))).toBe('invalid-time')
     expect(codeOf(() => a.open(0, 'x', { id: 1 }))).toBe('invalid-option')
     expect(codeOf(() => a.open(0, 'x', { negotiated: true }))).toBe('invalid-option')
     expect(codeOf(() => a.open(0, 'x', { id: 65_535 }))).toBe('invalid-option')
@@ -281,6 +286,9 @@ describe('data channels', () => {
     expect(codeOf(() => a.open(0, 'x'.repeat(70_000)))).toBe('invalid-option')
     expect(codeOf(() => a.send(0, 0, 'x'))).toBe('no-channel')
     const id = a.open(0, 'x')
+    for (const message of [new ArrayBuffer(4), [1, 2], undefined] as unknown[]) {
+      expect(codeOf(() => a.send(0, id, message as Uint8Array))).toBe('invalid-message')
+    }
     for (const bytes of [-1, Number.NaN]) {
       expect(codeOf(() => a.setBufferedAmountLowThreshold(id, bytes))).toBe('invalid-option')
     }

@@ -1,5 +1,5 @@
 import { type CryptoProvider, defaultCrypto } from '@str0m/crypto'
-import { readU16, readU32, UsageError } from '@str0m/sans-io'
+import { readU16, readU32, UsageError, isBytes } from '@str0m/sans-io'
 import { AeadRtcp, aeadRtp } from './aead.ts'
 import { CmHmacRtcp, CmHmacRtp } from './cm-hmac.ts'
 import { deriveSessionKeys } from './key-derivation.ts'
@@ -326,8 +326,9 @@ function rtcpProtection(
 }
 
 function checkLength(what: string, bytes: Uint8Array, length: number): void {
-  if (bytes.length === length) return
-  throw new UsageError('invalid-key', `The ${what} of this profile has ${length} bytes, not ${bytes.length}`)
+  if (isBytes(bytes) && bytes.length === length) return
+  const given = isBytes(bytes) ? `${bytes.length}` : 'none: give a Uint8Array'
+  throw new UsageError('invalid-key', `The ${what} of this profile has ${length} bytes, not ${given}`)
 }
 
 function checkReplayWindow(size: number): number {

@@ -188,6 +188,9 @@ describe('misuse', () => {
     expect(make({ profile: 'toString' })).toBe('unknown-profile')
     expect(make({ masterKey: new Uint8Array(15) })).toBe('invalid-key')
     expect(make({ masterSalt: new Uint8Array(12) })).toBe('invalid-key')
+    for (const masterKey of [undefined, new ArrayBuffer(16), 'a'.repeat(16)]) {
+      expect(make({ masterKey })).toBe('invalid-key')
+    }
     for (const replayWindow of [0, 32, 96, 65_536, 64.5, Number.NaN]) {
       expect(make({ replayWindow })).toBe('invalid-option')
     }
