@@ -12,5 +12,6 @@ export {
   servePage,
 } from './http.ts'
 export { Peers } from './peers.ts'
+export { closeAtEnd, readPort } from './program.ts'
 export { loadTlsCertificate, type TlsCertificate } from './tls-certificate.ts'
 export { bindUdp } from './udp.ts'

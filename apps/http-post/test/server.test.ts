@@ -379,6 +379,10 @@ describe('settings', () => {
     [['--port', 'abc'], '--port: "abc" is no port'],
     [['--udp-port', '65536'], '--udp-port: "65536" is no port'],
     [['--address', 'localhost'], '--address: "localhost" is no IP address'],
+    [['--address', '0.0.0.0'], '--address: "0.0.0.0" is not where a browser could send to'],
+    [['--address', '0:0::0'], '--address: "0:0::0" is not where a browser could send to'],
+    [['--address', 'fe80::1%eth0'], '--address: "fe80::1%eth0" is not where a browser could send to'],
+    [['--host', ''], '--host: give the address to listen on'],
     [['--what'], "Unknown option '--what'"],
   ])('that are wrong are told: %s', (args, message) => {
     expect(() => parseSettings(args, {})).toThrow(message)
