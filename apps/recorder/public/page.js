@@ -20,8 +20,14 @@ function allow() {
 async function toggle(kind) {
   const track = local.getTracks().find((known) => known.kind === kind)
   if (track === undefined) {
-    const stream = await navigator.mediaDevices.getUserMedia({ [kind]: true })
-    local.addTrack(stream.getTracks()[0])
+    // the browser may ask: pressed again meanwhile, it would give a second one
+    buttons[kind].disabled = true
+    try {
+      const stream = await navigator.mediaDevices.getUserMedia({ [kind]: true })
+      local.addTrack(stream.getTracks()[0])
+    } finally {
+      buttons[kind].disabled = false
+    }
   } else {
     track.stop()
     local.removeTrack(track)
@@ -46,7 +52,7 @@ function open() {
   const opened = new RTCPeerConnection()
   opened.addEventListener('connectionstatechange', () => {
     element('state').textContent = opened.connectionState
-    if (opened === peer && ['closed', 'failed'].includes(opened.connectionState)) guarded(stop)()
+    if (opened.connectionState === 'failed') guarded(() => lose(opened, 'The connection is lost'))()
   })
   peer = opened
   allow()
@@ -66,6 +72,21 @@ async function exchange(path) {
   if (!response.ok) throw new Error((await response.json()).error)
   call = response.headers.get('Location')
   await caller.setRemoteDescription({ type: 'answer', sdp: await response.text() })
+  // this alone tells of a goodbye: the connection stays "connected" until nothing has come for a while
+  const { transport } = caller.getSenders()[0]
+  transport.addEventListener('statechange', () => {
+    if (transport.state !== 'closed' || caller !== peer) return
+    // it is not there any more, to be ended
+    call = undefined
+    guarded(() => lose(caller, 'The server has ended the call'))()
+  })
+}
+
+/** The call is over, but not because of this page. */
+async function lose(lost, message) {
+  if (lost !== peer) return
+  await stop()
+  say(message)
 }
 
 async function record() {
@@ -94,9 +115,15 @@ async function stop() {
   const [ended, address] = [peer, call]
   peer = undefined
   call = undefined
-  if (address !== undefined) await fetch(address, { method: 'DELETE' })
-  ended?.close()
-  element('state').textContent = 'closed'
+  try {
+    const response = address && (await fetch(address, { method: 'DELETE' }))
+    // such as a disk that was full
+    if (response && !response.ok) throw new Error((await response.json()).error)
+  } finally {
+    ended?.close()
+    element('state').textContent = 'closed'
+    allow()
+  }
   await list()
 }
 

@@ -1,10 +1,12 @@
 import { readdir, rm, writeFile } from 'node:fs/promises'
 import { request } from 'node:https'
 import { join } from 'node:path'
+import { untilMet } from '@str0m/demo-kit/browsers'
 import { DtlsCertificate, Rtc } from '@str0m/rtc'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { scratchDirectory } from '../../../vitest.scratch.ts'
 import { Calls, MAX_CALLS, type CallPeers } from '../src/calls.ts'
+import { PlayableFile } from '../src/playable-file.ts'
 import { Recordings } from '../src/recordings.ts'
 import { type RunningServer, startServer } from '../src/server.ts'
 import { picture, sound, vp8 } from './frames.ts'
@@ -137,7 +139,7 @@ describe('the server', () => {
 })
 
 /** Calls without a socket, and one of them, into which two seconds can be played. */
-async function recordedCall(directory: string) {
+async function recordedCall(directory: string, kinds: readonly ('audio' | 'video')[] = ['audio', 'video']) {
   const lines: string[] = []
   const calls = new Calls(new Recordings(directory), (line) => lines.push(line))
   const driven: Rtc[] = []
@@ -148,7 +150,7 @@ async function recordedCall(directory: string) {
     changed: () => {},
   }
   calls.drivenBy(peers)
-  const { id } = await calls.record({ type: 'offer', sdp: offerOf(['audio', 'video'], 'sendonly') })
+  const { id } = await calls.record({ type: 'offer', sdp: offerOf(kinds, 'sendonly') })
   const [rtc] = driven
   const [audio, video] = rtc!.medias
   const play = (): void => {
@@ -169,6 +171,30 @@ describe('a recording that cannot be written', () => {
     await rm(directory, { recursive: true })
     play()
     await expect(calls.hangUp(id)).rejects.toThrow('ENOENT')
+  })
+})
+
+describe('a recorder that is killed', () => {
+  it('leaves all but the last seconds of sound', async () => {
+    const directory = scratchDirectory()
+    const { calls, rtc } = await recordedCall(directory, ['audio'])
+    const [audio] = rtc.medias
+    for (let ms = 0; ms < 20_000; ms += 20) {
+      calls.handleEvent(rtc, sound(ms, { mid: audio!.mid, data: new Uint8Array(80).fill(0xfc, 0, 1) }))
+    }
+    // it is not told that anything is over
+    const seconds = async (): Promise<number> => {
+      const [name = ''] = await readdir(directory)
+      const file = await PlayableFile.open(join(directory, name)).catch(() => undefined)
+      let last = 0
+      for await (const { time } of file?.packetsFrom(0) ?? []) last = time
+      file?.close()
+      return last
+    }
+    await untilMet(seconds, (last) => last >= 14, 'what is in the file')
+    calls.handleEvent(rtc, { type: 'closed', reason: 'local' })
+    await calls.finished()
+    expect(await seconds()).toBeCloseTo(19.98)
   })
 })
 
