@@ -6,6 +6,8 @@ const local = new MediaStream()
 let peer
 /** The address of the call on the server. */
 let call
+/** Milliseconds in which a browser shows what has come before a goodbye. */
+const LINGER = 1000
 
 function say(message) {
   element('message').textContent = message
@@ -51,8 +53,9 @@ function open() {
   say('')
   const opened = new RTCPeerConnection()
   opened.addEventListener('connectionstatechange', () => {
+    if (opened !== peer) return
     element('state').textContent = opened.connectionState
-    if (opened.connectionState === 'failed') guarded(() => lose(opened, 'The connection is lost'))()
+    if (opened.connectionState === 'failed') guarded(() => giveUp('The connection is lost'))()
   })
   peer = opened
   allow()
@@ -78,14 +81,13 @@ async function exchange(path) {
     if (transport.state !== 'closed' || caller !== peer) return
     // it is not there any more, to be ended
     call = undefined
-    guarded(() => lose(caller, 'The server has ended the call'))()
+    guarded(() => giveUp('The server has ended the call'))()
   })
 }
 
 /** The call is over, but not because of this page. */
-async function lose(lost, message) {
-  if (lost !== peer) return
-  await stop()
+async function giveUp(message) {
+  await stop(LINGER)
   say(message)
 }
 
@@ -111,7 +113,7 @@ async function play(name) {
   await exchange(`/play/${name}`)
 }
 
-async function stop() {
+async function stop(linger = 0) {
   const [ended, address] = [peer, call]
   peer = undefined
   call = undefined
@@ -120,7 +122,8 @@ async function stop() {
     // such as a disk that was full
     if (response && !response.ok) throw new Error((await response.json()).error)
   } finally {
-    ended?.close()
+    if (linger === 0) ended?.close()
+    else setTimeout(() => ended.close(), linger)
     element('state').textContent = 'closed'
     allow()
   }
@@ -170,7 +173,10 @@ buttons.audio.addEventListener(
   guarded(() => toggle('audio')),
 )
 element('record').addEventListener('click', guarded(record))
-element('stop').addEventListener('click', guarded(stop))
+element('stop').addEventListener(
+  'click',
+  guarded(() => stop()),
+)
 // a page that goes says so, where it can
 window.addEventListener('pagehide', () => {
   if (call !== undefined) void fetch(call, { method: 'DELETE', keepalive: true })

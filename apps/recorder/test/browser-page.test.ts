@@ -69,7 +69,7 @@ for (const name of ['chromium', 'firefox'] as const) {
         // the goodbye tells, and not that nothing comes any more
         expect(performance.now() - at).toBeLessThan(5000)
         await page.waitForSelector('#record:not([disabled])')
-        expect(await page.evaluate(() => window.connection!.connectionState)).toBe('closed')
+        await page.waitForFunction(() => window.connection!.connectionState === 'closed')
       })
     },
   )

@@ -3,7 +3,7 @@
 const element = (id) => document.getElementById(id)
 let connection
 /** The address of the call on the server. */
-let call
+let resource
 
 function allow() {
   for (const id of ['publish', 'watch']) element(id).disabled = connection !== undefined
@@ -23,19 +23,19 @@ function connectionFor() {
 }
 
 /** Tells the server that a call is over: also from a page that goes. */
-function end(resource) {
+function end(address) {
   // a server that is gone has no call either
-  if (resource !== undefined) fetch(resource, { method: 'DELETE', keepalive: true }).catch(() => {})
+  if (address !== undefined) fetch(address, { method: 'DELETE', keepalive: true }).catch(() => {})
 }
 
 /** The call is over, or did not come about: another one can be made. */
 function lose(peer, message) {
   if (peer !== connection) return
   peer.close()
-  end(call)
+  end(resource)
   for (const { track } of peer.getSenders()) track?.stop()
   connection = undefined
-  call = undefined
+  resource = undefined
   element('encoding').disabled = true
   element('state').textContent = 'closed'
   element('message').textContent = message
@@ -52,7 +52,7 @@ async function exchange(peer, path) {
   const headers = { 'Content-Type': 'application/sdp' }
   const response = await fetch(path, { method: 'POST', headers, body: peer.localDescription.sdp })
   if (!response.ok) throw new Error((await response.json()).error)
-  call = response.headers.get('Location')
+  resource = response.headers.get('Location')
   await peer.setRemoteDescription({ type: 'answer', sdp: await response.text() })
   // this alone tells of a goodbye: the connection stays "connected" until nothing has come for a while
   const { transport } = peer.getSenders()[0]
@@ -112,7 +112,7 @@ async function receive(peer) {
 }
 
 async function choose() {
-  await fetch(`${call}/encoding/${element('encoding').value}`, { method: 'POST' })
+  await fetch(`${resource}/encoding/${element('encoding').value}`, { method: 'POST' })
 }
 
 element('publish').addEventListener('click', () => void publish())
@@ -122,4 +122,4 @@ element('encoding').addEventListener('change', () => {
     element('message').textContent = error.message
   })
 })
-window.addEventListener('pagehide', () => end(call))
+window.addEventListener('pagehide', () => end(resource))

@@ -64,9 +64,8 @@ for (const name of ['chromium', 'firefox'] as const) {
           const before = await framesOf(page)
           await page.waitForFunction(
             async (least: number) => {
-              const [video] = (await window.kit.statistics(window.connection, 'inbound-rtp')).filter(
-                ({ kind }) => kind === 'video',
-              )
+              const entries = await window.kit.statistics(window.connection, 'inbound-rtp')
+              const video = entries.find(({ kind }) => kind === 'video')
               return Number(video?.['framesDecoded'] ?? 0) > least
             },
             {},
