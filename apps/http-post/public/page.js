@@ -195,7 +195,7 @@ function lose(peer, message) {
   allowConnect()
 }
 
-function watch(peer) {
+function watchState(peer) {
   peer.addEventListener('connectionstatechange', () => {
     if (peer !== connection) return
     element('state').textContent = peer.connectionState
@@ -224,9 +224,9 @@ async function connect() {
   const peer = new RTCPeerConnection({ bundlePolicy: 'max-bundle' })
   connection = peer
   element('state').textContent = peer.connectionState
-  watch(peer)
+  watchState(peer)
   try {
-    await call(peer)
+    await negotiate(peer)
   } catch (error) {
     // what became of a call that another one took the place of does not matter
     if (peer !== connection) return
@@ -235,7 +235,7 @@ async function connect() {
   }
 }
 
-async function call(peer) {
+async function negotiate(peer) {
   const direction = echo ? 'sendrecv' : 'sendonly'
   for (const track of local.getTracks()) {
     preferCodec(peer.addTransceiver(track, { direction, streams: [local] }))
