@@ -9,4 +9,5 @@ build('@str0m/http-post')
 const main = join(root, 'apps', 'http-post', 'dist', 'main.js')
 const demo = spawn(process.execPath, [main, ...process.argv.slice(2)], { stdio: 'inherit' })
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => demo.kill(signal))
-demo.on('exit', (code) => process.exit(code ?? 0))
+// no code: a signal ended it that it did not take
+demo.on('exit', (code) => process.exit(code ?? 1))

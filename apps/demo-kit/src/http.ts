@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Server } from 'node:https'
+import { createServer, type Server } from 'node:https'
+import type { TlsCertificate } from './tls-certificate.ts'
 
 /** Bytes of a request's body. An offer has some 10 KB. */
 export const MAX_BODY: number = 256 * 1024
@@ -9,6 +10,43 @@ export const MAX_BODY: number = 256 * 1024
 export interface Page {
   readonly file: URL
   readonly type: string
+}
+
+/** Answers one request, whose target is `target`. What it rejects with is a fault of the server's. */
+export type RequestHandler = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  target: URL,
+) => Promise<void>
+
+/** A server that goes on, whatever is asked of it. */
+export function createHttpsServer({ key, cert }: TlsCertificate, handle: RequestHandler): Server {
+  return createServer({ key, cert }, (request, response) => {
+    const target = targetOf(request.url ?? '/')
+    if (target === undefined) {
+      reply(response, 400, { error: 'The target of this request cannot be read' })
+      return
+    }
+    handle(request, response, target).catch((error: unknown) => {
+      if (response.headersSent) response.destroy()
+      // who went away in the middle of it gets no answer, and is no news
+      if (GONE.some((code) => isError(error, code))) return
+      console.error(error)
+      if (!response.headersSent) reply(response, 500, { error: 'Something went wrong in the server' })
+    })
+  })
+}
+
+/** How reading a request, or writing its answer, fails where the client has gone. */
+const GONE = ['ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE']
+
+/** RFC 9112 section 3.2: a path, which may begin with two slashes, or a whole address. `undefined` for what is neither. */
+function targetOf(url: string): URL | undefined {
+  try {
+    return new URL(url.startsWith('/') ? `https://localhost${url}` : url, 'https://localhost')
+  } catch {
+    return undefined
+  }
 }
 
 /** Answers a request for one of the pages; `undefined`: there is none at this path. */
@@ -30,9 +68,14 @@ export function servePage(
     })
     response.end(request.method === 'HEAD' ? undefined : body)
   } else {
-    response.setHeader('Allow', methods)
-    reply(response, 405, { error: `${request.method} is not answered at ${pathname}` })
+    refuseMethod(request, response, methods)
   }
+}
+
+/** Answers a request whose method is not one of those that there are at its path. */
+export function refuseMethod(request: IncomingMessage, response: ServerResponse, methods: string): void {
+  response.setHeader('Allow', methods)
+  reply(response, 405, { error: `${request.method} is not answered here` })
 }
 
 /** Answers the port that it listens on. */

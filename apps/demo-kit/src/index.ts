@@ -1,5 +1,17 @@
 export { candidateAddresses, destinationFor, pageAddresses } from './addresses.ts'
-export { isError, isType, listen, MAX_BODY, type Page, readBody, reply, servePage } from './http.ts'
+export {
+  createHttpsServer,
+  isError,
+  isType,
+  listen,
+  MAX_BODY,
+  type Page,
+  readBody,
+  refuseMethod,
+  reply,
+  servePage,
+} from './http.ts'
 export { Peers } from './peers.ts'
+export { closeAtEnd, readPort } from './program.ts'
 export { loadTlsCertificate, type TlsCertificate } from './tls-certificate.ts'
 export { bindUdp } from './udp.ts'

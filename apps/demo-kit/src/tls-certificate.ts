@@ -1,5 +1,6 @@
 import 'reflect-metadata'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Crypto } from '@peculiar/webcrypto'
 import * as x509 from '@peculiar/x509'
@@ -15,7 +16,7 @@ const ADDRESSES = ['127.0.0.1', '::1']
 const VALID_DAYS = 365
 const DAY = 24 * 60 * 60 * 1000
 
-/** The server's certificate, for `str0m.test` and `localhost`: made at the first start and when it is about to expire. */
+/** The server's certificate, for `str0m.test` and `localhost`: made at the first start, and again when it is about to expire or what is stored cannot be used. */
 export async function loadTlsCertificate(directory: string): Promise<TlsCertificate> {
   const keyFile = join(directory, 'key.pem')
   const certFile = join(directory, 'certificate.pem')
@@ -23,18 +24,27 @@ export async function loadTlsCertificate(directory: string): Promise<TlsCertific
   if (stored !== undefined) return stored
   const made = await makeTlsCertificate()
   await mkdir(directory, { recursive: true, mode: 0o700 })
-  await writeFile(keyFile, made.key, { mode: 0o600 })
-  await writeFile(certFile, made.cert)
+  await replaceFile(keyFile, made.key, 0o600)
+  await replaceFile(certFile, made.cert, 0o644)
   return made
+}
+
+/** Another server that starts now sees the old file or the new one, whole, and with these rights whatever the old one had. */
+async function replaceFile(path: string, text: string, mode: number): Promise<void> {
+  const temporary = `${path}.${process.pid}`
+  await writeFile(temporary, text, { mode })
+  await rename(temporary, path)
 }
 
 async function readStored(keyFile: string, certFile: string): Promise<TlsCertificate | undefined> {
   try {
     const [key, cert] = await Promise.all([readFile(keyFile, 'utf8'), readFile(certFile, 'utf8')])
-    const { notAfter } = new x509.X509Certificate(cert)
-    return notAfter.getTime() > Date.now() + DAY ? { key, cert } : undefined
+    const certificate = new X509Certificate(cert)
+    const isValid =
+      Date.parse(certificate.validFrom) <= Date.now() && Date.parse(certificate.validTo) > Date.now() + DAY
+    return isValid && certificate.checkPrivateKey(createPrivateKey(key)) ? { key, cert } : undefined
   } catch {
-    // none yet, or not readable: a new one takes its place
+    // none yet, or not readable, or the key is: a new one takes its place
     return undefined
   }
 }

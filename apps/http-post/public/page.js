@@ -7,7 +7,10 @@ const local = new MediaStream()
 const remote = new MediaStream()
 /** Bytes and time at the last look, by the id of the statistics. */
 const seen = new Map()
+/** The call that stands, or is being made. */
 let connection
+/** Its address on the server, where it can be ended. */
+let address
 let channel
 let echo = false
 let data = false
@@ -18,8 +21,14 @@ function say(message) {
 
 async function toggle(kind) {
   if (tracks[kind] === undefined) {
-    const stream = await navigator.mediaDevices.getUserMedia({ [kind]: true })
-    ;[tracks[kind]] = stream.getTracks()
+    // the browser may ask: pressed again meanwhile, it would give a second one
+    buttons[kind].disabled = true
+    try {
+      const stream = await navigator.mediaDevices.getUserMedia({ [kind]: true })
+      ;[tracks[kind]] = stream.getTracks()
+    } finally {
+      buttons[kind].disabled = false
+    }
     local.addTrack(tracks[kind])
   } else {
     tracks[kind].stop()
@@ -65,7 +74,7 @@ function iceServersOf(link) {
 }
 
 /** Tells the server the candidates as they are found, RFC 9725 section 4.3.2: one request at a time, with all that there are. */
-function trickle(peer, address, entityTag) {
+function trickle(peer, resource, entityTag) {
   let waiting = []
   let busy = false
   const send = async () => {
@@ -84,7 +93,7 @@ function trickle(peer, address, entityTag) {
         'If-Match': entityTag,
       }
       // where it fails, the server finds this page by the checks that come from it
-      await fetch(address, { method: 'PATCH', headers, body }).catch(() => {})
+      await fetch(resource, { method: 'PATCH', headers, body }).catch(() => {})
     }
     busy = false
   }
@@ -122,10 +131,13 @@ function toggleData() {
 }
 
 function openChannel(peer) {
-  channel = peer.createDataChannel('chat')
+  const opened = peer.createDataChannel('chat')
+  channel = opened
   channel.binaryType = 'arraybuffer'
   channel.addEventListener('open', () => allowSending(true))
-  channel.addEventListener('close', () => allowSending(false))
+  channel.addEventListener('close', () => {
+    if (opened === channel) allowSending(false)
+  })
   channel.addEventListener('message', ({ data: message }) => showMessage('from the server', message))
 }
 
@@ -155,19 +167,75 @@ async function send(asBytes) {
   element('text').value = ''
 }
 
-async function connect() {
-  say('')
-  element('connect').disabled = true
-  // RFC 9725 section 4.4.1: all sections share one transport
-  const peer = new RTCPeerConnection({ bundlePolicy: 'max-bundle' })
-  connection = peer
+/** Tells the server that a call is over: also from a page that goes. */
+function end(resource) {
+  const request = { method: 'DELETE', headers: authorization(), keepalive: true }
+  // a server that is gone has no call either
+  fetch(resource, request).catch(() => {})
+}
+
+/** Ends the call, if there is one, on both sides. */
+function hangUp() {
+  if (connection === undefined) return
+  connection.close()
+  if (address !== undefined) end(address)
+  connection = undefined
+  address = undefined
+  seen.clear()
+  for (const track of remote.getTracks()) remote.removeTrack(track)
+  allowSending(false)
+  element('state').textContent = 'closed'
+}
+
+/** The call is over, but not because of this page: another one can be made. */
+function lose(peer, message) {
+  if (peer !== connection) return
+  hangUp()
+  say(message)
+  allowConnect()
+}
+
+function watchState(peer) {
   peer.addEventListener('connectionstatechange', () => {
+    if (peer !== connection) return
     element('state').textContent = peer.connectionState
+    if (peer.connectionState === 'failed') lose(peer, 'The connection is lost')
   })
   peer.addEventListener('track', ({ track }) => {
     remote.addTrack(track)
     element('remote').srcObject = remote
   })
+}
+
+/** The transport alone tells of a goodbye: the connection stays "connected" until nothing has come for a while. */
+function watchGoodbye(peer) {
+  const transport = peer.sctp?.transport ?? peer.getSenders()[0]?.transport
+  transport?.addEventListener('statechange', () => {
+    if (transport.state === 'closed') lose(peer, 'The server has ended the call')
+  })
+}
+
+async function connect() {
+  say('')
+  // pressed after a change: a new call takes the place of the one before
+  hangUp()
+  element('connect').disabled = true
+  // RFC 9725 section 4.4.1: all sections share one transport
+  const peer = new RTCPeerConnection({ bundlePolicy: 'max-bundle' })
+  connection = peer
+  element('state').textContent = peer.connectionState
+  watchState(peer)
+  try {
+    await negotiate(peer)
+  } catch (error) {
+    // what became of a call that another one took the place of does not matter
+    if (peer !== connection) return
+    hangUp()
+    throw error
+  }
+}
+
+async function negotiate(peer) {
   const direction = echo ? 'sendrecv' : 'sendonly'
   for (const track of local.getTracks()) {
     preferCodec(peer.addTransceiver(track, { direction, streams: [local] }))
@@ -182,12 +250,19 @@ async function connect() {
   const answer = await response.json()
   if (response.status === 401) askForToken()
   if (!response.ok) throw new Error(answer.error)
+  const resource = response.headers.get('Location')
+  if (peer !== connection) {
+    end(resource)
+    return
+  }
+  address = resource
   // before candidates are gathered, which begins with the local description
   const iceServers = iceServersOf(response.headers.get('Link'))
   if (iceServers.length > 0) peer.setConfiguration({ ...peer.getConfiguration(), iceServers })
-  trickle(peer, response.headers.get('Location'), response.headers.get('ETag'))
+  trickle(peer, resource, response.headers.get('ETag'))
   await peer.setLocalDescription(offer)
   await peer.setRemoteDescription(answer)
+  watchGoodbye(peer)
 }
 
 function row(cells) {
@@ -249,4 +324,5 @@ element('chat').addEventListener('submit', (event) => {
   guarded(() => send(event.submitter === element('send-bytes')))()
 })
 element('connect').addEventListener('click', guarded(connect))
+window.addEventListener('pagehide', hangUp)
 setInterval(guarded(showFigures), 1000)

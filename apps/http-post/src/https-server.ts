@@ -1,6 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { createServer, type Server } from 'node:https'
-import { isType, MAX_BODY, type Page, readBody, reply, servePage, type TlsCertificate } from '@str0m/demo-kit'
+import type { Server } from 'node:https'
+import {
+  createHttpsServer,
+  isType,
+  MAX_BODY,
+  type Page,
+  readBody,
+  refuseMethod,
+  reply,
+  servePage,
+  type TlsCertificate,
+} from '@str0m/demo-kit'
 import { UsageError } from '@str0m/sans-io'
 import type { Answer, Offer } from '@str0m/rtc'
 import { bearerGuard, type Guard } from './authorization.ts'
@@ -67,22 +77,22 @@ function page(file: string, type: string): Page {
 }
 
 /** Serves the page, and takes offers that are posted to `/`. */
-export function createHttpsServer(
-  { key, cert }: TlsCertificate,
+export function createDemoServer(
+  certificate: TlsCertificate,
   { calls, token, iceServers, whep }: HttpsOptions,
 ): Server {
   const context = { calls, guard: bearerGuard(token), links: iceServers.map(iceServerLink), whep }
-  return createServer({ key, cert }, (request, response) => {
-    handle(request, response, context).catch((error: unknown) => {
-      console.error(error)
-      if (response.headersSent) response.destroy()
-      else reply(response, 500, { error: 'Something went wrong in the server' })
-    })
-  })
+  return createHttpsServer(certificate, (request, response, target) =>
+    handle(request, response, target, context),
+  )
 }
 
-async function handle(request: IncomingMessage, response: ServerResponse, context: Context): Promise<void> {
-  const { pathname, searchParams } = new URL(request.url ?? '/', 'https://localhost')
+async function handle(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { pathname, searchParams }: URL,
+  context: Context,
+): Promise<void> {
   const { calls } = context
   const call = /^\/calls\/([\w-]+)$/.exec(pathname)?.[1]
   const endpoint = ENDPOINTS[pathname]
@@ -137,7 +147,7 @@ async function handleCall(
   }
   if (isRefused(request, response, context)) return
   if (!calls.has(id)) {
-    reply(response, 404, { error: 'There is no such call' })
+    refuseUnknown(response)
     return
   }
   switch (request.method) {
@@ -165,8 +175,7 @@ function replyEmpty(request: IncomingMessage, response: ServerResponse, methods:
   if (request.method === 'GET' || request.method === 'HEAD') {
     response.writeHead(204).end()
   } else {
-    response.setHeader('Allow', methods)
-    reply(response, 405, { error: `${request.method} is not answered here` })
+    refuseMethod(request, response, methods)
   }
 }
 
@@ -190,6 +199,11 @@ async function handlePatch(
   const fragment = parseFragment(body)
   if (fragment === undefined) {
     reply(response, 400, { error: 'This is no fragment of SDP' })
+    return
+  }
+  // it may have ended while the body came
+  if (!calls.has(id)) {
+    refuseUnknown(response)
     return
   }
   const { credentials, candidates } = fragment
@@ -279,7 +293,7 @@ async function handleOffer(
     }
     const { id, answer } = answered
     if (answer === undefined) {
-      reply(response, 404, { error: 'There is no such call' })
+      refuseUnknown(response)
       return
     }
     response.setHeader('Location', `/calls/${id}`)
@@ -304,6 +318,10 @@ async function handleOffer(
 function refuse(response: ServerResponse, error: unknown): void {
   if (!(error instanceof UsageError)) throw error
   reply(response, error.code === 'invalid-sdp' ? 400 : 422, { error: error.message, code: error.code })
+}
+
+function refuseUnknown(response: ServerResponse): void {
+  reply(response, 404, { error: 'There is no such call' })
 }
 
 function refuseLarge(response: ServerResponse): void {

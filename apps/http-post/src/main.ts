@@ -1,4 +1,4 @@
-import { pageAddresses } from '@str0m/demo-kit'
+import { closeAtEnd, pageAddresses } from '@str0m/demo-kit'
 import { startServer } from './server.ts'
 import { parseSettings, USAGE } from './settings.ts'
 
@@ -12,8 +12,7 @@ try {
     console.log(`Media comes to UDP port ${server.udpPort}.`)
     console.log('Open one of these in a browser on this machine, and accept its certificate:')
     for (const address of pageAddresses(settings.host, server.port)) console.log(`  ${address}`)
-    process.once('SIGINT', () => void server.close())
-    process.once('SIGTERM', () => void server.close())
+    closeAtEnd(() => server.close())
   }
 } catch (error) {
   console.error(error instanceof Error ? error.message : error)

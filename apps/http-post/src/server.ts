@@ -1,6 +1,6 @@
 import { bindUdp, candidateAddresses, listen, loadTlsCertificate } from '@str0m/demo-kit'
 import { Calls, type CallsOptions } from './calls.ts'
-import { createHttpsServer } from './https-server.ts'
+import { createDemoServer } from './https-server.ts'
 import type { Settings } from './settings.ts'
 
 /** Long enough for what says goodbye to the peers to leave the socket, ms. */
@@ -28,7 +28,7 @@ export async function startServer(
       maxCalls: settings.maxCalls,
       ...options,
     })
-    const server = createHttpsServer(await loadTlsCertificate(settings.directory), { calls, ...settings })
+    const server = createDemoServer(await loadTlsCertificate(settings.directory), { calls, ...settings })
     const port = await listen(server, settings.port, settings.host)
     const close = async (): Promise<void> => {
       calls.close()

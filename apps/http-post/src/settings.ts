@@ -1,6 +1,7 @@
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { readPort } from '@str0m/demo-kit'
 import { canonicalIpAddress } from '@str0m/sans-io'
 import { isBearerToken } from './authorization.ts'
 import { type IceServer, parseIceServers } from './ice-servers.ts'
@@ -74,9 +75,9 @@ export function parseSettings(
     .split(',')
     .map((address) => address.trim())
     .filter((address) => address !== '')
-  for (const address of addresses) {
-    if (canonicalIpAddress(address) === undefined) throw new Error(`--address: "${address}" is no IP address`)
-  }
+  for (const address of addresses) checkAddress(address)
+  const host = values.host ?? environment['HOST'] ?? '::'
+  if (host === '') throw new Error('--host: give the address to listen on, or leave it out')
   const token = values.token ?? environment['STR0M_TOKEN']
   if (token !== undefined && !isBearerToken(token)) {
     // an empty one too: who sets it does not want a server that is open
@@ -84,7 +85,7 @@ export function parseSettings(
   }
   return {
     port: readPort('--port', values.port ?? environment['PORT'] ?? '3000'),
-    host: values.host ?? environment['HOST'] ?? '::',
+    host,
     udpPort: readPort('--udp-port', values['udp-port'] ?? environment['UDP_PORT'] ?? '0'),
     addresses,
     directory:
@@ -99,10 +100,13 @@ export function parseSettings(
   }
 }
 
-function readPort(name: string, text: string): number {
-  const port = Number(text)
-  if (!/^\d+$/.test(text) || port > 65535) throw new Error(`${name}: "${text}" is no port (0 to 65535)`)
-  return port
+/** Where browsers are told to send. Throws an `Error` for what they cannot. */
+function checkAddress(text: string): void {
+  const address = canonicalIpAddress(text)
+  if (address === undefined) throw new Error(`--address: "${text}" is no IP address`)
+  if (address === '0.0.0.0' || address === '::' || address.includes('%')) {
+    throw new Error(`--address: "${text}" is not where a browser could send to`)
+  }
 }
 
 function readCount(name: string, text: string | undefined, otherwise: number): number {

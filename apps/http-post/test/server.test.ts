@@ -1,16 +1,21 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
-import { readFile, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { request } from 'node:https'
 import { connect } from 'node:tls'
-import { destinationFor, loadTlsCertificate, MAX_BODY, pageAddresses } from '@str0m/demo-kit'
+import {
+  createHttpsServer,
+  destinationFor,
+  listen,
+  loadTlsCertificate,
+  MAX_BODY,
+  pageAddresses,
+  readBody,
+} from '@str0m/demo-kit'
 import { Candidate, Rtc } from '@str0m/rtc'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { scratchDirectory } from '../../../vitest.scratch.ts'
 import { parseSettings } from '../src/settings.ts'
 import { fetchFrom } from './https-client.ts'
-import { startTestServer, type TestServer, until } from './test-server.ts'
+import { startTestServer, type TestServer } from './test-server.ts'
 
 const FRAGMENT = 'application/trickle-ice-sdpfrag'
 
@@ -237,10 +242,42 @@ describe('the server', () => {
 
   it('knows what it does not serve', async () => {
     expect((await fetchFrom(server.port, '/../package.json')).status).toBe(404)
+    for (const path of ['//', '//[', '//localhost/page.js']) {
+      expect((await fetchFrom(server.port, path)).status).toBe(404)
+    }
+    // a whole address, as a client of a proxy asks for (RFC 9112 section 3.2.2)
+    expect((await fetchFrom(server.port, 'https://localhost/page.js')).status).toBe(200)
+    expect((await fetchFrom(server.port, 'https://localhost:99999/')).status).toBe(400)
     const { status, headers } = await fetchFrom(server.port, '/', { method: 'PUT' })
     expect(status).toBe(405)
     expect(headers['allow']).toBe('GET, HEAD, POST, OPTIONS')
     expect((await fetchFrom(server.port, '/page.js', { method: 'HEAD' })).text).toBe('')
+  })
+
+  it('answers candidates of a call that ends while they come as it answers those of any other', async () => {
+    const made = await fetchFrom(server.port, '/', { method: 'POST', body: JSON.stringify(offer()) })
+    const path = String(made.headers['location'])
+    const status = new Promise<number | undefined>((resolve, reject) => {
+      const sent = request(
+        {
+          port: server.port,
+          path,
+          method: 'PATCH',
+          headers: { 'Content-Type': FRAGMENT, Expect: '100-continue' },
+          rejectUnauthorized: false,
+        },
+        (response) => resolve(response.resume().statusCode),
+      )
+      sent.on('error', reject)
+      // from here on, the server waits for the rest
+      sent.once('continue', () => {
+        void fetchFrom(server.port, path, { method: 'DELETE' }).then(() =>
+          sent.end('a=end-of-candidates\r\n'),
+        )
+      })
+      sent.flushHeaders()
+    })
+    expect(await status).toBe(404)
   })
 
   it('says which port is taken', async () => {
@@ -272,16 +309,33 @@ describe('the server', () => {
   })
 })
 
-describe('the certificate', () => {
-  it('is made once, readable by its owner alone, and again when it is of no use', async () => {
-    const directory = join(scratchDirectory(), 'new')
-    const first = await loadTlsCertificate(directory)
-    expect(await loadTlsCertificate(directory)).toEqual(first)
-    expect((await stat(join(directory, 'key.pem'))).mode & 0o777).toBe(0o600)
-    await writeFile(join(directory, 'certificate.pem'), 'broken')
-    const second = await loadTlsCertificate(directory)
-    expect(second.cert).not.toBe(first.cert)
-    expect(await readFile(join(directory, 'certificate.pem'), 'utf8')).toBe(second.cert)
+describe('what goes wrong in answering', () => {
+  it('is printed, but not that a client went away in the middle of its offer', async () => {
+    const said = vi.spyOn(console, 'error').mockImplementation(() => {})
+    onTestFinished(() => said.mockRestore())
+    let hasFailed: () => void
+    const failed = new Promise<void>((resolve) => {
+      hasFailed = resolve
+    })
+    const https = createHttpsServer(await loadTlsCertificate(scratchDirectory()), async (incoming) => {
+      if (incoming.method === 'GET') throw new Error('ours')
+      await readBody(incoming).finally(() => hasFailed())
+    })
+    onTestFinished(() => void https.close())
+    const port = await listen(https, 0, '127.0.0.1')
+    const headers = { Expect: '100-continue', 'Content-Length': 1000 }
+    const sent = request({ port, method: 'POST', headers, rejectUnauthorized: false })
+    sent.on('error', () => {})
+    sent.flushHeaders()
+    await once(sent, 'continue')
+    sent.destroy()
+    await failed
+    await new Promise((resolve) => {
+      setImmediate(resolve)
+    })
+    expect(said).not.toHaveBeenCalled()
+    expect((await fetchFrom(port, '/')).status).toBe(500)
+    expect(said).toHaveBeenCalledOnce()
   })
 })
 
@@ -325,6 +379,10 @@ describe('settings', () => {
     [['--port', 'abc'], '--port: "abc" is no port'],
     [['--udp-port', '65536'], '--udp-port: "65536" is no port'],
     [['--address', 'localhost'], '--address: "localhost" is no IP address'],
+    [['--address', '0.0.0.0'], '--address: "0.0.0.0" is not where a browser could send to'],
+    [['--address', '0:0::0'], '--address: "0:0::0" is not where a browser could send to'],
+    [['--address', 'fe80::1%eth0'], '--address: "fe80::1%eth0" is not where a browser could send to'],
+    [['--host', ''], '--host: give the address to listen on'],
     [['--what'], "Unknown option '--what'"],
   ])('that are wrong are told: %s', (args, message) => {
     expect(() => parseSettings(args, {})).toThrow(message)
@@ -346,37 +404,5 @@ describe('addresses', () => {
     expect(destinationFor('::1', own)).toBe('::1')
     expect(destinationFor('::1', ['127.0.0.1'])).toBeUndefined()
     expect(destinationFor('nonsense', own)).toBeUndefined()
-  })
-})
-
-const main = join(import.meta.dirname, '..', 'dist', 'main.js')
-
-describe.skipIf(!existsSync(main))('[built] the program', { timeout: 300_000 }, () => {
-  const run = (args: string[]): { child: ChildProcess; output: () => string } => {
-    const child = spawn(process.execPath, [main, ...args])
-    let text = ''
-    child.stdout?.on('data', (chunk: Buffer) => (text += chunk.toString()))
-    child.stderr?.on('data', (chunk: Buffer) => (text += chunk.toString()))
-    return { child, output: () => text }
-  }
-
-  it('starts, prints where to go, and ends when it is told', async () => {
-    const directory = scratchDirectory()
-    const { child, output } = run(['--port', '0', '--directory', directory])
-    await until(() => output().includes('str0m.test'), 'the addresses')
-    const port = Number(/https:\/\/localhost:(\d+)\//.exec(output())?.[1])
-    expect((await fetchFrom(port, '/')).status).toBe(200)
-    const ended = once(child, 'exit')
-    child.kill('SIGTERM')
-    expect(await ended).toEqual([0, null])
-  })
-
-  it.each([
-    [['--help'], 0, 'Usage'],
-    [['--port', 'x'], 1, 'is no port'],
-  ])('answers %s', async (args, code, message) => {
-    const { child, output } = run(args)
-    expect(await once(child, 'exit')).toEqual([code, null])
-    expect(output()).toContain(message)
   })
 })

@@ -6,6 +6,8 @@ const local = new MediaStream()
 let peer
 /** The address of the call on the server. */
 let call
+/** Milliseconds in which a browser shows what has come before a goodbye. */
+const LINGER = 1000
 
 function say(message) {
   element('message').textContent = message
@@ -20,8 +22,14 @@ function allow() {
 async function toggle(kind) {
   const track = local.getTracks().find((known) => known.kind === kind)
   if (track === undefined) {
-    const stream = await navigator.mediaDevices.getUserMedia({ [kind]: true })
-    local.addTrack(stream.getTracks()[0])
+    // the browser may ask: pressed again meanwhile, it would give a second one
+    buttons[kind].disabled = true
+    try {
+      const stream = await navigator.mediaDevices.getUserMedia({ [kind]: true })
+      local.addTrack(stream.getTracks()[0])
+    } finally {
+      buttons[kind].disabled = false
+    }
   } else {
     track.stop()
     local.removeTrack(track)
@@ -45,8 +53,9 @@ function open() {
   say('')
   const opened = new RTCPeerConnection()
   opened.addEventListener('connectionstatechange', () => {
+    if (opened !== peer) return
     element('state').textContent = opened.connectionState
-    if (opened === peer && ['closed', 'failed'].includes(opened.connectionState)) guarded(stop)()
+    if (opened.connectionState === 'failed') guarded(() => giveUp('The connection is lost'))()
   })
   peer = opened
   allow()
@@ -66,6 +75,20 @@ async function exchange(path) {
   if (!response.ok) throw new Error((await response.json()).error)
   call = response.headers.get('Location')
   await caller.setRemoteDescription({ type: 'answer', sdp: await response.text() })
+  // this alone tells of a goodbye: the connection stays "connected" until nothing has come for a while
+  const { transport } = caller.getSenders()[0]
+  transport.addEventListener('statechange', () => {
+    if (transport.state !== 'closed' || caller !== peer) return
+    // it is not there any more, to be ended
+    call = undefined
+    guarded(() => giveUp('The server has ended the call'))()
+  })
+}
+
+/** The call is over, but not because of this page. */
+async function giveUp(message) {
+  await stop(LINGER)
+  say(message)
 }
 
 async function record() {
@@ -90,13 +113,20 @@ async function play(name) {
   await exchange(`/play/${name}`)
 }
 
-async function stop() {
+async function stop(linger = 0) {
   const [ended, address] = [peer, call]
   peer = undefined
   call = undefined
-  if (address !== undefined) await fetch(address, { method: 'DELETE' })
-  ended?.close()
-  element('state').textContent = 'closed'
+  try {
+    const response = address && (await fetch(address, { method: 'DELETE' }))
+    // such as a disk that was full
+    if (response && !response.ok) throw new Error((await response.json()).error)
+  } finally {
+    if (linger === 0) ended?.close()
+    else setTimeout(() => ended.close(), linger)
+    element('state').textContent = 'closed'
+    allow()
+  }
   await list()
 }
 
@@ -143,7 +173,10 @@ buttons.audio.addEventListener(
   guarded(() => toggle('audio')),
 )
 element('record').addEventListener('click', guarded(record))
-element('stop').addEventListener('click', guarded(stop))
+element('stop').addEventListener(
+  'click',
+  guarded(() => stop()),
+)
 // a page that goes says so, where it can
 window.addEventListener('pagehide', () => {
   if (call !== undefined) void fetch(call, { method: 'DELETE', keepalive: true })

@@ -64,12 +64,12 @@ export class Calls {
     }
   }
 
-  /** Ends a call, and waits for its file. False where there is no such call. */
+  /** Ends a call, and waits for its file. False where there is no such call. Rejects with what went wrong in writing. */
   async hangUp(id: string): Promise<boolean> {
     const found = [...this.#calls.values()].find((known) => known.id === id)
     if (found === undefined) return false
     this.#close(found.call.rtc)
-    if (found.call instanceof RecordingCall) await found.call.finish().catch(() => {})
+    if (found.call instanceof RecordingCall) await found.call.finish()
     return true
   }
 

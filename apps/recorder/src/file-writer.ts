@@ -13,8 +13,8 @@ import type { FilePacket, FileTracks, PacketSink } from './recorder.ts'
 
 /** Bytes that may wait for a disk that is slower than the network; what comes then is left out. */
 const MAX_QUEUED_BYTES = 64 << 20
-/** Bytes that are written at once. */
-const CHUNK_SIZE = 1 << 18
+/** Bytes that are written at once, and so what a process that is killed loses: some four seconds of sound alone. */
+const CHUNK_SIZE = 1 << 14
 /** Bytes of one file. */
 const MAX_FILE_BYTES: number = 4 * 2 ** 30
 

@@ -1,9 +1,20 @@
 import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { createServer, type Server } from 'node:https'
+import type { Server } from 'node:https'
 import { extname } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { isType, MAX_BODY, type Page, readBody, reply, servePage, type TlsCertificate } from '@str0m/demo-kit'
+import {
+  createHttpsServer,
+  isType,
+  MAX_BODY,
+  type Page,
+  readBody,
+  refuseMethod,
+  reply,
+  servePage,
+  type TlsCertificate,
+} from '@str0m/demo-kit'
 import { UsageError } from '@str0m/sans-io'
 import type { Answer, Offer } from '@str0m/rtc'
 import type { Calls } from './calls.ts'
@@ -20,61 +31,99 @@ const TYPES: Readonly<Record<string, string>> = {
 }
 const STATUS: Readonly<Record<string, number>> = { 'not-playable': 415, 'too-many-calls': 503 }
 
+/** What each path takes, where it is no page. */
+const METHODS: readonly (readonly [RegExp, string])[] = [
+  [/^\/record$/, 'POST'],
+  [/^\/recordings$/, 'GET'],
+  [/^\/recordings\/[^/]+$/, 'GET, HEAD'],
+  [/^\/play\/[^/]+$/, 'POST'],
+  [/^\/calls\/[^/]+$/, 'DELETE'],
+]
+
 /** Serves the page and the recordings, and takes offers as `application/sdp`: at `/record` as WHIP does, at `/play/<name>` as WHEP does. */
-export function createHttpsServer(
-  { key, cert }: TlsCertificate,
+export function createRecorderServer(
+  certificate: TlsCertificate,
   calls: Calls,
   recordings: Recordings,
 ): Server {
-  return createServer({ key, cert }, (request, response) => {
-    handle(request, response, calls, recordings).catch((error: unknown) => {
-      if (error instanceof UsageError && !response.headersSent) {
-        reply(response, STATUS[error.code] ?? 400, { error: error.message, code: error.code })
-        return
-      }
-      if (response.headersSent) {
-        response.destroy()
-        return
-      }
-      console.error(error)
-      reply(response, 500, { error: 'Something went wrong in the server' })
-    })
+  return createHttpsServer(certificate, async (request, response, target) => {
+    try {
+      await handle(request, response, target, calls, recordings)
+    } catch (error) {
+      if (!(error instanceof UsageError) || response.headersSent) throw error
+      reply(response, STATUS[error.code] ?? 400, { error: error.message, code: error.code })
+    }
   })
 }
 
 async function handle(
   request: IncomingMessage,
   response: ServerResponse,
+  { pathname, searchParams }: URL,
   calls: Calls,
   recordings: Recordings,
 ): Promise<void> {
-  const { pathname, searchParams } = new URL(request.url ?? '/', 'https://localhost')
-  const [, folder, name] = /^\/(calls|play|recordings)\/([\w.-]+)$/.exec(pathname) ?? []
-  if (request.method === 'POST' && pathname === '/record') {
-    const offer = await readOffer(request, response)
-    if (offer !== undefined) sendAnswer(response, await calls.record(offer))
-  } else if (request.method === 'GET' && pathname === '/recordings') {
-    reply(response, 200, { recordings: await recordings.list() })
-  } else if (request.method === 'DELETE' && folder === 'calls' && name !== undefined) {
-    if (await calls.hangUp(name)) response.writeHead(200).end()
-    else reply(response, 404, { error: 'There is no such call' })
-  } else if (request.method === 'POST' && folder === 'play' && name !== undefined) {
-    const path = await recordings.find(name)
-    const offer = await readOffer(request, response)
-    if (offer === undefined) return
-    if (path === undefined) reply(response, 404, { error: 'There is no such recording' })
-    else sendAnswer(response, await calls.play(path, searchParams.has('loop'), offer))
-  } else if (request.method === 'GET' && folder === 'recordings' && name !== undefined) {
-    const path = await recordings.find(name)
-    if (path === undefined) {
-      reply(response, 404, { error: 'There is no such recording' })
-      return
-    }
-    response.writeHead(200, { 'Content-Type': TYPES[extname(path)] ?? 'application/octet-stream' })
-    await pipeline(createReadStream(path), response)
-  } else {
+  const { method = '' } = request
+  const methods = METHODS.find(([path]) => path.test(pathname))?.[1]
+  if (methods === undefined) {
     servePage(request, response, pathname, PAGES[pathname])
+    return
   }
+  if (!methods.split(', ').includes(method)) {
+    refuseMethod(request, response, methods)
+    return
+  }
+  const [, folder, name = ''] = pathname.split('/')
+  switch (folder) {
+    case 'record': {
+      const offer = await readOffer(request, response)
+      if (offer !== undefined) sendAnswer(response, await calls.record(offer))
+      break
+    }
+    case 'play': {
+      const path = await recordings.find(name)
+      const offer = await readOffer(request, response)
+      if (offer === undefined) break
+      if (path === undefined) refuseUnknown(response, 'recording')
+      else sendAnswer(response, await calls.play(path, searchParams.has('loop'), offer))
+      break
+    }
+    case 'calls':
+      try {
+        if (await calls.hangUp(name)) response.writeHead(200).end()
+        else refuseUnknown(response, 'call')
+      } catch (error) {
+        // the disk's fault, as one that is full: who records is told
+        reply(response, 500, { error: `The recording could not be written: ${String(error)}` })
+      }
+      break
+    default:
+      if (name === '') reply(response, 200, { recordings: await recordings.list() })
+      else await sendRecording(request, response, await recordings.find(name))
+  }
+}
+
+async function sendRecording(
+  request: IncomingMessage,
+  response: ServerResponse,
+  path: string | undefined,
+): Promise<void> {
+  if (path === undefined) {
+    refuseUnknown(response, 'recording')
+    return
+  }
+  const { size } = await stat(path)
+  response.writeHead(200, {
+    'Content-Type': TYPES[extname(path)] ?? 'application/octet-stream',
+    'Content-Length': size,
+  })
+  // a whole file does not grow any more: what follows is as long as was said
+  if (request.method === 'HEAD' || size === 0) response.end()
+  else await pipeline(createReadStream(path, { end: size - 1 }), response)
+}
+
+function refuseUnknown(response: ServerResponse, what: string): void {
+  reply(response, 404, { error: `There is no such ${what}` })
 }
 
 async function readOffer(request: IncomingMessage, response: ServerResponse): Promise<Offer | undefined> {

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { pageAddresses } from '@str0m/demo-kit'
+import { closeAtEnd, pageAddresses, readPort } from '@str0m/demo-kit'
 import { startServer } from './server.ts'
 
 try {
@@ -9,15 +9,14 @@ try {
   const directory = process.env['STR0M_DIRECTORY'] ?? fileURLToPath(new URL('../.str0m', import.meta.url))
   const recordings = values.recordings ?? process.env['STR0M_RECORDINGS'] ?? join(directory, 'recordings')
   const server = await startServer({
-    port: Number(values.port ?? process.env['PORT'] ?? 3002),
+    port: readPort('--port', values.port ?? process.env['PORT'] ?? '3002'),
     directory,
     recordings,
     log: (line) => console.log(line),
   })
   console.log(`Recordings are in ${recordings}. Open one of these:`)
   for (const address of pageAddresses('::', server.port)) console.log(`  ${address}`)
-  process.once('SIGINT', () => void server.close())
-  process.once('SIGTERM', () => void server.close())
+  closeAtEnd(() => server.close())
 } catch (error) {
   console.error(error instanceof Error ? error.message : error)
   process.exitCode = 1

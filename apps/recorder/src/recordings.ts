@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, readdir, stat } from 'node:fs/promises'
+import { access, constants, mkdir, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isError } from '@str0m/demo-kit'
 
@@ -18,6 +18,12 @@ export class Recordings {
 
   constructor(directory: string) {
     this.directory = directory
+  }
+
+  /** Makes the directory where there is none. Rejects where nothing can be written there. */
+  async prepare(): Promise<void> {
+    await mkdir(this.directory, { recursive: true, mode: 0o700 })
+    await access(this.directory, constants.W_OK)
   }
 
   /** All that are whole, the latest first. */
@@ -44,7 +50,7 @@ export class Recordings {
 
   /** The path of a new one, without its extension. */
   async newPath(): Promise<string> {
-    await mkdir(this.directory, { recursive: true, mode: 0o700 })
+    await this.prepare()
     const now = new Date().toISOString().slice(0, 19).replaceAll(':', '-')
     return join(this.directory, `${now}-${randomBytes(3).toString('hex')}`)
   }

@@ -1,6 +1,6 @@
 import { bindUdp, candidateAddresses, listen, loadTlsCertificate, Peers } from '@str0m/demo-kit'
 import { Calls } from './calls.ts'
-import { createHttpsServer } from './https-server.ts'
+import { createRecorderServer } from './https-server.ts'
 import { Recordings } from './recordings.ts'
 
 /** Long enough for what says goodbye to the peers to leave the socket, ms. */
@@ -23,17 +23,18 @@ export interface RunningServer {
   close(): Promise<void>
 }
 
-/** Starts the recorder and player. */
+/** Starts the recorder and player. Rejects with an `Error` that says what is in the way, such as a port that is taken. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const socket = await bindUdp(0)
   const recordings = new Recordings(options.recordings)
+  await recordings.prepare()
+  const socket = await bindUdp(0)
   const calls = new Calls(recordings, options.log ?? (() => {}))
   const peers = new Peers(socket, candidateAddresses([], socket), (rtc, event) =>
     calls.handleEvent(rtc, event),
   )
   calls.drivenBy(peers)
   try {
-    const server = createHttpsServer(await loadTlsCertificate(options.directory), calls, recordings)
+    const server = createRecorderServer(await loadTlsCertificate(options.directory), calls, recordings)
     const port = await listen(server, options.port, '::')
     const close = async (): Promise<void> => {
       peers.close()

@@ -1,8 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { createServer, type Server } from 'node:https'
-import { isType, MAX_BODY, type Page, readBody, reply, servePage, type TlsCertificate } from '@str0m/demo-kit'
+import type { Server } from 'node:https'
+import {
+  createHttpsServer,
+  isType,
+  MAX_BODY,
+  type Page,
+  readBody,
+  refuseMethod,
+  reply,
+  servePage,
+  type TlsCertificate,
+} from '@str0m/demo-kit'
 import { UsageError } from '@str0m/sans-io'
-import type { Offer } from '@str0m/rtc'
+import type { Answer, Offer } from '@str0m/rtc'
 import type { Room } from './room.ts'
 
 const PAGES: Readonly<Record<string, Page>> = {
@@ -10,39 +20,63 @@ const PAGES: Readonly<Record<string, Page>> = {
   '/page.js': { file: new URL('../public/page.js', import.meta.url), type: 'text/javascript; charset=utf-8' },
 }
 
+/** What each path takes, where it is no page. */
+const METHODS: readonly (readonly [RegExp, string])[] = [
+  [/^\/(whip|whep)$/, 'POST'],
+  [/^\/encodings$/, 'GET'],
+  [/^\/(publishers|subscribers)\/[\w-]+$/, 'DELETE'],
+  [/^\/subscribers\/[\w-]+\/encoding\/[\w-]+$/, 'POST'],
+]
+
 /** Serves the page, and takes offers as `application/sdp`: at `/whip` of the one who sends, at `/whep` of those who watch. */
-export function createHttpsServer({ key, cert }: TlsCertificate, room: Room): Server {
-  return createServer({ key, cert }, (request, response) => {
-    handle(request, response, room).catch((error: unknown) => {
-      if (error instanceof UsageError) {
-        reply(response, 400, { error: error.message, code: error.code })
-        return
-      }
-      console.error(error)
-      if (response.headersSent) response.destroy()
-      else reply(response, 500, { error: 'Something went wrong in the server' })
-    })
+export function createSfuServer(certificate: TlsCertificate, room: Room): Server {
+  return createHttpsServer(certificate, async (request, response, target) => {
+    try {
+      await handle(request, response, target, room)
+    } catch (error) {
+      if (!(error instanceof UsageError) || response.headersSent) throw error
+      const status = error.code === 'too-many-subscribers' ? 503 : 400
+      reply(response, status, { error: error.message, code: error.code })
+    }
   })
 }
 
-async function handle(request: IncomingMessage, response: ServerResponse, room: Room): Promise<void> {
-  const { pathname } = new URL(request.url ?? '/', 'https://localhost')
-  const [, id, rid] = /^\/subscribers\/(\d+)\/encoding\/([\w-]+)$/.exec(pathname) ?? []
-  if (request.method === 'POST' && id !== undefined && rid !== undefined) {
-    if (room.select(id, rid === 'auto' ? undefined : rid)) response.writeHead(204).end()
-    else reply(response, 404, { error: 'There is no such subscriber' })
-  } else if (request.method === 'GET' && pathname === '/encodings') {
-    reply(response, 200, { encodings: room.encodings })
-  } else if (request.method === 'POST' && pathname === '/whip') {
-    const offer = await readOffer(request, response)
-    if (offer !== undefined) sendAnswer(response, '/whip', room.publish(offer).sdp)
-  } else if (request.method === 'POST' && pathname === '/whep') {
-    const offer = await readOffer(request, response)
-    if (offer === undefined) return
-    const { id: subscriber, answer } = room.subscribe(offer)
-    sendAnswer(response, `/subscribers/${subscriber}`, answer.sdp)
-  } else {
+async function handle(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { pathname }: URL,
+  room: Room,
+): Promise<void> {
+  const methods = METHODS.find(([path]) => path.test(pathname))?.[1]
+  if (methods === undefined) {
     servePage(request, response, pathname, PAGES[pathname])
+    return
+  }
+  if (request.method !== methods) {
+    refuseMethod(request, response, methods)
+    return
+  }
+  const [, folder, id = '', , rid] = pathname.split('/')
+  switch (folder) {
+    case 'encodings':
+      reply(response, 200, { encodings: room.encodings })
+      break
+    case 'whip': {
+      const offer = await readOffer(request, response)
+      if (offer !== undefined) sendAnswer(response, 'publishers', room.publish(offer))
+      break
+    }
+    case 'whep': {
+      const offer = await readOffer(request, response)
+      if (offer !== undefined) sendAnswer(response, 'subscribers', room.subscribe(offer))
+      break
+    }
+    default:
+      if (rid === undefined ? room.end(id) : room.select(id, rid === 'auto' ? undefined : rid)) {
+        response.writeHead(rid === undefined ? 200 : 204).end()
+      } else {
+        reply(response, 404, { error: 'There is nobody of this address' })
+      }
   }
 }
 
@@ -54,11 +88,15 @@ async function readOffer(request: IncomingMessage, response: ServerResponse): Pr
   return undefined
 }
 
-function sendAnswer(response: ServerResponse, location: string, sdp: string): void {
+function sendAnswer(
+  response: ServerResponse,
+  folder: string,
+  { id, answer }: { id: string; answer: Answer },
+): void {
   response.writeHead(201, {
-    Location: location,
+    Location: `/${folder}/${id}`,
     'Content-Type': 'application/sdp',
-    'Content-Length': Buffer.byteLength(sdp),
+    'Content-Length': Buffer.byteLength(answer.sdp),
   })
-  response.end(sdp)
+  response.end(answer.sdp)
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Peers } from '@str0m/demo-kit'
 import {
   type Answer,
@@ -10,11 +11,15 @@ import {
   type RtcOptions,
   type RtpPacket,
 } from '@str0m/rtc'
+import { UsageError } from '@str0m/sans-io'
 import { DEFAULT_CODECS } from '@str0m/sdp'
 import { chooseEncoding, desiredBitrate } from './encoding-choice.ts'
 
 /** One codec of each kind, so that what the publisher sends is what each subscriber takes. */
 const CODECS = DEFAULT_CODECS.filter(({ name }) => name === 'opus' || name === 'VP8')
+
+/** How many watch at once, at most. */
+export const MAX_SUBSCRIBERS = 100
 
 type Kind = 'audio' | 'video'
 
@@ -25,6 +30,7 @@ interface Way {
 }
 
 interface Subscriber {
+  /** Not to be guessed: who knows it can end the call. */
   readonly id: string
   readonly rtc: Rtc
   readonly ways: Map<Kind, Way>
@@ -57,8 +63,7 @@ export class Room {
   readonly #subscribers = new Map<Rtc, Subscriber>()
   readonly #sources = new Map<number, Source>()
   #peers: Peers | undefined
-  #publisher: Rtc | undefined
-  #count = 0
+  #publisher: { readonly id: string; readonly rtc: Rtc } | undefined
   #ratesAt = 0
 
   /** Says what drives the peers. */
@@ -66,34 +71,42 @@ export class Room {
     this.#peers = peers
   }
 
-  /** Answers the one who sends; another one that was there leaves. Throws a `UsageError`. */
-  publish(offer: Offer): Answer {
+  /** Answers the one who sends; another one that was there leaves. Throws a `UsageError`, `nothing-taken` where there is nothing to forward. */
+  publish(offer: Offer): { id: string; answer: Answer } {
     const { rtc, answer } = this.#answer(offer, {})
-    const before = this.#publisher
-    this.#publisher = rtc
-    this.#sources.clear()
-    if (before !== undefined) {
-      before.close()
-      this.#peers?.changed(before)
+    if (!rtc.medias.some(({ direction }) => direction === 'recvonly' || direction === 'sendrecv')) {
+      throw new UsageError('nothing-taken', 'The offer sends neither VP8 nor Opus')
     }
+    const before = this.#publisher
+    const id = randomUUID()
+    this.#publisher = { id, rtc }
+    this.#sources.clear()
+    if (before !== undefined) this.#close(before.rtc)
     this.#peers?.add(rtc)
-    return answer
+    return { id, answer }
   }
 
-  /** Answers one who watches. Throws a `UsageError`. */
+  /** Answers one who watches. Throws a `UsageError`: `nothing-taken` where nothing could be sent to it, `too-many-subscribers`. */
   subscribe(offer: Offer): { id: string; answer: Answer } {
+    if (this.#subscribers.size >= MAX_SUBSCRIBERS) {
+      throw new UsageError('too-many-subscribers', `${MAX_SUBSCRIBERS} watch already`)
+    }
     const { rtc, answer } = this.#answer(offer, { bandwidthEstimation: { initialBitrate: INITIAL_BITRATE } })
     const subscriber: Subscriber = {
-      id: String(++this.#count),
+      id: randomUUID(),
       rtc,
       ways: new Map(),
       rid: undefined,
       estimate: INITIAL_BITRATE,
     }
     for (const media of rtc.medias) {
+      if (media.direction !== 'sendonly' && media.direction !== 'sendrecv') continue
       const codec = media.codecs.find(({ name }) => name === (media.kind === 'audio' ? 'opus' : 'VP8'))
       if (codec === undefined || subscriber.ways.has(media.kind)) continue
       subscriber.ways.set(media.kind, { media, forwarder: media.forwarder(codec.pt) })
+    }
+    if (subscriber.ways.size === 0) {
+      throw new UsageError('nothing-taken', 'The offer receives neither VP8 nor Opus')
     }
     this.#subscribers.set(rtc, subscriber)
     this.#choose(subscriber)
@@ -103,10 +116,18 @@ export class Room {
 
   /** Gives a subscriber another encoding of the video, or, `undefined`, what there is room for. False where there is no such subscriber. */
   select(id: string, rid: string | undefined): boolean {
-    const subscriber = [...this.#subscribers.values()].find((known) => known.id === id)
+    const subscriber = this.#find(id)
     if (subscriber === undefined) return false
     subscriber.rid = rid
     this.#choose(subscriber)
+    return true
+  }
+
+  /** Says goodbye to the publisher, or to a subscriber. False where there is none of this id. */
+  end(id: string): boolean {
+    const peer = this.#publisher?.id === id ? this.#publisher : this.#find(id)
+    if (peer === undefined) return false
+    this.#close(peer.rtc)
     return true
   }
 
@@ -119,7 +140,7 @@ export class Room {
   handleEvent(rtc: Rtc, event: RtcEvent): void {
     switch (event.type) {
       case 'rtpPacket':
-        if (rtc === this.#publisher) this.#forward(rtc, event)
+        if (rtc === this.#publisher?.rtc) this.#forward(rtc, event)
         break
       case 'keyframeRequest': {
         // the subscriber's decoder is stuck: the one who sends can help
@@ -136,11 +157,22 @@ export class Room {
       }
       case 'closed':
         this.#subscribers.delete(rtc)
-        if (rtc === this.#publisher) this.#publisher = undefined
+        if (rtc !== this.#publisher?.rtc) break
+        this.#publisher = undefined
+        this.#sources.clear()
         break
       default:
         break
     }
+  }
+
+  #find(id: string): Subscriber | undefined {
+    return [...this.#subscribers.values()].find((known) => known.id === id)
+  }
+
+  #close(rtc: Rtc): void {
+    rtc.close()
+    this.#peers?.changed(rtc)
   }
 
   #answer(offer: Offer, options: RtcOptions): { rtc: Rtc; answer: Answer } {
@@ -212,7 +244,7 @@ export class Room {
   }
 
   #askForKeyframe(ssrc: number): void {
-    const publisher = this.#publisher
+    const publisher = this.#publisher?.rtc
     const media = publisher?.medias.find(({ kind }) => kind === 'video')
     if (publisher === undefined || media?.requestKeyframe('pli', ssrc) !== true) return
     this.#peers?.changed(publisher)

@@ -1,5 +1,5 @@
 import { bindUdp, candidateAddresses, listen, loadTlsCertificate, Peers } from '@str0m/demo-kit'
-import { createHttpsServer } from './https-server.ts'
+import { createSfuServer } from './https-server.ts'
 import { Room } from './room.ts'
 
 /** Long enough for what says goodbye to the peers to leave the socket, ms. */
@@ -22,7 +22,7 @@ export async function startServer(port: number, directory: string): Promise<Runn
   )
   room.drivenBy(peers)
   try {
-    const server = createHttpsServer(await loadTlsCertificate(directory), room)
+    const server = createSfuServer(await loadTlsCertificate(directory), room)
     const listening = await listen(server, port, '::')
     const close = async (): Promise<void> => {
       peers.close()
