@@ -39,6 +39,33 @@ describe('the estimate of the bandwidth', () => {
     expect(estimate()).toBeGreaterThan(1_500_000)
   })
 
+  it('is not of what sound alone shows, and is found as soon as there is video', () => {
+    const { a, pair, run, estimate } = videoCall(11, { rate: 5_000_000 })
+    const audio = a.media('0')!
+    const writer = audio.writer(audio.codecs[0]!.pt)
+    for (let ms = 0; ms < 30_000; ms += 20) {
+      writer.write({ value: 48 * ms, clockRate: 48_000 }, new Uint8Array(80))
+      pair.runFor(20)
+    }
+    expect(estimate()).toBeGreaterThanOrEqual(300_000)
+    run(3000)
+    expect(estimate()).toBeGreaterThan(3_000_000)
+    for (let i = 0; i < 10; i++) {
+      expect(run(1000).received, `in second ${3 + i}`).toBeGreaterThan(3_000_000)
+    }
+  })
+
+  it('stays what it was where a still picture starts to move', () => {
+    const { run, estimate } = videoCall(12, { rate: 5_000_000 })
+    run(10_000)
+    run(60_000, 40_000)
+    run(2000)
+    for (let i = 0; i < 10; i++) {
+      expect(run(1000).received, `in second ${2 + i}`).toBeGreaterThan(2_500_000)
+    }
+    expect(estimate()).toBeGreaterThan(3_000_000)
+  })
+
   it('begins anew on another path', () => {
     const { a, b, pair, run, estimate } = videoCall(9, { rate: 2_000_000 })
     run(10_000)
