@@ -16,11 +16,16 @@ import { type Instant, NEVER, readU16, readU32, serial16, type Ssrc, writeU16 } 
 import type { IcePair } from '@str0m/stun-ice'
 import { protect } from './egress.ts'
 import type { NegotiatedFeedback } from './negotiated-feedback.ts'
+import { RetransmissionRate } from './retransmission-rate.ts'
 import type { BandwidthStatistics } from './statistics.ts'
 import type { Transport } from './transport.ts'
 
 /** How much the estimate changes, of itself, before it is told again. */
 const TOLD_CHANGE = 0.01
+/**
+ * What is sent again takes of the path too: it is left out of what is told, up to this part. Else a queue that has overflowed stays full of what it lost, for many seconds.
+ */
+const MAX_RETRANSMITTED = 0.5
 
 /** What is probed for, where nobody says what would be sent: bits per second. */
 const DEFAULT_DESIRED_BITRATE = 2_500_000
@@ -36,7 +41,7 @@ export interface PlainPacket {
 export interface BandwidthOwner {
   /** A packet to be sent for its length alone; `undefined`: no stream can send one. */
   padding(): PlainPacket | undefined
-  /** What the path takes has changed: bits per second. */
+  /** What the path takes of new media has changed: bits per second. */
   handleEstimate(bitrate: number): void
 }
 
@@ -60,6 +65,7 @@ export class BandwidthControl {
   #feedback: NegotiatedFeedback | undefined
   #sequenceNumber = 0
   #toldBitrate = 0
+  readonly #retransmitted = new RetransmissionRate()
   /** Sources and sequence numbers of what waits. */
   readonly #held = new Set<number>()
   /** The newest sequence number of each source of ours, sent or waiting. */
@@ -128,7 +134,9 @@ export class BandwidthControl {
     if (newest === undefined || serial16.diff(sequenceNumber, newest) > 0) {
       this.#newest.set(ssrc, sequenceNumber)
     }
-    this.#pacer.push(now, { buffer, length }, this.#sizeOf(length), priority)
+    const size = this.#sizeOf(length)
+    if (priority === 'retransmission') this.#retransmitted.add(now, size)
+    this.#pacer.push(now, { buffer, length }, size, priority)
   }
 
   handleFeedback(now: Instant, feedback: TransportFeedback): void {
@@ -244,9 +252,10 @@ export class BandwidthControl {
     if (bitrate === undefined) return
     this.#pacer.setBitrate(now, bitrate)
     this.flush(now)
-    if (Math.abs(bitrate - this.#toldBitrate) < TOLD_CHANGE * this.#toldBitrate) return
-    this.#toldBitrate = bitrate
-    this.#owner.handleEstimate(bitrate)
+    const left = bitrate - Math.min(this.#retransmitted.at(now), MAX_RETRANSMITTED * bitrate)
+    if (Math.abs(left - this.#toldBitrate) < TOLD_CHANGE * this.#toldBitrate) return
+    this.#toldBitrate = left
+    this.#owner.handleEstimate(left)
   }
 }
 

@@ -15,6 +15,18 @@ describe('the estimate of the bandwidth', () => {
     expect(queued, 'ms at the bottleneck').toBeLessThan(300)
   })
 
+  it('leaves room for what is sent again: a queue that overflows is not kept full by it', () => {
+    for (const seed of [1, 2, 3]) {
+      const { a, pair, run } = videoCall(seed, { rate: 5_000_000 })
+      run(20_000)
+      const { packetsSent, retransmittedPacketsSent } = a.statistics.outbound[0]!
+      expect(pair.aToB.statistics.overflow / packetsSent, `seed ${seed}`).toBeLessThan(0.05)
+      expect(retransmittedPacketsSent / packetsSent, `seed ${seed}`).toBeLessThan(0.1)
+      const told = eventsOf(pair.a.events, 'egressBitrateEstimate')
+      expect(told.length, `seed ${seed}`).toBeLessThan(300)
+    }
+  })
+
   it('is told as events and in the statistics', () => {
     const { a, pair, run } = videoCall(1, { rate: 1_000_000 })
     run(5000)
