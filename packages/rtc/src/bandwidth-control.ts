@@ -1,6 +1,7 @@
 import {
   BandwidthEstimator,
   type BandwidthEstimatorOptions,
+  type BandwidthEstimatorStatistics,
   Pacer,
   type PacerPriority,
   ReportEstimator,
@@ -45,6 +46,11 @@ export interface BandwidthOwner {
   handleEstimate(bitrate: number): void
 }
 
+type Counts = Pick<
+  BandwidthEstimatorStatistics,
+  'packetsAcknowledged' | 'packetsLost' | 'feedbackIgnored' | 'probesSent' | 'probesSucceeded'
+>
+
 /**
  * Sends packets evenly, at what the path is estimated to take: by when each of them came, as the peer tells it (draft-holmer-rmcat-transport-wide-cc-extensions-01, by one number after
  * the other over all streams; or RFC 8888), or else by the loss that it reports. They get that number, and are protected, when they leave.
@@ -58,6 +64,14 @@ export class BandwidthControl {
   /** By reports of loss; `undefined` where there is better. */
   #byReports: ReportEstimator | undefined
   #desiredBitrate = DEFAULT_DESIRED_BITRATE
+  /** What the estimators before counted, of other paths. */
+  #before: Counts = {
+    packetsAcknowledged: 0,
+    packetsLost: 0,
+    feedbackIgnored: 0,
+    probesSent: 0,
+    probesSucceeded: 0,
+  }
   /** What the estimate is of. */
   #path: IcePair | undefined
   readonly #pacer = new Pacer<PlainPacket>()
@@ -99,6 +113,7 @@ export class BandwidthControl {
     if (!this.active || estimator === undefined) return undefined
     return {
       ...estimator.statistics,
+      ...this.#counts(),
       availableOutgoingBitrate: estimator.bitrate,
       packetsQueued: this.#pacer.queuedPackets,
       bytesQueued: this.#pacer.queuedBytes,
@@ -229,8 +244,23 @@ export class BandwidthControl {
     return this.#byArrivals ?? this.#byReports
   }
 
+  /** Since the start, of all paths. */
+  #counts(): Counts {
+    const before = this.#before
+    const now = this.#estimator?.statistics
+    if (now === undefined) return before
+    return {
+      packetsAcknowledged: before.packetsAcknowledged + now.packetsAcknowledged,
+      packetsLost: before.packetsLost + now.packetsLost,
+      feedbackIgnored: before.feedbackIgnored + now.feedbackIgnored,
+      probesSent: before.probesSent + now.probesSent,
+      probesSucceeded: before.probesSucceeded + now.probesSucceeded,
+    }
+  }
+
   /** What was learned of another path, or by other means, does not hold for a new one. */
   #begin(now: Instant): void {
+    this.#before = this.#counts()
     this.#byArrivals = this.#byReports = undefined
     if (this.#feedback?.kind === 'reports') {
       this.#byReports = new ReportEstimator(this.#options)

@@ -43,7 +43,7 @@ export interface OutboundStreamStatistics extends StreamTxStatistics {
   readonly rid?: Rid
 }
 
-/** Of what is sent, where the bandwidth is estimated and the peer tells when packets came. */
+/** Of what is sent, where the bandwidth is estimated. Counters are since the start, all else of the path that is used now. */
 export interface BandwidthStatistics extends BandwidthEstimatorStatistics {
   /** The estimate, bits per second. */
   readonly availableOutgoingBitrate: number

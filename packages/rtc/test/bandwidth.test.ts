@@ -82,14 +82,19 @@ describe('the estimate of the bandwidth', () => {
     const { a, b, pair, run, estimate } = videoCall(9, { rate: 2_000_000 })
     run(10_000)
     const before = a.statistics.bandwidth!
+    const told = eventsOf(pair.a.events, 'egressBitrateEstimate').length
     const change = a.createOffer()
     change.iceRestart()
     const answer = b.acceptOffer(change.apply())
     a.pendingChanges()!.acceptAnswer(answer)
     run(3000)
     const after = a.statistics.bandwidth!
-    expect(after.packetsAcknowledged).toBeLessThan(before.packetsAcknowledged)
-    expect(after.probesSent).toBeGreaterThan(1)
+    const [first] = eventsOf(pair.a.events, 'egressBitrateEstimate').slice(told)
+    expect(first!.bitrate).toBeLessThan(0.5 * before.availableOutgoingBitrate)
+    expect(after.probesSent).toBeGreaterThan(before.probesSent + 1)
+    // counters are since the start, of all paths
+    expect(after.packetsAcknowledged).toBeGreaterThan(before.packetsAcknowledged)
+    expect(after.probesSucceeded).toBeGreaterThanOrEqual(before.probesSucceeded)
     run(5000)
     expect(estimate()).toBeGreaterThan(1_200_000)
     expect(pair.aToB.statistics.overflow).toBe(0)
