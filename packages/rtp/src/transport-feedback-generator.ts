@@ -76,13 +76,11 @@ export class TransportFeedbackGenerator {
     const end = Math.min(this.#highest + 1, base + most)
     let first = base
     while (first < end && !this.#arrivals.has(first)) first++
-    const firstArrival = this.#arrivals.get(first)
+    if (first > this.#highest) return undefined
     const deltas: (number | undefined)[] = []
-    if (firstArrival === undefined) {
-      // nothing but losses so far: the next report starts with what came
-      return first > this.#highest ? undefined : this.#losses(base, end, senderSsrc)
-    }
-    const referenceTime = Math.floor((firstArrival * TICKS_PER_MS) / TICKS_PER_REFERENCE)
+    // where there are losses alone, the next report starts with what came. A sender follows the time of each
+    const referenceArrival = this.#arrivals.get(first) ?? this.#arrivals.get(this.#highest) ?? 0
+    const referenceTime = Math.floor((referenceArrival * TICKS_PER_MS) / TICKS_PER_REFERENCE)
     let ticks = referenceTime * TICKS_PER_REFERENCE
     for (let sequence = base; sequence < end; sequence++) {
       const arrival = this.#arrivals.get(sequence)
@@ -97,11 +95,6 @@ export class TransportFeedbackGenerator {
       ticks = arrivedAt
     }
     return this.#feedback(base, referenceTime, deltas, senderSsrc)
-  }
-
-  #losses(base: number, end: number, senderSsrc: Ssrc): TransportFeedback {
-    const deltas = Array.from({ length: end - base }, () => undefined)
-    return this.#feedback(base, 0, deltas, senderSsrc)
   }
 
   #feedback(
