@@ -113,7 +113,7 @@ export class Senders {
     options: WriteOptions,
     overhead: number,
   ): boolean {
-    const { audioLevel } = options
+    const { audioLevel, capturedAt } = options
     const extensions = sender.extensions.of(
       audioLevel === undefined ? undefined : { audioLevel, voiceActivity: options.voiceActivity ?? false },
     )
@@ -130,7 +130,7 @@ export class Senders {
     for (let i = 0; i < payloads.length; i++) {
       // the marker ends a video frame, RFC 3551 section 5; in audio it would start a talkspurt
       const marker = isVideo && i === payloads.length - 1
-      const fields = { pt: codec.sendPt, timestamp, marker, extensions }
+      const fields = { pt: codec.sendPt, timestamp, marker, extensions, capturedAt }
       const sequenceNumber = sender.stream.sequenceNumber
       const { buffer, length } = sender.stream.packet(now, fields, payloads[i]!, overhead)
       sender.cache?.add(now, sequenceNumber, buffer, length, headerLength)

@@ -23,6 +23,8 @@ export interface PacketFields {
   readonly timestamp: number
   readonly marker: boolean
   readonly extensions?: WrittenExtensions | undefined
+  /** When what has this timestamp was captured, on the clock of `now`: sender reports say it. `undefined`: as it is written. */
+  readonly capturedAt?: Instant | undefined
 }
 
 /** What a forwarded packet goes out with; its payload and its CSRCs are its own. */
@@ -191,7 +193,7 @@ export class StreamTx {
     // an event's packets all have the time of its start (RFC 4733 section 2.5.1.2)
     if (this.#packetsSent === 1 || serial32.diff(fields.timestamp, this.#lastTimestamp) !== 0) {
       this.#lastTimestamp = fields.timestamp
-      this.#lastTimestampAt = now
+      this.#lastTimestampAt = fields.capturedAt ?? now
     }
     return { buffer, length }
   }
