@@ -11,6 +11,7 @@ import {
   findHeaderExtension,
   parseRtpHeader,
   type ReportBlock,
+  type StreamTx,
   type TransportFeedback,
 } from '@str0m/rtp'
 import { type Instant, NEVER, readU16, readU32, serial16, type Ssrc, writeU16 } from '@str0m/sans-io'
@@ -36,6 +37,12 @@ export interface PlainPacket {
   readonly buffer: Uint8Array
   /** Bytes of it. */
   readonly length: number
+}
+
+/** One that waits: what it is of, and since when. */
+interface WaitingPacket extends PlainPacket {
+  readonly stream: StreamTx
+  readonly since: Instant
 }
 
 /** What the control has of the peer that it is of. */
@@ -74,7 +81,7 @@ export class BandwidthControl {
   }
   /** What the estimate is of. */
   #path: IcePair | undefined
-  readonly #pacer = new Pacer<PlainPacket>()
+  readonly #pacer = new Pacer<WaitingPacket>()
   /** `undefined` before there are sections. */
   #feedback: NegotiatedFeedback | undefined
   #sequenceNumber = 0
@@ -141,7 +148,7 @@ export class BandwidthControl {
   }
 
   /** Takes a packet that is to be sent: `flush` lets it go when its turn comes. */
-  push(now: Instant, buffer: Uint8Array, length: number, priority: PacerPriority): void {
+  push(now: Instant, buffer: Uint8Array, length: number, priority: PacerPriority, stream: StreamTx): void {
     this.#held.add(identityOf(buffer))
     const ssrc = readU32(buffer, 8)
     const sequenceNumber = readU16(buffer, 2)
@@ -151,7 +158,7 @@ export class BandwidthControl {
     }
     const size = this.#sizeOf(length)
     if (priority === 'retransmission') this.#retransmitted.add(now, size)
-    this.#pacer.push(now, { buffer, length }, size, priority)
+    this.#pacer.push(now, { buffer, length, stream, since: now }, size, priority)
   }
 
   handleFeedback(now: Instant, feedback: TransportFeedback): void {
@@ -195,6 +202,7 @@ export class BandwidthControl {
       const packet = this.#pacer.poll(now)
       if (packet !== undefined) {
         this.#held.delete(identityOf(packet.buffer))
+        packet.stream.countSendDelay(now - packet.since)
         this.#transmit(now, packet)
         continue
       }

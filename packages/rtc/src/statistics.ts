@@ -1,7 +1,7 @@
 import type { BandwidthEstimatorStatistics } from '@str0m/bwe'
 import type { StreamRxStatistics, StreamTxStatistics } from '@str0m/rtp'
 import type { CipherSuiteName, ConnectedEvent, DtlsStatistics, DtlsVersion } from '@str0m/dtls'
-import type { Mid, Rid } from '@str0m/sans-io'
+import type { Mid, Rid, Ssrc } from '@str0m/sans-io'
 import type { SctpStatistics } from '@str0m/sctp'
 import type { SrtpProfile, SrtpStatistics } from '@str0m/srtp'
 import type { IcePairStatistics, IceState, IceStatistics } from '@str0m/stun-ice'
@@ -39,6 +39,8 @@ export interface InboundStreamStatistics extends StreamRxStatistics {
 
 /** One stream that goes out. */
 export interface OutboundStreamStatistics extends StreamTxStatistics {
+  /** Of its retransmissions (RFC 4588), where they have one of their own. */
+  readonly rtxSsrc?: Ssrc
   readonly mid: Mid
   readonly rid?: Rid
 }

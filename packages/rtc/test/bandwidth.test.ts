@@ -123,7 +123,7 @@ describe('pacing', () => {
     media.writer(media.codecs[0]!.pt).write({ value: 2 ** 31, clockRate: 90_000 }, keyframe)
     const audio = a.media('0')!
     audio.writer(audio.codecs[0]!.pt).write({ value: 0, clockRate: 48_000 }, new Uint8Array(80))
-    const { bandwidth } = a.statistics
+    const { bandwidth, outbound } = a.statistics
     expect(bandwidth!.packetsQueued).toBeGreaterThan(10)
     const start = pair.now
     pair.runFor(2000)
@@ -133,6 +133,14 @@ describe('pacing', () => {
     expect(sound.at - start).toBeLessThan(60)
     expect(picture.at - start).toBeGreaterThan(100)
     expect(a.statistics.bandwidth!.packetsQueued).toBe(0)
+    const waited = (mid: string) => a.statistics.outbound.find((stream) => stream.mid === mid)!
+    // half of what the keyframe took, for each of its packets
+    const longest = picture.at - start - 20
+    const delay = 1000 * (waited('1').totalPacketSendDelay - outbound[0]!.totalPacketSendDelay)
+    expect(delay / bandwidth!.packetsQueued).toBeGreaterThan(0.3 * longest)
+    expect(delay / bandwidth!.packetsQueued).toBeLessThan(longest)
+    expect(waited('0').totalPacketSendDelay).toBe(0)
+    expect(waited('1').rtxSsrc).toBeGreaterThan(0)
   })
 
   it('wakes nobody once all is sent', () => {
