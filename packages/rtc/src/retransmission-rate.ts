@@ -1,7 +1,7 @@
 import type { Instant } from '@str0m/sans-io'
 
 /** Milliseconds in which all but a part 1/e of what was sent again is forgotten. */
-const MEMORY = 500
+const MEMORY = 1000
 
 /** How many bits per second go out again, lately. */
 export class RetransmissionRate {
