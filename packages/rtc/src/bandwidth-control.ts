@@ -28,6 +28,8 @@ const TOLD_CHANGE = 0.01
  * What is sent again takes of the path too: it is left out of what is told, up to this part. Else a queue that has overflowed stays full of what it lost, for many seconds.
  */
 const MAX_RETRANSMITTED = 0.5
+/** A report that came at most so many ms ago tells that the path is alive: where the peer then does not tell when packets came, it does not do as was agreed. */
+const FRESH_REPORT = 1500
 
 /** What is probed for, where nobody says what would be sent: bits per second. */
 const DEFAULT_DESIRED_BITRATE = 2_500_000
@@ -70,6 +72,8 @@ export class BandwidthControl {
   #byArrivals: BandwidthEstimator | undefined
   /** By reports of loss; `undefined` where there is better. */
   #byReports: ReportEstimator | undefined
+  /** When reports on what we send last came. */
+  #reportedAt: Instant = Number.NEGATIVE_INFINITY
   #desiredBitrate = DEFAULT_DESIRED_BITRATE
   /** What the estimators before counted, of other paths. */
   #before: Counts = {
@@ -163,17 +167,20 @@ export class BandwidthControl {
 
   handleFeedback(now: Instant, feedback: TransportFeedback): void {
     if (this.#feedback?.kind !== 'transport-wide') return
+    if (this.#byArrivals === undefined) this.#begin(now)
     this.#byArrivals?.handleFeedback(now, feedback)
     this.#heedEstimate(now)
   }
 
   handleStreamFeedback(now: Instant, feedback: CongestionControlFeedback): void {
     if (this.#feedback?.kind !== 'congestion-control') return
+    if (this.#byArrivals === undefined) this.#begin(now)
     this.#byArrivals?.handleStreamFeedback(now, feedback)
     this.#heedEstimate(now)
   }
 
   handleReports(now: Instant, reports: readonly ReportBlock[]): void {
+    if (reports.some(({ ssrc }) => this.#newest.has(ssrc))) this.#reportedAt = now
     if (this.#byReports === undefined || reports.length === 0) return
     this.#byReports.handleReports(now, reports, this.#transport.roundTripTime)
     this.#heedEstimate(now)
@@ -188,7 +195,11 @@ export class BandwidthControl {
   handleTimeout(now: Instant): void {
     const estimator = this.#estimator
     if (estimator !== undefined && now >= estimator.deadline) {
+      const { bitrate } = estimator
       estimator.handleTimeout(now)
+      // it falls for want of feedback
+      const isSilent = this.#byArrivals !== undefined && estimator.bitrate < bitrate
+      if (isSilent && now - this.#reportedAt <= FRESH_REPORT) this.#begin(now, true)
       this.#heedEstimate(now)
     }
     if (now >= this.#pacer.deadline) this.flush(now)
@@ -228,13 +239,12 @@ export class BandwidthControl {
   #noteSent(now: Instant, buffer: Uint8Array, length: number): void {
     const feedback = this.#feedback
     const size = this.#sizeOf(length)
+    this.#byReports?.handleSent(now, readU32(buffer, 8), size)
     if (feedback?.kind === 'transport-wide') {
       this.#number(now, buffer, length, feedback.numberId)
     } else if (feedback?.kind === 'congestion-control') {
       const ssrc = readU32(buffer, 8)
       this.#byArrivals?.handleSentOfStream(now, ssrc, readU16(buffer, 2), size, this.#pacer.probe)
-    } else {
-      this.#byReports?.handleSent(now, readU32(buffer, 8), size)
     }
   }
 
@@ -267,10 +277,10 @@ export class BandwidthControl {
   }
 
   /** What was learned of another path, or by other means, does not hold for a new one. */
-  #begin(now: Instant): void {
+  #begin(now: Instant, byReports: boolean = this.#feedback?.kind === 'reports'): void {
     this.#before = this.#counts()
     this.#byArrivals = this.#byReports = undefined
-    if (this.#feedback?.kind === 'reports') {
+    if (byReports) {
       this.#byReports = new ReportEstimator(this.#options)
       this.#pacer.setBitrate(now, this.#byReports.bitrate)
     } else {

@@ -15,6 +15,45 @@ describe('the estimate of the bandwidth', () => {
     expect(queued, 'ms at the bottleneck').toBeLessThan(300)
   })
 
+  it('goes by reports where the peer agrees to tell when packets came, and never does', () => {
+    let transportId = ''
+    const { a, run, estimate } = videoCall(13, { rate: 3_000_000 }, {}, 20_000_000, {
+      b: {},
+      offered: (sdp) => {
+        transportId = /a=extmap:(\d+) \S*transport-wide-cc\S*/.exec(sdp)![0]
+        return sdp
+      },
+      answered: (sdp) => sdp.replaceAll(/a=mid:.*\r\n/g, `$&${transportId}\r\na=rtcp-fb:* transport-cc\r\n`),
+    })
+    run(20_000)
+    expect(a.statistics.bandwidth!.packetsAcknowledged).toBeGreaterThan(100)
+    expect(estimate()).toBeGreaterThan(500_000)
+    expect(a.statistics.outbound[0]!.fractionLost).toBe(0)
+  })
+
+  it('goes back to arrivals where they are told late', () => {
+    const { a, pair, run, estimate } = videoCall(14, { rate: 3_000_000 })
+    const b = pair.b.machine
+    const take = b.pollOutput.bind(b)
+    let silent = true
+    // RFC 5506: feedback comes by itself, and its type is in the clear
+    b.pollOutput = () => {
+      for (;;) {
+        const output = take()
+        const isFeedback = output.kind === 'transmit' && output.contents[1] === 205
+        if (!(silent && isFeedback)) return output
+      }
+    }
+    run(10_000)
+    const byReports = estimate()
+    expect(byReports).toBeGreaterThan(300_000)
+    expect(byReports).toBeLessThan(1_500_000)
+    silent = false
+    run(3000)
+    expect(estimate()).toBeGreaterThan(2_000_000)
+    expect(a.statistics.bandwidth!.probesSucceeded).toBeGreaterThan(0)
+  })
+
   it('leaves room for what is sent again: a queue that overflows is not kept full by it', () => {
     for (const seed of [1, 2, 3]) {
       const { a, pair, run } = videoCall(seed, { rate: 5_000_000 })
