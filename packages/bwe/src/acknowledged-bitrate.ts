@@ -9,6 +9,12 @@ const FAST_CHANGE = 200
 /** So many windows in a row with less than this part of the estimate are no chance: what arrives has fallen, and the estimate with it at once. */
 const COLLAPSED_WINDOWS = 2
 const COLLAPSED = 0.5
+/**
+ * And so many with more than this times the estimate are no burst: what arrives has risen, to the lesser of the last two. Such samples are the least certain of all, so that what was little
+ * for long would else be believed in for a minute, while much more comes.
+ */
+const SURGE_WINDOWS = 3
+const SURGE = 2
 /** A measurement is the less certain the further it is from the estimate, by this factor of the relative distance. */
 const UNCERTAINTY = 10
 
@@ -18,6 +24,9 @@ export class AcknowledgedBitrate {
   #estimate: number | undefined
   #variance = INITIAL_VARIANCE
   #collapsed = 0
+  #surged = 0
+  /** kbit/s, of the window before. */
+  #previous = 0
   #bytes = 0
   /** ms of the window that have passed. */
   #elapsed = 0
@@ -67,11 +76,20 @@ export class AcknowledgedBitrate {
 
   #update(sample: number): void {
     const estimate = this.#estimate
-    this.#collapsed = estimate !== undefined && sample < COLLAPSED * estimate ? this.#collapsed + 1 : 0
-    if (estimate === undefined || this.#collapsed >= COLLAPSED_WINDOWS) {
-      this.#estimate = sample
-      this.#variance = INITIAL_VARIANCE
-      this.#collapsed = 0
+    if (estimate === undefined) {
+      this.#set(sample)
+      return
+    }
+    this.#collapsed = sample < COLLAPSED * estimate ? this.#collapsed + 1 : 0
+    this.#surged = sample > SURGE * estimate ? this.#surged + 1 : 0
+    const lesser = Math.min(sample, this.#previous)
+    this.#previous = sample
+    if (this.#collapsed >= COLLAPSED_WINDOWS) {
+      this.#set(sample)
+      return
+    }
+    if (this.#surged >= SURGE_WINDOWS) {
+      this.#set(lesser)
       return
     }
     const uncertainty = (UNCERTAINTY * Math.abs(estimate - sample)) / Math.max(estimate, 1)
@@ -79,5 +97,12 @@ export class AcknowledgedBitrate {
     const variance = this.#variance + DRIFT
     this.#estimate = (sampleVariance * estimate + variance * sample) / (sampleVariance + variance)
     this.#variance = (sampleVariance * variance) / (sampleVariance + variance)
+  }
+
+  /** It is this, whatever it was. */
+  #set(sample: number): void {
+    this.#estimate = sample
+    this.#variance = INITIAL_VARIANCE
+    this.#collapsed = this.#surged = 0
   }
 }

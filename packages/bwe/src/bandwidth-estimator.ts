@@ -17,6 +17,12 @@ import { NO_PROBE, SentPackets } from './sent-packets.ts'
 const FEEDBACK_TIMEOUT = 3000
 /** What the estimate falls to each time that feedback stays away. */
 const NO_FEEDBACK_DECREASE = 0.8
+/**
+ * Nothing is probed for as a packet goes out that has fewer bytes, and takes fewer ms of the estimate: it is of sound, which cannot fill a probe, and video that comes later would find
+ * the tries used up.
+ */
+const MIN_PROBING_SIZE = 250
+const MIN_PROBING_TIME = 8
 /** A probe does not lower the estimate below this part of what arrives. */
 const MIN_PROBED = 0.85
 /** Where the application sent less than it could so many ms ago, a fall of the estimate may have been of what it sent for a moment: it is probed for. */
@@ -150,7 +156,8 @@ export class BandwidthEstimator {
   #noteSent(size: number, probe: number): void {
     this.#limit.handleSent(this.#now, size)
     this.#timeout.handleSent(this.#now)
-    this.#probes.handleSent(this.#now, this.#limit.since)
+    if (size >= Math.min(MIN_PROBING_SIZE, (this.#bitrate * MIN_PROBING_TIME) / 8000))
+      this.#probes.handleSent(this.#now, this.#limit.since)
     if (probe > this.#lastProbe) {
       this.#lastProbe = probe
       this.#probesSent++

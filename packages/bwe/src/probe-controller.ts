@@ -128,9 +128,10 @@ export class ProbeController {
 
   /**
    * The cluster `id` has shown that the path takes this bitrate; `saturated`: and no more. Before the estimate is set by it: answers whether it is to be. What came too slowly, of
-   * packets among those of others, shows nothing of what there is room for.
+   * packets among those of others, shows nothing of what there is room for; nor does what was sent too slowly, and all of which came.
    */
   handleResult(id: number, bitrate: number, saturated: boolean): boolean {
+    if (!saturated && bitrate < this.#estimate) return false
     this.#firstTries = FIRST_TRIES
     const isRecovery = this.isRecovery(id)
     if (isRecovery && saturated) return false

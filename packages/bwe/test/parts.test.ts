@@ -203,6 +203,17 @@ describe('what arrives', () => {
     expect(acknowledged.bitrate).toBeLessThan(400_000)
   })
 
+  it('rises at once where it does for three windows: not for a burst in one or two', () => {
+    const acknowledged = new AcknowledgedBitrate()
+    feed(acknowledged, 0, 30_000, 45_000)
+    feed(acknowledged, 30_000, 30_100, 3_000_000)
+    feed(acknowledged, 30_100, 33_000, 45_000)
+    expect(acknowledged.bitrate).toBeLessThan(60_000)
+    feed(acknowledged, 33_000, 33_620, 3_000_000)
+    expect(acknowledged.bitrate).toBeGreaterThan(2_000_000)
+    expect(acknowledged.bitrate).toBeLessThan(3_100_000)
+  })
+
   it('rises fast where that is expected', () => {
     const [slow, fast] = [new AcknowledgedBitrate(), new AcknowledgedBitrate()]
     for (const one of [slow, fast]) feed(one, 0, 3000, 300_000)
@@ -337,6 +348,22 @@ describe('when to probe', () => {
     controller.handleSent(2000, undefined)
     return controller
   }
+
+  it('what was sent too slowly and came is no result; what came too slowly is', () => {
+    const controller = started()
+    rates(controller)
+    expect(controller.handleResult(1, 50_000, false)).toBe(false)
+    expect(controller.handleResult(1, 50_000, true)).toBe(true)
+    expect(controller.handleResult(1, 400_000, false)).toBe(true)
+  })
+
+  it('not as packets of sound go out', () => {
+    const estimator = new BandwidthEstimator()
+    for (let i = 0; i < 100; i++) estimator.handleSent(20 * i, i, 120)
+    expect(estimator.pollProbe()).toBeUndefined()
+    estimator.handleSent(2000, 100, 1000)
+    expect(estimator.pollProbe()?.bitrate).toBe(900_000)
+  })
 
   it('at first, at three and six times the estimate', () => {
     const controller = new ProbeController(300_000, Infinity)

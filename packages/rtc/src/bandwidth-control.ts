@@ -1,6 +1,7 @@
 import {
   BandwidthEstimator,
   type BandwidthEstimatorOptions,
+  type BandwidthEstimatorStatistics,
   Pacer,
   type PacerPriority,
   ReportEstimator,
@@ -10,17 +11,25 @@ import {
   findHeaderExtension,
   parseRtpHeader,
   type ReportBlock,
+  type StreamTx,
   type TransportFeedback,
 } from '@str0m/rtp'
 import { type Instant, NEVER, readU16, readU32, serial16, type Ssrc, writeU16 } from '@str0m/sans-io'
 import type { IcePair } from '@str0m/stun-ice'
 import { protect } from './egress.ts'
 import type { NegotiatedFeedback } from './negotiated-feedback.ts'
+import { RetransmissionRate } from './retransmission-rate.ts'
 import type { BandwidthStatistics } from './statistics.ts'
 import type { Transport } from './transport.ts'
 
 /** How much the estimate changes, of itself, before it is told again. */
 const TOLD_CHANGE = 0.01
+/**
+ * What is sent again takes of the path too: it is left out of what is told, up to this part. Else a queue that has overflowed stays full of what it lost, for many seconds.
+ */
+const MAX_RETRANSMITTED = 0.5
+/** A report that came at most so many ms ago tells that the path is alive: where the peer then does not tell when packets came, it does not do as was agreed. */
+const FRESH_REPORT = 1500
 
 /** What is probed for, where nobody says what would be sent: bits per second. */
 const DEFAULT_DESIRED_BITRATE = 2_500_000
@@ -32,13 +41,24 @@ export interface PlainPacket {
   readonly length: number
 }
 
+/** One that waits: what it is of, and since when. */
+interface WaitingPacket extends PlainPacket {
+  readonly stream: StreamTx
+  readonly since: Instant
+}
+
 /** What the control has of the peer that it is of. */
 export interface BandwidthOwner {
   /** A packet to be sent for its length alone; `undefined`: no stream can send one. */
   padding(): PlainPacket | undefined
-  /** What the path takes has changed: bits per second. */
+  /** What the path takes of new media has changed: bits per second. */
   handleEstimate(bitrate: number): void
 }
+
+type Counts = Pick<
+  BandwidthEstimatorStatistics,
+  'packetsAcknowledged' | 'packetsLost' | 'feedbackIgnored' | 'probesSent' | 'probesSucceeded'
+>
 
 /**
  * Sends packets evenly, at what the path is estimated to take: by when each of them came, as the peer tells it (draft-holmer-rmcat-transport-wide-cc-extensions-01, by one number after
@@ -52,14 +72,25 @@ export class BandwidthControl {
   #byArrivals: BandwidthEstimator | undefined
   /** By reports of loss; `undefined` where there is better. */
   #byReports: ReportEstimator | undefined
+  /** When reports on what we send last came. */
+  #reportedAt: Instant = Number.NEGATIVE_INFINITY
   #desiredBitrate = DEFAULT_DESIRED_BITRATE
+  /** What the estimators before counted, of other paths. */
+  #before: Counts = {
+    packetsAcknowledged: 0,
+    packetsLost: 0,
+    feedbackIgnored: 0,
+    probesSent: 0,
+    probesSucceeded: 0,
+  }
   /** What the estimate is of. */
   #path: IcePair | undefined
-  readonly #pacer = new Pacer<PlainPacket>()
+  readonly #pacer = new Pacer<WaitingPacket>()
   /** `undefined` before there are sections. */
   #feedback: NegotiatedFeedback | undefined
   #sequenceNumber = 0
   #toldBitrate = 0
+  readonly #retransmitted = new RetransmissionRate()
   /** Sources and sequence numbers of what waits. */
   readonly #held = new Set<number>()
   /** The newest sequence number of each source of ours, sent or waiting. */
@@ -93,6 +124,7 @@ export class BandwidthControl {
     if (!this.active || estimator === undefined) return undefined
     return {
       ...estimator.statistics,
+      ...this.#counts(),
       availableOutgoingBitrate: estimator.bitrate,
       packetsQueued: this.#pacer.queuedPackets,
       bytesQueued: this.#pacer.queuedBytes,
@@ -120,7 +152,7 @@ export class BandwidthControl {
   }
 
   /** Takes a packet that is to be sent: `flush` lets it go when its turn comes. */
-  push(now: Instant, buffer: Uint8Array, length: number, priority: PacerPriority): void {
+  push(now: Instant, buffer: Uint8Array, length: number, priority: PacerPriority, stream: StreamTx): void {
     this.#held.add(identityOf(buffer))
     const ssrc = readU32(buffer, 8)
     const sequenceNumber = readU16(buffer, 2)
@@ -128,22 +160,27 @@ export class BandwidthControl {
     if (newest === undefined || serial16.diff(sequenceNumber, newest) > 0) {
       this.#newest.set(ssrc, sequenceNumber)
     }
-    this.#pacer.push(now, { buffer, length }, this.#sizeOf(length), priority)
+    const size = this.#sizeOf(length)
+    if (priority === 'retransmission') this.#retransmitted.add(now, size)
+    this.#pacer.push(now, { buffer, length, stream, since: now }, size, priority)
   }
 
   handleFeedback(now: Instant, feedback: TransportFeedback): void {
     if (this.#feedback?.kind !== 'transport-wide') return
+    if (this.#byArrivals === undefined) this.#begin(now)
     this.#byArrivals?.handleFeedback(now, feedback)
     this.#heedEstimate(now)
   }
 
   handleStreamFeedback(now: Instant, feedback: CongestionControlFeedback): void {
     if (this.#feedback?.kind !== 'congestion-control') return
+    if (this.#byArrivals === undefined) this.#begin(now)
     this.#byArrivals?.handleStreamFeedback(now, feedback)
     this.#heedEstimate(now)
   }
 
   handleReports(now: Instant, reports: readonly ReportBlock[]): void {
+    if (reports.some(({ ssrc }) => this.#newest.has(ssrc))) this.#reportedAt = now
     if (this.#byReports === undefined || reports.length === 0) return
     this.#byReports.handleReports(now, reports, this.#transport.roundTripTime)
     this.#heedEstimate(now)
@@ -158,7 +195,11 @@ export class BandwidthControl {
   handleTimeout(now: Instant): void {
     const estimator = this.#estimator
     if (estimator !== undefined && now >= estimator.deadline) {
+      const { bitrate } = estimator
       estimator.handleTimeout(now)
+      // it falls for want of feedback
+      const isSilent = this.#byArrivals !== undefined && estimator.bitrate < bitrate
+      if (isSilent && now - this.#reportedAt <= FRESH_REPORT) this.#begin(now, true)
       this.#heedEstimate(now)
     }
     if (now >= this.#pacer.deadline) this.flush(now)
@@ -172,6 +213,7 @@ export class BandwidthControl {
       const packet = this.#pacer.poll(now)
       if (packet !== undefined) {
         this.#held.delete(identityOf(packet.buffer))
+        packet.stream.countSendDelay(now - packet.since)
         this.#transmit(now, packet)
         continue
       }
@@ -197,13 +239,12 @@ export class BandwidthControl {
   #noteSent(now: Instant, buffer: Uint8Array, length: number): void {
     const feedback = this.#feedback
     const size = this.#sizeOf(length)
+    this.#byReports?.handleSent(now, readU32(buffer, 8), size)
     if (feedback?.kind === 'transport-wide') {
       this.#number(now, buffer, length, feedback.numberId)
     } else if (feedback?.kind === 'congestion-control') {
       const ssrc = readU32(buffer, 8)
       this.#byArrivals?.handleSentOfStream(now, ssrc, readU16(buffer, 2), size, this.#pacer.probe)
-    } else {
-      this.#byReports?.handleSent(now, readU32(buffer, 8), size)
     }
   }
 
@@ -221,10 +262,25 @@ export class BandwidthControl {
     return this.#byArrivals ?? this.#byReports
   }
 
+  /** Since the start, of all paths. */
+  #counts(): Counts {
+    const before = this.#before
+    const now = this.#estimator?.statistics
+    if (now === undefined) return before
+    return {
+      packetsAcknowledged: before.packetsAcknowledged + now.packetsAcknowledged,
+      packetsLost: before.packetsLost + now.packetsLost,
+      feedbackIgnored: before.feedbackIgnored + now.feedbackIgnored,
+      probesSent: before.probesSent + now.probesSent,
+      probesSucceeded: before.probesSucceeded + now.probesSucceeded,
+    }
+  }
+
   /** What was learned of another path, or by other means, does not hold for a new one. */
-  #begin(now: Instant): void {
+  #begin(now: Instant, byReports: boolean = this.#feedback?.kind === 'reports'): void {
+    this.#before = this.#counts()
     this.#byArrivals = this.#byReports = undefined
-    if (this.#feedback?.kind === 'reports') {
+    if (byReports) {
       this.#byReports = new ReportEstimator(this.#options)
       this.#pacer.setBitrate(now, this.#byReports.bitrate)
     } else {
@@ -244,9 +300,10 @@ export class BandwidthControl {
     if (bitrate === undefined) return
     this.#pacer.setBitrate(now, bitrate)
     this.flush(now)
-    if (Math.abs(bitrate - this.#toldBitrate) < TOLD_CHANGE * this.#toldBitrate) return
-    this.#toldBitrate = bitrate
-    this.#owner.handleEstimate(bitrate)
+    const left = bitrate - Math.min(this.#retransmitted.at(now), MAX_RETRANSMITTED * bitrate)
+    if (Math.abs(left - this.#toldBitrate) < TOLD_CHANGE * this.#toldBitrate) return
+    this.#toldBitrate = left
+    this.#owner.handleEstimate(left)
   }
 }
 

@@ -1,4 +1,5 @@
 import type { PacerPriority } from '@str0m/bwe'
+import type { StreamTx } from '@str0m/rtp'
 import type { Instant, Ssrc } from '@str0m/sans-io'
 import type { SrtpContext } from '@str0m/srtp'
 import type { BandwidthControl } from './bandwidth-control.ts'
@@ -24,10 +25,10 @@ export class Egress {
     return this.#control?.numbers === true
   }
 
-  /** Sends the packet in the first `length` bytes of `buffer`, which has room for what protecting it adds. */
-  send(now: Instant, buffer: Uint8Array, length: number, priority: PacerPriority): void {
+  /** Sends the packet in the first `length` bytes of `buffer`, which has room for what protecting it adds. How long it waits is counted for `stream`. */
+  send(now: Instant, buffer: Uint8Array, length: number, priority: PacerPriority, stream: StreamTx): void {
     if (this.#control?.active === true) {
-      this.#control.push(now, buffer, length, priority)
+      this.#control.push(now, buffer, length, priority, stream)
       return
     }
     const { outboundMedia } = this.#transport

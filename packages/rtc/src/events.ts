@@ -104,7 +104,10 @@ export type RtcEvent =
       readonly rid?: Rid
       readonly kind: 'pli' | 'fir'
     }
-  /** What the path to the peer is estimated to take has changed: bits per second, of all media with their headers. With `bandwidthEstimation`. */
+  /**
+   * What the path to the peer is estimated to take of new media has changed: bits per second, of all of it with its headers. What was lately sent again is left out of it. With
+   * `bandwidthEstimation`.
+   */
   | { readonly type: 'egressBitrateEstimate'; readonly bitrate: number }
   /** A data channel can be used: the peer has opened it, or has taken up one of ours. See `rtc.channel(id)`. */
   | { readonly type: 'channelOpen'; readonly id: ChannelId; readonly label: string }

@@ -68,7 +68,6 @@ interface UndescribedPacket {
 /** All media of a peer: SRTP and SRTCP in, frames or packets out, and the other way; with the feedback that keeps it flowing. */
 export class MediaPlane implements MediaOwner {
   readonly rtpMode: boolean
-  readonly #mtu: number
   readonly #transport: Transport
   readonly #outputs: OutputQueue<RtcOutput>
   readonly #receivers: Receivers
@@ -85,7 +84,6 @@ export class MediaPlane implements MediaOwner {
   constructor(options: MediaPlaneOptions, transport: Transport, outputs: OutputQueue<RtcOutput>) {
     const { crypto, mtu, rtpMode, maxReorderWait, cname, wallClock } = options
     this.rtpMode = rtpMode
-    this.#mtu = mtu
     this.#transport = transport
     this.#outputs = outputs
     this.#receivers = new Receivers(maxReorderWait, !rtpMode)
@@ -97,7 +95,7 @@ export class MediaPlane implements MediaOwner {
       })
     }
     this.#senders = new Senders(crypto, mtu, new Egress(transport, this.#bandwidth))
-    this.#reporter = new Reporter(randomSsrc(crypto), cname, wallClock, (bytes) =>
+    this.#reporter = new Reporter(randomSsrc(crypto), cname, mtu, wallClock, (bytes) =>
       bytes.set(crypto.randomBytes(bytes.length)),
     )
   }
@@ -217,9 +215,9 @@ export class MediaPlane implements MediaOwner {
     const { feedback, streamFeedback } = this.#receivers
     const { ssrc } = this.#reporter
     const reports: Rtcp[] = []
-    if (now >= feedback.deadline) reports.push(...feedback.take(now, ssrc))
+    const room = this.#reporter.feedbackRoom(outbound)
+    if (now >= feedback.deadline) reports.push(...feedback.take(now, ssrc, room))
     if (now >= streamFeedback.deadline) {
-      const room = this.#reporter.feedbackRoom(this.#mtu, outbound)
       reports.push(...streamFeedback.take(now, ssrc, this.#reporter.timestampOf(now), room))
     }
     for (const report of reports) {
@@ -485,13 +483,10 @@ export class MediaPlane implements MediaOwner {
     const { outbound } = this.#transport
     const sequenceNumbers = stream.takeNacks(this.#now, this.#transport.roundTripTime ?? DEFAULT_ROUND_TRIP)
     if (outbound === undefined || sequenceNumbers.length === 0) return
-    const nack: Rtcp = {
-      type: 'nack',
-      senderSsrc: this.#reporter.ssrc,
-      mediaSsrc: stream.ssrc,
-      sequenceNumbers,
+    const room = this.#reporter.feedbackRoom(outbound, true)
+    for (const nack of nacksOf(this.#reporter.ssrc, stream.ssrc, sequenceNumbers, room)) {
+      this.#transport.transmit(this.#reporter.feedback(this.#now, nack, outbound, stream))
     }
-    this.#transport.transmit(this.#reporter.feedback(this.#now, nack, outbound, stream))
   }
 
   #retransmit(mediaSsrc: Ssrc, sequenceNumbers: readonly number[]): void {
@@ -514,6 +509,22 @@ export class MediaPlane implements MediaOwner {
   #event(event: RtcEvent): void {
     this.#outputs.push({ kind: 'event', event })
   }
+}
+
+/** Requests of at most `room` bytes each: 12, and up to four for each number. */
+function nacksOf(
+  senderSsrc: Ssrc,
+  mediaSsrc: Ssrc,
+  sequenceNumbers: readonly number[],
+  room: number,
+): Rtcp[] {
+  const count = Math.floor((room - 12) / 4)
+  const nacks: Rtcp[] = []
+  for (let i = 0; i < sequenceNumbers.length; i += count) {
+    const some = sequenceNumbers.slice(i, i + count)
+    nacks.push({ type: 'nack', senderSsrc, mediaSsrc, sequenceNumbers: some })
+  }
+  return nacks
 }
 
 /** The codec that a payload type stands for by now. Throws a `UsageError` (`unknown-payload-type`). */

@@ -3,6 +3,8 @@ import type { Instant } from '@str0m/sans-io'
 
 /** Milliseconds that a time of capture may lie from when the packet came: with more, the two are not of one clock. */
 export const MAX_CLOCK_DEVIATION = 2000
+/** Milliseconds in which reports count once: many streams report at the same time. */
+const MIN_INTERVAL = 500
 /** Milliseconds by which a report moves the offset: it follows clocks that run apart (by 50 ppm, say), and not how long single reports were under way. */
 const MAX_SLEW = 0.5
 /** So many reports in a row that do not fit are a clock that was set anew. */
@@ -18,7 +20,10 @@ const REPORTS_OF_NEW_CLOCK = 3
 export class PeerClock {
   /** Our clock less the peer's. */
   #offset: number | undefined
+  #movedAt: Instant = Number.NEGATIVE_INFINITY
+  /** Reports in a row that did not fit, and when the last of them that counts came. */
   #misfits = 0
+  #misfitAt: Instant = Number.NEGATIVE_INFINITY
 
   /** Takes the NTP time of a sender report that came at `now`. */
   handleReport(now: Instant, ntpTime: bigint): void {
@@ -28,11 +33,16 @@ export class PeerClock {
     const off = measured - (this.#offset ?? measured)
     if (Math.abs(off) <= MAX_CLOCK_DEVIATION) {
       this.#misfits = 0
+      if (now - this.#movedAt < MIN_INTERVAL) return
+      this.#movedAt = now
       this.#offset = measured - off + Math.max(-MAX_SLEW, Math.min(off, MAX_SLEW))
-    } else if (++this.#misfits === REPORTS_OF_NEW_CLOCK) {
-      this.#misfits = 0
-      this.#offset = measured
+      return
     }
+    if (this.#misfits > 0 && now - this.#misfitAt < MIN_INTERVAL) return
+    this.#misfitAt = now
+    if (++this.#misfits < REPORTS_OF_NEW_CLOCK) return
+    this.#misfits = 0
+    this.#offset = measured
   }
 
   /**

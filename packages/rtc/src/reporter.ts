@@ -28,8 +28,13 @@ import type { Sender } from './senders.ts'
 const REPORT_INTERVAL = 1000
 /** Milliseconds between a report and one that is hastened. */
 const HASTENED_INTERVAL = 100
-/** Sources of ours in one datagram: a sender report has 28 bytes, its name about 40. */
+/** Sources of ours in one datagram, where it has room for so many: the rest is for blocks. */
 const MAX_SENDERS_PER_REPORT = 8
+/** Bytes of a sender report and of a receiver report without blocks, of a block, and of the header of a source description (RFC 3550 sections 6.4 and 6.5). */
+const SENDER_REPORT_LENGTH = 28
+const RECEIVER_REPORT_LENGTH = 8
+const BLOCK_LENGTH = 24
+const DESCRIPTION_LENGTH = 4
 
 /** Writes our RTCP: reports while something comes in or goes out, and feedback when it is wanted. */
 export class Reporter {
@@ -39,6 +44,7 @@ export class Reporter {
   readonly cname: string
   /** RFC 5506: feedback may go without a report before it. */
   reducedSize = false
+  readonly #mtu: number
   readonly #wallClock: WallClock
   readonly #random: () => number
   readonly #times: ExtendedReportTimes
@@ -47,8 +53,10 @@ export class Reporter {
   #reportAt: Instant = NEVER
   #reportedAt: Instant = Number.NEGATIVE_INFINITY
 
-  constructor(ssrc: Ssrc, cname: string, wallClock: WallClock, random: RandomSource) {
+  /** `mtu`: bytes of a datagram at most. */
+  constructor(ssrc: Ssrc, cname: string, mtu: number, wallClock: WallClock, random: RandomSource) {
     this.ssrc = ssrc
+    this.#mtu = mtu
     this.#times = new ExtendedReportTimes(ssrc)
     this.cname = cname
     this.#wallClock = wallClock
@@ -102,24 +110,27 @@ export class Reporter {
     this.#reportedAt = now
     const ntpTime = ntpFromUnix(unixTimeAt(this.#wallClock, now))
     const blocks = receivers.map(({ stream }) => stream.report(now)).filter((block) => block !== undefined)
+    // RFC 3611 section 4.4: one that sends has its sender reports to measure by
+    const times = this.#times.blocks(now, ntpTime, senders.length === 0)
+    let extended: Rtcp[] =
+      times.length === 0 ? [] : [{ type: 'extendedReport', ssrc: this.ssrc, blocks: times }]
     const datagrams: Uint8Array[] = []
-    for (
-      let b = 0, s = 0;
-      b < blocks.length || s < senders.length;
-      b += MAX_COUNT, s += MAX_SENDERS_PER_REPORT
-    ) {
-      const some = blocks.slice(b, b + MAX_COUNT)
-      const ours = senders.slice(s, s + MAX_SENDERS_PER_REPORT)
+    for (let b = 0, s = 0; b < blocks.length || s < senders.length;) {
+      let room = this.#mtu - srtp.rtcpOverhead - DESCRIPTION_LENGTH - writeRtcp(extended).length
+      const ours = senders.slice(s, s + this.#sendersIn(room))
+      s += ours.length
+      const names = this.#names(ours.length === 0 ? [this.ssrc] : ours.map(({ stream }) => stream.ssrc))
+      room -= ours.length === 0 ? RECEIVER_REPORT_LENGTH : ours.length * SENDER_REPORT_LENGTH
+      room -= names.chunks.length * this.#nameLength
+      const least = ours.length === 0 ? 1 : 0
+      const some = blocks.slice(b, b + Math.min(MAX_COUNT, Math.max(least, Math.floor(room / BLOCK_LENGTH))))
+      b += some.length
       const reports = ours.map(({ stream, codec }, i) =>
         stream.report(now, ntpTime, codec.clockRate, i === 0 ? some : []),
       )
-      const names = this.#names(ours.length === 0 ? [this.ssrc] : ours.map(({ stream }) => stream.ssrc))
       const first: Rtcp[] = ours.length === 0 ? [this.#receiverReport(some)] : reports
-      // RFC 3611 section 4.4: one that sends has its sender reports to measure by
-      const times = b === 0 && s === 0 ? this.#times.blocks(now, ntpTime, senders.length === 0) : []
-      const extended: Rtcp[] =
-        times.length === 0 ? [] : [{ type: 'extendedReport', ssrc: this.ssrc, blocks: times }]
       datagrams.push(protect(srtp, [...first, names, ...extended]))
+      extended = []
     }
     return datagrams
   }
@@ -139,15 +150,28 @@ export class Reporter {
     return ntpMiddle(ntpFromUnix(unixTimeAt(this.#wallClock, now)))
   }
 
-  /** Bytes that feedback may have, on no stream by itself, so that its datagram has at most `mtu`. */
-  feedbackRoom(mtu: number, srtp: SrtpContext): number {
-    const empty = [this.#receiverReport([]), this.#names([this.ssrc])]
-    return mtu - srtp.rtcpOverhead - (this.reducedSize ? 0 : writeRtcp(empty).length)
+  /** Bytes that feedback may have so that it fits a datagram. `about`: whether it is on one stream. */
+  feedbackRoom(srtp: SrtpContext, about = false): number {
+    const room = this.#mtu - srtp.rtcpOverhead
+    if (this.reducedSize) return room
+    const before = RECEIVER_REPORT_LENGTH + DESCRIPTION_LENGTH + this.#nameLength
+    return room - before - (about ? BLOCK_LENGTH : 0)
   }
 
   /** Sources of ours are gone, RFC 3550 section 6.6: `MAX_COUNT` of them at most. */
   goodbye(ssrcs: readonly Ssrc[], srtp: SrtpContext): Uint8Array {
     return protect(srtp, [this.#receiverReport([]), this.#names([this.ssrc]), { type: 'goodbye', ssrcs }])
+  }
+
+  /** Our sources that a datagram has room for, of so many bytes: one at least. */
+  #sendersIn(room: number): number {
+    const count = Math.floor(room / (SENDER_REPORT_LENGTH + this.#nameLength))
+    return Math.min(MAX_SENDERS_PER_REPORT, Math.max(1, count))
+  }
+
+  /** Bytes of a chunk: a source, an item, and one to four zeros (RFC 3550 section 6.5). */
+  get #nameLength(): number {
+    return 4 * Math.floor((4 + 2 + this.cname.length) / 4 + 1)
   }
 
   #receiverReport(reports: readonly ReportBlock[]): Rtcp {

@@ -24,7 +24,7 @@ import {
   type RtcOptions,
 } from './options.ts'
 import { type Answer, type Offer, Session } from './session.ts'
-import type { DropReason, RtcStatistics } from './statistics.ts'
+import { agreedOn, type DropReason, type RtcStatistics } from './statistics.ts'
 import { randomName } from './random-ids.ts'
 import { SRTP_PROFILES, Transport, type TransportOutput } from './transport.ts'
 
@@ -299,14 +299,17 @@ export class Rtc {
   }
 
   get statistics(): RtcStatistics {
-    const { ice, dtls, inbound, selectedPair } = this.#transport
+    const { ice, dtls, inbound, selectedPair, agreed, pairChanges } = this.#transport
     const sctp = this.#channels.statistics
     const { roundTripTime, bandwidth } = this.#media
     return {
       iceState: ice.state,
+      iceRole: ice.controlling ? 'controlling' : 'controlled',
       dtlsState: this.#transport.dtlsState,
-      ...(inbound === undefined ? {} : { srtpProfile: inbound.profile }),
+      dtlsRole: dtls?.role ?? 'unknown',
+      ...agreedOn(agreed, inbound?.profile),
       ...(selectedPair === undefined ? {} : { selectedCandidatePair: selectedPair }),
+      selectedCandidatePairChanges: pairChanges,
       packetsSent: this.#transport.packetsSent,
       packetsReceived: this.#transport.packetsReceived,
       bytesSent: this.#transport.bytesSent,

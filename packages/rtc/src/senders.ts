@@ -113,7 +113,7 @@ export class Senders {
     options: WriteOptions,
     overhead: number,
   ): boolean {
-    const { audioLevel } = options
+    const { audioLevel, capturedAt } = options
     const extensions = sender.extensions.of(
       audioLevel === undefined ? undefined : { audioLevel, voiceActivity: options.voiceActivity ?? false },
     )
@@ -130,11 +130,11 @@ export class Senders {
     for (let i = 0; i < payloads.length; i++) {
       // the marker ends a video frame, RFC 3551 section 5; in audio it would start a talkspurt
       const marker = isVideo && i === payloads.length - 1
-      const fields = { pt: codec.sendPt, timestamp, marker, extensions }
+      const fields = { pt: codec.sendPt, timestamp, marker, extensions, capturedAt }
       const sequenceNumber = sender.stream.sequenceNumber
       const { buffer, length } = sender.stream.packet(now, fields, payloads[i]!, overhead)
       sender.cache?.add(now, sequenceNumber, buffer, length, headerLength)
-      this.#egress.send(now, buffer, length, sender.media.kind)
+      this.#egress.send(now, buffer, length, sender.media.kind, sender.stream)
     }
     return true
   }
@@ -214,7 +214,7 @@ export class Senders {
     const from = header.payloadStart + header.payloadLength - unchanged
     const sequenceNumber = (buffer[2]! << 8) | buffer[3]!
     sender.cache?.add(now, sequenceNumber, buffer, length, payloadStart, shared, from, unchanged)
-    this.#egress.send(now, buffer, length, sender.media.kind)
+    this.#egress.send(now, buffer, length, sender.media.kind, sender.stream)
     return true
   }
 
@@ -227,10 +227,10 @@ export class Senders {
     return true
   }
 
-  #keepAndSend(now: Instant, { cache, media }: Sender, written: WrittenPacket): void {
+  #keepAndSend(now: Instant, { cache, media, stream }: Sender, written: WrittenPacket): void {
     const { buffer, length, payloadStart } = written
     cache?.add(now, (buffer[2]! << 8) | buffer[3]!, buffer, length, payloadStart)
-    this.#egress.send(now, buffer, length, media.kind)
+    this.#egress.send(now, buffer, length, media.kind, stream)
   }
 
   /** What makes one stream of packets of several sources, for a stream that nothing else is sent on. */
@@ -259,7 +259,7 @@ export class Senders {
       if (cached === undefined) continue
       const { buffer, length } = repeat(sender, cached, overhead) ?? sameAgain(cached.packet, overhead)
       sender.stream.countRetransmission(cached.packet.length - cached.payloadStart, cached.payloadStart)
-      this.#egress.send(now, buffer, length, 'retransmission')
+      this.#egress.send(now, buffer, length, 'retransmission', sender.stream)
     }
   }
 
@@ -307,6 +307,7 @@ export class Senders {
   get statistics(): OutboundStreamStatistics[] {
     return Array.from(this.#bySsrc.values(), (sender) => ({
       ...sender.stream.statistics,
+      ...(sender.rtx === undefined ? {} : { rtxSsrc: sender.rtx.ssrc }),
       mid: sender.media.mid,
       ...(sender.local.rid === undefined ? {} : { rid: sender.local.rid }),
     }))
@@ -432,7 +433,7 @@ export class Senders {
         const fields = { pt, timestamp, marker, extensions: extensions.of(undefined) }
         const pieces = { pieces: [payload], length: payload.length }
         const { buffer, length } = stream.packet(now, fields, pieces, overhead)
-        this.#egress.send(now, buffer, length, 'audio')
+        this.#egress.send(now, buffer, length, 'audio', stream)
       }
       if (telephoneEvents.deadline === NEVER) this.#signalling.delete(sender)
     }

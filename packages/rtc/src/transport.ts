@@ -1,5 +1,12 @@
 import type { CryptoProvider } from '@str0m/crypto'
-import { type ClosedEvent, Dtls, type DtlsCertificate, type DtlsVersion, type SrtpKeys } from '@str0m/dtls'
+import {
+  type ClosedEvent,
+  type ConnectedEvent,
+  Dtls,
+  type DtlsCertificate,
+  type DtlsVersion,
+  type SrtpKeys,
+} from '@str0m/dtls'
 import { type Instant, NEVER, OutputQueue, sameSocketAddress } from '@str0m/sans-io'
 import type { Fingerprint } from '@str0m/sdp'
 import { SrtpContext, srtpKeyLengths, type SrtpProfile } from '@str0m/srtp'
@@ -82,6 +89,10 @@ export class Transport {
   packetsReceived = 0
   bytesSent = 0
   bytesReceived = 0
+  /** How often another path was taken, or none. */
+  pairChanges = 0
+  /** What the handshake has agreed on; `undefined` before. */
+  agreed: Pick<ConnectedEvent, 'version' | 'cipherSuite'> | undefined
 
   /** Throws a `UsageError` (`unknown-profile`). */
   constructor(options: TransportOptions) {
@@ -280,6 +291,7 @@ export class Transport {
         break
       case 'selectedPair':
         this.#pair = event.pair
+        this.pairChanges++
         if (event.pair !== undefined && this.#remote !== undefined) this.#startDtls()
         break
       case 'candidatePairValidated':
@@ -309,6 +321,7 @@ export class Transport {
     const { event } = output
     switch (event.type) {
       case 'connected':
+        this.agreed = { version: event.version, cipherSuite: event.cipherSuite }
         if (event.srtp !== undefined) this.#setKeys(event.srtp)
         this.#connected = true
         this.#outputs.push({ kind: 'connected', srtp: event.srtp !== undefined })

@@ -1,4 +1,4 @@
-import { isBytes, type Rid, UsageError } from '@str0m/sans-io'
+import { type Instant, isBytes, type Rid, UsageError } from '@str0m/sans-io'
 import type { Codec } from './codec.ts'
 import type { Media, MediaOwner } from './media.ts'
 
@@ -18,6 +18,11 @@ export interface WriteOptions {
   readonly audioLevel?: number
   /** Whether it is speech. It goes with `audioLevel`, and not alone. Default false. */
   readonly voiceActivity?: boolean
+  /**
+   * When it was captured, on the clock of `now`: sender reports say it, and the receiver puts sound and picture in step by them (RFC 3550 section 6.4.1). Default: as it is written, which
+   * is right where the encoders of both are equally late.
+   */
+  readonly capturedAt?: Instant | undefined
 }
 
 /** Sends the frames of one payload type. Made by `Media.writer`. */
@@ -43,6 +48,10 @@ export class Writer {
    */
   write(time: MediaTime, data: Uint8Array, options: WriteOptions = {}): boolean {
     checkTime(time)
+    const { capturedAt } = options
+    if (capturedAt !== undefined && !Number.isFinite(capturedAt)) {
+      throw new UsageError('invalid-time', `A frame was captured at an instant, not ${capturedAt}`)
+    }
     if (!isBytes(data)) throw new UsageError('invalid-frame', 'A frame is a Uint8Array')
     return this.#owner.write(this.#media, this.rid, this.codec, time, data, options)
   }

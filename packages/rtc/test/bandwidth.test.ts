@@ -15,6 +15,57 @@ describe('the estimate of the bandwidth', () => {
     expect(queued, 'ms at the bottleneck').toBeLessThan(300)
   })
 
+  it('goes by reports where the peer agrees to tell when packets came, and never does', () => {
+    let transportId = ''
+    const { a, run, estimate } = videoCall(13, { rate: 3_000_000 }, {}, 20_000_000, {
+      b: {},
+      offered: (sdp) => {
+        transportId = /a=extmap:(\d+) \S*transport-wide-cc\S*/.exec(sdp)![0]
+        return sdp
+      },
+      answered: (sdp) => sdp.replaceAll(/a=mid:.*\r\n/g, `$&${transportId}\r\na=rtcp-fb:* transport-cc\r\n`),
+    })
+    run(20_000)
+    expect(a.statistics.bandwidth!.packetsAcknowledged).toBeGreaterThan(100)
+    expect(estimate()).toBeGreaterThan(500_000)
+    expect(a.statistics.outbound[0]!.fractionLost).toBe(0)
+  })
+
+  it('goes back to arrivals where they are told late', () => {
+    const { a, pair, run, estimate } = videoCall(14, { rate: 3_000_000 })
+    const b = pair.b.machine
+    const take = b.pollOutput.bind(b)
+    let silent = true
+    // RFC 5506: feedback comes by itself, and its type is in the clear
+    b.pollOutput = () => {
+      for (;;) {
+        const output = take()
+        const isFeedback = output.kind === 'transmit' && output.contents[1] === 205
+        if (!(silent && isFeedback)) return output
+      }
+    }
+    run(10_000)
+    const byReports = estimate()
+    expect(byReports).toBeGreaterThan(300_000)
+    expect(byReports).toBeLessThan(1_500_000)
+    silent = false
+    run(3000)
+    expect(estimate()).toBeGreaterThan(2_000_000)
+    expect(a.statistics.bandwidth!.probesSucceeded).toBeGreaterThan(0)
+  })
+
+  it('leaves room for what is sent again: a queue that overflows is not kept full by it', () => {
+    for (const seed of [1, 2, 3]) {
+      const { a, pair, run } = videoCall(seed, { rate: 5_000_000 })
+      run(20_000)
+      const { packetsSent, retransmittedPacketsSent } = a.statistics.outbound[0]!
+      expect(pair.aToB.statistics.overflow / packetsSent, `seed ${seed}`).toBeLessThan(0.05)
+      expect(retransmittedPacketsSent / packetsSent, `seed ${seed}`).toBeLessThan(0.1)
+      const told = eventsOf(pair.a.events, 'egressBitrateEstimate')
+      expect(told.length, `seed ${seed}`).toBeLessThan(300)
+    }
+  })
+
   it('is told as events and in the statistics', () => {
     const { a, pair, run } = videoCall(1, { rate: 1_000_000 })
     run(5000)
@@ -39,18 +90,50 @@ describe('the estimate of the bandwidth', () => {
     expect(estimate()).toBeGreaterThan(1_500_000)
   })
 
+  it('is not of what sound alone shows, and is found as soon as there is video', () => {
+    const { a, pair, run, estimate } = videoCall(11, { rate: 5_000_000 })
+    const audio = a.media('0')!
+    const writer = audio.writer(audio.codecs[0]!.pt)
+    for (let ms = 0; ms < 30_000; ms += 20) {
+      writer.write({ value: 48 * ms, clockRate: 48_000 }, new Uint8Array(80))
+      pair.runFor(20)
+    }
+    expect(estimate()).toBeGreaterThanOrEqual(300_000)
+    run(3000)
+    expect(estimate()).toBeGreaterThan(3_000_000)
+    for (let i = 0; i < 10; i++) {
+      expect(run(1000).received, `in second ${3 + i}`).toBeGreaterThan(3_000_000)
+    }
+  })
+
+  it('stays what it was where a still picture starts to move', () => {
+    const { run, estimate } = videoCall(12, { rate: 5_000_000 })
+    run(10_000)
+    run(60_000, 40_000)
+    run(2000)
+    for (let i = 0; i < 10; i++) {
+      expect(run(1000).received, `in second ${2 + i}`).toBeGreaterThan(2_500_000)
+    }
+    expect(estimate()).toBeGreaterThan(3_000_000)
+  })
+
   it('begins anew on another path', () => {
     const { a, b, pair, run, estimate } = videoCall(9, { rate: 2_000_000 })
     run(10_000)
     const before = a.statistics.bandwidth!
+    const told = eventsOf(pair.a.events, 'egressBitrateEstimate').length
     const change = a.createOffer()
     change.iceRestart()
     const answer = b.acceptOffer(change.apply())
     a.pendingChanges()!.acceptAnswer(answer)
     run(3000)
     const after = a.statistics.bandwidth!
-    expect(after.packetsAcknowledged).toBeLessThan(before.packetsAcknowledged)
-    expect(after.probesSent).toBeGreaterThan(1)
+    const [first] = eventsOf(pair.a.events, 'egressBitrateEstimate').slice(told)
+    expect(first!.bitrate).toBeLessThan(0.5 * before.availableOutgoingBitrate)
+    expect(after.probesSent).toBeGreaterThan(before.probesSent + 1)
+    // counters are since the start, of all paths
+    expect(after.packetsAcknowledged).toBeGreaterThan(before.packetsAcknowledged)
+    expect(after.probesSucceeded).toBeGreaterThanOrEqual(before.probesSucceeded)
     run(5000)
     expect(estimate()).toBeGreaterThan(1_200_000)
     expect(pair.aToB.statistics.overflow).toBe(0)
@@ -79,7 +162,7 @@ describe('pacing', () => {
     media.writer(media.codecs[0]!.pt).write({ value: 2 ** 31, clockRate: 90_000 }, keyframe)
     const audio = a.media('0')!
     audio.writer(audio.codecs[0]!.pt).write({ value: 0, clockRate: 48_000 }, new Uint8Array(80))
-    const { bandwidth } = a.statistics
+    const { bandwidth, outbound } = a.statistics
     expect(bandwidth!.packetsQueued).toBeGreaterThan(10)
     const start = pair.now
     pair.runFor(2000)
@@ -89,6 +172,14 @@ describe('pacing', () => {
     expect(sound.at - start).toBeLessThan(60)
     expect(picture.at - start).toBeGreaterThan(100)
     expect(a.statistics.bandwidth!.packetsQueued).toBe(0)
+    const waited = (mid: string) => a.statistics.outbound.find((stream) => stream.mid === mid)!
+    // half of what the keyframe took, for each of its packets
+    const longest = picture.at - start - 20
+    const delay = 1000 * (waited('1').totalPacketSendDelay - outbound[0]!.totalPacketSendDelay)
+    expect(delay / bandwidth!.packetsQueued).toBeGreaterThan(0.3 * longest)
+    expect(delay / bandwidth!.packetsQueued).toBeLessThan(longest)
+    expect(waited('0').totalPacketSendDelay).toBe(0)
+    expect(waited('1').rtxSsrc).toBeGreaterThan(0)
   })
 
   it('wakes nobody once all is sent', () => {

@@ -59,6 +59,51 @@ describe('the time of capture', () => {
   )
 })
 
+describe('of frames that the encoder is late with', () => {
+  it('is what the user says, for sound and picture to stay in step', () => {
+    const { a, pair } = connectedPair({ seed: 8, link: LINK, a: { wallClock: { now: 0, unixTime: DAY } } })
+    const [audio, video] = a.medias.map((media) =>
+      media.writer(media.codecs.find(({ name }) => name === 'opus' || name === 'VP8')!.pt),
+    )
+    const start = pair.now
+    for (let i = 0; i < 200; i++) {
+      a.handleInput({ kind: 'timeout', now: pair.now })
+      // sound is written 10 ms after it was captured, the picture 100 to 150 ms
+      for (const [writer, late, rate] of [
+        [audio!, 10, 48],
+        [video!, 100 + 10 * (i % 6), 90],
+      ] as const) {
+        const capturedAt = pair.now - late
+        const time = { value: (capturedAt - start) * rate, clockRate: 1000 * rate }
+        const data = rate === 48 ? Uint8Array.of(0xfc, i) : Uint8Array.of(0x10, i, 0x9d, 1, 0x2a)
+        writer.write(time, data, { keyframe: true, capturedAt })
+      }
+      pair.runFor(20)
+    }
+    const known = eventsOf(pair.b.events, 'mediaData').filter(({ captureTime }) => captureTime !== undefined)
+    expect(known.length).toBeGreaterThan(300)
+    for (const { mid, data, captureTime } of known) {
+      const index = data[1]!
+      const late = mid === '0' ? 10 : 100 + 10 * (index % 6)
+      expect(Math.abs(captureTime! - DAY - (start + 20 * index - late)), `${mid} ${index}`).toBeLessThan(0.1)
+    }
+  })
+
+  it('is an instant', () => {
+    const { a, pair } = connectedPair({ seed: 9, link: LINK })
+    a.handleInput({ kind: 'timeout', now: pair.now })
+    const media = a.medias[0]!
+    const write = (capturedAt: number) => () =>
+      media
+        .writer(media.codecs[0]!.pt)
+        .write({ value: 0, clockRate: 48_000 }, Uint8Array.of(1), { capturedAt })
+    for (const wrong of [Number.NaN, Infinity, '1' as unknown as number]) {
+      expect(write(wrong)).toThrow(expect.objectContaining({ code: 'invalid-time' }))
+    }
+    expect(write(pair.now - 5)()).toBe(true)
+  })
+})
+
 describe('a sender report', () => {
   it('goes out with the first packets of each stream', () => {
     const { a, pair } = connectedPair({ seed: 3, link: LINK, a: { wallClock: { now: 0, unixTime: DAY } } })

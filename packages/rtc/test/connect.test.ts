@@ -32,6 +32,31 @@ describe('two Rtc', () => {
     ])
   })
 
+  it("say what they have agreed on, in the W3C's names", () => {
+    const versions = { dtlsVersions: ['DTLS 1.3', 'DTLS 1.2'] } as const
+    for (const [options, tlsVersion, dtlsCipher] of [
+      [{}, 'FEFD', 'TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256'],
+      [versions, 'FEFC', 'TLS_AES_128_GCM_SHA256'],
+    ] as const) {
+      const { pair, a, b } = rtcPair(2, { latency: 10 }, options)
+      expect(a.statistics.iceRole).toBe('controlling')
+      expect(b.statistics.dtlsRole).toBe('unknown')
+      expect(a.statistics.selectedCandidatePairChanges).toBe(0)
+      expect(a.statistics).not.toHaveProperty('tlsVersion')
+      pair.runUntil(() => a.connected && b.connected)
+      const agreed = { tlsVersion, dtlsCipher, srtpCipher: 'SRTP_AEAD_AES_128_GCM' }
+      expect(a.statistics).toMatchObject({ ...agreed, iceRole: 'controlling', dtlsRole: 'server' })
+      expect(b.statistics).toMatchObject({ ...agreed, iceRole: 'controlled', dtlsRole: 'client' })
+      expect(a.statistics.selectedCandidatePairChanges).toBe(1)
+      const change = a.createOffer()
+      change.iceRestart()
+      const answer = b.acceptOffer(change.apply())
+      a.pendingChanges()!.acceptAnswer(answer)
+      pair.runFor(5000)
+      expect(a.statistics.selectedCandidatePairChanges).toBeGreaterThan(1)
+    }
+  })
+
   it('may be given the same object for all datagrams, filled anew: what is held back is not changed with it', () => {
     const link = { latency: 20, reorder: 0.3, reorderDelay: 40 }
     /** What comes of packets that are sent as soon as one side is done, some of which overtake the end of the handshake. */

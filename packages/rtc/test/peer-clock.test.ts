@@ -29,6 +29,23 @@ describe("a peer's clock", () => {
     expect(Math.abs(clock.instantOf(DAY + now * 1.0001, now)! - now)).toBeLessThan(2)
   })
 
+  it('does not follow them faster, nor take them for a new clock, where many streams report at once', () => {
+    const clock = new PeerClock()
+    const reports = (now: number, late: number): void => {
+      for (let stream = 0; stream < 10; stream++) {
+        clock.handleReport(now + late, ntpFromUnix(DAY + now + stream / 10))
+      }
+    }
+    reports(0, 0)
+    // a queue of 200 ms
+    for (let now = 1000; now <= 20_000; now += 1000) reports(now, 200)
+    expect(clock.instantOf(DAY + 20_000, 20_000)! - 20_000).toBeGreaterThan(0)
+    expect(clock.instantOf(DAY + 20_000, 20_000)! - 20_000).toBeLessThan(15)
+    // one moment in which all come very late
+    reports(21_000, 2500)
+    expect(Math.abs(clock.instantOf(DAY + 23_500, 23_500)! - 23_500)).toBeLessThan(15)
+  })
+
   it('does not fit packets that came at another time', () => {
     const clock = new PeerClock()
     clock.handleReport(0, ntpFromUnix(DAY))

@@ -1,12 +1,36 @@
+import { parseRtcp, StreamRx, StreamTx } from '@str0m/rtp'
 import { SeededRandom } from '@str0m/sans-io'
 import { describe, expect, it } from 'vitest'
+import type { Receiver } from '../src/receivers.ts'
 import { Reporter } from '../src/reporter.ts'
+import type { Sender } from '../src/senders.ts'
 import { connectedCall } from './harness.ts'
+import { TELLING, videoCall } from './video-call.ts'
+
+/** As long as our own are. */
+const NAME = '0123456789abcdef01234567'
+const VP8 = { pt: 96, name: 'VP8', clockRate: 90_000, kind: 'video' } as const
+
+/** Streams that something came in on, and went out on. */
+function streams(incoming: number, outgoing: number): { receivers: Receiver[]; senders: Sender[] } {
+  const receivers = Array.from({ length: incoming }, (_, i) => {
+    const stream = new StreamRx({ ssrc: 1000 + i, frames: false })
+    const header = { payloadType: 96, sequenceNumber: 1, timestamp: 1, ssrc: 1000 + i, marker: true }
+    const rest = { csrcs: [], extensionProfile: 0, extensionStart: 0, extensionLength: 0, payloadStart: 12 }
+    const lengths = { payloadLength: 1, paddingLength: 0 }
+    stream.handlePacket(0, { ...header, ...rest, ...lengths }, new Uint8Array(1), VP8)
+    return { stream } as unknown as Receiver
+  })
+  const senders = Array.from({ length: outgoing }, (_, i) => {
+    return { stream: new StreamTx({ ssrc: 2000 + i, sequenceNumber: 0 }), codec: VP8 } as unknown as Sender
+  })
+  return { receivers, senders }
+}
 
 describe('reports', () => {
   it('are due within some 1.5 s; hastened ones at once, but not sooner than a tenth of a second after the last', () => {
     const srtp = connectedCall(1).peer.transport.outbound!
-    const reporter = new Reporter(1, 'name', { now: 0, unixTime: 0 }, new SeededRandom(1).fill)
+    const reporter = new Reporter(1, 'name', 1200, { now: 0, unixTime: 0 }, new SeededRandom(1).fill)
     expect(reporter.deadline).toBe(Infinity)
     reporter.noteActivity(1000)
     expect(reporter.deadline).toBeGreaterThanOrEqual(1500)
@@ -22,5 +46,60 @@ describe('reports', () => {
       expect(reporter.deadline).toBe(Infinity)
     }
     expect(count).toBe(20)
+  })
+
+  it.each([256, 500, 1200])('on many streams fit datagrams of %i bytes, each source once', (mtu) => {
+    const { transport } = connectedCall(2).peer
+    const srtp = transport.outbound!
+    for (const [incoming, outgoing, asking] of [
+      [31, 8, 1],
+      [100, 0, 0],
+      [0, 20, 3],
+      [62, 16, 5],
+      [3, 40, 0],
+    ] as const) {
+      const reporter = new Reporter(1, NAME, mtu, { now: 0, unixTime: 0 }, new SeededRandom(1).fill)
+      for (let i = 0; i < asking; i++) {
+        const blocks = [{ type: 'receiverReferenceTime', ntpTime: 1n }] as const
+        reporter.handleExtendedReport(0, { type: 'extendedReport', ssrc: 3000 + i, blocks })
+      }
+      const { receivers, senders } = streams(incoming, outgoing)
+      const plain: ReturnType<typeof parseRtcp>['packets'] = []
+      const reading = {
+        rtcpOverhead: srtp.rtcpOverhead,
+        protectRtcp: (datagram: Uint8Array, length: number) => {
+          plain.push(...parseRtcp(datagram, length).packets)
+          return srtp.protectRtcp(datagram, length)
+        },
+      }
+      const datagrams = reporter.reports(1000, receivers, senders, reading as unknown as typeof srtp)
+      expect(Math.max(...datagrams.map(({ length }) => length))).toBeLessThanOrEqual(mtu)
+      const reports = plain.flatMap((packet) => ('reports' in packet ? packet.reports : []))
+      expect(new Set(reports.map(({ ssrc }) => ssrc)).size).toBe(incoming)
+      expect(reports).toHaveLength(incoming)
+      const sent = plain.filter(({ type }) => type === 'senderReport')
+      expect(sent).toHaveLength(outgoing)
+      const named = plain.flatMap((packet) =>
+        packet.type === 'sourceDescription' ? packet.chunks.map(({ ssrc }) => ssrc) : [],
+      )
+      for (const { stream } of senders) expect(named).toContain(stream.ssrc)
+    }
+  })
+
+  it.each([TELLING, { transportFeedback: 'rfc8888' } as const])('and so does feedback: %o', (feedback) => {
+    const mtu = 256
+    const link = { rate: 20_000_000, loss: 0.1, latency: 10 }
+    const { pair, run, b } = videoCall(3, link, { mtu, ...feedback }, 4_000_000, { b: { mtu, ...feedback } })
+    const lengths: number[] = []
+    const { bToA } = pair
+    const send = bToA.send.bind(bToA)
+    bToA.send = (now, datagram) => {
+      lengths.push(datagram.contents.length)
+      send(now, datagram)
+    }
+    run(10_000)
+    expect(lengths.length).toBeGreaterThan(100)
+    expect(b.statistics.inbound[0]!.nackCount).toBeGreaterThan(10)
+    expect(Math.max(...lengths)).toBeLessThanOrEqual(mtu)
   })
 })

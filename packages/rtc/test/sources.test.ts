@@ -158,7 +158,8 @@ it('in RTP mode, a packet that is repeated though it was not lost is handed out 
   expect(packets.map(({ retransmitted }) => retransmitted)).toEqual([...Array<boolean>(9).fill(false), true])
   expect(call.rtc.statistics.inbound[0]).toMatchObject({
     packetsReceived: 20,
-    packetsDiscarded: 10,
+    packetsDiscarded: 0,
+    packetsDuplicated: 10,
     retransmittedPacketsReceived: 10,
     packetsLost: 0,
   })

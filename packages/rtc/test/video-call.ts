@@ -28,8 +28,8 @@ export function videoCall(
   let count = 0
   let told = 0
   let rate = 300_000
-  /** Sends for so many ms. Answers what came meanwhile, in bits per second, and the longest queue, ms. */
-  const run = (duration: number) => {
+  /** Sends for so many ms, up to `limit`. Answers what came meanwhile, in bits per second, and the longest queue, ms. */
+  const run = (duration: number, limit = most) => {
     const before = b.statistics.inbound.find(({ mid }) => mid === '1')?.bytesReceived ?? 0
     let queued = 0
     for (const end = pair.now + duration; pair.now < end;) {
@@ -37,7 +37,7 @@ export function videoCall(
         const { event } = pair.a.events[told]!
         if (event.type === 'egressBitrateEstimate') rate = event.bitrate
       }
-      const bytes = Math.min(rate, most) * (FRAME_INTERVAL / 8000)
+      const bytes = Math.min(rate, limit) * (FRAME_INTERVAL / 8000)
       const frame = new Uint8Array(Math.max(20, Math.round(bytes))).fill(count)
       frame[0] = count === 0 ? 0x10 : 0x11
       media.writer(pt).write({ value: 90 * FRAME_INTERVAL * count++, clockRate: 90_000 }, frame)

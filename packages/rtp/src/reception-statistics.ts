@@ -8,6 +8,8 @@ const MAX_DROPOUT = 3000
 const MAX_MISORDER = 100
 export const MAX_MISORDER_OF_REPEATED = 1024
 const SEQUENCE_CYCLE = 0x1_0000
+/** Seconds by which the transit time changes where the sender's clock has jumped: no network does that. */
+const CLOCK_JUMP = 5
 
 /**
  * What a receiver counts of one stream for its reports, RFC 3550 section 6.4.1 and appendix A. The probation of appendix A.1 is left
@@ -86,7 +88,7 @@ export class ReceptionStatistics {
     const arrival = (now / 1000) * this.#clockRate
     if (this.#hasTransit) {
       const difference = Math.abs(arrival - this.#lastArrival - ((timestamp - this.#lastTimestamp) | 0))
-      this.#jitter += (difference - this.#jitter) / 16
+      if (difference < CLOCK_JUMP * this.#clockRate) this.#jitter += (difference - this.#jitter) / 16
     }
     this.#hasTransit = true
     this.#lastArrival = arrival

@@ -67,8 +67,10 @@ export interface StreamRxStatistics {
   readonly bytesReceived: number
   /** Headers and padding, of retransmissions too. */
   readonly headerBytesReceived: number
-  /** Packets that came late or twice, or of a codec that the sender had already left. */
+  /** Packets that came late, or of a codec that the sender had already left. */
   readonly packetsDiscarded: number
+  /** Packets that came once more, sent again or not. They are not among the `packetsDiscarded`. */
+  readonly packetsDuplicated: number
   /** Packets that came again, for which `packetsLost` still counts. */
   readonly retransmittedPacketsReceived: number
   readonly retransmittedBytesReceived: number
@@ -104,8 +106,7 @@ export class StreamRx {
   readonly ssrc: Ssrc
   readonly #maxReorderWait: number | undefined
   readonly #makesFrames: boolean
-  /** Where no frames are made, which tell it else. */
-  readonly #receivedNumbers: ReceivedNumbers | undefined
+  readonly #receivedNumbers = new ReceivedNumbers()
   readonly #nacks: NackGenerator | undefined
   #nacksSent = 0
   #retransmittedPacketsReceived = 0
@@ -132,7 +133,9 @@ export class StreamRx {
   #headerBytesReceived = 0
   #framesReceived = 0
   #keyFramesReceived = 0
+  /** What was discarded by the assemblers before this one, less what of this one's was only once more. */
   #discardedBefore = 0
+  #packetsDuplicated = 0
   #droppedBefore = 0
   #lastPacketAt: Instant | undefined
   #now: Instant = Number.NEGATIVE_INFINITY
@@ -144,7 +147,6 @@ export class StreamRx {
     this.ssrc = options.ssrc
     this.#maxReorderWait = options.maxReorderWait
     this.#makesFrames = options.frames ?? true
-    this.#receivedNumbers = this.#makesFrames ? undefined : new ReceivedNumbers()
     this.#nacks = options.nack === true ? new NackGenerator() : undefined
   }
 
@@ -201,7 +203,7 @@ export class StreamRx {
 
   /**
    * Takes a packet of this stream. `payload` stays with the stream: it is not to be changed after. A codec that cannot be depacketized is
-   * counted, and yields no frames. `extensions` come out with the frame, where they are given. Where no frames are made, false for the second copy of a packet.
+   * counted, and yields no frames. `extensions` come out with the frame, where they are given. False for the second copy of a packet.
    */
   handlePacket(
     now: Instant,
@@ -228,13 +230,14 @@ export class StreamRx {
     // without RFC 4588 it comes again as it was
     const repeated = this.isRequested(sequenceNumber)
     this.#nacks?.handlePacket(this.#now, sequenceNumber)
+    const late = this.#packetsLate
     this.#assemble(header, payload, codec, extensions, repeated)
-    return this.#isFirst(sequenceNumber)
+    return this.#isFirst(sequenceNumber, late)
   }
 
   /**
    * Takes a packet of this stream that was sent again (RFC 4588), with its original header. It counts for no report: for those it was lost. One
-   * of another codec than the stream's is dropped. Where no frames are made, false for the second copy of a packet: senders also repeat packets that were not lost, to
+   * of another codec than the stream's is dropped. False for the second copy of a packet: senders also repeat packets that were not lost, to
    * probe for bandwidth.
    */
   handleRetransmission(
@@ -251,16 +254,24 @@ export class StreamRx {
     this.#headerBytesReceived += header.payloadStart + header.paddingLength
     // what came is not asked for again, of whatever codec it is
     this.#nacks?.handleRetransmission(this.#now, header.sequenceNumber)
+    const late = this.#packetsLate
     if (this.#codecs[(codec.primary ?? codec).pt] !== undefined) {
       this.#assemble(header, payload, codec, extensions, true)
     }
-    return this.#isFirst(header.sequenceNumber)
+    return this.#isFirst(header.sequenceNumber, late)
   }
 
-  #isFirst(sequenceNumber: number): boolean {
-    if (this.#receivedNumbers?.take(sequenceNumber) !== false) return true
-    this.#discardedBefore++
+  /** Counts what came once more. `late`: packets that were too late before it. */
+  #isFirst(sequenceNumber: number, late: number): boolean {
+    if (this.#receivedNumbers.take(sequenceNumber)) return true
+    this.#packetsDuplicated++
+    // too late, since the first one was in time
+    this.#discardedBefore -= this.#packetsLate - late
     return false
+  }
+
+  get #packetsLate(): number {
+    return this.#assembler?.statistics.packetsLate ?? 0
   }
 
   /** When `takeNacks` has something. */
@@ -325,9 +336,8 @@ export class StreamRx {
       packetsLost: this.#reception?.packetsLost ?? 0,
       bytesReceived: this.#bytesReceived,
       headerBytesReceived: this.#headerBytesReceived,
-      packetsDiscarded:
-        this.#discardedBefore +
-        (assembly === undefined ? 0 : assembly.packetsLate + assembly.packetsDuplicated),
+      packetsDiscarded: this.#discardedBefore + this.#packetsLate,
+      packetsDuplicated: this.#packetsDuplicated,
       retransmittedPacketsReceived: this.#retransmittedPacketsReceived,
       retransmittedBytesReceived: this.#retransmittedBytesReceived,
       packetsRecovered: this.#packetsRecovered,
@@ -464,7 +474,7 @@ export class StreamRx {
     }
     const assembly = this.#assembler?.statistics
     if (assembly !== undefined) {
-      this.#discardedBefore += assembly.packetsLate + assembly.packetsDuplicated
+      this.#discardedBefore += assembly.packetsLate
       this.#droppedBefore += assembly.framesDropped
     }
     this.#codecs.length = 0

@@ -23,6 +23,8 @@ export interface PacketFields {
   readonly timestamp: number
   readonly marker: boolean
   readonly extensions?: WrittenExtensions | undefined
+  /** When what has this timestamp was captured, on the clock of `now`: sender reports say it. `undefined`: as it is written. */
+  readonly capturedAt?: Instant | undefined
 }
 
 /** What a forwarded packet goes out with; its payload and its CSRCs are its own. */
@@ -66,6 +68,8 @@ export interface StreamTxStatistics {
   readonly headerBytesSent: number
   readonly retransmittedPacketsSent: number
   readonly retransmittedBytesSent: number
+  /** Seconds, the sum of what all packets waited for between being written and being sent, retransmissions too. */
+  readonly totalPacketSendDelay: number
   /** Whole frames that were handed in, of forwarded packets none. */
   readonly framesSent: number
   readonly keyFramesSent: number
@@ -111,6 +115,8 @@ export class StreamTx {
   #retransmittedPackets = 0
   #retransmittedBytes = 0
   #retransmittedHeaderBytes = 0
+  /** ms. */
+  #sendDelay = 0
   #framesSent = 0
   #keyFramesSent = 0
   readonly #feedback = { nack: 0, pli: 0, fir: 0 }
@@ -191,7 +197,7 @@ export class StreamTx {
     // an event's packets all have the time of its start (RFC 4733 section 2.5.1.2)
     if (this.#packetsSent === 1 || serial32.diff(fields.timestamp, this.#lastTimestamp) !== 0) {
       this.#lastTimestamp = fields.timestamp
-      this.#lastTimestampAt = now
+      this.#lastTimestampAt = fields.capturedAt ?? now
     }
     return { buffer, length }
   }
@@ -313,6 +319,11 @@ export class StreamTx {
     this.#retransmittedHeaderBytes += headerLength
   }
 
+  /** Counts how long a packet has waited, ms, for one that sends packets later than they are written. */
+  countSendDelay(delay: number): void {
+    this.#sendDelay += delay
+  }
+
   /** Counts a request of the peer: for packets, or for a keyframe. */
   countFeedback(kind: 'nack' | 'pli' | 'fir'): void {
     this.#feedback[kind]++
@@ -326,6 +337,7 @@ export class StreamTx {
       headerBytesSent: this.#headerBytesSent + this.#retransmittedHeaderBytes,
       retransmittedPacketsSent: this.#retransmittedPackets,
       retransmittedBytesSent: this.#retransmittedBytes,
+      totalPacketSendDelay: this.#sendDelay / 1000,
       framesSent: this.#framesSent,
       keyFramesSent: this.#keyFramesSent,
       nackCount: this.#feedback.nack,

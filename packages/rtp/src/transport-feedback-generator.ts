@@ -3,8 +3,11 @@ import type { TransportFeedback } from './rtcp/rtcp.ts'
 
 /** Milliseconds that packets are gathered for: a sender's estimate wants several reports in a round trip. */
 const FEEDBACK_INTERVAL = 75
-/** Packets in one report: with their times it fits a datagram. */
+/** Packets in one report, at most. */
 const MAX_PACKETS_PER_REPORT = 400
+/** Bytes of a report on nothing, with what fills it up to whole words; and of a packet at most: its time, and two of the 14 bits of a chunk's two bytes. */
+const EMPTY_LENGTH = 28
+const PACKET_LENGTH = 2 + 2 / 7
 /** Sequence numbers back from the newest that are still reported on. */
 const MAX_SPAN = 4000
 /** What was reported is remembered this long, ms: a late packet makes what lies after it be told again. */
@@ -47,13 +50,15 @@ export class TransportFeedbackGenerator {
     if (this.#deadline === NEVER) this.#deadline = now + FEEDBACK_INTERVAL
   }
 
-  /** The reports on what came since the last ones. */
-  take(now: Instant, senderSsrc: Ssrc): TransportFeedback[] {
+  /** The reports on what came since the last ones, of at most `maxBytes` each, 32 or more. */
+  take(now: Instant, senderSsrc: Ssrc, maxBytes: number = Number.POSITIVE_INFINITY): TransportFeedback[] {
+    const fitting = Math.max(1, Math.floor((maxBytes - EMPTY_LENGTH) / PACKET_LENGTH))
+    const most = Math.min(MAX_PACKETS_PER_REPORT, fitting)
     const reports: TransportFeedback[] = []
     this.#deadline = NEVER
     let at = this.#base
     while (at >= 0 && at <= this.#highest) {
-      const report = this.#report(at, senderSsrc)
+      const report = this.#report(at, most, senderSsrc)
       if (report === undefined) break
       reports.push(report)
       at += report.deltas.length
@@ -67,17 +72,15 @@ export class TransportFeedbackGenerator {
   }
 
   /** One report from `base` on: up to the newest, or as far as its bounds go. */
-  #report(base: number, senderSsrc: Ssrc): TransportFeedback | undefined {
-    const end = Math.min(this.#highest + 1, base + MAX_PACKETS_PER_REPORT)
+  #report(base: number, most: number, senderSsrc: Ssrc): TransportFeedback | undefined {
+    const end = Math.min(this.#highest + 1, base + most)
     let first = base
     while (first < end && !this.#arrivals.has(first)) first++
-    const firstArrival = this.#arrivals.get(first)
+    if (first > this.#highest) return undefined
     const deltas: (number | undefined)[] = []
-    if (firstArrival === undefined) {
-      // nothing but losses so far: the next report starts with what came
-      return first > this.#highest ? undefined : this.#losses(base, end, senderSsrc)
-    }
-    const referenceTime = Math.floor((firstArrival * TICKS_PER_MS) / TICKS_PER_REFERENCE)
+    // where there are losses alone, the next report starts with what came. A sender follows the time of each
+    const referenceArrival = this.#arrivals.get(first) ?? this.#arrivals.get(this.#highest) ?? 0
+    const referenceTime = Math.floor((referenceArrival * TICKS_PER_MS) / TICKS_PER_REFERENCE)
     let ticks = referenceTime * TICKS_PER_REFERENCE
     for (let sequence = base; sequence < end; sequence++) {
       const arrival = this.#arrivals.get(sequence)
@@ -92,11 +95,6 @@ export class TransportFeedbackGenerator {
       ticks = arrivedAt
     }
     return this.#feedback(base, referenceTime, deltas, senderSsrc)
-  }
-
-  #losses(base: number, end: number, senderSsrc: Ssrc): TransportFeedback {
-    const deltas = Array.from({ length: end - base }, () => undefined)
-    return this.#feedback(base, 0, deltas, senderSsrc)
   }
 
   #feedback(

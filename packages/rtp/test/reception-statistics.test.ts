@@ -3,6 +3,16 @@ import { describe, expect, it } from 'vitest'
 import { ntpFromUnix, ntpMiddle, ReceptionStatistics, unixFromNtp } from '../src/index.ts'
 
 describe('RFC 3550 appendix A', () => {
+  it('does not take a jump of the timestamps, or a pause in them, for jitter', () => {
+    for (const jump of [0x4000_0000, -0x4000_0000, -60 * 8000]) {
+      const statistics = new ReceptionStatistics(1, 8000)
+      for (let i = 0; i < 100; i++) statistics.handlePacket(20 * i, i, 160 * i)
+      expect(statistics.jitter).toBeLessThan(0.001)
+      for (let i = 100; i < 200; i++) statistics.handlePacket(20 * i, i, (160 * i + jump) >>> 0)
+      expect(statistics.jitter, `${jump}`).toBeLessThan(0.001)
+    }
+  })
+
   it('A.1: counts cycles', () => {
     const reception = new ReceptionStatistics(1, 8000)
     for (let i = 65_530; i < 65_546; i++) reception.handlePacket(i, i & 0xffff, i)

@@ -173,6 +173,25 @@ describe('a stream', () => {
     }
   })
 
+  it('tells what came once more from what came too late', () => {
+    const receiver = new Receiver()
+    const again = (sequence: number): void => {
+      receiver.stream.handleRetransmission(0, ...packet(sequence, DELTA, VP8), VP8)
+    }
+    receiver.put(0, 1, KEYFRAME, VP8)
+    for (let i = 2; i < 10; i++) if (i !== 5) receiver.put(0, i, DELTA, VP8)
+    // one that is handed on, one that waits, and each of them again
+    for (const sequence of [2, 7, 2, 7]) again(sequence)
+    receiver.put(0, 3, DELTA, VP8)
+    expect(receiver.stream.statistics).toMatchObject({ packetsDiscarded: 0, packetsDuplicated: 5 })
+    // what was lost is given up, comes, and comes again
+    receiver.stream.handleTimeout(10_000)
+    receiver.frames()
+    receiver.put(10_000, 5, DELTA, VP8)
+    again(5)
+    expect(receiver.stream.statistics).toMatchObject({ packetsDiscarded: 1, packetsDuplicated: 6 })
+  })
+
   it('asks for keyframes, not too often', () => {
     const { stream } = new Receiver()
     expect(stream.requestKeyframe(0, 'pli', 9)).toEqual({ type: 'pli', senderSsrc: 9, mediaSsrc: 5 })
@@ -198,6 +217,7 @@ describe('a stream', () => {
       bytesReceived: 3,
       headerBytesReceived: 12,
       packetsDiscarded: 0,
+      packetsDuplicated: 0,
       retransmittedPacketsReceived: 0,
       retransmittedBytesReceived: 0,
       pliCount: 0,

@@ -49,6 +49,21 @@ describe('feedback on all packets of a sender', () => {
     }
   })
 
+  it('is of the time at which it goes, also where nothing but losses are told', () => {
+    const generator = new TransportFeedbackGenerator()
+    const start = 1_800_000_000_000
+    generator.handlePacket(start, 0, 7)
+    const [first] = generator.take(start + 80, 5)
+    generator.handlePacket(start + 1000, 1500, 7)
+    const reports = generator.take(start + 1080, 5)
+    expect(reports.length).toBeGreaterThan(3)
+    for (const { referenceTime, deltas } of reports.slice(0, -1)) {
+      expect(deltas.every((delta) => delta === undefined)).toBe(true)
+      expect((referenceTime - first!.referenceTime) * 64).toBeLessThanOrEqual(1080)
+      expect((referenceTime - first!.referenceTime) * 64).toBeGreaterThanOrEqual(0)
+    }
+  })
+
   it('says what was lost, and goes on after a silence and after a jump', () => {
     const generator = new TransportFeedbackGenerator()
     generator.handlePacket(0, 10, 7)

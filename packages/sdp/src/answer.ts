@@ -6,12 +6,17 @@ import {
   hasSctpMap,
   type MediaSection,
   mediaSection,
+  type PayloadFormat,
   reverseDirection,
   type RidDescription,
   type SessionDescription,
   type SimulcastStream,
   transportOf,
 } from './model.ts'
+import { STATIC_PAYLOADS } from './static-payloads.ts'
+
+/** The last of the payload types that RFC 3551 section 6 gives a meaning. */
+const LAST_STATIC = 34
 
 /** What an endpoint brings to a negotiation. */
 export interface Capabilities {
@@ -193,12 +198,19 @@ export function rejectedSection(offered: MediaSection): MediaSection {
   const section = mediaSection(offered.kind, offered.protocol)
   section.port = 0
   section.formats = [...offered.formats]
-  section.payloads = offered.payloads
+  section.payloads = offered.payloads.filter(isSaidAgain)
   // there is no connection, but RFC 8866 section 5.7 demands a line
   section.connection = '0.0.0.0'
   if (offered.mid !== undefined) section.mid = offered.mid
   section.direction = 'inactive'
   return section
+}
+
+/** Chromium takes no description in which a static payload type means something else, also where it is its own offer's. */
+function isSaidAgain({ pt, name, clockRate }: PayloadFormat): boolean {
+  const known = STATIC_PAYLOADS.get(pt)
+  if (known === undefined) return pt > LAST_STATIC
+  return known.name === name.toUpperCase() && known.clockRate === clockRate
 }
 
 function reject(offered: MediaSection, reason: Rejection): SectionAnswer {

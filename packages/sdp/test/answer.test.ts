@@ -131,6 +131,22 @@ describe('a section is rejected', () => {
     ])
   })
 
+  it('but for what static types do not mean, which Chromium does not read', () => {
+    const section = ['m=audio 9 UDP/TLS/RTP/SAVPF 0 9 10 127', 'c=IN IP4 0.0.0.0', 'a=rtcp-mux']
+    const types = [
+      'a=rtpmap:0 pcmu/8000',
+      'a=rtpmap:9 xG722/8000',
+      'a=rtpmap:10 x/8000',
+      'a=rtpmap:127 x/8000',
+    ]
+    const [audio] = answers(description([...section, ...types]))
+    expect(audio!.accepted).toBe(true)
+    const [rejected] = answers(description([...section, ...types.slice(1)]), { ...CAPABILITIES, codecs: [] })
+    expect(rejected!.accepted).toBe(false)
+    expect(rejected!.section.formats).toEqual(['0', '9', '10', '127'])
+    expect(names(rejected!.section)).toEqual(['0 PCMU', '127 x'])
+  })
+
   it('outside of the first BUNDLE group', () => {
     expect(outcome(description(VIDEO, ['a=group:LS 0 1', 'a=group:BUNDLE 0']))).toEqual([
       'accepted',

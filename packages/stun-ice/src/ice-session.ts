@@ -459,7 +459,6 @@ export class IceSession {
   #retransmit(): void {
     const { again, failed } = this.#transactions.due(this.#now)
     for (const { pair, bytes } of again) {
-      pair.requestsSent++
       pair.retransmissionsSent++
       // a copy: what was sent belongs to the caller
       this.#transmit(pair.source, pair.destination, bytes.slice())

@@ -82,8 +82,9 @@ export interface IcePairStatistics {
   readonly state: PairState
   /** Whether data may come and go on it. */
   readonly valid: boolean
+  /** Without retransmissions. */
   readonly requestsSent: number
-  /** Retransmissions, of `requestsSent`. */
+  /** Retransmissions of them. */
   readonly retransmissionsSent: number
   readonly consentRequestsSent: number
   readonly requestsReceived: number
@@ -91,7 +92,7 @@ export interface IcePairStatistics {
   readonly responsesReceived: number
   /** The last round-trip time, seconds, of a request sent once. */
   readonly currentRoundTripTime: number | undefined
-  /** The sum of all, seconds. */
+  /** The sum of all of these, seconds. */
   readonly totalRoundTripTime: number
   /** When a request or a response that is the peer's last came. */
   readonly lastResponseReceivedTimestamp: Instant | undefined

@@ -130,6 +130,15 @@ describe('a check', () => {
     })
   })
 
+  test('requests are counted once, and by themselves how often they were sent again', () => {
+    const script = new Script()
+    script.agent.addRemoteCandidate(Candidate.host(B))
+    expect(script.until(10_000).length).toBeGreaterThan(3)
+    const { requestsSent, retransmissionsSent } = script.agent.statistics.pairs[0]!
+    expect(requestsSent).toBe(1)
+    expect(retransmissionsSent).toBeGreaterThan(2)
+  })
+
   test('the mapped address tells the local candidate as the peer sees it', () => {
     const script = new Script()
     script.agent.addRemoteCandidate(Candidate.host(B))
