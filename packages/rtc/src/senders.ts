@@ -40,6 +40,11 @@ const MAX_CACHE_AGE = 2000
 const DEFAULT_RESEND_INTERVAL = 50
 /** Of a round trip: who asks again after a whole one, as it measures it, is to be answered. */
 const RESEND_INTERVAL = 0.7
+/**
+ * Where a packet was sent again four times, it is not for so long, ms, and each further time for twice as long. Pion asks ten times a second for what has
+ * come as a retransmission, for as long as it remembers: answered each time, that is soon more than the media.
+ */
+const LATER_RESEND_INTERVAL = 200
 /** How many frames of audio are repeated with each, where it is redundant: what browsers send. */
 const REDUNDANCY = 1
 
@@ -255,7 +260,7 @@ export class Senders {
     const interval =
       roundTripTime === undefined ? DEFAULT_RESEND_INTERVAL : RESEND_INTERVAL * 1000 * roundTripTime
     for (const sequenceNumber of sequenceNumbers) {
-      const cached = sender.cache.take(now, sequenceNumber, interval)
+      const cached = sender.cache.take(now, sequenceNumber, interval, LATER_RESEND_INTERVAL)
       if (cached === undefined) continue
       const { buffer, length } = repeat(sender, cached, overhead) ?? sameAgain(cached.packet, overhead)
       sender.stream.countRetransmission(cached.packet.length - cached.payloadStart, cached.payloadStart)

@@ -310,3 +310,28 @@ describe('what cannot be sent is refused', () => {
     expect(rtc.statistics.outbound[0]).toMatchObject({ pliCount: 1, firCount: 1 })
   })
 })
+
+// Pion does: what comes as a retransmission is not taken off its list of what is missing (pion/interceptor, issue 320)
+it('a peer that asks on and on for what it has is not answered each time', () => {
+  const { rtc, peer, pair } = connectedCall(12, { link: LINK })
+  const media = rtc.media('1')!
+  const { pt } = media.codecs.find(({ name }) => name === 'VP8')!
+  // RFC 3550 section 5.1; SRTP leaves the header as it is
+  let sequenceNumber = -1
+  const handle = peer.handleInput.bind(peer)
+  peer.handleInput = (input) => {
+    if (input.kind === 'receive' && (input.contents[1]! & 127) === pt) {
+      sequenceNumber = (input.contents[2]! << 8) | input.contents[3]!
+    }
+    handle(input)
+  }
+  media.writer(pt).write(video(0), vp8(1000, true, 1))
+  pair.runFor(50)
+  const { ssrc } = rtc.statistics.outbound[0]!
+  for (let i = 0; i < 19; i++) {
+    peer.sendRtcp([{ type: 'nack', senderSsrc: 5, mediaSsrc: ssrc, sequenceNumbers: [sequenceNumber] }])
+    pair.runFor(100)
+  }
+  const [stream] = rtc.statistics.outbound
+  expect(stream).toMatchObject({ ssrc, nackCount: 19, retransmittedPacketsSent: 7 })
+})

@@ -27,10 +27,15 @@ const SHARED_LENGTH = 4
 const PAYLOAD_START = 5
 /** 1 where it was let go of before its turn, since another has the same last bits. */
 const GONE = 6
+/** How often it was given out again. */
+const REPEATS = 7
 const FIELDS = 8
 const SENT_AT = 0
 const RESENT_AT = 1
 const TIMES = 2
+
+/** So often a packet is given out again as soon as it is asked for: further losses in a row are rare, also where much is lost. */
+const MAX_PROMPT_REPEATS = 4
 
 /** Of the records that there is room for at first; they double too. */
 const INITIAL_RECORDS = 64
@@ -92,6 +97,7 @@ export class SendCache {
     fields[record + SHARED_LENGTH] = sharedLength
     fields[record + PAYLOAD_START] = payloadStart
     fields[record + GONE] = 0
+    fields[record + REPEATS] = 0
     this.#times[TIMES * place + SENT_AT] = now
     this.#times[TIMES * place + RESENT_AT] = Number.NEGATIVE_INFINITY
     this.#shared[place] = shared
@@ -103,15 +109,21 @@ export class SendCache {
   /**
    * A packet that is asked for again; `undefined` where it is gone, or where it was given out less than `interval` milliseconds
    * ago: the peer asks again before the answer can have come.
+   *
+   * There are peers that ask on and on for what has long come as a retransmission. So after the fourth time it is not given out for
+   * `laterInterval` milliseconds either, and after each further time for twice as long. Default 0: for no longer than `interval`.
    */
-  take(now: Instant, sequenceNumber: number, interval: number): CachedPacket | undefined {
+  take(now: Instant, sequenceNumber: number, interval: number, laterInterval = 0): CachedPacket | undefined {
     const place = this.#placeOf(sequenceNumber & (MAX_PACKETS - 1))
     if (place < 0 || this.#fields[FIELDS * place + SEQUENCE_NUMBER] !== sequenceNumber) return undefined
     const times = this.#times
     const sentAt = times[TIMES * place + SENT_AT]!
     if (now - sentAt > this.#maxAge) return undefined
-    if (now - times[TIMES * place + RESENT_AT]! < interval) return undefined
+    const later = this.#fields[FIELDS * place + REPEATS]! - MAX_PROMPT_REPEATS
+    const wait = later < 0 ? interval : Math.max(interval, laterInterval * 2 ** later)
+    if (now - times[TIMES * place + RESENT_AT]! < wait) return undefined
     times[TIMES * place + RESENT_AT] = now
+    this.#fields[FIELDS * place + REPEATS]!++
     const payloadStart = this.#fields[FIELDS * place + PAYLOAD_START]!
     return { packet: this.#packetAt(place), payloadStart, sentAt }
   }

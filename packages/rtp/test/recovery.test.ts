@@ -134,6 +134,28 @@ describe('the cache of what was sent', () => {
     expect(cache.take(60, 2, 50)).toBeUndefined()
   })
 
+  it('is slower to answer a peer that asks on and on', () => {
+    const answered = (laterInterval?: number): number[] => {
+      const cache = new SendCache(1000, 2000)
+      const { bytes, payloadStart } = packet(7, new Uint8Array(100))
+      cache.add(0, 7, bytes, bytes.length, payloadStart)
+      const times = Array.from({ length: 20 }, (_, i) => 100 * i)
+      return times.filter((now) => cache.take(now, 7, 1, laterInterval) !== undefined)
+    }
+    expect(answered(200)).toEqual([0, 100, 200, 300, 500, 900, 1700])
+    expect(answered()).toHaveLength(20)
+  })
+
+  it('begins anew with the packet that takes its place', () => {
+    const cache = new SendCache(1000, 2000)
+    for (const sequenceNumber of [7, 7 + 2048]) {
+      const { bytes, payloadStart } = packet(sequenceNumber, new Uint8Array(100))
+      cache.add(0, sequenceNumber, bytes, bytes.length, payloadStart)
+      for (let i = 0; i < 4; i++) expect(cache.take(i, sequenceNumber, 1, 200), `time ${i}`).toBeDefined()
+      expect(cache.take(4, sequenceNumber, 1, 200)).toBeUndefined()
+    }
+  })
+
   it('leaves out what is larger than it', () => {
     const cache = new SendCache(20, 1000)
     const { bytes, payloadStart } = packet(1, new Uint8Array(20))

@@ -441,7 +441,7 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
       const isDone = session.isNominated && session.endOfRemoteCandidates && !session.isChecking
       return isDone ? 'completed' : 'connected'
     }
-    if (session.wasConnected && (!this.lite || session.isReceiving)) return 'disconnected'
+    if (session.wasSelected && (!this.lite || session.isReceiving)) return 'disconnected'
     return session.remote === undefined && this.#previous === undefined ? 'new' : 'checking'
   }
 

@@ -47,6 +47,7 @@ export class IceSession {
   selected: CandidatePair | undefined
   /** No pair works, and none will. */
   failed = false
+  #wasSelected = false
   readonly #context: AgentContext
   readonly #localHmac: Hmac
   /** Made for the first peer that asks with MESSAGE-INTEGRITY-SHA256. */
@@ -85,6 +86,11 @@ export class IceSession {
   /** Whether a pair was ever valid. */
   get wasConnected(): boolean {
     return this.#firstValidAt !== NEVER
+  }
+
+  /** Whether there ever was a pair to send on: of a lite agent, a nominated one. */
+  get wasSelected(): boolean {
+    return this.#wasSelected
   }
 
   /** Whether data may come on a pair. */
@@ -479,6 +485,7 @@ export class IceSession {
   #select(): void {
     const { pairs } = this.checklist
     this.selected = selectPair(pairs, this.#rules())
+    this.#wasSelected ||= this.selected !== undefined
     markMaintained(pairs, this.selected)
   }
 

@@ -144,4 +144,21 @@ describe('lite', () => {
     expect(pair.b.machine.state).toBe('completed')
     expect(pair.b.machine.statistics.pairs[0]).toMatchObject({ requestsSent: 0, valid: true })
   })
+
+  test('a lite agent is not disconnected while it waits for the nomination, nor after a restart', () => {
+    const pair = joined({ b: { lite: true } })
+    const { a, b } = pair
+    const states = () => b.events.flatMap(({ event }) => (event.type === 'stateChange' ? [event.state] : []))
+    pair.runFor(1000)
+    expect(states().filter((state) => state === 'disconnected')).toEqual([])
+    for (const { machine } of [a, b]) machine.restart()
+    signalBoth(a.machine, b.machine)
+    pair.runFor(1000)
+    expect(states().filter((state) => state === 'disconnected')).toEqual([])
+    expect(b.machine.state).toBe('completed')
+    // but where it loses what it had
+    for (const way of [pair.aToB, pair.bToA]) way.configure(pair.now, { loss: 1 })
+    pair.runFor(15_000)
+    expect(b.machine.state).toBe('disconnected')
+  })
 })
