@@ -307,6 +307,57 @@ describe('VP8 descriptors', () => {
     ])
   })
 
+  it('a source that numbers its pictures anew a little below is not taken for pictures that are known', () => {
+    const forwarder = newForwarder('VP8')
+    const a: Source = { ssrc: SOURCE_A, sequenceNumber: 7, timestamp: 0 }
+    forwarder.select(SOURCE_A)
+    forwarder.maxTemporalLayer = 0
+    expect(
+      run(forwarder, a, [
+        { id: 1000, tl0: 4, tid: 0, key: true },
+        { id: 1001, tl0: 4, tid: 1 },
+        { id: 1002, tl0: 5, tid: 0 },
+        { id: 1001, tl0: 80, tid: 0, key: true },
+        { id: 1002, tl0: 81, tid: 0 },
+      ]),
+    ).toEqual(['65000 1000 4 0', '-', '65001 1001 5 0', '65002 1002 6 0', '65003 1003 7 0'])
+  })
+
+  it('numbers that wrap while nothing comes go on from where they have come to', () => {
+    const forwarder = newForwarder('VP8')
+    const a: Source = { ssrc: SOURCE_A, sequenceNumber: 7, timestamp: 0 }
+    const b: Source = { ssrc: SOURCE_B, sequenceNumber: 7, timestamp: 0 }
+    /** Ids of seven bits: which picture it is cannot be seen in them alone. */
+    const short = (picture: number, more: { tid?: number; key?: boolean } = {}) => ({
+      id: picture & 0x7f,
+      long: false,
+      tl0: picture & 0xff,
+      tid: 0,
+      keyIndex: picture & 0x1f,
+      ...more,
+    })
+    forwarder.select(SOURCE_A)
+    forwarder.maxTemporalLayer = 0
+    expect(run(forwarder, a, [short(10, { key: true }), short(11, { tid: 1 }), short(12)])).toEqual([
+      '65000 10 10 0 10',
+      '-',
+      '65001 11 12 0 12',
+    ])
+    // so many pictures of one packet each are lost that the ids seem to be those of before
+    a.sequenceNumber += 126
+    const lost = serial16.add(65_002, 126)
+    expect(run(forwarder, a, [short(139), short(140)])).toEqual([
+      `${lost} 10 139 0 11`,
+      `${lost + 1} 11 140 0 12`,
+    ])
+    a.sequenceNumber += 160
+    expect(run(forwarder, a, [short(301)])).toEqual([`${lost + 162} 44 45 0 13`])
+    forwarder.select(SOURCE_B)
+    expect(run(forwarder, b, [{ ...short(0, { key: true }), tl0: 200, keyIndex: 3 }])).toEqual([
+      `${lost + 163} 45 46 0 14`,
+    ])
+  })
+
   it('layers are 0 to 7', () => {
     const forwarder = newForwarder('VP8')
     expect(forwarder.selected).toBeUndefined()
@@ -529,7 +580,7 @@ describe('a dependency descriptor', () => {
     const forwarder = newForwarder('H264')
     forwarder.select(SOURCE_A)
     const source: Source = { ssrc: SOURCE_A, sequenceNumber: 7, timestamp: 0 }
-    const numbers = [5, 6, 7, 40_000, 40_001].map((number) => {
+    const numbers = [5, 6, 7, 40_000, 40_001, 40_000, 40_001].map((number) => {
       const bytes = datagram(source, Uint8Array.of(0x67, 1, 2), true)
       let out = -1
       const extensionsWith = (descriptor: Uint8Array): undefined => {
@@ -539,7 +590,8 @@ describe('a dependency descriptor', () => {
       forwarder.handlePacket(0, bytes, parseRtpHeader(bytes)!, { pt: 100, dependency }, 16)
       return out
     })
-    expect(numbers).toEqual([5, 6, 7, 8, 9])
+    // also where they are a little lower than before
+    expect(numbers).toEqual([5, 6, 7, 8, 9, 10, 11])
   })
 })
 

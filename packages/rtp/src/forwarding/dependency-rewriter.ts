@@ -48,8 +48,8 @@ export class DependencyRewriter extends WantedLayers {
     const number = frameNumberOf(bytes)
     if (place === 'joining') this.#join(number)
     let frame = serial16.unwrap(number, this.#newest)
-    if (frame <= this.#newest - FRAME_WINDOW) {
-      if (place === 'late') return false
+    if (place === 'late' && frame <= this.#newest - FRAME_WINDOW) return false
+    if (place === 'newest' && frame < this.#newest) {
       // the source has started its numbers over
       this.#join(number)
       frame = this.#newest + 1
@@ -61,7 +61,7 @@ export class DependencyRewriter extends WantedLayers {
       this.#frames[index] = descriptor === undefined || this.#wants(frame, descriptor) ? SENT : LEFT_OUT
     }
     if (this.#frames[index] === LEFT_OUT) return false
-    this.#numbers.take(number)
+    this.#numbers.take(number, place)
     this.#number = number
     this.#endsLayers = descriptor?.endOfFrame === true && descriptor.layers.spatial === this.#spatialLayer
     return true
