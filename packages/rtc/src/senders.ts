@@ -220,8 +220,7 @@ export class Senders {
 
   /** Sends a packet that had to wait for one that was just forwarded; false: there is none. */
   forwardHeld(now: Instant, sender: Sender, codec: Codec, forwarder: Forwarder, overhead: number): boolean {
-    const fields = { pt: codec.sendPt, extensions: sender.extensions.of(undefined) }
-    const written = forwarder.pollHeld(now, fields, overhead)
+    const written = forwarder.pollHeld(now, { pt: codec.sendPt }, overhead)
     if (written === undefined) return false
     this.#keepAndSend(now, sender, written)
     return true

@@ -1,6 +1,8 @@
 import { SeededRandom, serial16, serial32 } from '@str0m/sans-io'
 import { describe, expect, it } from 'vitest'
 import {
+  EXTENSION_URIS,
+  ExtensionIds,
   Forwarder,
   isKeyframeStart,
   MAX_HELD_PACKETS,
@@ -9,10 +11,12 @@ import {
   parseRtpHeader,
   parseVp8Descriptor,
   parseVp9Descriptor,
+  readHeaderExtensions,
   REWRITE_WINDOW,
   RtpRewriter,
   StreamRx,
   StreamTx,
+  writeHeaderExtensions,
   writeRtpHeader,
   type WrittenPacket,
 } from '../src/index.ts'
@@ -656,6 +660,24 @@ describe('forwarded frames', () => {
     if (codec === 'VP9') frame[0] = keyframe ? 0x80 : 0x84
     return frame
   }
+
+  it('packets that were held have the header extensions that they came with', () => {
+    const forwarder = newForwarder('VP8')
+    const a: Source = { ssrc: SOURCE_A, sequenceNumber: 7, timestamp: 0 }
+    const ids = new ExtensionIds([{ id: 3, uri: EXTENSION_URIS.videoOrientation }])
+    const rotated = (videoRotation: number) => ({
+      pt: 100,
+      extensions: writeHeaderExtensions({ videoRotation }, ids),
+    })
+    const rotationOf = ({ buffer, length }: WrittenPacket): number | undefined =>
+      readHeaderExtensions(buffer, parseRtpHeader(buffer, length)!, ids).videoRotation
+    forwarder.select(SOURCE_A)
+    const first = datagram(a, vp8Payload({ id: 1, key: true }), false)
+    const last = datagram(a, vp8Payload({ id: 1, start: false }), true)
+    expect(forwarder.handlePacket(0, last, parseRtpHeader(last)!, rotated(90), 16)).toBeUndefined()
+    expect(rotationOf(forwarder.handlePacket(0, first, parseRtpHeader(first)!, rotated(180), 16)!)).toBe(180)
+    expect(rotationOf(forwarder.pollHeld(0, { pt: 100 }, 16)!)).toBe(90)
+  })
 
   it('exhaust: only so many packets are held for a keyframe that is late', () => {
     const forwarder = newForwarder('VP8')

@@ -33,6 +33,7 @@ interface HeldPacket {
   readonly bytes: Uint8Array
   readonly header: RtpHeader
   readonly capturedAt: Instant | undefined
+  readonly extensions: WrittenExtensions | undefined
   readonly dependency: Dependency | undefined
 }
 
@@ -212,7 +213,8 @@ export class Forwarder {
       if (isOther || !this.#joins(bytes, header)) {
         this.statistics.packetsOfOtherSources++
         if (header.ssrc === this.#selected && !isOther) {
-          this.#hold({ bytes, header, capturedAt, dependency: fields.dependency })
+          const { extensions, dependency } = fields
+          this.#hold({ bytes, header, capturedAt, extensions, dependency })
         }
         return undefined
       }
@@ -227,15 +229,15 @@ export class Forwarder {
 
   /**
    * The next packet that overtook the keyframe with which its source has just joined, or `undefined`: to be called until it answers so, after
-   * each packet of `handlePacket`.
+   * each packet of `handlePacket`. Its header extensions are those that it came with there.
    */
-  pollHeld(now: Instant, fields: ForwardingFields, overhead: number): WrittenPacket | undefined {
-    checkPayloadType(fields.pt)
+  pollHeld(now: Instant, { pt }: Pick<ForwardingFields, 'pt'>, overhead: number): WrittenPacket | undefined {
+    checkPayloadType(pt)
     while (this.#held.length > 0 && !this.#isJoining) {
-      const { bytes, header, capturedAt, dependency } = this.#held.shift()!
+      const { bytes, header, capturedAt, extensions, dependency } = this.#held.shift()!
       if (this.#rewriter.locate(header) === 'refused') continue
       this.statistics.packetsOfOtherSources--
-      const written = this.#goOn(now, bytes, header, { ...fields, dependency }, overhead, capturedAt)
+      const written = this.#goOn(now, bytes, header, { pt, extensions, dependency }, overhead, capturedAt)
       if (written !== undefined) return written
     }
     return undefined
