@@ -218,6 +218,12 @@ export class Media {
     return this.#formats.originalOf.get(rtxPt)
   }
 
+  /** Whether the peer sends lost packets of this payload type again under another one. */
+  isRetransmittedApart(pt: Pt): boolean {
+    for (const original of this.#formats.originalOf.values()) if (original === pt) return true
+    return false
+  }
+
   /** The source that the peer's source of retransmissions goes with, where its description says so. */
   originalSsrc(rtxSsrc: Ssrc): Ssrc | undefined {
     return this.#remoteRtxSsrcs.get(rtxSsrc)

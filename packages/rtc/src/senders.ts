@@ -198,6 +198,7 @@ export class Senders {
       extensions: sender.extensions.ofForwarded(values),
       dependency: dependencyOf(values, sender.extensions),
       otherCodec: !isSameEncoding(packet.codec, codec),
+      repeated: packet.retransmitted,
     }
     sender.codec = codec
     const { header, capturedAt } = packet

@@ -1,4 +1,5 @@
 import { SeededRandom } from '@str0m/sans-io'
+import { DEFAULT_CODECS } from '@str0m/sdp'
 import { describe, expect, it } from 'vitest'
 import type { Rtc, RtpPacket } from '../src/index.ts'
 import { codeOf, connectedPair, eventsOf } from './harness.ts'
@@ -84,6 +85,22 @@ describe('RTP mode', () => {
       expect(packet.payload.subarray(1, 3)).toEqual(vp8(900, i === 0, i).subarray(1, 3))
     }
     expect(b.statistics.inbound[0]!.retransmittedPacketsReceived).toBeGreaterThan(0)
+  })
+
+  it('lost packets that come again as they were are told from others', () => {
+    const codecs = DEFAULT_CODECS.map(({ preferredRtxPt: _, ...codec }) => codec)
+    const { a, pair } = connectedPair({ seed: 2, link: LINK, a: { ...RTP, codecs }, b: { ...RTP, codecs } })
+    const writer = a.media(VIDEO)!.rtpWriter()
+    for (let i = 0; i < 20; i++) {
+      pair.aToB.configure(pair.now, { latency: 20, loss: i === 7 || i === 8 ? 1 : 0 })
+      writer.write({ pt: vp8Pt(a), sequenceNumber: i, timestamp: 3000 * i }, vp8(90, i === 0, i))
+      pair.runFor(20)
+    }
+    pair.runFor(500)
+    const packets = eventsOf(pair.b.events, 'rtpPacket')
+    expect(packets.length).toBe(20)
+    const again = packets.filter(({ retransmitted }) => retransmitted)
+    expect(again.map(({ header }) => header.sequenceNumber)).toEqual([7, 8])
   })
 
   it('refuses a sequence number that was used, since its keystream was', () => {

@@ -229,7 +229,7 @@ export class StreamRx {
     const repeated = this.isRequested(sequenceNumber)
     this.#nacks?.handlePacket(this.#now, sequenceNumber)
     this.#assemble(header, payload, codec, extensions, repeated)
-    return this.#isFirst(sequenceNumber)
+    return this.#isFirst(sequenceNumber, repeated)
   }
 
   /**
@@ -254,11 +254,11 @@ export class StreamRx {
     if (this.#codecs[(codec.primary ?? codec).pt] !== undefined) {
       this.#assemble(header, payload, codec, extensions, true)
     }
-    return this.#isFirst(header.sequenceNumber)
+    return this.#isFirst(header.sequenceNumber, true)
   }
 
-  #isFirst(sequenceNumber: number): boolean {
-    if (this.#receivedNumbers?.take(sequenceNumber) !== false) return true
+  #isFirst(sequenceNumber: number, repeated: boolean): boolean {
+    if (this.#receivedNumbers?.take(sequenceNumber, repeated) !== false) return true
     this.#discardedBefore++
     return false
   }

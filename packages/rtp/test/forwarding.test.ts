@@ -661,6 +661,32 @@ describe('forwarded frames', () => {
     return frame
   }
 
+  it('packets that were sent again, long after, are no restart of their source', () => {
+    const forwarder = newForwarder('VP8')
+    const a: Source = { ssrc: SOURCE_A, sequenceNumber: 7, timestamp: 0 }
+    const handle = (bytes: Uint8Array, repeated: boolean): WrittenPacket | undefined =>
+      forwarder.handlePacket(0, bytes, parseRtpHeader(bytes)!, { pt: 100, repeated }, 16)
+    forwarder.select(SOURCE_A)
+    handle(datagram(a, vp8Payload({ id: 1, key: true }), true), false)
+    const lost = Array.from({ length: 8 }, (_, i) => datagram(a, vp8Payload({ id: 2 + i }), true))
+    for (let i = 0; i < REWRITE_WINDOW + 10; i++) handle(datagram(a, vp8Payload({ id: 10 + i }), true), false)
+    for (const bytes of lost) expect(handle(bytes, true)).toBeUndefined()
+    expect(forwarder.needsKeyframe).toBe(false)
+    expect(handle(datagram(a, vp8Payload({ id: REWRITE_WINDOW + 20 }), true), false)).toBeDefined()
+  })
+
+  it('packets that were held since before an outage are no restart of their source', () => {
+    const forwarder = newForwarder('VP8')
+    const a: Source = { ssrc: SOURCE_A, sequenceNumber: 7, timestamp: 0 }
+    forwarder.select(SOURCE_A)
+    for (let id = 0; id < 50; id++) forward(forwarder, 0, datagram(a, vp8Payload({ id }), true))
+    a.sequenceNumber += 5000
+    expect(forward(forwarder, 0, datagram(a, vp8Payload({ id: 3000, key: true }), true))).toBeDefined()
+    expect(forwarder.pollHeld(0, { pt: 100 }, 0)).toBeUndefined()
+    expect(forwarder.needsKeyframe).toBe(false)
+    expect(forward(forwarder, 0, datagram(a, vp8Payload({ id: 3001 }), true))).toBeDefined()
+  })
+
   it('packets that were held have the header extensions that they came with', () => {
     const forwarder = newForwarder('VP8')
     const a: Source = { ssrc: SOURCE_A, sequenceNumber: 7, timestamp: 0 }

@@ -54,6 +54,8 @@ export interface ForwardingFields {
   readonly dependency?: Dependency | undefined
   /** Whether the packet is of another codec than what is forwarded: it does not go out. Default false. */
   readonly otherCodec?: boolean
+  /** Whether the packet was lost, and was sent again: if it is far off, it is late, and no restart of its source. Default false. */
+  readonly repeated?: boolean
 }
 
 export interface ForwarderStatistics {
@@ -235,7 +237,7 @@ export class Forwarder {
     checkPayloadType(pt)
     while (this.#held.length > 0 && !this.#isJoining) {
       const { bytes, header, capturedAt, extensions, dependency } = this.#held.shift()!
-      if (this.#rewriter.locate(header) === 'refused') continue
+      if (this.#rewriter.locate(header, true) === 'refused') continue
       this.statistics.packetsOfOtherSources--
       const written = this.#goOn(now, bytes, header, { pt, extensions, dependency }, overhead, capturedAt)
       if (written !== undefined) return written
@@ -266,7 +268,7 @@ export class Forwarder {
     capturedAt: Instant | undefined,
   ): WrittenPacket | undefined {
     const rewriter = this.#rewriter
-    const place = rewriter.locate(header)
+    const place = rewriter.locate(header, fields.repeated)
     if (place === 'refused') {
       this.statistics.packetsRefused++
       return undefined

@@ -126,22 +126,23 @@ export class RtpRewriter {
 
   /**
    * Where a packet lies to those before it: it is `newest`, or `late`, or `refused`, of another source or too far off. The second of two
-   * in a row that are far off is taken as a restart of the source, which is then no longer forwarded.
+   * in a row that are far off is taken as a restart of the source, which is then no longer forwarded; not of those that are `repeated`: sent again, or held since long ago.
    */
-  locate(packet: RewrittenPacket): 'newest' | 'late' | 'refused' {
+  locate(packet: RewrittenPacket, repeated = false): 'newest' | 'late' | 'refused' {
     if (packet.ssrc !== this.#source) return 'refused'
-    const sequence = this.#locate(packet.sequenceNumber)
+    const sequence = this.#locate(packet.sequenceNumber, repeated)
     return sequence < 0 ? 'refused' : sequence > this.#highest ? 'newest' : 'late'
   }
 
   /** The unwrapped number; -1 where it is too far from the others. */
-  #locate(sequenceNumber: number): number {
+  #locate(sequenceNumber: number, repeated = false): number {
     const sequence = serial16.unwrap(sequenceNumber, this.#highest)
     const ahead = sequence - this.#highest
     if (ahead < MAX_DROPOUT && ahead > -REWRITE_WINDOW) {
       this.#suspect = -1
       return sequence
     }
+    if (repeated) return -1
     // RFC 3550 appendix A.1
     if (sequenceNumber === this.#suspect) this.#source = undefined
     this.#suspect = serial16.add(sequenceNumber, 1)
