@@ -178,7 +178,7 @@ export class Media {
 
   /**
    * What packets of other peers are sent on with, in RTP mode: one unbroken stream of one codec, whatever sources it comes from. A stream has one: make it
-   * once. Throws a `UsageError`: `unknown-payload-type`, `unknown-rid`, `wrong-mode`, `not-sending`.
+   * once, and another where another codec is to take over, which goes on from there. Throws a `UsageError`: `unknown-payload-type`, `unknown-rid`, `wrong-mode`, `not-sending`.
    */
   forwarder(pt: Pt, rid?: Rid): PacketForwarder {
     this.#checkMode(true)

@@ -233,13 +233,15 @@ export class Senders {
     this.#egress.send(now, buffer, length, media.kind)
   }
 
-  /** What makes one stream of packets of several sources, for a stream that nothing else is sent on. */
-  forwarder(sender: Sender, { name, clockRate }: Codec): Forwarder {
+  /** What makes one stream of packets of several sources, for a stream that nothing else is sent on any more. It goes on from what was. */
+  forwarder(now: Instant, { stream, timestampOffset }: Sender, { name, clockRate }: Codec): Forwarder {
+    const hasSent = stream.packetsSent > 0
     return new Forwarder({
-      stream: sender.stream,
+      stream,
       codec: name,
       clockRate,
-      timestamp: sender.timestampOffset,
+      timestamp: hasSent ? stream.timestampAt(now, clockRate) : timestampOffset,
+      timestampAt: hasSent ? now : undefined,
     })
   }
 

@@ -320,6 +320,46 @@ describe('forwarding', () => {
     expect(sink.b.statistics.inbound[0]).toMatchObject({ packetsReceived: 6, packetsLost: 0 })
   })
 
+  it('goes on in time where another codec takes over, with a forwarder of its own', () => {
+    const { a, pair } = connectedPair({ seed: 62, link: LINK, a: RTP, b: RTP })
+    const subscriber = connectedPair({ seed: 63, link: LINK, a: RTP })
+    // all on one clock
+    for (const of of [pair, subscriber.pair]) of.runFor(1000 - of.now)
+    const out = subscriber.a.media(VIDEO)!
+    const ptOf = (rtc: Rtc, name: string): number =>
+      rtc.media(VIDEO)!.codecs.find((codec) => codec.name === name)!.pt
+    const writer = a.media(VIDEO)!.rtpWriter()
+    const { ssrc } = a.media(VIDEO)!.localStreams[0]!
+    let sequenceNumber = 0
+    for (const name of ['VP8', 'AV1', 'VP8']) {
+      const forwarder = out.forwarder(ptOf(subscriber.a, name))
+      forwarder.select(ssrc)
+      const payload = name === 'VP8' ? Uint8Array.of(0x10, 0, 9) : Uint8Array.of(0x18, 0x08, 1)
+      // it is made some time before the first keyframe of its codec
+      for (let i = 0; i < 4; i++) {
+        pair.runFor(250)
+        subscriber.pair.runFor(250)
+        if (i === 0) continue
+        a.handleInput({ kind: 'timeout', now: pair.now })
+        const timestamp = Math.round(90 * pair.now)
+        writer.write(
+          { pt: ptOf(a, name), sequenceNumber: sequenceNumber++, timestamp, marker: true },
+          payload,
+        )
+        pair.runFor(25)
+        subscriber.pair.runFor(25)
+        expect(forwarder.forward(eventsOf(pair.b.events, 'rtpPacket').at(-1)!)).toBe(true)
+      }
+    }
+    subscriber.pair.runFor(100)
+    const frames = eventsOf(subscriber.pair.b.events, 'mediaData')
+    expect(frames.map(({ codec }) => codec.name)).toEqual(
+      ['VP8', 'AV1', 'VP8'].flatMap((name) => [name, name, name]),
+    )
+    const elapsed = frames.map(({ time }) => Math.round((time.value - frames[0]!.time.value) / 90))
+    expect(elapsed).toEqual([0, 275, 550, 1075, 1350, 1625, 2150, 2425, 2700])
+  })
+
   it('acts at the time at which a packet came, also where the subscriber heard nothing since', () => {
     const { publishers, subscriber, forwarder } = conference(60)
     const { pair } = subscriber

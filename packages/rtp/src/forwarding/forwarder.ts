@@ -19,6 +19,8 @@ export interface ForwarderOptions {
   readonly clockRate: number
   /** Of the first packet that goes out: random, RFC 3550 section 5.1. */
   readonly timestamp: number
+  /** When `timestamp` is due, where the stream has sent before: the first packet's is as much later as time has passed since. Default: with the first packet. */
+  readonly timestampAt?: Instant | undefined
 }
 
 /** Packets that may have overtaken the first one of a keyframe: half a second of a 3 Mbit/s stream. */
@@ -118,10 +120,15 @@ export class Forwarder {
 
   /** Throws a `UsageError` (`invalid-option`) where the clock rate is none. */
   constructor(options: ForwarderOptions) {
-    const { stream, codec, clockRate, timestamp } = options
+    const { stream, codec, clockRate, timestamp, timestampAt } = options
     this.#stream = stream
     this.#clockRate = clockRate
-    this.#rewriter = new RtpRewriter({ sequenceNumber: stream.sequenceNumber, timestamp, clockRate })
+    this.#rewriter = new RtpRewriter({
+      sequenceNumber: stream.sequenceNumber,
+      timestamp,
+      timestampAt,
+      clockRate,
+    })
     this.#depacketizer = depacketizerFor(codec)
     this.#descriptors = descriptorRewriterFor(codec)
   }

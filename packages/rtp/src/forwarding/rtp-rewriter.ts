@@ -27,6 +27,8 @@ export interface RtpRewriterOptions {
   readonly sequenceNumber: number
   /** Of the first packet that goes out: random, RFC 3550 section 5.1. */
   readonly timestamp: number
+  /** When `timestamp` is due: the first packet's is as much later as time has passed since. Default: with the first packet. */
+  readonly timestampAt?: Instant | undefined
   /** Hertz. */
   readonly clockRate: number
 }
@@ -62,6 +64,7 @@ export class RtpRewriter {
     this.#clockRate = options.clockRate
     this.#highest = SEQUENCE_CYCLE + (options.sequenceNumber & 0xffff) - 1
     this.#newestTimestamp = options.timestamp >>> 0
+    this.#newestTimestampAt = options.timestampAt
   }
 
   /** The source that is forwarded; `undefined` before the first, and after it restarted: then it joins anew, at a keyframe. */
