@@ -389,7 +389,7 @@ export class MediaPlane implements MediaOwner {
   }
 
   forwarder(media: Media, rid: Rid | undefined, codec: Codec): Forwarder {
-    return this.#senders.forwarder(this.#now, this.#sender(media, rid, codec), codec)
+    return this.#senders.forwarder(this.#sender(media, rid, codec), codec)
   }
 
   forward(

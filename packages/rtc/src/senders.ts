@@ -63,6 +63,8 @@ export interface Sender {
   /** The stream of its retransmissions, RFC 4588. */
   readonly rtx: StreamTx | undefined
   codec: Codec
+  /** What numbers its packets, where they are forwarded. */
+  forwarder: Forwarder | undefined
   /** Packets sent when the last report was made. */
   reportedAt: number
   /** Whose time of capture the reports state: that of frames of ours, or of a source that is forwarded; `undefined` before they state one. */
@@ -183,7 +185,7 @@ export class Senders {
     this.#keepAndSend(now, sender, written)
   }
 
-  /** Sends a packet of another peer on; false where it does not go out. */
+  /** Sends a packet of another peer on; false where it does not go out. Throws a `UsageError` (`forwarder-replaced`). */
   forward(
     now: Instant,
     sender: Sender,
@@ -192,6 +194,12 @@ export class Senders {
     packet: RtpPacket,
     overhead: number,
   ): boolean {
+    if (sender.forwarder !== forwarder) {
+      throw new UsageError(
+        'forwarder-replaced',
+        'Another forwarder was made for this stream, which goes on from there: this one would number packets as that one does',
+      )
+    }
     const values = packet.extensions
     const fields = {
       pt: codec.sendPt,
@@ -234,15 +242,16 @@ export class Senders {
   }
 
   /** What makes one stream of packets of several sources, for a stream that nothing else is sent on any more. It goes on from what was. */
-  forwarder(now: Instant, { stream, timestampOffset }: Sender, { name, clockRate }: Codec): Forwarder {
-    const hasSent = stream.packetsSent > 0
-    return new Forwarder({
+  forwarder(sender: Sender, { name, clockRate }: Codec): Forwarder {
+    const { stream, timestampOffset, forwarder } = sender
+    sender.forwarder = new Forwarder({
       stream,
       codec: name,
       clockRate,
-      timestamp: hasSent ? stream.timestampAt(now, clockRate) : timestampOffset,
-      timestampAt: hasSent ? now : undefined,
+      timestamp: timestampOffset,
+      after: forwarder,
     })
+    return sender.forwarder
   }
 
   /**
@@ -364,6 +373,7 @@ export class Senders {
       cache: media.nack ? newCache() : undefined,
       rtx: rtxSsrc === undefined ? undefined : this.#newStream(rtxSsrc, (random[6]! << 8) | random[7]!),
       codec,
+      forwarder: undefined,
       reportedAt: 0,
       timedBy: undefined,
       keyframes: new KeyframeResponder(),

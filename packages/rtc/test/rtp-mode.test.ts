@@ -360,6 +360,23 @@ describe('forwarding', () => {
     expect(elapsed).toEqual([0, 275, 550, 1075, 1350, 1625, 2150, 2425, 2700])
   })
 
+  it('S5: one that another has taken the stream over from sends no more, since its numbers are used', () => {
+    const { a, pair } = connectedPair({ seed: 64, link: LINK, a: RTP, b: RTP })
+    const sink = connectedPair({ seed: 65, link: LINK, a: RTP })
+    const media = sink.a.media(VIDEO)!
+    const [first, second] = [media.forwarder(vp8Pt(sink.a)), media.forwarder(vp8Pt(sink.a))]
+    const { ssrc } = a.media(VIDEO)!.localStreams[0]!
+    for (const forwarder of [first, second]) forwarder.select(ssrc)
+    const fields = { pt: vp8Pt(a), sequenceNumber: 1, timestamp: 0, marker: true }
+    a.media(VIDEO)!
+      .rtpWriter()
+      .write(fields, Uint8Array.of(0x10, 0, 9))
+    pair.runFor(100)
+    const [packet] = eventsOf(pair.b.events, 'rtpPacket')
+    expect(second.forward(packet!)).toBe(true)
+    expect(codeOf(() => first.forward(packet!))).toBe('forwarder-replaced')
+  })
+
   it('acts at the time at which a packet came, also where the subscriber heard nothing since', () => {
     const { publishers, subscriber, forwarder } = conference(60)
     const { pair } = subscriber

@@ -116,7 +116,7 @@ export class StreamRx {
   /** Those that share the assembler, by payload type. */
   readonly #codecs: StreamCodec[] = []
   #depacketizer: Depacketizer | undefined
-  readonly #dependencies = new DependencyDescriptorReader()
+  #dependencies = new DependencyDescriptorReader()
   #assembler: FrameAssembler | undefined
   /** Of the assembler, as the requests for packets know it. */
   #packetsGivenUp = 0
@@ -349,7 +349,7 @@ export class StreamRx {
     const { contiguous, receivedAt, extensions } = frame
     this.#lastSequence = lastSequence & 0xffff
     const described = extensions?.dependencyDescriptor
-    const dependency = described === undefined ? undefined : this.#dependencies.read(described)
+    const dependency = described === undefined ? undefined : this.#readDependency(described, keyframe)
     const layers = frame.layers ?? dependency?.layers
     const codec = this.#codecs[payloadType ?? -1] ?? this.#codec!
     return {
@@ -366,6 +366,19 @@ export class StreamRx {
       captureTime: this.#senderClock.captureTime(timestamp, codec.clockRate),
       codec,
     }
+  }
+
+  /** Frames come in their order: the structure that a keyframe brings counts, also where frames are numbered anew. */
+  #readDependency(described: Uint8Array, keyframe: boolean): DependencyDescriptor | undefined {
+    if (keyframe) {
+      const reader = new DependencyDescriptorReader()
+      const dependency = reader.read(described)
+      if (dependency !== undefined) {
+        this.#dependencies = reader
+        return dependency
+      }
+    }
+    return this.#dependencies.read(described)
   }
 
   /** Puts a packet in its place; of redundant audio, the blocks that are missing too. */

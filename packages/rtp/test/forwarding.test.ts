@@ -566,6 +566,37 @@ describe('a dependency descriptor', () => {
     expect(given('H264', Uint8Array.of(0x67, 1, 2))).toBe(true)
   })
 
+  it('has frame numbers that go on where a forwarder of another codec takes over, and timestamps too', () => {
+    const stream = new StreamTx({ ssrc: 1, sequenceNumber: 10 })
+    const source: Source = { ssrc: SOURCE_A, sequenceNumber: 7, timestamp: 0 }
+    const out: (readonly [frame: number, timestamp: number])[] = []
+    let after: Forwarder | undefined
+    const codecs = ['H264', 'AV1', 'VP8', 'AV1']
+    for (const [i, codec] of codecs.entries()) {
+      const forwarder = new Forwarder({ stream, codec, clockRate: 90_000, timestamp: 5, after })
+      forwarder.select(SOURCE_A)
+      const payload = codec === 'VP8' ? [0x10, 0, 9] : codec === 'AV1' ? [0x18, 0x08, 1] : [0x67, 1, 2]
+      for (let k = 0; k < 2; k++) {
+        let frame = -1
+        const extensionsWith = (descriptor: Uint8Array): undefined => {
+          frame = (descriptor[1]! << 8) | descriptor[2]!
+        }
+        const dependency = { descriptor: Uint8Array.of(0xc0, 0, 100 - 10 * i + k), extensionsWith }
+        const bytes = datagram(source, Uint8Array.from(payload), true)
+        // captured a little later than it came, as far as the clocks tell
+        const now = 1000 * i + 100 * k
+        const fields = { pt: 100, dependency }
+        const written = forwarder.handlePacket(now, bytes, parseRtpHeader(bytes)!, fields, 0, now + 5)!
+        source.timestamp += 9000
+        out.push([frame, parseRtpHeader(written.buffer)!.timestamp])
+      }
+      after = forwarder
+    }
+    expect(out.map(([frame]) => frame)).toEqual([100, 101, 102, 103, 104, 105, 106, 107])
+    const times = [0, 100, 1000, 1100, 2000, 2100, 3000, 3100]
+    expect(out.map(([, timestamp]) => (timestamp - 5) / 90)).toEqual(times)
+  })
+
   it('that is too short to be one is not forwarded', () => {
     const forwarder = newForwarder('H264')
     forwarder.select(SOURCE_A)

@@ -19,8 +19,8 @@ export interface ForwarderOptions {
   readonly clockRate: number
   /** Of the first packet that goes out: random, RFC 3550 section 5.1. */
   readonly timestamp: number
-  /** When `timestamp` is due, where the stream has sent before: the first packet's is as much later as time has passed since. Default: with the first packet. */
-  readonly timestampAt?: Instant | undefined
+  /** What numbered the stream before, as of another codec: times and frame numbers go on from there, and `timestamp` does not count. It is not to be used any more. */
+  readonly after?: Forwarder | undefined
 }
 
 /** Packets that may have overtaken the first one of a keyframe: half a second of a 3 Mbit/s stream. */
@@ -94,7 +94,7 @@ export class Forwarder {
   readonly #rewriter: RtpRewriter
   readonly #depacketizer: Depacketizer | undefined
   readonly #descriptors: DescriptorRewriter | undefined
-  readonly #dependencies = new DependencyRewriter()
+  readonly #dependencies: DependencyRewriter
   /** Of the packet that is written: one for all. */
   readonly #out: { -readonly [K in keyof ForwardFields]: ForwardFields[K] } = {
     pt: 0,
@@ -120,15 +120,21 @@ export class Forwarder {
 
   /** Throws a `UsageError` (`invalid-option`) where the clock rate is none. */
   constructor(options: ForwarderOptions) {
-    const { stream, codec, clockRate, timestamp, timestampAt } = options
+    const { stream, codec, clockRate, timestamp, after } = options
     this.#stream = stream
     this.#clockRate = clockRate
     this.#rewriter = new RtpRewriter({
       sequenceNumber: stream.sequenceNumber,
-      timestamp,
-      timestampAt,
+      timestamp: after === undefined ? timestamp : after.#rewriter.newestTimestamp,
+      timestampAt: after === undefined ? undefined : after.#rewriter.newestTimestampAt,
       clockRate,
     })
+    this.#dependencies = new DependencyRewriter(after === undefined ? undefined : after.#dependencies.numbers)
+    if (after !== undefined) {
+      this.#lastTimestamp = after.#lastTimestamp
+      this.#lastAt = after.#lastAt
+      this.#lastCapturedAt = after.#lastCapturedAt
+    }
     this.#depacketizer = depacketizerFor(codec)
     this.#descriptors = descriptorRewriterFor(codec)
   }

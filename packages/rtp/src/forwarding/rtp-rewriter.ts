@@ -81,6 +81,15 @@ export class RtpRewriter {
     return this.#timestamp
   }
 
+  /** The newest timestamp that was given out, or the first one; and when that was, `undefined` where none was yet. */
+  get newestTimestamp(): number {
+    return this.#newestTimestamp
+  }
+
+  get newestTimestampAt(): Instant | undefined {
+    return this.#newestTimestampAt
+  }
+
   /** The sequence number that comes after all that were given out or kept. */
   get nextSequenceNumber(): number {
     return serial16.add(this.#highest - this.#offset, 1)
