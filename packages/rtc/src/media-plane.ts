@@ -249,10 +249,9 @@ export class MediaPlane implements MediaOwner {
   }
 
   #givePacket(at: Instant, { media, rid, stream }: Receiver, contents: Uint8Array, length: number): void {
-    const { lastHeader: header, lastCodec: codec } = this.#receivers
+    const { lastHeader: header, lastCodec: codec, lastRetransmitted: retransmitted } = this.#receivers
     if (header === undefined || codec === undefined) return
     const bytes = contents.subarray(0, length)
-    const retransmitted = (bytes[1]! & 0x7f) !== codec.pt
     const captureTime = stream.captureTime(header.timestamp)
     const capturedAt = this.#receivers.clock.instantOf(captureTime, this.#now)
     this.#event(new RtpPacket(media, rid, codec, header, bytes, at, captureTime, capturedAt, retransmitted))

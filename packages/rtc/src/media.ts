@@ -178,7 +178,7 @@ export class Media {
 
   /**
    * What packets of other peers are sent on with, in RTP mode: one unbroken stream of one codec, whatever sources it comes from. A stream has one: make it
-   * once. Throws a `UsageError`: `unknown-payload-type`, `unknown-rid`, `wrong-mode`, `not-sending`.
+   * once, and another where another codec is to take over, which goes on from there. Throws a `UsageError`: `unknown-payload-type`, `unknown-rid`, `wrong-mode`, `not-sending`.
    */
   forwarder(pt: Pt, rid?: Rid): PacketForwarder {
     this.#checkMode(true)
@@ -216,6 +216,12 @@ export class Media {
   /** What the payload type of a retransmission that comes in retransmits. */
   originalPt(rtxPt: Pt): Pt | undefined {
     return this.#formats.originalOf.get(rtxPt)
+  }
+
+  /** Whether the peer sends lost packets of this payload type again under another one. */
+  isRetransmittedApart(pt: Pt): boolean {
+    for (const original of this.#formats.originalOf.values()) if (original === pt) return true
+    return false
   }
 
   /** The source that the peer's source of retransmissions goes with, where its description says so. */

@@ -59,6 +59,8 @@ export class Receivers {
   /** Of the packet last taken; a retransmission's are those of the packet that it repeats. `undefined` where it is a copy of one that was taken before. */
   lastHeader: RtpHeader | undefined
   lastCodec: Codec | undefined
+  /** Whether it was lost, and was sent again: as a retransmission, or as it was. */
+  lastRetransmitted = false
   /** Those that wait for a missing packet. */
   readonly #waiting = new Set<Receiver>()
   /** Those with packets since the last report. */
@@ -175,7 +177,9 @@ export class Receivers {
     if (codec === undefined) return this.#handleRtx(now, packet, header, found)
     const payload = packet.subarray(header.payloadStart, header.payloadStart + header.payloadLength)
     const extensions = this.#extensionsOf(packet, header, found.media)
-    if (found.ended && !found.stream.isRequested(header.sequenceNumber)) found.ended = false
+    const requested = found.stream.isRequested(header.sequenceNumber)
+    if (found.ended && !requested) found.ended = false
+    this.lastRetransmitted = requested && !found.media.isRetransmittedApart(codec.pt)
     if (found.stream.handlePacket(now, header, payload, codec, extensions)) this.lastHeader = header
     this.lastCodec = codec
     if (!found.active) {
@@ -197,6 +201,7 @@ export class Receivers {
     const payload = packet.subarray(original.payloadStart, original.payloadStart + original.payloadLength)
     const extensions = this.#extensionsOf(packet, original, media)
     if (stream.handleRetransmission(now, original, payload, codec, extensions)) this.lastHeader = original
+    this.lastRetransmitted = true
     this.lastCodec = codec
     this.#noteDeadline(receiver)
     return receiver

@@ -111,7 +111,8 @@ export class PacketForwarder {
   /**
    * Takes a packet of any of the sources, and sends it where it is of the one that goes out, and of its codec. False where nothing was sent. It is done at
    * the time at which the packet came (`receivedAt`), where that is later than the latest input here: peers which forward to each other
-   * share one clock. Throws a `UsageError`: `closed`, `not-sending`, `unknown-rid` and `unknown-payload-type` (a later negotiation left it out).
+   * share one clock. Throws a `UsageError`: `closed`, `not-sending`, `unknown-rid` and `unknown-payload-type` (a later negotiation left it out),
+   * `forwarder-replaced` (another one was made for the stream).
    */
   forward(packet: RtpPacket): boolean {
     return this.#owner.forward(this.#media, this.rid, this.codec, this.#forwarder, packet)

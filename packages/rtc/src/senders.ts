@@ -68,6 +68,8 @@ export interface Sender {
   /** The stream of its retransmissions, RFC 4588. */
   readonly rtx: StreamTx | undefined
   codec: Codec
+  /** What numbers its packets, where they are forwarded. */
+  forwarder: Forwarder | undefined
   /** Packets sent when the last report was made. */
   reportedAt: number
   /** Whose time of capture the reports state: that of frames of ours, or of a source that is forwarded; `undefined` before they state one. */
@@ -188,7 +190,7 @@ export class Senders {
     this.#keepAndSend(now, sender, written)
   }
 
-  /** Sends a packet of another peer on; false where it does not go out. */
+  /** Sends a packet of another peer on; false where it does not go out. Throws a `UsageError` (`forwarder-replaced`). */
   forward(
     now: Instant,
     sender: Sender,
@@ -197,12 +199,19 @@ export class Senders {
     packet: RtpPacket,
     overhead: number,
   ): boolean {
+    if (sender.forwarder !== forwarder) {
+      throw new UsageError(
+        'forwarder-replaced',
+        'Another forwarder was made for this stream, which goes on from there: this one would number packets as that one does',
+      )
+    }
     const values = packet.extensions
     const fields = {
       pt: codec.sendPt,
       extensions: sender.extensions.ofForwarded(values),
       dependency: dependencyOf(values, sender.extensions),
       otherCodec: !isSameEncoding(packet.codec, codec),
+      repeated: packet.retransmitted,
     }
     sender.codec = codec
     const { header, capturedAt } = packet
@@ -225,8 +234,7 @@ export class Senders {
 
   /** Sends a packet that had to wait for one that was just forwarded; false: there is none. */
   forwardHeld(now: Instant, sender: Sender, codec: Codec, forwarder: Forwarder, overhead: number): boolean {
-    const fields = { pt: codec.sendPt, extensions: sender.extensions.of(undefined) }
-    const written = forwarder.pollHeld(now, fields, overhead)
+    const written = forwarder.pollHeld(now, { pt: codec.sendPt }, overhead)
     if (written === undefined) return false
     this.#keepAndSend(now, sender, written)
     return true
@@ -238,14 +246,17 @@ export class Senders {
     this.#egress.send(now, buffer, length, media.kind, stream)
   }
 
-  /** What makes one stream of packets of several sources, for a stream that nothing else is sent on. */
+  /** What makes one stream of packets of several sources, for a stream that nothing else is sent on any more. It goes on from what was. */
   forwarder(sender: Sender, { name, clockRate }: Codec): Forwarder {
-    return new Forwarder({
-      stream: sender.stream,
+    const { stream, timestampOffset, forwarder } = sender
+    sender.forwarder = new Forwarder({
+      stream,
       codec: name,
       clockRate,
-      timestamp: sender.timestampOffset,
+      timestamp: timestampOffset,
+      after: forwarder,
     })
+    return sender.forwarder
   }
 
   /**
@@ -368,6 +379,7 @@ export class Senders {
       cache: media.nack ? newCache() : undefined,
       rtx: rtxSsrc === undefined ? undefined : this.#newStream(rtxSsrc, (random[6]! << 8) | random[7]!),
       codec,
+      forwarder: undefined,
       reportedAt: 0,
       timedBy: undefined,
       keyframes: new KeyframeResponder(),

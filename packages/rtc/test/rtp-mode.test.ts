@@ -1,4 +1,5 @@
 import { SeededRandom } from '@str0m/sans-io'
+import { DEFAULT_CODECS } from '@str0m/sdp'
 import { describe, expect, it } from 'vitest'
 import type { Rtc, RtpPacket } from '../src/index.ts'
 import { codeOf, connectedPair, eventsOf } from './harness.ts'
@@ -84,6 +85,22 @@ describe('RTP mode', () => {
       expect(packet.payload.subarray(1, 3)).toEqual(vp8(900, i === 0, i).subarray(1, 3))
     }
     expect(b.statistics.inbound[0]!.retransmittedPacketsReceived).toBeGreaterThan(0)
+  })
+
+  it('lost packets that come again as they were are told from others', () => {
+    const codecs = DEFAULT_CODECS.map(({ preferredRtxPt: _, ...codec }) => codec)
+    const { a, pair } = connectedPair({ seed: 2, link: LINK, a: { ...RTP, codecs }, b: { ...RTP, codecs } })
+    const writer = a.media(VIDEO)!.rtpWriter()
+    for (let i = 0; i < 20; i++) {
+      pair.aToB.configure(pair.now, { latency: 20, loss: i === 7 || i === 8 ? 1 : 0 })
+      writer.write({ pt: vp8Pt(a), sequenceNumber: i, timestamp: 3000 * i }, vp8(90, i === 0, i))
+      pair.runFor(20)
+    }
+    pair.runFor(500)
+    const packets = eventsOf(pair.b.events, 'rtpPacket')
+    expect(packets.length).toBe(20)
+    const again = packets.filter(({ retransmitted }) => retransmitted)
+    expect(again.map(({ header }) => header.sequenceNumber)).toEqual([7, 8])
   })
 
   it('refuses a sequence number that was used, since its keystream was', () => {
@@ -301,6 +318,63 @@ describe('forwarding', () => {
     expect(numbers).toEqual([0, 1, 2, 4, 5])
     expect(forwarder.statistics).toMatchObject({ packetsForwarded: 5, packetsLeftOut: 2, placesFilled: 1 })
     expect(sink.b.statistics.inbound[0]).toMatchObject({ packetsReceived: 6, packetsLost: 0 })
+  })
+
+  it('goes on in time where another codec takes over, with a forwarder of its own', () => {
+    const { a, pair } = connectedPair({ seed: 62, link: LINK, a: RTP, b: RTP })
+    const subscriber = connectedPair({ seed: 63, link: LINK, a: RTP })
+    // all on one clock
+    for (const of of [pair, subscriber.pair]) of.runFor(1000 - of.now)
+    const out = subscriber.a.media(VIDEO)!
+    const ptOf = (rtc: Rtc, name: string): number =>
+      rtc.media(VIDEO)!.codecs.find((codec) => codec.name === name)!.pt
+    const writer = a.media(VIDEO)!.rtpWriter()
+    const { ssrc } = a.media(VIDEO)!.localStreams[0]!
+    let sequenceNumber = 0
+    for (const name of ['VP8', 'AV1', 'VP8']) {
+      const forwarder = out.forwarder(ptOf(subscriber.a, name))
+      forwarder.select(ssrc)
+      const payload = name === 'VP8' ? Uint8Array.of(0x10, 0, 9) : Uint8Array.of(0x18, 0x08, 1)
+      // it is made some time before the first keyframe of its codec
+      for (let i = 0; i < 4; i++) {
+        pair.runFor(250)
+        subscriber.pair.runFor(250)
+        if (i === 0) continue
+        a.handleInput({ kind: 'timeout', now: pair.now })
+        const timestamp = Math.round(90 * pair.now)
+        writer.write(
+          { pt: ptOf(a, name), sequenceNumber: sequenceNumber++, timestamp, marker: true },
+          payload,
+        )
+        pair.runFor(25)
+        subscriber.pair.runFor(25)
+        expect(forwarder.forward(eventsOf(pair.b.events, 'rtpPacket').at(-1)!)).toBe(true)
+      }
+    }
+    subscriber.pair.runFor(100)
+    const frames = eventsOf(subscriber.pair.b.events, 'mediaData')
+    expect(frames.map(({ codec }) => codec.name)).toEqual(
+      ['VP8', 'AV1', 'VP8'].flatMap((name) => [name, name, name]),
+    )
+    const elapsed = frames.map(({ time }) => Math.round((time.value - frames[0]!.time.value) / 90))
+    expect(elapsed).toEqual([0, 275, 550, 1075, 1350, 1625, 2150, 2425, 2700])
+  })
+
+  it('S5: one that another has taken the stream over from sends no more, since its numbers are used', () => {
+    const { a, pair } = connectedPair({ seed: 64, link: LINK, a: RTP, b: RTP })
+    const sink = connectedPair({ seed: 65, link: LINK, a: RTP })
+    const media = sink.a.media(VIDEO)!
+    const [first, second] = [media.forwarder(vp8Pt(sink.a)), media.forwarder(vp8Pt(sink.a))]
+    const { ssrc } = a.media(VIDEO)!.localStreams[0]!
+    for (const forwarder of [first, second]) forwarder.select(ssrc)
+    const fields = { pt: vp8Pt(a), sequenceNumber: 1, timestamp: 0, marker: true }
+    a.media(VIDEO)!
+      .rtpWriter()
+      .write(fields, Uint8Array.of(0x10, 0, 9))
+    pair.runFor(100)
+    const [packet] = eventsOf(pair.b.events, 'rtpPacket')
+    expect(second.forward(packet!)).toBe(true)
+    expect(codeOf(() => first.forward(packet!))).toBe('forwarder-replaced')
   })
 
   it('acts at the time at which a packet came, also where the subscriber heard nothing since', () => {

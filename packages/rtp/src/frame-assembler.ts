@@ -19,6 +19,8 @@ const MAX_MISORDER = 100
 /** A sender that restarted just behind where it was: so many packets, for so many milliseconds, that are all late. */
 const LATE_PACKETS_TO_RESTART = 8
 const LATE_TIME_TO_RESTART = 1000
+/** So many frames in a row that end with a marker: one that does not is no longer taken for a sender that sets none. */
+const MARKERS_OF_HABIT = 32
 const SEQUENCE_CYCLE = 0x1_0000
 const NO_BYTES = new Uint8Array(0)
 
@@ -105,6 +107,8 @@ export class FrameAssembler {
   #fresh = true
   /** Whether `#start` is known to be the first packet of a frame. */
   #aligned = false
+  /** How many frames in a row have ended with a marker. */
+  #markersInARow = 0
   /** How the stream's frames begin, where the depacketizer learns it. */
   #knownStart: FrameStart | undefined
   #contiguous = true
@@ -325,7 +329,7 @@ export class FrameAssembler {
       if (slot === undefined) break
       if (slot.payload.length > 0) {
         // a frame whose last packet had no marker
-        if (this.#frameTimestamp >= 0 && slot.timestamp !== this.#frameTimestamp) this.#deliver(this.#scan)
+        if (this.#frameTimestamp >= 0 && slot.timestamp !== this.#frameTimestamp) this.#end(slot.payload)
         this.#frameTimestamp = slot.timestamp
       }
       this.#scan++
@@ -343,6 +347,22 @@ export class FrameAssembler {
       if (slot !== undefined && slot.receivedAt < first) first = slot.receivedAt
     }
     return first
+  }
+
+  /**
+   * Ends the frame before `#scan`, which has no marker and is followed by `next`. Where all frames for a while had one, and a keyframe follows, its end was left out: by one
+   * that forwards, and has gone over to another source. Nobody can decode it, and nothing refers to it.
+   */
+  #end(next: Uint8Array): void {
+    if (this.#markersInARow < MARKERS_OF_HABIT || !this.#depacketizer.startsKeyframe(next)) {
+      this.#deliver(this.#scan)
+      return
+    }
+    this.statistics.framesDropped++
+    this.#discard(this.#start, this.#scan)
+    this.#start = this.#scan
+    this.#aligned = true
+    this.#contiguous = false
   }
 
   /** Makes a frame of the packets from `#start` up to `end`, which starts the next one. */
@@ -379,6 +399,7 @@ export class FrameAssembler {
     this.#aligned = aligned || marker || payloads.length > 0
     const first = payloads[0]
     if (first === undefined) return
+    this.#markersInARow = marker ? this.#markersInARow + 1 : 0
     const complete = aligned || this.#startsWhole(payloads, first)
     const frame = complete ? this.#depacketizer.assemble(payloads) : undefined
     if (frame === undefined) {

@@ -8,10 +8,11 @@ export class ReceivedNumbers {
   readonly #bits = new Uint32Array(RECEIVED_NUMBERS / 32)
   #highest = -1
 
-  /** Takes a packet. False where it was taken before. */
-  take(sequenceNumber: number): boolean {
+  /** Takes a packet. False where it was taken before. One that is `repeated`, as it was lost, and is far off tells nothing of those around it. */
+  take(sequenceNumber: number, repeated: boolean): boolean {
     const ahead = this.#highest < 0 ? RECEIVED_NUMBERS : serial16.diff(sequenceNumber, this.#highest)
     if (ahead >= RECEIVED_NUMBERS || ahead <= -RECEIVED_NUMBERS) {
+      if (repeated && this.#highest >= 0) return true
       // too far off to be told from another
       this.#bits.fill(0)
       this.#highest = sequenceNumber

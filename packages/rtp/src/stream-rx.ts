@@ -117,7 +117,7 @@ export class StreamRx {
   /** Those that share the assembler, by payload type. */
   readonly #codecs: StreamCodec[] = []
   #depacketizer: Depacketizer | undefined
-  readonly #dependencies = new DependencyDescriptorReader()
+  #dependencies = new DependencyDescriptorReader()
   #assembler: FrameAssembler | undefined
   /** Of the assembler, as the requests for packets know it. */
   #packetsGivenUp = 0
@@ -232,7 +232,7 @@ export class StreamRx {
     this.#nacks?.handlePacket(this.#now, sequenceNumber)
     const late = this.#packetsLate
     this.#assemble(header, payload, codec, extensions, repeated)
-    return this.#isFirst(sequenceNumber, late)
+    return this.#isFirst(sequenceNumber, repeated, late)
   }
 
   /**
@@ -258,12 +258,12 @@ export class StreamRx {
     if (this.#codecs[(codec.primary ?? codec).pt] !== undefined) {
       this.#assemble(header, payload, codec, extensions, true)
     }
-    return this.#isFirst(header.sequenceNumber, late)
+    return this.#isFirst(header.sequenceNumber, true, late)
   }
 
   /** Counts what came once more. `late`: packets that were too late before it. */
-  #isFirst(sequenceNumber: number, late: number): boolean {
-    if (this.#receivedNumbers.take(sequenceNumber)) return true
+  #isFirst(sequenceNumber: number, repeated: boolean, late: number): boolean {
+    if (this.#receivedNumbers.take(sequenceNumber, repeated)) return true
     this.#packetsDuplicated++
     // too late, since the first one was in time
     this.#discardedBefore -= this.#packetsLate - late
@@ -359,7 +359,7 @@ export class StreamRx {
     const { contiguous, receivedAt, extensions } = frame
     this.#lastSequence = lastSequence & 0xffff
     const described = extensions?.dependencyDescriptor
-    const dependency = described === undefined ? undefined : this.#dependencies.read(described)
+    const dependency = described === undefined ? undefined : this.#readDependency(described, keyframe)
     const layers = frame.layers ?? dependency?.layers
     const codec = this.#codecs[payloadType ?? -1] ?? this.#codec!
     return {
@@ -376,6 +376,19 @@ export class StreamRx {
       captureTime: this.#senderClock.captureTime(timestamp, codec.clockRate),
       codec,
     }
+  }
+
+  /** Frames come in their order: the structure that a keyframe brings counts, also where frames are numbered anew. */
+  #readDependency(described: Uint8Array, keyframe: boolean): DependencyDescriptor | undefined {
+    if (keyframe) {
+      const reader = new DependencyDescriptorReader()
+      const dependency = reader.read(described)
+      if (dependency !== undefined) {
+        this.#dependencies = reader
+        return dependency
+      }
+    }
+    return this.#dependencies.read(described)
   }
 
   /** Puts a packet in its place; of redundant audio, the blocks that are missing too. */

@@ -151,6 +151,15 @@ describe('the dependency descriptor', () => {
       dependency: { decodeTargetIndications: ['notPresent', 'discardable'] },
     })
     expect(send(3, Uint8Array.of(1), [0x61, 1])).toMatchObject({ layers: undefined, dependency: undefined })
+    // an encoder that numbers its frames anew, lower than before: its keyframe counts
+    const other = { ...L1T2, offset: 5 }
+    const again = write({ template: 5, frame: 4, structure: other })
+    expect(send(4, again, [0x65, 1])).toMatchObject({
+      dependency: { startsSequence: true, frameNumber: 4 },
+    })
+    expect(send(5, write({ template: 6, frame: 5 }), [0x61, 1])).toMatchObject({
+      dependency: { frameNumber: 5 },
+    })
   })
 
   it('any structure is read as it was written', () => {

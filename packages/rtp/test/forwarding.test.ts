@@ -1,6 +1,8 @@
 import { SeededRandom, serial16, serial32 } from '@str0m/sans-io'
 import { describe, expect, it } from 'vitest'
 import {
+  EXTENSION_URIS,
+  ExtensionIds,
   Forwarder,
   isKeyframeStart,
   MAX_HELD_PACKETS,
@@ -9,10 +11,12 @@ import {
   parseRtpHeader,
   parseVp8Descriptor,
   parseVp9Descriptor,
+  readHeaderExtensions,
   REWRITE_WINDOW,
   RtpRewriter,
   StreamRx,
   StreamTx,
+  writeHeaderExtensions,
   writeRtpHeader,
   type WrittenPacket,
 } from '../src/index.ts'
@@ -307,6 +311,57 @@ describe('VP8 descriptors', () => {
     ])
   })
 
+  it('a source that numbers its pictures anew a little below is not taken for pictures that are known', () => {
+    const forwarder = newForwarder('VP8')
+    const a: Source = { ssrc: SOURCE_A, sequenceNumber: 7, timestamp: 0 }
+    forwarder.select(SOURCE_A)
+    forwarder.maxTemporalLayer = 0
+    expect(
+      run(forwarder, a, [
+        { id: 1000, tl0: 4, tid: 0, key: true },
+        { id: 1001, tl0: 4, tid: 1 },
+        { id: 1002, tl0: 5, tid: 0 },
+        { id: 1001, tl0: 80, tid: 0, key: true },
+        { id: 1002, tl0: 81, tid: 0 },
+      ]),
+    ).toEqual(['65000 1000 4 0', '-', '65001 1001 5 0', '65002 1002 6 0', '65003 1003 7 0'])
+  })
+
+  it('numbers that wrap while nothing comes go on from where they have come to', () => {
+    const forwarder = newForwarder('VP8')
+    const a: Source = { ssrc: SOURCE_A, sequenceNumber: 7, timestamp: 0 }
+    const b: Source = { ssrc: SOURCE_B, sequenceNumber: 7, timestamp: 0 }
+    /** Ids of seven bits: which picture it is cannot be seen in them alone. */
+    const short = (picture: number, more: { tid?: number; key?: boolean } = {}) => ({
+      id: picture & 0x7f,
+      long: false,
+      tl0: picture & 0xff,
+      tid: 0,
+      keyIndex: picture & 0x1f,
+      ...more,
+    })
+    forwarder.select(SOURCE_A)
+    forwarder.maxTemporalLayer = 0
+    expect(run(forwarder, a, [short(10, { key: true }), short(11, { tid: 1 }), short(12)])).toEqual([
+      '65000 10 10 0 10',
+      '-',
+      '65001 11 12 0 12',
+    ])
+    // so many pictures of one packet each are lost that the ids seem to be those of before
+    a.sequenceNumber += 126
+    const lost = serial16.add(65_002, 126)
+    expect(run(forwarder, a, [short(139), short(140)])).toEqual([
+      `${lost} 10 139 0 11`,
+      `${lost + 1} 11 140 0 12`,
+    ])
+    a.sequenceNumber += 160
+    expect(run(forwarder, a, [short(301)])).toEqual([`${lost + 162} 44 45 0 13`])
+    forwarder.select(SOURCE_B)
+    expect(run(forwarder, b, [{ ...short(0, { key: true }), tl0: 200, keyIndex: 3 }])).toEqual([
+      `${lost + 163} 45 46 0 14`,
+    ])
+  })
+
   it('layers are 0 to 7', () => {
     const forwarder = newForwarder('VP8')
     expect(forwarder.selected).toBeUndefined()
@@ -511,6 +566,37 @@ describe('a dependency descriptor', () => {
     expect(given('H264', Uint8Array.of(0x67, 1, 2))).toBe(true)
   })
 
+  it('has frame numbers that go on where a forwarder of another codec takes over, and timestamps too', () => {
+    const stream = new StreamTx({ ssrc: 1, sequenceNumber: 10 })
+    const source: Source = { ssrc: SOURCE_A, sequenceNumber: 7, timestamp: 0 }
+    const out: (readonly [frame: number, timestamp: number])[] = []
+    let after: Forwarder | undefined
+    const codecs = ['H264', 'AV1', 'VP8', 'AV1']
+    for (const [i, codec] of codecs.entries()) {
+      const forwarder = new Forwarder({ stream, codec, clockRate: 90_000, timestamp: 5, after })
+      forwarder.select(SOURCE_A)
+      const payload = codec === 'VP8' ? [0x10, 0, 9] : codec === 'AV1' ? [0x18, 0x08, 1] : [0x67, 1, 2]
+      for (let k = 0; k < 2; k++) {
+        let frame = -1
+        const extensionsWith = (descriptor: Uint8Array): undefined => {
+          frame = (descriptor[1]! << 8) | descriptor[2]!
+        }
+        const dependency = { descriptor: Uint8Array.of(0xc0, 0, 100 - 10 * i + k), extensionsWith }
+        const bytes = datagram(source, Uint8Array.from(payload), true)
+        // captured a little later than it came, as far as the clocks tell
+        const now = 1000 * i + 100 * k
+        const fields = { pt: 100, dependency }
+        const written = forwarder.handlePacket(now, bytes, parseRtpHeader(bytes)!, fields, 0, now + 5)!
+        source.timestamp += 9000
+        out.push([frame, parseRtpHeader(written.buffer)!.timestamp])
+      }
+      after = forwarder
+    }
+    expect(out.map(([frame]) => frame)).toEqual([100, 101, 102, 103, 104, 105, 106, 107])
+    const times = [0, 100, 1000, 1100, 2000, 2100, 3000, 3100]
+    expect(out.map(([, timestamp]) => (timestamp - 5) / 90)).toEqual(times)
+  })
+
   it('that is too short to be one is not forwarded', () => {
     const forwarder = newForwarder('H264')
     forwarder.select(SOURCE_A)
@@ -529,7 +615,7 @@ describe('a dependency descriptor', () => {
     const forwarder = newForwarder('H264')
     forwarder.select(SOURCE_A)
     const source: Source = { ssrc: SOURCE_A, sequenceNumber: 7, timestamp: 0 }
-    const numbers = [5, 6, 7, 40_000, 40_001].map((number) => {
+    const numbers = [5, 6, 7, 40_000, 40_001, 40_000, 40_001].map((number) => {
       const bytes = datagram(source, Uint8Array.of(0x67, 1, 2), true)
       let out = -1
       const extensionsWith = (descriptor: Uint8Array): undefined => {
@@ -539,7 +625,8 @@ describe('a dependency descriptor', () => {
       forwarder.handlePacket(0, bytes, parseRtpHeader(bytes)!, { pt: 100, dependency }, 16)
       return out
     })
-    expect(numbers).toEqual([5, 6, 7, 8, 9])
+    // also where they are a little lower than before
+    expect(numbers).toEqual([5, 6, 7, 8, 9, 10, 11])
   })
 })
 
@@ -604,6 +691,50 @@ describe('forwarded frames', () => {
     if (codec === 'VP9') frame[0] = keyframe ? 0x80 : 0x84
     return frame
   }
+
+  it('packets that were sent again, long after, are no restart of their source', () => {
+    const forwarder = newForwarder('VP8')
+    const a: Source = { ssrc: SOURCE_A, sequenceNumber: 7, timestamp: 0 }
+    const handle = (bytes: Uint8Array, repeated: boolean): WrittenPacket | undefined =>
+      forwarder.handlePacket(0, bytes, parseRtpHeader(bytes)!, { pt: 100, repeated }, 16)
+    forwarder.select(SOURCE_A)
+    handle(datagram(a, vp8Payload({ id: 1, key: true }), true), false)
+    const lost = Array.from({ length: 8 }, (_, i) => datagram(a, vp8Payload({ id: 2 + i }), true))
+    for (let i = 0; i < REWRITE_WINDOW + 10; i++) handle(datagram(a, vp8Payload({ id: 10 + i }), true), false)
+    for (const bytes of lost) expect(handle(bytes, true)).toBeUndefined()
+    expect(forwarder.needsKeyframe).toBe(false)
+    expect(handle(datagram(a, vp8Payload({ id: REWRITE_WINDOW + 20 }), true), false)).toBeDefined()
+  })
+
+  it('packets that were held since before an outage are no restart of their source', () => {
+    const forwarder = newForwarder('VP8')
+    const a: Source = { ssrc: SOURCE_A, sequenceNumber: 7, timestamp: 0 }
+    forwarder.select(SOURCE_A)
+    for (let id = 0; id < 50; id++) forward(forwarder, 0, datagram(a, vp8Payload({ id }), true))
+    a.sequenceNumber += 5000
+    expect(forward(forwarder, 0, datagram(a, vp8Payload({ id: 3000, key: true }), true))).toBeDefined()
+    expect(forwarder.pollHeld(0, { pt: 100 }, 0)).toBeUndefined()
+    expect(forwarder.needsKeyframe).toBe(false)
+    expect(forward(forwarder, 0, datagram(a, vp8Payload({ id: 3001 }), true))).toBeDefined()
+  })
+
+  it('packets that were held have the header extensions that they came with', () => {
+    const forwarder = newForwarder('VP8')
+    const a: Source = { ssrc: SOURCE_A, sequenceNumber: 7, timestamp: 0 }
+    const ids = new ExtensionIds([{ id: 3, uri: EXTENSION_URIS.videoOrientation }])
+    const rotated = (videoRotation: number) => ({
+      pt: 100,
+      extensions: writeHeaderExtensions({ videoRotation }, ids),
+    })
+    const rotationOf = ({ buffer, length }: WrittenPacket): number | undefined =>
+      readHeaderExtensions(buffer, parseRtpHeader(buffer, length)!, ids).videoRotation
+    forwarder.select(SOURCE_A)
+    const first = datagram(a, vp8Payload({ id: 1, key: true }), false)
+    const last = datagram(a, vp8Payload({ id: 1, start: false }), true)
+    expect(forwarder.handlePacket(0, last, parseRtpHeader(last)!, rotated(90), 16)).toBeUndefined()
+    expect(rotationOf(forwarder.handlePacket(0, first, parseRtpHeader(first)!, rotated(180), 16)!)).toBe(180)
+    expect(rotationOf(forwarder.pollHeld(0, { pt: 100 }, 16)!)).toBe(90)
+  })
 
   it('exhaust: only so many packets are held for a keyframe that is late', () => {
     const forwarder = newForwarder('VP8')

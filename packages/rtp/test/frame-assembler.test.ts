@@ -84,6 +84,28 @@ describe('order', () => {
     expect(video.put(3, 6000, true, first(DELTA))).toHaveLength(2)
   })
 
+  it('drops what has no end before a keyframe, where frames have had markers: its source was left in the middle of it', () => {
+    const video = new Video()
+    for (let i = 0; i < 40; i++) expect(video.frame(i, i === 0 ? KEY : DELTA)).toHaveLength(1)
+    // one that forwards may leave a source before the end of a frame, and the next one's keyframe has the next number
+    const [cut, key] = [200_000, 203_000]
+    expect(video.put(40, cut, false, first(DELTA))).toEqual([])
+    expect(video.put(41, cut, false, following())).toEqual([])
+    expect(video.put(42, key, false, first(KEY))).toEqual([])
+    // nothing is missing meanwhile: the keyframe is on its way
+    expect(video.assembler.needsKeyframe).toBe(false)
+    expect(video.put(43, key, true, following())).toMatchObject([{ keyframe: true, contiguous: false }])
+    expect(video.assembler.statistics).toMatchObject({ framesAssembled: 41, framesDropped: 1 })
+    // what another frame follows has no marker for another reason
+    expect(video.put(44, cut + 6000, false, first(DELTA))).toEqual([])
+    expect(video.put(45, cut + 9000, true, first(DELTA))).toMatchObject([
+      { contiguous: true },
+      { contiguous: true },
+    ])
+    expect(video.put(46, cut + 12_000, false, first(DELTA))).toEqual([])
+    expect(video.put(47, cut + 15_000, true, first(KEY))).toHaveLength(2)
+  })
+
   it('passes markers on audio by', () => {
     const assembler = new FrameAssembler(wholePayloadDepacketizer, 100)
     for (let i = 0; i < 3; i++) {

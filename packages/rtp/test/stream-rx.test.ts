@@ -166,6 +166,7 @@ describe('a stream', () => {
     }
     // farther back, it cannot be told
     expect(takeAgain(newest - RECEIVED_NUMBERS)).toBe(true)
+    expect(takeAgain(newest)).toBe(false)
     // and a sender that begins anew is heard
     for (const i of [30_000, 30_001]) {
       expect(take(i)).toBe(true)

@@ -23,6 +23,7 @@ export class TwinAssembler {
   #aligned = false
   #contiguous = true
   #touched = false
+  #markersInARow = 0
   #known: FrameStart | undefined
 
   constructor(depacketizer: Depacketizer, maxWait: number) {
@@ -71,12 +72,20 @@ export class TwinAssembler {
       if (packet === undefined) return
       const before = this.#current.find(({ payload }) => payload.length > 0)
       if (before !== undefined && packet.payload.length > 0 && before.timestamp !== packet.timestamp) {
-        this.#deliver()
+        if (this.#markersInARow >= 32 && this.#depacketizer.startsKeyframe(packet.payload)) this.#cut()
+        else this.#deliver()
       }
       this.#current.push(packet)
       this.#cursor++
       if (packet.marker || this.#depacketizer.onePacketPerFrame) this.#deliver()
     }
+  }
+
+  /** The end of a frame was left out where its source was left for another. */
+  #cut(): void {
+    this.#current = []
+    this.#aligned = true
+    this.#contiguous = false
   }
 
   #deliver(): void {
@@ -87,6 +96,7 @@ export class TwinAssembler {
     this.#touched = true
     if (media.length > 0 || all.some(({ marker }) => marker)) this.#aligned = true
     if (media.length === 0) return
+    this.#markersInARow = all.some(({ marker }) => marker) ? this.#markersInARow + 1 : 0
     const payloads = media.map(({ payload }) => payload)
     const starts = this.#depacketizer.startsFrame(payloads[0]!)
     const whole = aligned || (starts && (this.#depacketizer.startsWhole?.(payloads, this.#known) ?? true))

@@ -218,17 +218,17 @@ export class IceSession {
       else this.#transactions.cancel((check) => check.pair === pair)
       this.checklist.trigger(pair)
     }
-    if (isNominated) this.#doubtSelected(pair)
+    if (isNominated || this.#context.role.controlling) this.#doubtSelected(pair)
   }
 
   /**
-   * The peer nominates a pair that the selected one is preferred to. It may have learned that this is dead, before our consent checks tell: so it is
-   * asked. As long as it answers, it is the one that is used, RFC 8445 section 8.1.1.
+   * The peer nominates a pair that the selected one is preferred to, or, where we do that, comes by one, as from another port of its NAT. It may have learned that the
+   * selected one is dead, before our consent checks tell: so it is asked. As long as it answers, it is the one that is used, RFC 8445 section 8.1.1.
    */
-  #doubtSelected(nominated: CandidatePair): void {
+  #doubtSelected(other: CandidatePair): void {
     const { selected } = this
     const { pairs } = this.checklist
-    if (selected?.valid !== true || pairs.indexOf(selected) >= pairs.indexOf(nominated)) return
+    if (selected?.valid !== true || pairs.indexOf(selected) >= pairs.indexOf(other)) return
     if (selected.doubtedAt > selected.answeredAt || this.#now - selected.heardAt < DOUBT) return
     selected.doubtedAt = this.#now
     selected.rechecking = true

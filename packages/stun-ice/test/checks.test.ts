@@ -372,6 +372,36 @@ describe('nomination by the peer', () => {
     }
   })
 
+  test.each([true, false])(
+    'of a peer whose NAT gives another port to a candidate that it has told: data follows in seconds (controlling %s)',
+    (controlling) => {
+      const script = new Script({ controlling })
+      script.agent.addRemoteCandidate(Candidate.host(B))
+      const moved = at(B.address, B.port + 1)
+      /** The peer checks its path every five seconds, and answers what reaches it. */
+      const run = (ms: number, source: typeof B): void => {
+        for (const end = script.now + ms; script.now < end;) {
+          if (script.now % 5000 === 1000) script.ask({ useCandidate: !controlling }, source)
+          for (const datagram of script.until(script.now + 50)) {
+            const isRequest = read(datagram.contents).class === 'request'
+            if (isRequest && datagram.destination.port === source.port) script.answer(datagram)
+          }
+        }
+      }
+      run(40_000, B)
+      expect(script.agent.selectedPair).toMatchObject({ destination: B, nominated: true })
+      const before = script.agent.statistics.pairs[0]!.requestsSent
+      run(40_000, B)
+      // a check every five seconds: the path is not asked for more often than before
+      expect(script.agent.statistics.pairs[0]!.requestsSent - before).toBeLessThanOrEqual(11)
+      // its checks by the new port come after one second and after six: at the first, the old path may have been heard of just before
+      run(9000, moved)
+      expect(script.agent.selectedPair).toMatchObject({ destination: moved })
+      run(1000, moved)
+      expect(script.agent.selectedPair).toMatchObject({ destination: moved, nominated: true })
+    },
+  )
+
   test('of a peer that moves more often than there may be candidates: each new path is taken', () => {
     for (const lite of [false, true]) {
       const script = new Script({ controlling: false, lite })

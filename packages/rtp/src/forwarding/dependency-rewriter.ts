@@ -25,7 +25,7 @@ const LEFT_OUT = 2
  */
 export class DependencyRewriter extends WantedLayers {
   #reader = new DependencyDescriptorReader()
-  readonly #numbers = new ContinuousNumber(16)
+  readonly numbers: ContinuousNumber
   #spatialLayer: number = ALL_LAYERS
   #temporalLayer: number = ALL_LAYERS
   /** Unwrapped. */
@@ -36,6 +36,12 @@ export class DependencyRewriter extends WantedLayers {
   /** Of the packet last taken. */
   #number = 0
   #endsLayers = false
+
+  /** `numbers`: those of what numbered the frames before, which go on. */
+  constructor(numbers: ContinuousNumber = new ContinuousNumber(16)) {
+    super()
+    this.numbers = numbers
+  }
 
   /** Whether frames of a spatial layer that is wanted are left out until the next keyframe. */
   get missesLayer(): boolean {
@@ -48,8 +54,8 @@ export class DependencyRewriter extends WantedLayers {
     const number = frameNumberOf(bytes)
     if (place === 'joining') this.#join(number)
     let frame = serial16.unwrap(number, this.#newest)
-    if (frame <= this.#newest - FRAME_WINDOW) {
-      if (place === 'late') return false
+    if (place === 'late' && frame <= this.#newest - FRAME_WINDOW) return false
+    if (place === 'newest' && frame < this.#newest) {
       // the source has started its numbers over
       this.#join(number)
       frame = this.#newest + 1
@@ -61,7 +67,7 @@ export class DependencyRewriter extends WantedLayers {
       this.#frames[index] = descriptor === undefined || this.#wants(frame, descriptor) ? SENT : LEFT_OUT
     }
     if (this.#frames[index] === LEFT_OUT) return false
-    this.#numbers.take(number)
+    this.numbers.take(number, place)
     this.#number = number
     this.#endsLayers = descriptor?.endOfFrame === true && descriptor.layers.spatial === this.#spatialLayer
     return true
@@ -70,7 +76,7 @@ export class DependencyRewriter extends WantedLayers {
   /** The descriptor of the packet last taken, as it goes out. */
   rewrite(bytes: Uint8Array): Uint8Array {
     const out = bytes.slice()
-    const number = this.#numbers.map(this.#number)
+    const number = this.numbers.map(this.#number)
     out[FRAME_NUMBER_AT] = number >> 8
     out[FRAME_NUMBER_AT + 1] = number
     return out
@@ -83,7 +89,7 @@ export class DependencyRewriter extends WantedLayers {
 
   #join(number: number): void {
     this.#reader = new DependencyDescriptorReader()
-    this.#numbers.join(number)
+    this.numbers.join(number)
     this.#newest = number + 0xffff
     this.#frames.fill(LEFT_OUT)
     this.#spatialLayer = this.maxSpatialLayer

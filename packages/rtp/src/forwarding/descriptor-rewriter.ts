@@ -92,10 +92,11 @@ export class ContinuousNumber {
     return (number + this.#delta) & this.#mask
   }
 
-  /** Takes note of a number that goes out. */
-  take(number: number): void {
+  /** Takes note of a number that goes out, in a packet that lies there: that of the newest one is the newest, also where it came round meanwhile. */
+  take(number: number, place: PacketPlace): void {
     const out = this.map(number)
-    if (this.#newest === undefined || unwrapBits(out, this.#newest, this.#bits) > this.#newest) {
+    const newest = this.#newest
+    if (newest === undefined || place !== 'late' || unwrapBits(out, newest, this.#bits) > newest) {
       this.#newest = out
     }
   }
@@ -104,6 +105,7 @@ export class ContinuousNumber {
 /** How many pictures back a late packet still finds its own: half of what seven bits can tell apart. A power of two. */
 export const PICTURE_WINDOW = 64
 const PICTURE_CYCLE = 0x8000
+const SHORT_PICTURE_CYCLE = 0x80
 
 /** A picture id where a descriptor has it, counted from its start; at 0: it has none. */
 export interface PictureIdField {
@@ -124,14 +126,17 @@ export class NewestPicture {
     if (this.isNumbered) this.number = pictureId + PICTURE_CYCLE - 1
   }
 
-  /** The unwrapped number of a picture. */
-  unwrap({ pictureId, pictureIdBits }: PictureIdField): number {
-    return unwrapBits(pictureId, this.number, pictureIdBits)
+  /** The unwrapped number of the picture of a packet that lies there. Where pictures are lost, ids of seven bits come round unseen. */
+  unwrap({ pictureId, pictureIdBits }: PictureIdField, place: PacketPlace): number {
+    const number = unwrapBits(pictureId, this.number, pictureIdBits)
+    const cameRound = place === 'newest' && pictureIdBits === 7 && number < this.number
+    return cameRound ? number + SHORT_PICTURE_CYCLE : number
   }
 
-  /** Whether a picture is so old that nothing is known of it any more: where its packet is the newest, the source has started its ids over. */
-  isFarBehind(field: PictureIdField): boolean {
-    return field.pictureIdAt > 0 && this.isNumbered && this.unwrap(field) <= this.number - PICTURE_WINDOW
+  /** Whether a packet that is the newest is of a picture before the newest one: the source has started its ids over. */
+  startsOver(field: PictureIdField, place: PacketPlace): boolean {
+    if (place !== 'newest' || field.pictureIdAt === 0 || !this.isNumbered) return false
+    return this.unwrap(field, place) < this.number
   }
 }
 

@@ -19,6 +19,8 @@ export interface ForwarderOptions {
   readonly clockRate: number
   /** Of the first packet that goes out: random, RFC 3550 section 5.1. */
   readonly timestamp: number
+  /** What numbered the stream before, as of another codec: times and frame numbers go on from there, and `timestamp` does not count. It is not to be used any more. */
+  readonly after?: Forwarder | undefined
 }
 
 /** Packets that may have overtaken the first one of a keyframe: half a second of a 3 Mbit/s stream. */
@@ -33,6 +35,7 @@ interface HeldPacket {
   readonly bytes: Uint8Array
   readonly header: RtpHeader
   readonly capturedAt: Instant | undefined
+  readonly extensions: WrittenExtensions | undefined
   readonly dependency: Dependency | undefined
 }
 
@@ -53,6 +56,8 @@ export interface ForwardingFields {
   readonly dependency?: Dependency | undefined
   /** Whether the packet is of another codec than what is forwarded: it does not go out. Default false. */
   readonly otherCodec?: boolean
+  /** Whether the packet was lost, and was sent again: if it is far off, it is late, and no restart of its source. Default false. */
+  readonly repeated?: boolean
 }
 
 export interface ForwarderStatistics {
@@ -89,7 +94,7 @@ export class Forwarder {
   readonly #rewriter: RtpRewriter
   readonly #depacketizer: Depacketizer | undefined
   readonly #descriptors: DescriptorRewriter | undefined
-  readonly #dependencies = new DependencyRewriter()
+  readonly #dependencies: DependencyRewriter
   /** Of the packet that is written: one for all. */
   readonly #out: { -readonly [K in keyof ForwardFields]: ForwardFields[K] } = {
     pt: 0,
@@ -115,10 +120,21 @@ export class Forwarder {
 
   /** Throws a `UsageError` (`invalid-option`) where the clock rate is none. */
   constructor(options: ForwarderOptions) {
-    const { stream, codec, clockRate, timestamp } = options
+    const { stream, codec, clockRate, timestamp, after } = options
     this.#stream = stream
     this.#clockRate = clockRate
-    this.#rewriter = new RtpRewriter({ sequenceNumber: stream.sequenceNumber, timestamp, clockRate })
+    this.#rewriter = new RtpRewriter({
+      sequenceNumber: stream.sequenceNumber,
+      timestamp: after === undefined ? timestamp : after.#rewriter.newestTimestamp,
+      timestampAt: after === undefined ? undefined : after.#rewriter.newestTimestampAt,
+      clockRate,
+    })
+    this.#dependencies = new DependencyRewriter(after === undefined ? undefined : after.#dependencies.numbers)
+    if (after !== undefined) {
+      this.#lastTimestamp = after.#lastTimestamp
+      this.#lastAt = after.#lastAt
+      this.#lastCapturedAt = after.#lastCapturedAt
+    }
     this.#depacketizer = depacketizerFor(codec)
     this.#descriptors = descriptorRewriterFor(codec)
   }
@@ -212,7 +228,8 @@ export class Forwarder {
       if (isOther || !this.#joins(bytes, header)) {
         this.statistics.packetsOfOtherSources++
         if (header.ssrc === this.#selected && !isOther) {
-          this.#hold({ bytes, header, capturedAt, dependency: fields.dependency })
+          const { extensions, dependency } = fields
+          this.#hold({ bytes, header, capturedAt, extensions, dependency })
         }
         return undefined
       }
@@ -227,15 +244,15 @@ export class Forwarder {
 
   /**
    * The next packet that overtook the keyframe with which its source has just joined, or `undefined`: to be called until it answers so, after
-   * each packet of `handlePacket`.
+   * each packet of `handlePacket`. Its header extensions are those that it came with there.
    */
-  pollHeld(now: Instant, fields: ForwardingFields, overhead: number): WrittenPacket | undefined {
-    checkPayloadType(fields.pt)
+  pollHeld(now: Instant, { pt }: Pick<ForwardingFields, 'pt'>, overhead: number): WrittenPacket | undefined {
+    checkPayloadType(pt)
     while (this.#held.length > 0 && !this.#isJoining) {
-      const { bytes, header, capturedAt, dependency } = this.#held.shift()!
-      if (this.#rewriter.locate(header) === 'refused') continue
+      const { bytes, header, capturedAt, extensions, dependency } = this.#held.shift()!
+      if (this.#rewriter.locate(header, true) === 'refused') continue
       this.statistics.packetsOfOtherSources--
-      const written = this.#goOn(now, bytes, header, { ...fields, dependency }, overhead, capturedAt)
+      const written = this.#goOn(now, bytes, header, { pt, extensions, dependency }, overhead, capturedAt)
       if (written !== undefined) return written
     }
     return undefined
@@ -264,7 +281,7 @@ export class Forwarder {
     capturedAt: Instant | undefined,
   ): WrittenPacket | undefined {
     const rewriter = this.#rewriter
-    const place = rewriter.locate(header)
+    const place = rewriter.locate(header, fields.repeated)
     if (place === 'refused') {
       this.statistics.packetsRefused++
       return undefined

@@ -27,6 +27,8 @@ export interface RtpRewriterOptions {
   readonly sequenceNumber: number
   /** Of the first packet that goes out: random, RFC 3550 section 5.1. */
   readonly timestamp: number
+  /** When `timestamp` is due: the first packet's is as much later as time has passed since. Default: with the first packet. */
+  readonly timestampAt?: Instant | undefined
   /** Hertz. */
   readonly clockRate: number
 }
@@ -62,6 +64,7 @@ export class RtpRewriter {
     this.#clockRate = options.clockRate
     this.#highest = SEQUENCE_CYCLE + (options.sequenceNumber & 0xffff) - 1
     this.#newestTimestamp = options.timestamp >>> 0
+    this.#newestTimestampAt = options.timestampAt
   }
 
   /** The source that is forwarded; `undefined` before the first, and after it restarted: then it joins anew, at a keyframe. */
@@ -76,6 +79,15 @@ export class RtpRewriter {
 
   get timestamp(): number {
     return this.#timestamp
+  }
+
+  /** The newest timestamp that was given out, or the first one; and when that was, `undefined` where none was yet. */
+  get newestTimestamp(): number {
+    return this.#newestTimestamp
+  }
+
+  get newestTimestampAt(): Instant | undefined {
+    return this.#newestTimestampAt
   }
 
   /** The sequence number that comes after all that were given out or kept. */
@@ -126,22 +138,23 @@ export class RtpRewriter {
 
   /**
    * Where a packet lies to those before it: it is `newest`, or `late`, or `refused`, of another source or too far off. The second of two
-   * in a row that are far off is taken as a restart of the source, which is then no longer forwarded.
+   * in a row that are far off is taken as a restart of the source, which is then no longer forwarded; not of those that are `repeated`: sent again, or held since long ago.
    */
-  locate(packet: RewrittenPacket): 'newest' | 'late' | 'refused' {
+  locate(packet: RewrittenPacket, repeated = false): 'newest' | 'late' | 'refused' {
     if (packet.ssrc !== this.#source) return 'refused'
-    const sequence = this.#locate(packet.sequenceNumber)
+    const sequence = this.#locate(packet.sequenceNumber, repeated)
     return sequence < 0 ? 'refused' : sequence > this.#highest ? 'newest' : 'late'
   }
 
   /** The unwrapped number; -1 where it is too far from the others. */
-  #locate(sequenceNumber: number): number {
+  #locate(sequenceNumber: number, repeated = false): number {
     const sequence = serial16.unwrap(sequenceNumber, this.#highest)
     const ahead = sequence - this.#highest
     if (ahead < MAX_DROPOUT && ahead > -REWRITE_WINDOW) {
       this.#suspect = -1
       return sequence
     }
+    if (repeated) return -1
     // RFC 3550 appendix A.1
     if (sequenceNumber === this.#suspect) this.#source = undefined
     this.#suspect = serial16.add(sequenceNumber, 1)

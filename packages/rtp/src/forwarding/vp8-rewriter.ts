@@ -43,13 +43,12 @@ export class Vp8DescriptorRewriter extends WantedLayers implements DescriptorRew
     const fields = this.#fields
     // a picture's bytes follow
     if (!fields.parse(bytes, start, end) || start + fields.length === end) return false
-    if (place === 'joining' || (place === 'newest' && this.#newest.isFarBehind(fields)))
-      this.#join(bytes, start)
+    if (place === 'joining' || this.#newest.startsOver(fields, place)) this.#join(bytes, start)
     // RFC 7741 section 4.3: the inverse P bit
     const keyframe = fields.startsPicture && (bytes[start + fields.length]! & 0x01) === 0
-    if (!this.#takePicture(keyframe)) return false
-    if (fields.tl0At > 0) this.#tl0.take(bytes[start + fields.tl0At]!)
-    if (fields.hasKeyIndex) this.#keyIndex.take(bytes[start + fields.layersAt]!)
+    if (!this.#takePicture(keyframe, place)) return false
+    if (fields.tl0At > 0) this.#tl0.take(bytes[start + fields.tl0At]!, place)
+    if (fields.hasKeyIndex) this.#keyIndex.take(bytes[start + fields.layersAt]!, place)
     return true
   }
 
@@ -86,14 +85,14 @@ export class Vp8DescriptorRewriter extends WantedLayers implements DescriptorRew
   }
 
   /** Decides on each picture once, with the first of its packets that comes. */
-  #takePicture(keyframe: boolean): boolean {
+  #takePicture(keyframe: boolean, place: PacketPlace): boolean {
     const fields = this.#fields
     const newest = this.#newest
     if (fields.pictureIdAt === 0 || !newest.isNumbered) {
       if (fields.startsPicture) this.#updateTemporalLayer(keyframe)
       return fields.temporalLayer <= this.#temporalLayer
     }
-    const picture = newest.unwrap(fields)
+    const picture = newest.unwrap(fields, place)
     if (picture <= newest.number - PICTURE_WINDOW) return false
     const isNew = picture > newest.number
     if (isNew) {
@@ -104,18 +103,18 @@ export class Vp8DescriptorRewriter extends WantedLayers implements DescriptorRew
       this.#updateTemporalLayer(keyframe)
     }
     const index = picture & (PICTURE_WINDOW - 1)
-    const place = this.#pictures[index]!
-    if (place === DROPPED) return false
-    if ((place & SENT) === 0) {
+    const offset = this.#pictures[index]!
+    if (offset === DROPPED) return false
+    if ((offset & SENT) === 0) {
       if (fields.temporalLayer > this.#temporalLayer) {
         this.#pictures[index] = DROPPED
         // later ones close up, unless they have gone already
         if (isNew) this.#offset = (this.#offset + 1) & 0x7fff
         return false
       }
-      this.#pictures[index] = place | SENT
+      this.#pictures[index] = offset | SENT
     }
-    this.#pictureId = (picture - (place & 0x7fff)) & 0x7fff
+    this.#pictureId = (picture - (offset & 0x7fff)) & 0x7fff
     return true
   }
 

@@ -49,9 +49,8 @@ export class Vp9DescriptorRewriter extends WantedLayers implements DescriptorRew
     const fields = this.#fields
     // references or a picture's bytes follow
     if (!fields.parse(bytes, start, end) || start + fields.length === end) return false
-    if (place === 'joining' || (place === 'newest' && this.#newest.isFarBehind(fields)))
-      this.#join(bytes, start)
-    const layers = this.#layersOfPicture()
+    if (place === 'joining' || this.#newest.startsOver(fields, place)) this.#join(bytes, start)
+    const layers = this.#layersOfPicture(place)
     if (this.#isOfNewest) this.#seen |= 1 << fields.spatialLayer
     if (fields.spatialLayer > this.#spatialLayer && fields.spatialLayer <= this.maxSpatialLayer) {
       this.#missesLayer = true
@@ -60,8 +59,8 @@ export class Vp9DescriptorRewriter extends WantedLayers implements DescriptorRew
       return false
     this.#lastSpatialLayer = layers & 7
     // ids of seven bits wrap before the number does
-    if (fields.pictureIdAt > 0) this.#pictureIds.take(this.#newest.unwrap(fields))
-    if (fields.tl0At > 0) this.#tl0.take(bytes[start + fields.tl0At]!)
+    if (fields.pictureIdAt > 0) this.#pictureIds.take(this.#newest.unwrap(fields, place), place)
+    if (fields.tl0At > 0) this.#tl0.take(bytes[start + fields.tl0At]!, place)
     return true
   }
 
@@ -105,7 +104,7 @@ export class Vp9DescriptorRewriter extends WantedLayers implements DescriptorRew
     if (tl0At > 0) this.#tl0.join(bytes[start + tl0At]!)
   }
 
-  #layersOfPicture(): number {
+  #layersOfPicture(place: PacketPlace): number {
     const fields = this.#fields
     const newest = this.#newest
     if (fields.pictureIdAt === 0 || !newest.isNumbered) {
@@ -116,7 +115,7 @@ export class Vp9DescriptorRewriter extends WantedLayers implements DescriptorRew
       }
       return this.#temporalLayer * 8 + this.#spatialLayer
     }
-    const picture = newest.unwrap(fields)
+    const picture = newest.unwrap(fields, place)
     this.#isOfNewest = picture >= newest.number
     if (picture <= newest.number - PICTURE_WINDOW) return NONE
     const index = picture & (PICTURE_WINDOW - 1)
