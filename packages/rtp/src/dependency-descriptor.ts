@@ -11,6 +11,7 @@ const MAX_TEMPLATES = 64
 const MAX_SPATIAL_LAYERS = 4
 const MAX_TEMPORAL_LAYERS = 8
 const MANDATORY_LENGTH = 3
+const FRAME_CYCLE = 0x1_0000
 
 /** What a frame is to a decode target, table A.1. At a `switch` a receiver that can decode the frame may go over to the target. */
 export type DecodeTargetIndication = 'notPresent' | 'discardable' | 'switch' | 'required'
@@ -59,8 +60,14 @@ export interface DependencyDescriptor extends FrameDependencyTemplate {
 /** Reads the descriptors of one stream, whose structure it remembers. */
 export class DependencyDescriptorReader {
   #structure: FrameDependencyStructure | undefined
-  #structureFrame = 0
   #activeDecodeTargets = 0
+  /** The one before, for frames of before that come late, and its targets as they last were. */
+  #structureBefore: FrameDependencyStructure | undefined
+  #activeBefore = 0
+  // unwrapped: a structure holds for longer than the numbers take to come round
+  /** The newest frame that was read. */
+  #newest = FRAME_CYCLE
+  #structureFrame = 0
   #activeFrame = 0
 
   /** The newest structure. */
@@ -81,10 +88,15 @@ export class DependencyDescriptorReader {
     const hasIndications = extended && reader.flag()
     const hasFrameDifferences = extended && reader.flag()
     const hasChainDifferences = extended && reader.flag()
-    const structure = startsSequence ? readStructure(reader) : this.#structure
+    const frame =
+      this.#structure === undefined ? FRAME_CYCLE + frameNumber : serial16.unwrap(frameNumber, this.#newest)
+    const isEarlier = this.#structureBefore !== undefined && frame < this.#structureFrame
+    const known = isEarlier ? this.#structureBefore : this.#structure
+    const structure = startsSequence ? readStructure(reader) : known
     if (reader.failed || structure === undefined) return undefined
     const targets = structure.decodeTargets.length
-    let active = startsSequence ? 2 ** targets - 1 : this.#activeDecodeTargets
+    let active = isEarlier ? this.#activeBefore : this.#activeDecodeTargets
+    if (startsSequence) active = 2 ** targets - 1
     if (hasActiveTargets) active = reader.bits(targets)
     const template = structure.templates[(templateId - structure.templateIdOffset) & (MAX_TEMPLATES - 1)]
     if (template === undefined) return undefined
@@ -105,23 +117,28 @@ export class DependencyDescriptorReader {
       startsSequence,
     }
     if (reader.failed) return undefined
-    if (startsSequence) this.#adopt(structure, frameNumber)
-    if ((startsSequence || hasActiveTargets) && structure === this.#structure)
-      this.#activate(active, frameNumber)
+    if (startsSequence) this.#adopt(structure, frame)
+    if ((startsSequence || hasActiveTargets) && structure === this.#structure) this.#activate(active, frame)
+    if (frame > this.#newest) this.#newest = frame
     return descriptor
   }
 
   /** Not one of before the newest, which came late. */
-  #adopt(structure: FrameDependencyStructure, frameNumber: number): void {
-    if (this.#structure !== undefined && serial16.lessThan(frameNumber, this.#structureFrame)) return
+  #adopt(structure: FrameDependencyStructure, frame: number): void {
+    if (frame < this.#structureFrame) return
+    // a frame may bring it in several packets
+    if (frame > this.#structureFrame) {
+      this.#structureBefore = this.#structure
+      this.#activeBefore = this.#activeDecodeTargets
+    }
     this.#structure = structure
-    this.#structureFrame = this.#activeFrame = frameNumber
+    this.#structureFrame = this.#activeFrame = frame
   }
 
-  #activate(active: number, frameNumber: number): void {
-    if (serial16.lessThan(frameNumber, this.#activeFrame)) return
+  #activate(active: number, frame: number): void {
+    if (frame < this.#activeFrame) return
     this.#activeDecodeTargets = active
-    this.#activeFrame = frameNumber
+    this.#activeFrame = frame
   }
 }
 

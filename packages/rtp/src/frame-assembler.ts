@@ -238,6 +238,8 @@ export class FrameAssembler {
   /** Before the first delivery, lets the stream start at an earlier packet: the first two may have changed places. */
   #makeRoomBefore(sequence: number): boolean {
     if (!this.#fresh || this.#highest - sequence >= MAX_MISORDER) return false
+    // of another codec, whose frames are out
+    if (this.#previous >= 0 && serial16.diff(sequence & 0xffff, this.#previous) <= 0) return false
     this.#grow(this.#highest - sequence + 1)
     this.#start = this.#scan = sequence
     this.#frameTimestamp = -1

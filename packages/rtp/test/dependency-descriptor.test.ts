@@ -124,6 +124,40 @@ describe('the dependency descriptor', () => {
     expect(reader.read(write({ template: 6, frame: 21 }))!.activeDecodeTargets).toBe(3)
   })
 
+  it('of a frame that comes late is read by the structure that it was sent with', () => {
+    const reader = new DependencyDescriptorReader()
+    reader.read(write({ template: 60, frame: 65_534, structure: L1T2, active: 1 }))
+    // the same ids stand for other frames
+    const other: Structure = {
+      ...L1T2,
+      templates: L1T2.templates.toReversed().map((of, i) => ({ ...of, next: i === 0 ? 1 : 0 })),
+    }
+    reader.read(write({ template: 60, frame: 1, structure: other }))
+    for (const [frame, temporal, active] of [
+      [65_535, 0, 1],
+      [2, 0, 3],
+      [0, 0, 1],
+    ] as const) {
+      const { layers, structure, activeDecodeTargets } = reader.read(write({ template: 60, frame }))!
+      expect({ layers, activeDecodeTargets }).toEqual({
+        layers: { spatial: 0, temporal },
+        activeDecodeTargets: active,
+      })
+      expect(structure.templates.map((of) => of.layers.temporal)).toEqual(frame === 2 ? [0, 1, 1] : [0, 0, 1])
+    }
+  })
+
+  it('wrap: a structure counts however long after the one before it comes', () => {
+    const reader = new DependencyDescriptorReader()
+    reader.read(write({ template: 60, frame: 7, structure: L1T2 }))
+    let frame = 7
+    for (; frame < 7 + 45_000; frame += 100) expect(reader.read(write({ template: 61, frame }))).toBeDefined()
+    const other = { ...L1T2, offset: 5 }
+    expect(reader.read(write({ template: 5, frame, structure: other, active: 1 }))).toBeDefined()
+    expect(reader.structure).toMatchObject({ templateIdOffset: 5 })
+    expect(reader.read(write({ template: 6, frame: frame + 1 }))).toMatchObject({ activeDecodeTargets: 1 })
+  })
+
   it('comes out with the frame, whose layers it tells where the payload does not', () => {
     const stream = new StreamRx({ ssrc: 1 })
     const codec = { pt: 102, name: 'H264', clockRate: 90_000, kind: 'video' } as const

@@ -179,6 +179,31 @@ describe.each(['full', 'key'] as const)('layers by the dependency descriptor, %s
     })
   })
 
+  it('late frames are of the layers that went out when they were sent', () => {
+    const encoder = new Encoder(1, mode, new SeededRandom(1))
+    const subscriber = new Subscriber()
+    subscriber.forwarder.select(1)
+    subscriber.forwarder.maxTemporalLayer = 0
+    const take = (packets: readonly Packet[]): number =>
+      packets.filter((packet) => subscriber.take(0, packet)).length
+    const perPicture = 2 * SPATIAL
+    expect(take(encoder.encode(true))).toBe(perPicture)
+    // the last frame of a picture that is not wanted, and one that is, overtaken by a keyframe from which on all are
+    const [unwanted, , , wanted] = Array.from({ length: 4 }, () => encoder.encode(false))
+    const late = [unwanted!, wanted!].map((packets) => packets.slice(-2))
+    expect(take(unwanted!.slice(0, -2))).toBe(0)
+    expect(take(wanted!.slice(0, -2))).toBe(perPicture - 2)
+    subscriber.forwarder.maxTemporalLayer = 2
+    expect(take(encoder.encode(true))).toBe(perPicture)
+    // the places of those that are not wanted are filled
+    const filled = late.map((packets) => {
+      const before = subscriber.forwarder.statistics.placesFilled
+      take(packets)
+      return subscriber.forwarder.statistics.placesFilled - before
+    })
+    expect(filled).toEqual([2, 0])
+  })
+
   it('goes down at once; up in pictures a second at the next base picture, in size with a keyframe that is asked for', () => {
     const encoder = new Encoder(1, mode, new SeededRandom(1))
     const subscriber = new Subscriber()

@@ -278,6 +278,23 @@ describe('VP8 descriptors', () => {
     ).toEqual(['-', '65002 12 3 0', '65003 13 3 1', '-', '65004 14 3 2', '65005 15 4 0'])
   })
 
+  it('a late picture is of the layers that went out when it was sent', () => {
+    const forwarder = newForwarder('VP8')
+    const a: Source = { ssrc: SOURCE_A, sequenceNumber: 7, timestamp: 0 }
+    forwarder.select(SOURCE_A)
+    forwarder.maxTemporalLayer = 0
+    run(forwarder, a, [
+      { id: 10, tl0: 1, tid: 0, key: true },
+      { id: 11, tl0: 1, tid: 1 },
+    ])
+    const late = [1, 0].map((tid, i) => datagram(a, vp8Payload({ id: 12 + i, tl0: 2, tid }), true))
+    forwarder.maxTemporalLayer = 1
+    expect(run(forwarder, a, [{ id: 14, tl0: 3, tid: 0, key: true }])).toEqual(['65003 13 3 0'])
+    const [unwanted, wanted] = late.map((bytes) => forward(forwarder, 0, bytes)!)
+    expect(parseRtpHeader(unwanted!.buffer, unwanted!.length)).toMatchObject({ payloadLength: 0 })
+    expect(parseVp8Descriptor(payloadOf(wanted!))).toMatchObject({ pictureId: 12 })
+  })
+
   it('a late packet of a layer that is left out is replaced by padding; one of a picture that went out goes out', () => {
     const forwarder = newForwarder('VP8')
     const a: Source = { ssrc: SOURCE_A, sequenceNumber: 7, timestamp: 0 }

@@ -153,6 +153,24 @@ describe('a stream', () => {
     expect(stream.takeNacks(500, 50)).toEqual([])
   })
 
+  it('hands on no frame of before a change of the codec and back, that comes again after it', () => {
+    const stream = new StreamRx({ ssrc: 5, nack: true })
+    const frames: number[] = []
+    const take = (now: number, sequence: number, payload: Uint8Array, codec: StreamCodec): void => {
+      stream.handlePacket(now, ...packet(sequence, payload, codec), codec)
+      for (let frame = stream.pollFrame(); frame !== undefined; frame = stream.pollFrame())
+        frames.push(frame.timestamp / 960)
+    }
+    take(0, 1, KEYFRAME, VP8)
+    take(40, 3, Uint8Array.of(0x8c, 1, 2), VP9)
+    // the first of two packets
+    const [header, payload] = packet(4, KEYFRAME, VP8)
+    stream.handlePacket(80, { ...header, marker: false, timestamp: 5 * 960 }, payload, VP8)
+    stream.handleRetransmission(90, ...packet(2, DELTA, VP8), VP8)
+    take(100, 5, Uint8Array.of(0, 1), VP8)
+    expect(frames).toEqual([1, 3, 5])
+  })
+
   it('tells second copies of packets where it makes no frames, as far back as it remembers', () => {
     const stream = new StreamRx({ ssrc: 5, frames: false })
     const take = (sequence: number) => stream.handlePacket(0, ...packet(sequence, DELTA, VP8), VP8)

@@ -32,6 +32,8 @@ export class DependencyRewriter extends WantedLayers {
   #newest = 0
   /** Of the newest frames, whether they go out. */
   readonly #frames = new Uint8Array(FRAME_WINDOW)
+  /** For each of them that may come late, the layers that went out when it was sent: 8 times the temporal and the spatial one. */
+  readonly #limits = new Uint8Array(FRAME_WINDOW)
   #missesLayer = false
   /** Of the packet last taken. */
   #number = 0
@@ -64,7 +66,10 @@ export class DependencyRewriter extends WantedLayers {
     const descriptor = this.#reader.read(bytes)
     const index = frame & (FRAME_WINDOW - 1)
     if (this.#frames[index] === UNDECIDED) {
-      this.#frames[index] = descriptor === undefined || this.#wants(frame, descriptor) ? SENT : LEFT_OUT
+      const wants =
+        descriptor === undefined ||
+        (frame < this.#newest ? this.#stillWants(index, descriptor) : this.#wants(frame, descriptor))
+      this.#frames[index] = wants ? SENT : LEFT_OUT
     }
     if (this.#frames[index] === LEFT_OUT) return false
     this.numbers.take(number, place)
@@ -100,8 +105,18 @@ export class DependencyRewriter extends WantedLayers {
   #advance(frame: number): void {
     for (let f = Math.max(this.#newest + 1, frame - FRAME_WINDOW + 1); f <= frame; f++) {
       this.#frames[f & (FRAME_WINDOW - 1)] = UNDECIDED
+      this.#limits[f & (FRAME_WINDOW - 1)] = this.#temporalLayer * 8 + this.#spatialLayer
     }
     this.#newest = frame
+  }
+
+  /** Whether a frame that later ones have overtaken is wanted: it was when it was sent, and is now. For those it changes nothing. */
+  #stillWants(index: number, { layers }: DependencyDescriptor): boolean {
+    const limits = this.#limits[index]!
+    return (
+      layers.temporal <= Math.min(limits >> 3, this.#temporalLayer) &&
+      layers.spatial <= Math.min(limits & 7, this.#spatialLayer)
+    )
   }
 
   #wants(frame: number, descriptor: DependencyDescriptor): boolean {

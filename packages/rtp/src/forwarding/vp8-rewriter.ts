@@ -14,6 +14,8 @@ import {
 const DROPPED = -1
 /** Set on the offset of a picture of which a packet went out; the others' places are only kept. */
 const SENT = 0x8000
+/** Where beside the offset the highest temporal layer is that went out when the picture was sent. */
+const LAYER_SHIFT = 16
 
 /**
  * VP8, RFC 7741: picture ids without gaps over switches and over temporal layers that are left out, TL0PICIDX and KEYIDX going on over
@@ -28,7 +30,7 @@ export class Vp8DescriptorRewriter extends WantedLayers implements DescriptorRew
   readonly #newest = new NewestPicture()
   /** What is subtracted from the id of the next picture. */
   #offset = 0
-  /** For each of the newest pictures what is subtracted from it, or `DROPPED`. */
+  /** For each of the newest pictures what is subtracted from it and what it was wanted by, or `DROPPED`. */
   readonly #pictures = new Int32Array(PICTURE_WINDOW)
   #pictureId = 0
   #nextPictureId: number | undefined
@@ -84,6 +86,11 @@ export class Vp8DescriptorRewriter extends WantedLayers implements DescriptorRew
     if (fields.hasKeyIndex) this.#keyIndex.join(bytes[start + fields.layersAt]!)
   }
 
+  /** Of a picture that is sent now. */
+  get #place(): number {
+    return this.#offset | (this.#temporalLayer << LAYER_SHIFT)
+  }
+
   /** Decides on each picture once, with the first of its packets that comes. */
   #takePicture(keyframe: boolean, place: PacketPlace): boolean {
     const fields = this.#fields
@@ -97,24 +104,26 @@ export class Vp8DescriptorRewriter extends WantedLayers implements DescriptorRew
     const isNew = picture > newest.number
     if (isNew) {
       for (let p = Math.max(newest.number + 1, picture - PICTURE_WINDOW + 1); p <= picture; p++) {
-        this.#pictures[p & (PICTURE_WINDOW - 1)] = this.#offset
+        this.#pictures[p & (PICTURE_WINDOW - 1)] = this.#place
       }
       newest.number = picture
       this.#updateTemporalLayer(keyframe)
+      this.#pictures[picture & (PICTURE_WINDOW - 1)] = this.#place
     }
     const index = picture & (PICTURE_WINDOW - 1)
-    const offset = this.#pictures[index]!
-    if (offset === DROPPED) return false
-    if ((offset & SENT) === 0) {
-      if (fields.temporalLayer > this.#temporalLayer) {
+    const known = this.#pictures[index]!
+    if (known === DROPPED) return false
+    if ((known & SENT) === 0) {
+      // wanted when it was sent, and now
+      if (fields.temporalLayer > Math.min(known >> LAYER_SHIFT, this.#temporalLayer)) {
         this.#pictures[index] = DROPPED
         // later ones close up, unless they have gone already
         if (isNew) this.#offset = (this.#offset + 1) & 0x7fff
         return false
       }
-      this.#pictures[index] = offset | SENT
+      this.#pictures[index] = known | SENT
     }
-    this.#pictureId = (picture - (offset & 0x7fff)) & 0x7fff
+    this.#pictureId = (picture - (known & 0x7fff)) & 0x7fff
     return true
   }
 
