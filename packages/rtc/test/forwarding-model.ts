@@ -182,7 +182,7 @@ export class PacketModel {
 
   #compare(before: Got, after: Got): void {
     const { frame } = after
-    const { codec, pictureIdBits } = frame.shape
+    const { codec } = frame.shape
     const isSwitch = frame.source !== before.frame.source
     const isSame = !isSwitch && frame.picture === before.frame.picture
     const at = `packet ${after.sequence} (${name(frame)} after ${name(before.frame)})`
@@ -193,8 +193,9 @@ export class PacketModel {
     if (isSame ? elapsed !== 0 : elapsed <= 0) this.#report(`${at}: the timestamp goes on by ${elapsed}`)
     if (before.marker === isSame) this.#markers(before, after, at)
     if (after.pictureId === undefined || before.pictureId === undefined) return
-    if (codec !== before.frame.shape.codec || (isSwitch && this.isRenumbered)) return
-    const mask = codec === 'VP8' && pictureIdBits === 7 ? 0x7f : 0x7fff
+    if (codec !== before.frame.shape.codec || (frame.keyframe && this.isRenumbered)) return
+    const isShort = [frame, before.frame].some(({ shape }) => codec === 'VP8' && shape.pictureIdBits === 7)
+    const mask = isShort ? 0x7f : 0x7fff
     const ids = (after.pictureId - before.pictureId) & mask
     const pictures = isSwitch ? 1 : frame.picture - before.frame.picture
     if (isSame ? ids !== 0 : ids === 0) this.#report(`${at}: the picture id goes on by ${ids}`)

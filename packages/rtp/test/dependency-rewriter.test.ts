@@ -179,6 +179,20 @@ describe.each(['full', 'key'] as const)('layers by the dependency descriptor, %s
     })
   })
 
+  it('the end of a late frame is none of its picture, where the layers above have gone', () => {
+    const encoder = new Encoder(1, mode, new SeededRandom(1))
+    const subscriber = new Subscriber()
+    subscriber.forwarder.select(1)
+    for (const packet of encoder.encode(true)) subscriber.take(0, packet)
+    const picture = encoder.encode(false)
+    const [late] = picture.splice(1, 1)
+    for (const packet of picture) subscriber.take(0, packet)
+    subscriber.forwarder.maxSpatialLayer = 0
+    for (const packet of encoder.encode(false)) subscriber.take(0, packet)
+    expect(subscriber.take(0, late!)).toBe(true)
+    expect(subscriber.sent.at(-1)).toMatchObject({ frame: { spatial: 0 }, marker: false })
+  })
+
   it('late frames are of the layers that went out when they were sent', () => {
     const encoder = new Encoder(1, mode, new SeededRandom(1))
     const subscriber = new Subscriber()
@@ -292,3 +306,89 @@ function check({ sent }: Subscriber): void {
 function frameNumberOf(descriptor: Uint8Array): number {
   return (descriptor[1]! << 8) | descriptor[2]!
 }
+
+describe('two spatial layers of two temporal ones', () => {
+  const LAYERS = [0, 1, 2, 3]
+  const structureAt = (offset: number): Structure => ({
+    offset,
+    targets: 4,
+    chains: 0,
+    protectedBy: [],
+    resolutions: false,
+    templates: LAYERS.map((i) => ({
+      next: i % 2 === 0 ? 1 : 2,
+      indications: LAYERS.map((target) => ((i & target) === i ? REQUIRED : NOT_PRESENT)),
+      differences: [],
+      chainDifferences: [],
+    })),
+  })
+
+  function setUp() {
+    const forwarder = new Forwarder({
+      stream: new StreamTx({ ssrc: 9, sequenceNumber: 1 }),
+      codec: 'AV1',
+      clockRate: 90_000,
+      timestamp: 5,
+    })
+    forwarder.select(1)
+    /** A frame of one packet. Answers its marker, or `undefined` where it did not go out. */
+    const take = (
+      number: number,
+      marker: boolean,
+      descriptor: Uint8Array,
+      starts = false,
+    ): boolean | undefined => {
+      const bytes = new Uint8Array(14)
+      const timestamp = 3000 * (number >> 1)
+      writeRtpHeader(bytes, { payloadType: 45, marker, sequenceNumber: number, timestamp, ssrc: 1 })
+      bytes[12] = starts ? 0x08 : 0
+      const fields = { pt: 100, dependency: { descriptor, extensionsWith: () => undefined } }
+      const written = forwarder.handlePacket(0, bytes, parseRtpHeader(bytes)!, fields, 0)
+      return written && parseRtpHeader(written.buffer, written.length)!.marker
+    }
+    return { forwarder, take }
+  }
+
+  it('that do not refer to each other come back in time together, not in a picture of which some is left out', () => {
+    const { forwarder, take } = setUp()
+    let number = 0
+    /** `upper`: what is said of the upper layer's frame to a receiver of all. Answers which went out. */
+    const picture = (temporal: number, differences: readonly number[], upper: number): boolean[] =>
+      [0, 1].map((spatial) => {
+        const key = number < 2
+        const indications = LAYERS.map((target) => {
+          if (key) return SWITCH
+          if (target >> 1 !== spatial || temporal > (target & 1)) return NOT_PRESENT
+          return spatial === 1 && target === 3 ? upper : REQUIRED
+        })
+        const descriptor = write({
+          template: 2 * spatial + temporal,
+          frame: number,
+          targets: 4,
+          indications,
+          ...(number === 0 ? { structure: structureAt(0) } : {}),
+          differences: key ? (spatial === 0 ? [] : [1]) : [differences[spatial]!],
+        })
+        return take(number, spatial === 1, descriptor, number++ === 0) !== undefined
+      })
+    forwarder.maxTemporalLayer = 0
+    expect(picture(0, [], SWITCH)).toEqual([true, true])
+    expect(picture(1, [2, 2], SWITCH)).toEqual([false, false])
+    forwarder.maxTemporalLayer = 1
+    expect(picture(0, [4, 4], REQUIRED)).toEqual([true, true])
+    // the lower frame refers to one that was left out, the upper one does not
+    expect(picture(1, [4, 2], SWITCH)).toEqual([false, false])
+    expect(picture(0, [4, 4], SWITCH)).toEqual([true, true])
+    expect(picture(1, [2, 2], SWITCH)).toEqual([true, true])
+  })
+
+  it('have one marker where the structure comes after the upper one, which went since nobody could tell', () => {
+    const { forwarder, take } = setUp()
+    forwarder.maxSpatialLayer = 0
+    expect(take(0, false, write({ template: 0, frame: 0, structure: structureAt(0) }), true)).toBe(true)
+    expect(take(1, true, write({ template: 2, frame: 1 }))).toBeUndefined()
+    // templates of other ids from the next keyframe on
+    expect(take(3, true, write({ template: 34, frame: 3 }))).toBe(true)
+    expect(take(2, false, write({ template: 32, frame: 2, structure: structureAt(32) }), true)).toBe(false)
+  })
+})

@@ -182,6 +182,9 @@ describe('a stream', () => {
       expect(takeAgain(i), `${i}`).toBe(i % 3 === 0)
       expect(take(i), `${i}`).toBe(false)
     }
+    // also of a codec that the sender has left meanwhile
+    stream.handlePacket(0, ...packet(69_999, KEYFRAME, VP9), VP9)
+    expect(take(newest)).toBe(false)
     // farther back, it cannot be told
     expect(takeAgain(newest - RECEIVED_NUMBERS)).toBe(true)
     expect(takeAgain(newest)).toBe(false)

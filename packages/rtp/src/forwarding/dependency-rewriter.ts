@@ -70,12 +70,19 @@ export class DependencyRewriter extends WantedLayers {
         descriptor === undefined ||
         (frame < this.#newest ? this.#stillWants(index, descriptor) : this.#wants(frame, descriptor))
       this.#frames[index] = wants ? SENT : LEFT_OUT
+      if (frame === this.#newest) this.#limits[index] = this.#limit
     }
     if (this.#frames[index] === LEFT_OUT) return false
     this.numbers.take(number, place)
     this.#number = number
-    this.#endsLayers = descriptor?.endOfFrame === true && descriptor.layers.spatial === this.#spatialLayer
+    this.#endsLayers = descriptor?.endOfFrame === true && this.#isHighest(frame, descriptor)
     return true
+  }
+
+  /** Whether those above a frame are left out. What went out when it was sent follows it, though it is left out now; and so does what could not be read. */
+  #isHighest(frame: number, { layers }: DependencyDescriptor): boolean {
+    if (layers.spatial !== (this.#limits[frame & (FRAME_WINDOW - 1)]! & 7)) return false
+    return frame === this.#newest || this.#frames[(frame + 1) & (FRAME_WINDOW - 1)] !== SENT
   }
 
   /** The descriptor of the packet last taken, as it goes out. */
@@ -102,10 +109,14 @@ export class DependencyRewriter extends WantedLayers {
     this.#missesLayer = false
   }
 
+  get #limit(): number {
+    return this.#temporalLayer * 8 + this.#spatialLayer
+  }
+
   #advance(frame: number): void {
     for (let f = Math.max(this.#newest + 1, frame - FRAME_WINDOW + 1); f <= frame; f++) {
       this.#frames[f & (FRAME_WINDOW - 1)] = UNDECIDED
-      this.#limits[f & (FRAME_WINDOW - 1)] = this.#temporalLayer * 8 + this.#spatialLayer
+      this.#limits[f & (FRAME_WINDOW - 1)] = this.#limit
     }
     this.#newest = frame
   }
@@ -130,8 +141,11 @@ export class DependencyRewriter extends WantedLayers {
     }
     this.#spatialLayer = Math.min(this.#spatialLayer, spatial)
     this.#temporalLayer = Math.min(this.#temporalLayer, temporal)
+    // not in the middle of a picture of which lower layers were left out
+    const mayRise = layers.temporal <= this.#temporalLayer || layers.spatial === 0
     if (
       this.#temporalLayer < temporal &&
+      mayRise &&
       switchesTo(descriptor, { spatial: this.#spatialLayer, temporal }) &&
       descriptor.frameDifferences.every((difference) => this.#wasSent(frame - difference))
     ) {
