@@ -221,7 +221,7 @@ export class StreamRx {
     if (inner !== this.#codec && !this.#adopt(inner, sequenceNumber)) {
       this.#reception!.handlePacket(this.#now, sequenceNumber, header.timestamp)
       this.#nacks?.handlePacket(this.#now, sequenceNumber)
-      if (!this.#makesFrames) return this.#isFirst(sequenceNumber, false)
+      if (!this.#makesFrames) return this.#isFirst(sequenceNumber, false, this.#packetsLate)
       this.#discardedBefore++
       return true
     }
