@@ -136,6 +136,12 @@ export class BandwidthEstimator {
     this.#noteSent(size, probe)
   }
 
+  /** A packet was sent again just as it was, with the number that it had: of when that comes nothing is made. */
+  handleRepeated(now: Instant, sequenceNumber: number): void {
+    this.#advance(now)
+    this.#sent.repeat(sequenceNumber)
+  }
+
   /**
    * The same of a packet that is told of by its source and RTP sequence number, 16 bits (RFC 8888): then all that is sent is to be given here, retransmissions too. Throws a
    * `UsageError` (`invalid-size`).

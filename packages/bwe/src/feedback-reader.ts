@@ -1,6 +1,6 @@
 import { type Instant, serial16, serial24, serial32 } from '@str0m/sans-io'
 import type { Feedback, StreamFeedback } from './feedback.ts'
-import { IN_FLIGHT, LOST, RECEIVED, type SentPackets } from './sent-packets.ts'
+import { IN_FLIGHT, LOST, RECEIVED, type SentPackets, REPEATED } from './sent-packets.ts'
 
 /** Ticks of 250 µs in a millisecond, and in the 64 ms of the reference time. */
 const TICKS_PER_MS = 4
@@ -132,8 +132,9 @@ export class FeedbackReader {
   /** It had not come. */
   #takeLost(slot: number): void {
     const sent = this.#sent
-    if (sent.state(slot) !== IN_FLIGHT) return
-    sent.setState(slot, LOST)
+    const state = sent.state(slot)
+    if (state !== IN_FLIGHT && state !== REPEATED) return
+    sent.setState(slot, state === IN_FLIGHT ? LOST : RECEIVED)
     this.lost++
     this.lostBytes += sent.size(slot)
     this.#count(slot)
@@ -144,6 +145,11 @@ export class FeedbackReader {
     const sent = this.#sent
     const state = sent.state(slot)
     if (state === RECEIVED) return false
+    if (state === REPEATED) {
+      // it is the second one that had come
+      this.#takeLost(slot)
+      return false
+    }
     if (state === LOST) {
       this.recovered++
       this.recoveredBytes += sent.size(slot)

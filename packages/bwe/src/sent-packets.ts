@@ -8,10 +8,11 @@ const MAX_PACKETS = 16_384
 /** Milliseconds after which no feedback on a packet is awaited: the ring does not grow for older ones. */
 const MAX_AWAITED = 10_000
 
-/** What is known of a packet: nothing was told of it, it had come, or it had not come. */
+/** What is known of a packet: nothing was told of it, it had come (or what is told no longer counts), it had not come, or it was sent again before anything was told. */
 export const IN_FLIGHT = 0
 export const RECEIVED = 1
 export const LOST = 2
+export const REPEATED = 3
 
 /** No probe. Ids of clusters are not negative. */
 export const NO_PROBE = -1
@@ -93,6 +94,19 @@ export class SentPackets {
     }
     if (before >= 0) this.#index.remove(before)
     this.#index.add(slot, ssrc, sequenceNumber)
+  }
+
+  /**
+   * The packet with a 16-bit sequence number was sent again as it was. When that comes tells nothing of the path, and that it comes does not make the first one come: whoever
+   * asked for it had lost it.
+   */
+  repeat(sequenceNumber: number): void {
+    const { last } = this
+    const slot = this.find(last - ((last - sequenceNumber) & 0xffff))
+    if (slot < 0) return
+    const state = this.#state[slot]
+    if (state === IN_FLIGHT) this.#state[slot] = REPEATED
+    else if (state === LOST) this.#state[slot] = RECEIVED
   }
 
   /** The slot of the packet of a source; -1: none is remembered. */

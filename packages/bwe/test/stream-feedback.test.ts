@@ -228,3 +228,33 @@ describe('S14: feedback stream by stream that was made up', () => {
     )
   })
 })
+
+describe('feedback by transport-wide numbers, on a packet that was sent again with its number', () => {
+  const told = (came: boolean) => ({
+    baseSequence: 0,
+    referenceTime: 0,
+    deltas: [0, came ? 4 : undefined, 8],
+  })
+
+  it.each([
+    ['after it was told as lost', true],
+    ['before anything was told', false],
+  ])('counts it as lost once, and makes nothing of when it comes: %s', (_, first) => {
+    const sent = new SentPackets()
+    const reader = new FeedbackReader(sent)
+    for (let i = 0; i < 3; i++) sent.add(i, i, 1000, NO_PROBE)
+    let lost = 0
+    if (first) {
+      expect(reader.read(told(false))).toBe(true)
+      lost += reader.lost
+    }
+    sent.repeat(1)
+    for (const came of [true, false, true]) {
+      expect(reader.read(told(came))).toBe(true)
+      lost += reader.lost
+      expect(reader.recovered).toBe(0)
+      for (let i = 0; i < reader.received; i++) expect(sent.sentAt(reader.slot(i))).not.toBe(1)
+    }
+    expect(lost).toBe(1)
+  })
+})

@@ -16,7 +16,8 @@ import {
 } from '@str0m/rtp'
 import { type Instant, NEVER, readU16, readU32, serial16, type Ssrc, writeU16 } from '@str0m/sans-io'
 import type { IcePair } from '@str0m/stun-ice'
-import { protect } from './egress.ts'
+import { protect, type Repetition } from './egress.ts'
+import { GivenNumbers } from './given-numbers.ts'
 import type { NegotiatedFeedback } from './negotiated-feedback.ts'
 import { RetransmissionRate } from './retransmission-rate.ts'
 import type { BandwidthStatistics } from './statistics.ts'
@@ -45,6 +46,7 @@ export interface PlainPacket {
 interface WaitingPacket extends PlainPacket {
   readonly stream: StreamTx
   readonly since: Instant
+  readonly repetition: Repetition
 }
 
 /** What the control has of the peer that it is of. */
@@ -91,6 +93,7 @@ export class BandwidthControl {
   #sequenceNumber = 0
   #toldBitrate = 0
   readonly #retransmitted = new RetransmissionRate()
+  readonly #given = new GivenNumbers()
   /** Sources and sequence numbers of what waits. */
   readonly #held = new Set<number>()
   /** The newest sequence number of each source of ours, sent or waiting. */
@@ -152,7 +155,14 @@ export class BandwidthControl {
   }
 
   /** Takes a packet that is to be sent: `flush` lets it go when its turn comes. */
-  push(now: Instant, buffer: Uint8Array, length: number, priority: PacerPriority, stream: StreamTx): void {
+  push(
+    now: Instant,
+    buffer: Uint8Array,
+    length: number,
+    priority: PacerPriority,
+    stream: StreamTx,
+    repetition: Repetition,
+  ): void {
     this.#held.add(identityOf(buffer))
     const ssrc = readU32(buffer, 8)
     const sequenceNumber = readU16(buffer, 2)
@@ -162,7 +172,12 @@ export class BandwidthControl {
     }
     const size = this.#sizeOf(length)
     if (priority === 'retransmission') this.#retransmitted.add(now, size)
-    this.#pacer.push(now, { buffer, length, stream, since: now }, size, priority)
+    this.#pacer.push(now, { buffer, length, stream, since: now, repetition }, size, priority)
+  }
+
+  /** Nothing more is sent of a source. */
+  forget(ssrc: Ssrc): void {
+    this.#given.forget(ssrc)
   }
 
   handleFeedback(now: Instant, feedback: TransportFeedback): void {
@@ -214,48 +229,59 @@ export class BandwidthControl {
       if (packet !== undefined) {
         this.#held.delete(identityOf(packet.buffer))
         packet.stream.countSendDelay(now - packet.since)
-        this.#transmit(now, packet)
+        this.#transmit(now, packet, packet.repetition)
         continue
       }
       if (this.#pacer.paddingDue(now) === 0) return
       const padding = this.#owner.padding()
       if (padding === undefined) return
-      this.#transmit(now, padding)
+      this.#transmit(now, padding, 'never')
       this.#pacer.handlePadding(now, this.#sizeOf(padding.length))
     }
   }
 
-  #transmit(now: Instant, { buffer, length }: PlainPacket): void {
+  #transmit(now: Instant, { buffer, length }: PlainPacket, repetition: Repetition): void {
     const { outboundMedia, path } = this.#transport
     if (outboundMedia === undefined) return
     if (path !== this.#path) {
       this.#path = path
       this.#begin(now)
     }
-    this.#noteSent(now, buffer, length)
+    if (repetition === 'again') {
+      const number = this.#given.restore(buffer)
+      if (number === undefined) return
+      if (number >= 0) this.#byArrivals?.handleRepeated(now, number)
+    }
+    this.#noteSent(now, buffer, length, repetition)
     this.#transport.transmit(protect(buffer, length, outboundMedia))
   }
 
-  #noteSent(now: Instant, buffer: Uint8Array, length: number): void {
+  #noteSent(now: Instant, buffer: Uint8Array, length: number, repetition: Repetition): void {
     const feedback = this.#feedback
     const size = this.#sizeOf(length)
     this.#byReports?.handleSent(now, readU32(buffer, 8), size)
     if (feedback?.kind === 'transport-wide') {
-      this.#number(now, buffer, length, feedback.numberId)
-    } else if (feedback?.kind === 'congestion-control') {
+      const at = repetition === 'again' ? -1 : this.#number(now, buffer, length, feedback.numberId)
+      if (repetition === 'possible') this.#given.add(buffer, at)
+      return
+    }
+    if (repetition === 'possible') this.#given.add(buffer, -1)
+    if (feedback?.kind === 'congestion-control') {
       const ssrc = readU32(buffer, 8)
       this.#byArrivals?.handleSentOfStream(now, ssrc, readU16(buffer, 2), size, this.#pacer.probe)
     }
   }
 
-  #number(now: Instant, buffer: Uint8Array, length: number, id: number): void {
+  /** Answers where the packet has its number; -1: it has no room for one. */
+  #number(now: Instant, buffer: Uint8Array, length: number, id: number): number {
     // only the header is looked at
     const header = parseRtpHeader(buffer, length, true)
     const at = header === undefined ? -1 : findHeaderExtension(buffer, header, id)
-    if (at < 0) return
+    if (at < 0) return -1
     writeU16(buffer, at, this.#sequenceNumber)
     this.#byArrivals?.handleSent(now, this.#sequenceNumber, this.#sizeOf(length), this.#pacer.probe)
     this.#sequenceNumber = serial16.add(this.#sequenceNumber, 1)
+    return at
   }
 
   get #estimator(): BandwidthEstimator | ReportEstimator | undefined {

@@ -5,6 +5,9 @@ import type { SrtpContext } from '@str0m/srtp'
 import type { BandwidthControl } from './bandwidth-control.ts'
 import type { Transport } from './transport.ts'
 
+/** Whether a packet may come again just as it is, as lost ones do where RFC 4588 was not negotiated; or is one that does. */
+export type Repetition = 'never' | 'possible' | 'again'
+
 /** How packets of media leave: at once, or, where the bandwidth is estimated, when their turn comes. */
 export class Egress {
   readonly #transport: Transport
@@ -26,13 +29,25 @@ export class Egress {
   }
 
   /** Sends the packet in the first `length` bytes of `buffer`, which has room for what protecting it adds. How long it waits is counted for `stream`. */
-  send(now: Instant, buffer: Uint8Array, length: number, priority: PacerPriority, stream: StreamTx): void {
+  send(
+    now: Instant,
+    buffer: Uint8Array,
+    length: number,
+    priority: PacerPriority,
+    stream: StreamTx,
+    repetition: Repetition,
+  ): void {
     if (this.#control?.active === true) {
-      this.#control.push(now, buffer, length, priority, stream)
+      this.#control.push(now, buffer, length, priority, stream, repetition)
       return
     }
     const { outboundMedia } = this.#transport
     if (outboundMedia !== undefined) this.#transport.transmit(protect(buffer, length, outboundMedia))
+  }
+
+  /** Nothing more is sent of a source. */
+  forget(ssrc: Ssrc): void {
+    this.#control?.forget(ssrc)
   }
 
   /** Whether no packet of this source and number was given yet, as far back as that is known: each is encrypted with its own keystream (RFC 3711 section 9.1). */

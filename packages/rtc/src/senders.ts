@@ -21,7 +21,7 @@ import {
 import { datagramBytes, type Instant, NEVER, type Pt, serial32, type Ssrc, UsageError } from '@str0m/sans-io'
 import type { PlainPacket } from './bandwidth-control.ts'
 import { type Codec, isSameConfiguration, isSameEncoding } from './codec.ts'
-import type { Egress } from './egress.ts'
+import type { Egress, Repetition } from './egress.ts'
 import type { LocalStream, Media } from './media.ts'
 import { OutgoingExtensions } from './outgoing-extensions.ts'
 import { type RtpPacket, sharedBytes } from './rtp-packet.ts'
@@ -141,7 +141,7 @@ export class Senders {
       const sequenceNumber = sender.stream.sequenceNumber
       const { buffer, length } = sender.stream.packet(now, fields, payloads[i]!, overhead)
       sender.cache?.add(now, sequenceNumber, buffer, length, headerLength)
-      this.#egress.send(now, buffer, length, sender.media.kind, sender.stream)
+      this.#send(now, sender, buffer, length)
     }
     return true
   }
@@ -228,7 +228,7 @@ export class Senders {
     const from = header.payloadStart + header.payloadLength - unchanged
     const sequenceNumber = (buffer[2]! << 8) | buffer[3]!
     sender.cache?.add(now, sequenceNumber, buffer, length, payloadStart, shared, from, unchanged)
-    this.#egress.send(now, buffer, length, sender.media.kind, sender.stream)
+    this.#send(now, sender, buffer, length)
     return true
   }
 
@@ -240,10 +240,17 @@ export class Senders {
     return true
   }
 
-  #keepAndSend(now: Instant, { cache, media, stream }: Sender, written: WrittenPacket): void {
+  #keepAndSend(now: Instant, sender: Sender, written: WrittenPacket): void {
     const { buffer, length, payloadStart } = written
-    cache?.add(now, (buffer[2]! << 8) | buffer[3]!, buffer, length, payloadStart)
-    this.#egress.send(now, buffer, length, media.kind, stream)
+    sender.cache?.add(now, (buffer[2]! << 8) | buffer[3]!, buffer, length, payloadStart)
+    this.#send(now, sender, buffer, length)
+  }
+
+  #send(now: Instant, sender: Sender, buffer: Uint8Array, length: number): void {
+    const { media, stream, cache, rtx } = sender
+    const repeatsApart = rtx !== undefined && media.rtxPt(buffer[1]! & 0x7f) !== undefined
+    const repetition: Repetition = cache === undefined || repeatsApart ? 'never' : 'possible'
+    this.#egress.send(now, buffer, length, media.kind, stream, repetition)
   }
 
   /** What makes one stream of packets of several sources, for a stream that nothing else is sent on any more. It goes on from what was. */
@@ -273,9 +280,11 @@ export class Senders {
     for (const sequenceNumber of sequenceNumbers) {
       const cached = sender.cache.take(now, sequenceNumber, interval, LATER_RESEND_INTERVAL)
       if (cached === undefined) continue
-      const { buffer, length } = repeat(sender, cached, overhead) ?? sameAgain(cached.packet, overhead)
+      const apart = repeat(sender, cached, overhead)
+      const { buffer, length } = apart ?? sameAgain(cached.packet, overhead)
+      const repetition: Repetition = apart === undefined ? 'again' : 'never'
       sender.stream.countRetransmission(cached.packet.length - cached.payloadStart, cached.payloadStart)
-      this.#egress.send(now, buffer, length, 'retransmission', sender.stream)
+      this.#egress.send(now, buffer, length, 'retransmission', sender.stream, repetition)
     }
   }
 
@@ -356,6 +365,7 @@ export class Senders {
   #forget(sender: Sender): void {
     const { stream, rtx } = sender
     this.#bySsrc.delete(stream.ssrc)
+    this.#egress.forget(stream.ssrc)
     this.#signalling.delete(sender)
     this.#nextNumbers.set(stream.ssrc, stream.sequenceNumber)
     if (rtx !== undefined) this.#nextNumbers.set(rtx.ssrc, rtx.sequenceNumber)
@@ -450,7 +460,7 @@ export class Senders {
         const fields = { pt, timestamp, marker, extensions: extensions.of(undefined) }
         const pieces = { pieces: [payload], length: payload.length }
         const { buffer, length } = stream.packet(now, fields, pieces, overhead)
-        this.#egress.send(now, buffer, length, 'audio', stream)
+        this.#egress.send(now, buffer, length, 'audio', stream, 'never')
       }
       if (telephoneEvents.deadline === NEVER) this.#signalling.delete(sender)
     }

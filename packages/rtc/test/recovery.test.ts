@@ -79,6 +79,47 @@ describe('a path that is gone', () => {
   )
 })
 
+describe('S5: what is sent again under its own number', () => {
+  it('is the same byte by byte, also where packets have transport-wide numbers', () => {
+    for (let seed = 1; seed <= 5; seed++) {
+      const options: RtcOptions = {
+        codecs: withoutRtx,
+        bandwidthEstimation: {},
+        transportFeedback: 'always',
+        srtpProfiles: ['AEAD_AES_128_GCM'],
+      }
+      const { a, b, pair } = rtcPair(seed, { latency: 25 }, options)
+      pair.runUntil(() => a.connected && b.connected)
+      const sent = new Map<string, Uint8Array>()
+      let repeats = 0
+      const send = pair.aToB.send.bind(pair.aToB)
+      pair.aToB.send = (now, datagram) => {
+        const bytes = Buffer.from(datagram.contents)
+        // RTP, and no RTCP (RFC 5761 section 4)
+        if (bytes[0]! >> 6 === 2 && !(bytes[1]! >= 192 && bytes[1]! <= 223)) {
+          const key = `${bytes.readUInt32BE(8)} ${bytes.readUInt16BE(2)}`
+          const before = sent.get(key)
+          sent.set(key, bytes)
+          if (before !== undefined) {
+            repeats++
+            expect(bytes.equals(before), `seed ${seed}: the packet ${key}`).toBe(true)
+          }
+        }
+        send(now, datagram)
+      }
+      const media = a.media('1')!
+      const { pt } = media.codecs.find(({ name }) => name === 'VP8')!
+      pair.aToB.configure(pair.now, { loss: 0.1 })
+      for (let i = 0; i < 100; i++) {
+        media.writer(pt).write({ value: 3000 * i, clockRate: 90_000 }, frame(i))
+        pair.runFor(33)
+      }
+      expect(repeats, `seed ${seed}`).toBeGreaterThan(20)
+      expect(b.statistics.inbound[0]!.framesReceived, `seed ${seed}`).toBeGreaterThan(80)
+    }
+  })
+})
+
 describe('lost packets are sent again', () => {
   it.each([
     ['as retransmissions (RFC 4588)', {}],
