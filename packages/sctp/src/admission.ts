@@ -19,9 +19,8 @@ export function admit(bytes: Uint8Array, settings: Settings): AdmittedPacket | D
   if (bytes.length < COMMON_HEADER + TLV_HEADER) return 'too-short'
   const header = readHeader(bytes)
   const type = bytes[COMMON_HEADER]!
-  // RFC 9653 section 5.2: what makes an association always has its checksum
-  const needsChecksum = type === ChunkType.init || type === ChunkType.initAck || type === ChunkType.cookieEcho
-  const mayBeZero = settings.zeroChecksum && !needsChecksum && readChecksum(bytes) === 0
+  // RFC 9653 section 5.3: whoever has been told so may leave it out, from the INIT ACK on; an INIT comes before anything is told
+  const mayBeZero = settings.zeroChecksum && type !== ChunkType.init && readChecksum(bytes) === 0
   if (!mayBeZero && !verifyChecksum(bytes)) return 'bad-checksum'
   if (header.destinationPort !== settings.localPort || header.sourcePort !== settings.remotePort) {
     return 'wrong-port'

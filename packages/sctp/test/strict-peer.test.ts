@@ -62,3 +62,32 @@ describe('a peer that drops chunks with parameters that it does not know (Pion)'
     expect(data!.subarray(8, 12).every((byte) => byte === 0)).toBe(false)
   })
 })
+
+describe('a peer that leaves checksums out as soon as it may (Pion, Chromium)', () => {
+  const peer = peerInit(1, { extensions: WITH, cookie: Uint8Array.of(1, 2, 3, 4) })
+  const answer = makeChunk(ChunkType.initAck, 0, writeInit(peer))
+  const withoutChecksum = (datagram: Uint8Array): Uint8Array => datagram.fill(0, 8, 12)
+
+  it('has its INIT ACK taken without one', () => {
+    const active = machine()
+    active.connect(0)
+    const { initiateTag } = initIn(drain(active).datagrams[0])
+    active.handleInput({ kind: 'receive', now: 0, contents: withoutChecksum(packet(initiateTag, answer)) })
+    expect(drain(active).datagrams[0]?.[COMMON_HEADER]).toBe(ChunkType.cookieEcho)
+  })
+
+  it('has an INIT without one dropped, and all else by who never said that it may be left out', () => {
+    const passive = machine()
+    const hello = makeChunk(ChunkType.init, 0, writeInit(peer))
+    passive.handleInput({ kind: 'receive', now: 0, contents: withoutChecksum(packet(0, hello)) })
+    expect(drain(passive).datagrams).toEqual([])
+    expect(passive.statistics.dropped['bad-checksum']).toBe(1)
+
+    const strict = new SctpAssociation({ crypto: seededCrypto(1) })
+    strict.connect(0)
+    const { initiateTag } = initIn(drain(strict).datagrams[0])
+    strict.handleInput({ kind: 'receive', now: 0, contents: withoutChecksum(packet(initiateTag, answer)) })
+    expect(drain(strict).datagrams).toEqual([])
+    expect(strict.statistics.dropped['bad-checksum']).toBe(1)
+  })
+})
