@@ -2,6 +2,7 @@ import type { Socket } from 'node:dgram'
 import { bindUdp, candidateAddresses, Peers } from '@str0m/demo-kit'
 import { type ChannelId, type MediaData, Rtc, type RtcEvent, type RtcOptions } from '@str0m/rtc'
 import type { FilmFrame } from '@str0m/demo-kit/film'
+import { demandNoneDropped } from './dropped.ts'
 
 /** 20 ms of silence, as Opus has it. */
 const SILENCE = Uint8Array.of(0xf8, 0xff, 0xfe)
@@ -148,10 +149,12 @@ export class CallingPeer {
     this.do((rtc) => rtc.channel(id)!.write(data))
   }
 
+  /** Ends its calls. Throws an `Error` where it had to drop anything of theirs. */
   close(): void {
     this.pause()
     this.#peers.close()
     this.#socket.close()
+    demandNoneDropped(this.rtc)
   }
 
   #handle(event: RtcEvent): void {

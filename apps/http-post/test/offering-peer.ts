@@ -1,6 +1,7 @@
 import type { Socket } from 'node:dgram'
 import { bindUdp, candidateAddresses, Peers } from '@str0m/demo-kit'
 import { type Answer, type MediaData, type Offer, Rtc, type RtcEvent } from '@str0m/rtc'
+import { demandNoneDropped } from './dropped.ts'
 import type { ForeignPeer } from './foreign-peers.ts'
 
 /** One `Rtc` on a socket of its own, which offers. */
@@ -54,9 +55,11 @@ export class OfferingPeer {
     this.#peers.changed(this.rtc)
   }
 
+  /** Ends its call. Throws an `Error` where it had to drop anything of the other's. */
   close(): void {
     this.#peers.close()
     this.#socket.close()
+    demandNoneDropped(this.rtc)
   }
 
   #handle(event: RtcEvent): void {
