@@ -18,7 +18,7 @@ export interface IceTiming {
    * 5.1.
    */
   readonly consentTimeout: number
-  /** Silence on the selected pair before `disconnected`. Default 10000. */
+  /** Silence on the selected pair before `disconnected`. 100 to 30000, and 10000 by default. */
   readonly disconnectedTimeout: number
   /**
    * How long a controlling agent waits for a better pair after the first success. Default 50; none where no
