@@ -1,4 +1,5 @@
 import { type Instant, NEVER, UsageError } from '@str0m/sans-io'
+import { checkSize } from './bounds.ts'
 import { PacerProbe } from './pacer-probe.ts'
 import { PacketQueue } from './packet-queue.ts'
 import type { ProbeCluster } from './probe-cluster.ts'
@@ -109,9 +110,7 @@ export class Pacer<T> {
 
   /** A packet of `size` bytes is to go out, in its turn. Throws a `UsageError` (`invalid-size`) for a size that is no number of bytes. */
   push(now: Instant, packet: T, size: number, priority: PacerPriority): void {
-    if (!(size >= 0 && size <= 0x7fff_ffff)) {
-      throw new UsageError('invalid-size', `a packet has 0 bytes or more, not ${size}`)
-    }
+    checkSize(size)
     this.#advance(now)
     if (this.queuedPackets === 0) {
       this.#epoch = this.#now
