@@ -21,7 +21,7 @@ export interface ChangeTarget {
 
 export interface AddMediaOptions {
   /**
-   * Several encodings of the same source, in the order of preference (simulcast, RFC 8853): each is sent by `media.writer(pt, rid)`. Default: one
+   * Several encodings of the same source, with rids of 1 to 16 characters, in the order of preference (simulcast, RFC 8853): each is sent by `media.writer(pt, rid)`. Default: one
    * stream.
    */
   readonly encodings?: readonly Encoding[]

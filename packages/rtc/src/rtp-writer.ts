@@ -81,7 +81,7 @@ export class PacketForwarder {
     return this.#forwarder.needsKeyframe
   }
 
-  /** The highest temporal layer that goes out, 0 to 7, where packets tell theirs: of VP8, VP9, and with the dependency descriptor of all codecs. Default 7: all. */
+  /** The highest temporal layer that goes out, 0 to 7, where packets tell theirs: of VP8, VP9, and with the dependency descriptor of all codecs. Default 7: all. Throws a `UsageError` (`invalid-option`) for another. */
   get maxTemporalLayer(): number {
     return this.#forwarder.maxTemporalLayer
   }
@@ -90,7 +90,7 @@ export class PacketForwarder {
     this.#forwarder.maxTemporalLayer = layer
   }
 
-  /** The highest spatial layer that goes out, 0 to 7, where packets tell theirs: of VP9, and with the dependency descriptor. More need a keyframe. Default 7: all. */
+  /** The highest spatial layer that goes out, 0 to 7, where packets tell theirs: of VP9, and with the dependency descriptor. More need a keyframe. Default 7: all. Throws a `UsageError` (`invalid-option`) for another. */
   get maxSpatialLayer(): number {
     return this.#forwarder.maxSpatialLayer
   }
