@@ -35,7 +35,7 @@ export class RtpWriter {
   }
 
   /**
-   * Sends a packet. False where it was not sent since the peer is not connected, or there is no path to it any more. Throws a `UsageError`: `closed`, `not-sending`, `unknown-rid`, `unknown-payload-type`,
+   * Sends a packet, whose payload is copied. False where it was not sent since the peer is not connected, or there is no path to it any more. Throws a `UsageError`: `closed`, `not-sending`, `unknown-rid`, `unknown-payload-type`,
    * `invalid-packet` (no bytes, too large for a datagram, or fields out of range), `sequence-number-used` (before, or so far back that it cannot be told).
    */
   write(fields: RtpFields, payload: Uint8Array): boolean {
