@@ -59,7 +59,7 @@ export interface TelephoneEventPacket {
 }
 
 export interface TelephoneEventOptions {
-  /** Milliseconds that it lasts. Default 100. */
+  /** Milliseconds that it lasts, above 0. Default 100. */
   readonly duration?: number
   /** In −dBm0, 0 (loudest) to 63. Default 10. */
   readonly volume?: number
