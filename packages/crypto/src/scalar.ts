@@ -17,7 +17,7 @@ export function randomScalar(
 ): Uint8Array {
   const order: bigint | undefined = CURVE_ORDERS[group]
   if (order === undefined) {
-    throw new UsageError('invalid-option', `"${String(group)}" is no group of a key exchange here`)
+    throw new UsageError('invalid-option', `"${group}" is no group of a key exchange here`)
   }
   const length = order > 1n << 256n ? 48 : 32
   for (;;) {

@@ -186,9 +186,9 @@ describe('counter blocks', () => {
     }
     const before = seal()
     const area = counterArea(4)
-    expect(() => area.write(0, COUNTER_BLOCKS_MAX + 1, 1, 2, 3, 4)).toThrow()
-    expect(() => area.write(COUNTER_BLOCKS_MAX + 200, 40, 1, 2, 3, 4)).toThrow()
-    expect(() => area.write(-1, 1, 1, 2, 3, 4)).toThrow()
+    expect(() => area.write(0, COUNTER_BLOCKS_MAX + 1, 1, 2, 3, 4)).toThrow(Error)
+    expect(() => area.write(COUNTER_BLOCKS_MAX + 200, 40, 1, 2, 3, 4)).toThrow(Error)
+    expect(() => area.write(-1, 1, 1, 2, 3, 4)).toThrow(Error)
     expect(seal()).toEqual(before)
   })
 })
