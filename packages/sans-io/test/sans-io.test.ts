@@ -375,6 +375,20 @@ describe('bytes for datagrams', () => {
     }
   })
 
+  it("are nobody else's after a length that is none", () => {
+    for (const none of [Number.NaN, undefined, 'x', -1, 1.5]) {
+      try {
+        expect(datagramBytes(none as number).length).toBeLessThan(2)
+      } catch (error) {
+        expect(error).toBeInstanceOf(RangeError)
+      }
+      const [a, b] = [datagramBytes(8), datagramBytes(8)]
+      a.fill(1)
+      b.fill(2)
+      expect(a).toEqual(new Uint8Array(8).fill(1))
+    }
+  })
+
   it('share no buffer where they are long', () => {
     expect(datagramBytes(2049).buffer.byteLength).toBe(2049)
     expect(datagramBytes(0)).toHaveLength(0)
