@@ -110,6 +110,7 @@ class RsaVerifyingKey implements VerifyingKey {
 
   verify(algorithm: SignatureAlgorithm, data: Uint8Array, signature: Uint8Array): boolean {
     const hash = hashOf(algorithm)
+    if (hash === undefined) return false
     if (algorithm.startsWith('rsa-pkcs1')) return this.#key.verifyPkcs1(hash, HASHES[hash](data), signature)
     if (algorithm.startsWith('rsa-pss'))
       return this.#key.verifyPss(HASHES[hash], HASHES[hash](data), signature)
@@ -118,11 +119,14 @@ class RsaVerifyingKey implements VerifyingKey {
 }
 
 function digestFor(algorithm: SignatureAlgorithm, kind: 'ecdsa', data: Uint8Array): Uint8Array | undefined {
-  return algorithm.startsWith(kind) ? HASHES[hashOf(algorithm)](data) : undefined
+  const hash = hashOf(algorithm)
+  return hash !== undefined && algorithm.startsWith(kind) ? HASHES[hash](data) : undefined
 }
 
-function hashOf(algorithm: SignatureAlgorithm): keyof typeof HASHES {
-  return algorithm.slice(algorithm.lastIndexOf('-') + 1) as keyof typeof HASHES
+/** `undefined` for an algorithm that there is none of. */
+function hashOf(algorithm: SignatureAlgorithm): keyof typeof HASHES | undefined {
+  const name = algorithm.slice(algorithm.lastIndexOf('-') + 1)
+  return Object.hasOwn(HASHES, name) ? (name as keyof typeof HASHES) : undefined
 }
 
 function isSamePoint(a: Uint8Array, b: Uint8Array): boolean {

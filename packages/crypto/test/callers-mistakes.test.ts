@@ -1,5 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import { type CryptoProvider, type KeyExchangeGroup, nativeCrypto } from '../src/index.ts'
+import {
+  type CryptoProvider,
+  type KeyExchangeGroup,
+  nativeCrypto,
+  type SignatureAlgorithm,
+} from '../src/index.ts'
 import { PROVIDERS, repeated, toHex } from './providers.ts'
 
 describe.each(PROVIDERS)('of the $name provider', (crypto) => {
@@ -38,6 +43,13 @@ describe.each(PROVIDERS)('of the $name provider', (crypto) => {
     spki.fill(0)
     const data = repeated(4, 20)
     expect(verifying.verify('ecdsa-sha256', data, key.sign(data))).toBe(true)
+  })
+
+  test.each(['ecdsa-sha224', 'rsa-pss-sha224', 'ed25519'])('nothing is a signature by %s', (algorithm) => {
+    const key = crypto.generateSigningKey()
+    const verifying = crypto.importVerifyingKey(key.publicKey)!
+    const data = repeated(4, 20)
+    expect(verifying.verify(algorithm as SignatureAlgorithm, data, key.sign(data))).toBe(false)
   })
 
   test('a group that there is none of is refused', () => {
