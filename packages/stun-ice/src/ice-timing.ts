@@ -11,7 +11,7 @@ export interface IceTiming {
   readonly triggeredCheckInterval: number
   /** The least RTO of a check. Default and minimum 500. RFC 8445 section 14.3. */
   readonly retransmissionTimeout: number
-  /** Between consent checks, times 0.8 to 1.2. Default and minimum 5000. RFC 7675 section 5.1. */
+  /** Between consent checks, times 0.8 to 1.2: 5000 to 12500, and 5000 by default. RFC 7675 section 5.1. */
   readonly consentInterval: number
   /**
    * Without a response for this long, nothing more is sent. Default and maximum 30000, and at least the time of two consent checks. RFC 7675 section
