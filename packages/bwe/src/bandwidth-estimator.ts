@@ -2,7 +2,7 @@ import { type Instant, type Ssrc, UsageError } from '@str0m/sans-io'
 import { AcknowledgedBitrate } from './acknowledged-bitrate.ts'
 import { ApplicationLimit } from './application-limit.ts'
 import { DelayControl } from './delay-control.ts'
-import { type BandwidthEstimatorOptions, boundsOf } from './bounds.ts'
+import { type BandwidthEstimatorOptions, boundsOf, checkSize } from './bounds.ts'
 import type { Feedback, StreamFeedback } from './feedback.ts'
 import { FeedbackReader } from './feedback-reader.ts'
 import { FeedbackTimeout } from './feedback-timeout.ts'
@@ -321,11 +321,5 @@ export class BandwidthEstimator {
   #probePermission(): ProbePermission {
     if (this.#delay.usage !== 'normal' || this.#loss.state === 'decreasing') return 'forbidden'
     return this.#loss.state === 'increasing' ? 'limited' : 'free'
-  }
-}
-
-function checkSize(size: number): void {
-  if (!(size >= 0 && size <= 0x7fff_ffff)) {
-    throw new UsageError('invalid-size', `a packet has 0 bytes or more, not ${size}`)
   }
 }

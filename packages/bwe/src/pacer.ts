@@ -1,4 +1,5 @@
 import { type Instant, NEVER, UsageError } from '@str0m/sans-io'
+import { checkSize } from './bounds.ts'
 import { PacerProbe } from './pacer-probe.ts'
 import { PacketQueue } from './packet-queue.ts'
 import type { ProbeCluster } from './probe-cluster.ts'
@@ -19,7 +20,7 @@ export type PacerPriority = 'audio' | 'retransmission' | 'video'
 export interface PacerOptions {
   /** How much faster than the estimate packets go out, so that a frame is sent well before the next one. Default 2.5. */
   readonly pacingFactor?: number
-  /** Milliseconds that a packet waits at most: where more is waiting, it goes out as fast as that takes. Default 2000. */
+  /** Milliseconds that packets wait at most, on average: where more is waiting, it goes out as fast as that takes. Default 2000. */
   readonly maxQueueTime?: number
 }
 
@@ -109,9 +110,7 @@ export class Pacer<T> {
 
   /** A packet of `size` bytes is to go out, in its turn. Throws a `UsageError` (`invalid-size`) for a size that is no number of bytes. */
   push(now: Instant, packet: T, size: number, priority: PacerPriority): void {
-    if (!(size >= 0 && size <= 0x7fff_ffff)) {
-      throw new UsageError('invalid-size', `a packet has 0 bytes or more, not ${size}`)
-    }
+    checkSize(size)
     this.#advance(now)
     if (this.queuedPackets === 0) {
       this.#epoch = this.#now
@@ -166,8 +165,9 @@ export class Pacer<T> {
     return this.#probes.padding
   }
 
-  /** A packet of padding went out, of so many bytes. */
+  /** A packet of padding went out, of so many bytes. Throws a `UsageError` (`invalid-size`) for a size that is no number of bytes. */
   handlePadding(now: Instant, size: number): void {
+    checkSize(size)
     this.#advance(now)
     this.#probes.handleSent(this.#now, size)
     this.#spend(size)

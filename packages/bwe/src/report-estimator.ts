@@ -1,6 +1,6 @@
 import { type Instant, type Ssrc } from '@str0m/sans-io'
 import type { BandwidthEstimatorStatistics } from './bandwidth-estimator.ts'
-import { type BandwidthEstimatorOptions, boundsOf } from './bounds.ts'
+import { type BandwidthEstimatorOptions, boundsOf, checkSize } from './bounds.ts'
 import { FeedbackTimeout } from './feedback-timeout.ts'
 import { ReceiverLimit } from './receiver-limit.ts'
 import { type LossReport, ReportLosses } from './report-losses.ts'
@@ -80,8 +80,9 @@ export class ReportEstimator {
     }
   }
 
-  /** A packet of the stream `ssrc` goes out, of `size` bytes. */
+  /** A packet of the stream `ssrc` goes out, of `size` bytes. Throws a `UsageError` (`invalid-size`) for a size that is no number of bytes. */
   handleSent(now: Instant, ssrc: Ssrc, size: number): void {
+    checkSize(size)
     this.#advance(now)
     if (Number.isNaN(this.#sentSince)) this.#sentSince = this.#judgedAt = this.#now
     this.#sentBytes += size

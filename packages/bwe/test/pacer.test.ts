@@ -314,3 +314,13 @@ describe('usage', () => {
     expect(pacer.queuedPackets).toBe(0)
   })
 })
+
+it('takes no padding of a size that is none, after which nothing would go out any more', () => {
+  const pacer = new Pacer<number>()
+  expect(() => pacer.handlePadding(0, Number.NaN)).toThrow(expect.objectContaining({ code: 'invalid-size' }))
+  expect(() => pacer.push(0, 1, Number.NaN, 'video')).toThrow(
+    expect.objectContaining({ code: 'invalid-size' }),
+  )
+  pacer.push(0, 1, 1200, 'video')
+  expect(pacer.poll(0)).toBe(1)
+})

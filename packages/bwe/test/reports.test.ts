@@ -214,3 +214,10 @@ describe('what the receiver says that it takes', () => {
     }
   })
 })
+
+it('takes no size that is none', () => {
+  const estimator = new ReportEstimator()
+  for (const size of [-1, Number.NaN, undefined as unknown as number]) {
+    expect(() => estimator.handleSent(0, 1, size)).toThrow(expect.objectContaining({ code: 'invalid-size' }))
+  }
+})

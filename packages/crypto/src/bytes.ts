@@ -1,5 +1,5 @@
 /**
- * A plain view of the bytes from `start` up to `end`. For a Node Buffer, `subarray` makes another Buffer, at several
+ * A plain view of the bytes from `start` up to `end`, which the caller knows to be there. For a Node Buffer, `subarray` makes another Buffer, at several
  * times the cost.
  */
 export function viewOf(bytes: Uint8Array, start: number, end: number): Uint8Array {

@@ -1,4 +1,5 @@
 // Counter blocks, which AES makes a keystream of: where they are put together.
+import { assert } from '@str0m/sans-io'
 import {
   KERNEL_COUNTER_BLOCKS_MAX,
   KERNEL_COUNTERS_AT,
@@ -13,7 +14,7 @@ export const COUNTER_BLOCKS_MAX: number = KERNEL_COUNTER_BLOCKS_MAX
 export interface CounterArea {
   /**
    * Writes `count` blocks, from the block `at` on. The words are those of the first one, as numbers of 32 bits, big-endian in the block; the last
-   * word counts up from one block to the next, modulo 2^32.
+   * word counts up from one block to the next, modulo 2^32. Throws where they are not all in the area.
    */
   write(at: number, count: number, word0: number, word1: number, word2: number, word3: number): void
   /** The first `count` blocks, to be read before the next ones are written. */
@@ -42,6 +43,8 @@ class KernelArea implements CounterArea {
   }
 
   write(at: number, count: number, word0: number, word1: number, word2: number, word3: number): void {
+    // behind them lie the tables of keys, also of others
+    assert(at >= 0 && at + count <= COUNTER_BLOCKS_MAX, 'counter blocks outside of their area')
     this.#kernel.counters(KERNEL_COUNTERS_AT + 16 * at, count, word0, word1, word2, word3)
   }
 

@@ -30,7 +30,10 @@ function payloadOf(bytes: Uint8Array, length: number): Uint8Array {
   return view
 }
 
-/** XORs the bytes from `start` up to `end` with `keystream`, from `at` on. */
+/**
+ * XORs the bytes from `start` up to `end`, which are there, with `keystream`, from `at` on. Throws an `InternalError` where that has fewer bytes left: the rest
+ * would go out as it is.
+ */
 export function xorKeystream(
   bytes: Uint8Array,
   start: number,
@@ -39,6 +42,7 @@ export function xorKeystream(
   at: number,
 ): void {
   const length = end - start
+  assert(at + length <= keystream.length, 'a keystream that is too short')
   const kernel = length >= KERNEL_XOR_MIN && length <= KERNEL_PACKET_MAX ? packetKernel() : undefined
   if (kernel === undefined) {
     for (let i = start, j = at; i < end; i++, j++) bytes[i]! ^= keystream[j]!

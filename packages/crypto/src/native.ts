@@ -34,7 +34,7 @@ import type {
 } from './provider.ts'
 import { portableAead } from './portable-aead.ts'
 import { PortableChaChaBlocks } from './portable-blocks.ts'
-import { CURVE_ORDERS, randomScalar } from './scalar.ts'
+import { randomScalar } from './scalar.ts'
 import { signP256Deterministic } from './portable-signing.ts'
 
 /** Bytes of randomness that are fetched at once, and the most that one request takes of them. */
@@ -81,12 +81,14 @@ class NativeCrypto implements CryptoProvider {
 
   /** A call for a few bytes costs as much as one for a thousand. What was handed out is wiped. */
   #takeFromPool(length: number): Uint8Array {
-    if (this.#poolAt + length > RANDOM_POOL_SIZE) {
+    // throws for a negative length, which would lead back to what was wiped, and leaves off a fraction
+    const bytes = new Uint8Array(length)
+    if (this.#poolAt + bytes.length > RANDOM_POOL_SIZE) {
       this.#node.randomFillSync(this.#pool)
       this.#poolAt = 0
     }
-    const end = this.#poolAt + length
-    const bytes = this.#pool.slice(this.#poolAt, end)
+    const end = this.#poolAt + bytes.length
+    bytes.set(this.#pool.subarray(this.#poolAt, end))
     this.#pool.fill(0, this.#poolAt, end)
     this.#poolAt = end
     return bytes
@@ -168,8 +170,9 @@ class NativeCrypto implements CryptoProvider {
   }
 
   #ecdh(group: 'secp256r1' | 'secp384r1'): KeyExchange {
+    const scalar = randomScalar(group, (length) => this.randomBytes(length))
     const ecdh = this.#node.createECDH(CURVES[group])
-    ecdh.setPrivateKey(randomScalar(CURVE_ORDERS[group], (length) => this.randomBytes(length)))
+    ecdh.setPrivateKey(scalar)
     const publicKey = new Uint8Array(ecdh.getPublicKey())
     return {
       group,
@@ -188,7 +191,7 @@ class NativeCrypto implements CryptoProvider {
 
   generateSigningKey(): SigningKey {
     if (this.#options.random !== undefined) {
-      return this.#signingKey(randomScalar(CURVE_ORDERS.secp256r1, (length) => this.randomBytes(length)))
+      return this.#signingKey(randomScalar('secp256r1', (length) => this.randomBytes(length)))
     }
     // OpenSSL checks a key that it is given by multiplying with the group's order, and one that it has drawn itself it does not
     const node = this.#node
@@ -209,7 +212,8 @@ class NativeCrypto implements CryptoProvider {
 
   importSigningKey(pkcs8: Uint8Array): SigningKey {
     const { scalar, point } = readP256Pkcs8(pkcs8)
-    return this.#signingKey(scalar.slice(), point)
+    // `slice` of a Buffer would share its memory
+    return this.#signingKey(new Uint8Array(scalar), point)
   }
 
   #signingKey(scalar: Uint8Array, expectedPoint?: Uint8Array): SigningKey {

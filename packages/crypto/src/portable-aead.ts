@@ -6,7 +6,7 @@ import type { Aead, AeadAlgorithm } from './provider.ts'
 
 /** An AEAD in plain JavaScript. The key is copied. */
 export function portableAead(algorithm: AeadAlgorithm, key: Uint8Array): Aead {
-  return new PortableAead(algorithm === 'chacha20-poly1305' ? chacha20poly1305 : gcm, key.slice())
+  return new PortableAead(algorithm === 'chacha20-poly1305' ? chacha20poly1305 : gcm, new Uint8Array(key))
 }
 
 class PortableAead implements Aead {

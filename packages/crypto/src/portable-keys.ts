@@ -15,7 +15,7 @@ import type {
   VerifyingKey,
 } from './provider.ts'
 import { RsaPublicKey } from './rsa.ts'
-import { CURVE_ORDERS, randomScalar } from './scalar.ts'
+import { randomScalar } from './scalar.ts'
 
 const CURVES = { p224, p256, p384, p521 }
 const GROUPS = { secp256r1: p256, secp384r1: p384 }
@@ -35,7 +35,7 @@ export function portableKeyExchange(
     }
   }
   const curve = GROUPS[group]
-  const scalar = randomScalar(CURVE_ORDERS[group], randomBytes)
+  const scalar = randomScalar(group, randomBytes)
   const publicKey = curve.getPublicKey(scalar, false)
   return {
     group,
@@ -50,7 +50,8 @@ export function portableKeyExchange(
 
 export function portableSigningKey(pkcs8: Uint8Array): SigningKey {
   const key = readP256Pkcs8(pkcs8)
-  const scalar = key.scalar.slice()
+  // `slice` of a Buffer would share its memory
+  const scalar = new Uint8Array(key.scalar)
   if (!p256.utils.isValidSecretKey(scalar)) throw invalidSigningKey()
   const point = p256.getPublicKey(scalar, false)
   if (key.point !== undefined && !isSamePoint(key.point, point)) throw invalidSigningKey()
@@ -62,7 +63,7 @@ export function portableSigningKey(pkcs8: Uint8Array): SigningKey {
 }
 
 export function generatePortableSigningKey(randomBytes: (length: number) => Uint8Array): SigningKey {
-  const scalar = randomScalar(CURVE_ORDERS.secp256r1, randomBytes)
+  const scalar = randomScalar('secp256r1', randomBytes)
   return portableSigningKey(p256Pkcs8(scalar, p256.getPublicKey(scalar, false)))
 }
 
@@ -72,7 +73,7 @@ export function portableVerifyingKey(spki: Uint8Array): VerifyingKey | undefined
   if (info.type === 'rsa') {
     return new RsaVerifyingKey(new RsaPublicKey(info.modulus, info.exponent))
   }
-  const point = info.point.slice()
+  const point = new Uint8Array(info.point)
   return CURVES[info.curve].utils.isValidPublicKey(point, false)
     ? new EcVerifyingKey(info.curve, point)
     : undefined
@@ -109,6 +110,7 @@ class RsaVerifyingKey implements VerifyingKey {
 
   verify(algorithm: SignatureAlgorithm, data: Uint8Array, signature: Uint8Array): boolean {
     const hash = hashOf(algorithm)
+    if (hash === undefined) return false
     if (algorithm.startsWith('rsa-pkcs1')) return this.#key.verifyPkcs1(hash, HASHES[hash](data), signature)
     if (algorithm.startsWith('rsa-pss'))
       return this.#key.verifyPss(HASHES[hash], HASHES[hash](data), signature)
@@ -117,11 +119,14 @@ class RsaVerifyingKey implements VerifyingKey {
 }
 
 function digestFor(algorithm: SignatureAlgorithm, kind: 'ecdsa', data: Uint8Array): Uint8Array | undefined {
-  return algorithm.startsWith(kind) ? HASHES[hashOf(algorithm)](data) : undefined
+  const hash = hashOf(algorithm)
+  return hash !== undefined && algorithm.startsWith(kind) ? HASHES[hash](data) : undefined
 }
 
-function hashOf(algorithm: SignatureAlgorithm): keyof typeof HASHES {
-  return algorithm.slice(algorithm.lastIndexOf('-') + 1) as keyof typeof HASHES
+/** `undefined` for an algorithm that there is none of. */
+function hashOf(algorithm: SignatureAlgorithm): keyof typeof HASHES | undefined {
+  const name = algorithm.slice(algorithm.lastIndexOf('-') + 1)
+  return Object.hasOwn(HASHES, name) ? (name as keyof typeof HASHES) : undefined
 }
 
 function isSamePoint(a: Uint8Array, b: Uint8Array): boolean {

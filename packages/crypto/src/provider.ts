@@ -33,7 +33,10 @@ export interface Hmac {
   sign(first: Uint8Array, second?: Uint8Array): Uint8Array
 }
 
-/** An AEAD under one key. A nonce has 12 bytes; the tag of 16 bytes follows the ciphertext. */
+/**
+ * An AEAD under one key. A nonce has 12 bytes; the tag of 16 bytes follows the ciphertext. Throws an `InternalError` where a nonce has another length, or
+ * `out` no room.
+ */
 export interface Aead {
   /**
    * Encrypts `plaintext` into `out` at `at`, followed by the tag: `plaintext.length + 16` bytes in all.
@@ -50,8 +53,7 @@ export interface Aead {
 /** AES under one key, block by block, without a mode: what SRTP's keystreams and key derivation are made of. */
 export interface AesBlocks {
   /**
-   * Encrypts each block of 16 bytes of `blocks`, whose length is a multiple of 16, by itself. The answer
-   * belongs to the caller.
+   * Encrypts each block of 16 bytes of `blocks` by itself. The answer belongs to the caller. Throws an `InternalError` where the length is no multiple of 16.
    */
   encrypt(blocks: Uint8Array): Uint8Array
 }
@@ -60,7 +62,7 @@ export interface AesBlocks {
 export interface ChaChaBlocks {
   /**
    * The block function of RFC 8439 section 2.3: 64 bytes of keystream. `input` has 16 bytes, the block counter (little-endian) and
-   * the nonce of 12. The answer belongs to the caller.
+   * the nonce of 12. The answer belongs to the caller. Throws an `InternalError` where `input` has another length.
    */
   block(input: Uint8Array): Uint8Array
 }
@@ -97,15 +99,18 @@ export interface VerifyingKey {
 }
 
 /**
- * The cryptography that the protocols need, synchronous. Two providers give the same bytes:
+ * The cryptography that the protocols need, synchronous. Keys that are given are copied. Two providers give the same bytes:
  * `nativeCrypto` over `node:crypto`, and `portableCrypto` in plain JavaScript.
  */
 export interface CryptoProvider {
   readonly name: 'native' | 'portable'
-  /** `length` random bytes from the provider's source. */
+  /** `length` random bytes from the provider's source. Throws a `RangeError` where `length` is negative. */
   randomBytes(length: number): Uint8Array
+  /** The digest of `data`. */
   hash(algorithm: HashAlgorithm, data: Uint8Array): Uint8Array
+  /** Starts a hash of data that comes in parts. */
   createHash(algorithm: HashAlgorithm): Hash
+  /** A key has any length. */
   hmac(algorithm: HmacAlgorithm, key: Uint8Array): Hmac
   /** Throws a `UsageError` (`invalid-key`) where the key is not of the algorithm's length. */
   aead(algorithm: AeadAlgorithm, key: Uint8Array): Aead
@@ -113,12 +118,14 @@ export interface CryptoProvider {
   aesBlocks(key: Uint8Array): AesBlocks
   /** Throws a `UsageError` (`invalid-key`) where the key does not have 32 bytes. */
   chachaBlocks(key: Uint8Array): ChaChaBlocks
+  /** A new key of the group. Throws a `UsageError` (`invalid-option`) for a group that there is none of. */
   generateKeyExchange(group: KeyExchangeGroup): KeyExchange
+  /** A new key on P-256. */
   generateSigningKey(): SigningKey
-  /** Throws a `UsageError` (`invalid-key`) where `pkcs8` is no P-256 private key. */
+  /** Reads PKCS #8 (RFC 5958). Throws a `UsageError` (`invalid-key`) where `pkcs8` is no P-256 private key. */
   importSigningKey(pkcs8: Uint8Array): SigningKey
   /**
-   * `undefined` where `spki` is no RSA key (1024 to 8192 bits, an odd public exponent from 3 up to 32 bits), nor an
+   * Reads DER SubjectPublicKeyInfo (RFC 5280 section 4.1). `undefined` where `spki` is no RSA key (1024 to 8192 bits, an odd public exponent from 3 up to 32 bits), nor an
    * uncompressed point on P-224, P-256, P-384 or P-521.
    */
   importVerifyingKey(spki: Uint8Array): VerifyingKey | undefined

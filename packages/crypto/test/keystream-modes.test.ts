@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { SeededRandom } from '@str0m/sans-io'
+import { InternalError, SeededRandom } from '@str0m/sans-io'
 import * as fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
 import { PlainArea } from '../src/counter-blocks.ts'
@@ -50,6 +50,14 @@ describe('xorKeystream', () => {
     const bytes = random(1, length)
     xorKeystream(bytes, 0, length, bytes.slice(), 0)
     expect(bytes.every((byte) => byte === 0)).toBe(true)
+  })
+
+  it.each([50, 500])('refuses a keystream that is too short for %i bytes', (length) => {
+    const bytes = new Uint8Array(length).fill(7)
+    // more of the same buffer follows: what is not of the view is not read
+    const keystream = new Uint8Array(2 * length).fill(1).subarray(0, length)
+    expect(() => xorKeystream(bytes, 0, length, keystream, 1)).toThrow(InternalError)
+    expect(bytes).toEqual(new Uint8Array(length).fill(7))
   })
 })
 
@@ -167,6 +175,21 @@ describe('counter blocks', () => {
     const expected = blocksOf(30, [1, 2, 3, 4])
     expected.set(blocksOf(10, [5, 6, 7, 8]), 160)
     expect(area.blocks(30)).toEqual(expected)
+  })
+
+  it('go nowhere but into their area', () => {
+    const gcm = keystreamGcm(new Uint8Array(16).fill(3))
+    const seal = (): Uint8Array | undefined => {
+      const packet = new Uint8Array(60)
+      gcm?.seal(packet, 4, 44, new Uint8Array(64).fill(5), 0)
+      return packet
+    }
+    const before = seal()
+    const area = counterArea(4)
+    expect(() => area.write(0, COUNTER_BLOCKS_MAX + 1, 1, 2, 3, 4)).toThrow(Error)
+    expect(() => area.write(COUNTER_BLOCKS_MAX + 200, 40, 1, 2, 3, 4)).toThrow(Error)
+    expect(() => area.write(-1, 1, 1, 2, 3, 4)).toThrow(Error)
+    expect(seal()).toEqual(before)
   })
 })
 

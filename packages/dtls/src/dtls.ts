@@ -6,6 +6,7 @@ import {
   datagramBytes,
   type EventOutput,
   type Instant,
+  isBytes,
   latestInstant,
   type Machine,
   NEVER,
@@ -155,7 +156,7 @@ export class Dtls implements Machine<DtlsEvent> {
   }
 
   /**
-   * Sends one record of application data, in a datagram of its own. Throws a `UsageError`: `not-connected`, `data-too-long`
+   * Sends one record of application data, in a datagram of its own. Throws a `UsageError`: `not-connected`, `invalid-message` for what is no bytes, `data-too-long`
    * (more than `maxDataLength`), or `sequence-exhausted`: after 2⁴⁸ records of DTLS 1.2, or where a peer of DTLS 1.3 does not take the new keys that
    * it is told of in good time.
    */
@@ -190,6 +191,7 @@ export class Dtls implements Machine<DtlsEvent> {
     const connection = this.#connection
     if (connection === undefined) throw notConnected('send')
     const { write } = connection
+    if (!isBytes(data)) throw new UsageError('invalid-message', 'A record is sent of a Uint8Array')
     if (data.length > this.maxDataLength) {
       throw new UsageError(
         'data-too-long',

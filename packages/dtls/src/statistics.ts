@@ -44,8 +44,11 @@ export type DropReason =
 export interface DtlsStatistics {
   readonly datagramsReceived: number
   readonly datagramsSent: number
+  /** Whole ones, dropped ones with them. */
   readonly recordsReceived: number
+  /** Bytes of datagrams. */
   readonly bytesReceived: number
+  /** Bytes of datagrams. */
   readonly bytesSent: number
   /** Flights sent again, because time ran out or the peer sent its own again. */
   readonly flightsRetransmitted: number

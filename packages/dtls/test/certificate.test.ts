@@ -93,6 +93,11 @@ describe('a certificate that was generated, as @peculiar/x509 reads it', () => {
     const subject = 'Zoë, peer #7'
     const read = new X509Certificate(DtlsCertificate.generate({ subject }).der)
     expect(read.subjectName.getField('CN')).toEqual([subject])
+    for (const unixTime of [Number.NaN, Number.POSITIVE_INFINITY]) {
+      expect(() => DtlsCertificate.generate({ wallClock: { now: 0, unixTime } })).toThrow(
+        expect.objectContaining({ code: 'invalid-time' }),
+      )
+    }
     for (const wrong of ['', 'x'.repeat(65)]) {
       expect(() => DtlsCertificate.generate({ subject: wrong })).toThrow(
         expect.objectContaining({ code: 'invalid-subject' }),

@@ -71,6 +71,11 @@ describe('data', () => {
     expect(() => wire.client.send(new Uint8Array(maxDataLength + 1))).toThrow(
       expect.objectContaining({ code: 'data-too-long' }),
     )
+    for (const none of [new ArrayBuffer(4), 'text', [1, 2], undefined] as unknown[]) {
+      expect(() => wire.client.send(none as Uint8Array)).toThrow(
+        expect.objectContaining({ code: 'invalid-message' }),
+      )
+    }
     wire.run(wire.now + 10)
     expect(wire.sent.client.at(-2)?.length).toBe(300)
     expect(wire.events.server.slice(1).map((event) => event.type === 'data' && event.data.length)).toEqual([

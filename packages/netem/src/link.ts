@@ -8,17 +8,17 @@ export interface LinkOptions {
   readonly latency?: number
   /** Further delay, ms, uniform from 0 to this, which keeps the order. Default 0. */
   readonly jitter?: number
-  /** The probability of loss, or a model of bursts. A lost datagram has used its share of the rate. Default 0. */
+  /** The probability of loss, 0 to 1, or a model of bursts. A lost datagram has used its share of the rate. Default 0. */
   readonly loss?: number | GilbertElliott
-  /** The probability that a datagram arrives twice. Default 0. */
+  /** The probability that a datagram arrives twice, 0 to 1. Default 0. */
   readonly duplicate?: number
-  /** The probability that a datagram is held back, so that later ones overtake it. Default 0. */
+  /** The probability that a datagram is held back, so that later ones overtake it, 0 to 1. Default 0. */
   readonly reorder?: number
   /** How long a held one is held back, ms, uniform from 0 to this. Default 20. */
   readonly reorderDelay?: number
   /** The bottleneck, bits per second. Default: none. */
   readonly rate?: number
-  /** Bytes that may wait for the bottleneck; what does not fit is dropped at the tail. Default 131072. */
+  /** Bytes, headers included, that may wait for the bottleneck; what does not fit is dropped at the tail. Default 131072. */
   readonly queueBytes?: number
   /** Bytes that a datagram's headers add for the bottleneck. Default 28: IPv4 and UDP. */
   readonly overhead?: number
@@ -27,6 +27,7 @@ export interface LinkOptions {
 /** What became of the datagrams of a link. Counts. */
 export interface LinkStatistics {
   readonly sent: number
+  /** Polled, the second ones of those that arrive twice included. */
   readonly delivered: number
   /** By the loss model. */
   readonly lost: number
@@ -96,7 +97,7 @@ export class Link<T extends { readonly contents: Uint8Array }> {
     reordered: 0,
   }
 
-  /** Throws a `UsageError` (`invalid-option`) where an option is out of its range. */
+  /** `seed` is an integer from 0 to 2⁵³ − 1. Throws a `UsageError` (`invalid-option`) where an option is out of its range. */
   constructor(seed: number, options: LinkOptions = {}) {
     this.seed = seed
     this.#settings = settings(DEFAULTS, options)
@@ -126,7 +127,7 @@ export class Link<T extends { readonly contents: Uint8Array }> {
     this.#settings = next
   }
 
-  /** Nothing that is sent from `from` until `until` arrives. Outages may be added ahead of time. */
+  /** Nothing that is sent from `from` on and before `until` arrives. Outages may be added ahead of time. */
   addOutage(from: Instant, until: Instant): void {
     this.#outages.push({ from, until })
   }
@@ -210,13 +211,13 @@ export class Link<T extends { readonly contents: Uint8Array }> {
     }
     if (queued.duplicate) {
       this.#statistics.duplicated++
-      // a copy of its own: a receiver may decrypt in place
-      this.#inFlight.push(arrival, { ...queued.item, contents: queued.item.contents.slice() })
+      // a copy of its own, also of a Buffer, whose slice is none: a receiver may decrypt in place
+      this.#inFlight.push(arrival, { ...queued.item, contents: new Uint8Array(queued.item.contents) })
     }
   }
 }
 
-/** An independent generator for each purpose, out of one seed below 2⁴⁸. */
+/** An independent generator for each purpose, out of one seed. */
 function generator(seed: number, purpose: number): SeededRandom {
   const mixed = new SeededRandom(seed)
   for (let i = 0; i < purpose; i++) mixed.u32()
@@ -224,7 +225,17 @@ function generator(seed: number, purpose: number): SeededRandom {
 }
 
 function settings(base: Settings, change: LinkOptions): Settings {
-  const next = { ...base, ...change }
+  const next: Settings = {
+    latency: change.latency ?? base.latency,
+    jitter: change.jitter ?? base.jitter,
+    loss: change.loss === undefined ? base.loss : change.loss,
+    duplicate: change.duplicate ?? base.duplicate,
+    reorder: change.reorder ?? base.reorder,
+    reorderDelay: change.reorderDelay ?? base.reorderDelay,
+    rate: change.rate ?? base.rate,
+    queueBytes: change.queueBytes ?? base.queueBytes,
+    overhead: change.overhead ?? base.overhead,
+  }
   checkLoss(next.loss)
   checkProbability('duplicate', next.duplicate)
   checkProbability('reorder', next.reorder)

@@ -34,13 +34,13 @@ export class LossProcess {
 
 /** Throws a `UsageError` (`invalid-option`) unless `value` is from 0 to 1. */
 export function checkProbability(name: string, value: number): void {
-  if (!(value >= 0 && value <= 1)) {
+  if (typeof value !== 'number' || !(value >= 0 && value <= 1)) {
     throw new UsageError('invalid-option', `${name} is a probability from 0 to 1, not ${value}`)
   }
 }
 
 export function checkLoss(model: number | GilbertElliott): void {
-  if (typeof model === 'number') return checkProbability('loss', model)
+  if (typeof model !== 'object' || model === null) return checkProbability('loss', model)
   checkProbability('loss.degrade', model.degrade)
   checkProbability('loss.recover', model.recover)
   checkProbability('loss.lossBad', model.lossBad ?? 1)

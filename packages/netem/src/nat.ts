@@ -18,15 +18,22 @@ export interface NatOptions {
   /** The public address, IPv4 or IPv6. */
   readonly address: string
   readonly behaviour: NatBehaviour
-  /** The public port of the first mapping; later ones follow. Default 40000. */
+  /**
+   * The public port of the first mapping, 1 to 65535. Later ones follow; after 65535 come again those from the first on that are not in use. Default 40000.
+   */
   readonly firstPort?: number
-  /** A mapping without traffic from inside for this long is gone, ms. Default 120000 (RFC 4787, REQ-5). */
+  /** A mapping without traffic from inside for longer than this is gone, ms. Default 120000 (RFC 4787, REQ-5). */
   readonly lifetime?: number
   /** Whether a host inside reaches another one by its public address. Default false. */
   readonly hairpin?: boolean
 }
 
+const BEHAVIOURS: readonly NatBehaviour[] = ['full-cone', 'restricted', 'port-restricted', 'symmetric']
+const LAST_PORT = 65_535
+
 interface Mapping {
+  /** What it is found by from inside. */
+  readonly key: string
   readonly inside: SocketAddress
   readonly outside: SocketAddress
   /** Where it has sent to, which is where it hears from. */
@@ -40,21 +47,33 @@ export class Nat {
   readonly behaviour: NatBehaviour
   readonly hairpin: boolean
   readonly #lifetime: number
+  readonly #firstPort: number
   #nextPort: number
   readonly #byInside = new Map<string, Mapping>()
   readonly #byPort = new Map<number, Mapping>()
 
-  /** Throws a `UsageError` (`invalid-option`) where the address is no IP address. */
+  /** Throws a `UsageError` (`invalid-option`) where the address is no IP address, or another option out of its range. */
   constructor(options: NatOptions) {
     const address = canonicalIpAddress(options.address)
     if (address === undefined) {
       throw new UsageError('invalid-option', `"${options.address}" is no IP address for a NAT`)
     }
+    const { behaviour, firstPort = 40_000, lifetime = 120_000, hairpin = false } = options
+    if (!BEHAVIOURS.includes(behaviour)) {
+      throw new UsageError('invalid-option', `a NAT is ${BEHAVIOURS.join(', ')}, not "${behaviour}"`)
+    }
+    if (!Number.isInteger(firstPort) || firstPort < 1 || firstPort > LAST_PORT) {
+      throw new UsageError('invalid-option', `firstPort is a port from 1 to ${LAST_PORT}, not ${firstPort}`)
+    }
+    if (!(lifetime >= 0)) {
+      throw new UsageError('invalid-option', `lifetime is to be 0 ms or more, not ${lifetime}`)
+    }
     this.address = address
-    this.behaviour = options.behaviour
-    this.hairpin = options.hairpin ?? false
-    this.#lifetime = options.lifetime ?? 120_000
-    this.#nextPort = options.firstPort ?? 40_000
+    this.behaviour = behaviour
+    this.hairpin = hairpin
+    this.#lifetime = lifetime
+    this.#firstPort = firstPort
+    this.#nextPort = firstPort
   }
 
   /** The public source of what `source` sends to `destination`. Makes or refreshes the mapping. */
@@ -63,9 +82,9 @@ export class Nat {
     if (this.behaviour === 'symmetric') key += `>${formatSocketAddress(destination)}`
     let mapping = this.#byInside.get(key)
     if (mapping === undefined || this.#expired(mapping, now)) {
-      if (mapping !== undefined) this.#byPort.delete(mapping.outside.port)
-      const outside = { address: this.address, port: this.#nextPort++ }
-      mapping = { inside: source, outside, peers: [], usedAt: now }
+      if (mapping !== undefined) this.#forget(mapping)
+      const outside = { address: this.address, port: this.#takePort(now) }
+      mapping = { key, inside: source, outside, peers: [], usedAt: now }
       this.#byInside.set(key, mapping)
       this.#byPort.set(outside.port, mapping)
     }
@@ -85,6 +104,23 @@ export class Nat {
   reset(): void {
     this.#byInside.clear()
     this.#byPort.clear()
+  }
+
+  #forget(mapping: Mapping): void {
+    this.#byInside.delete(mapping.key)
+    this.#byPort.delete(mapping.outside.port)
+  }
+
+  /** The next port that is not in use. Where all are, the next one's mapping makes room. */
+  #takePort(now: Instant): number {
+    for (let left = LAST_PORT - this.#firstPort + 1; ; left--) {
+      const port = this.#nextPort
+      this.#nextPort = port < LAST_PORT ? port + 1 : this.#firstPort
+      const user = this.#byPort.get(port)
+      if (user !== undefined && !this.#expired(user, now) && left > 0) continue
+      if (user !== undefined) this.#forget(user)
+      return port
+    }
   }
 
   #expired(mapping: Mapping, now: Instant): boolean {

@@ -18,7 +18,7 @@ export interface Datagram extends TransmitOutput {
 }
 
 export interface NetworkOptions {
-  /** What all chance in the run comes from: an integer from 0 to 2³² − 1. It stands in every error message. */
+  /** What all chance in the run comes from: an integer from 0 to 2³² − 1. It stands in the message of each `EmulationError`. */
   readonly seed: number
   /** The link of each host, each way, where the host does not say otherwise. */
   readonly link?: LinkOptions
@@ -36,7 +36,7 @@ export interface HostOptions {
   readonly link?: LinkOptions
 }
 
-/** A host, its machine, and its links to the network. */
+/** A host, its machine, and its links to the network: `up` for what it sends, `down` for what it gets. */
 export interface Host<M extends Machine<unknown>> extends Station<M> {
   readonly up: Link<Datagram>
   readonly down: Link<Datagram>
@@ -45,9 +45,9 @@ export interface Host<M extends Machine<unknown>> extends Station<M> {
 /** What became of the datagrams between the links. Counts. */
 export interface NetworkStatistics {
   readonly forwarded: number
-  /** No host has the address. */
+  /** No host has the destination, or the one that sends not the source. */
   readonly unroutable: number
-  /** A NAT did not let it in. */
+  /** A NAT did not let it in, or not back in. */
   readonly filtered: number
 }
 
@@ -70,6 +70,7 @@ export class Network extends VirtualClock {
   readonly #nodes: Node[] = []
   readonly #statistics = { forwarded: 0, unroutable: 0, filtered: 0 }
 
+  /** Throws a `UsageError` (`invalid-option`) where the seed is out of its range. */
   constructor(options: NetworkOptions) {
     super(options.seed, options.start ?? 0)
     this.#link = options.link ?? {}
@@ -81,7 +82,8 @@ export class Network extends VirtualClock {
 
   /**
    * Adds a host. What its machine transmits must have a `source` and a `destination`; `receive` makes its
-   * input out of a datagram that has come: for an `Rtc`, `{ ...datagram, kind: 'receive', proto: 'udp' as const, now }`. Throws a `UsageError` (`invalid-option`) for what is no IP address.
+   * input out of a datagram that has come: for an `Rtc`, `{ ...datagram, kind: 'receive', proto: 'udp' as const, now }`. Throws a `UsageError` (`invalid-option`)
+   * for what is no IP address, or an option of the link out of its range.
    */
   addHost<M extends Machine<unknown, Datagram>>(
     machine: M,

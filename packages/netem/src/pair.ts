@@ -4,7 +4,7 @@ import { type ReceiveOf, Runner, type Station, type TransmitOf } from './station
 import { VirtualClock } from './virtual-clock.ts'
 
 export interface PairOptions<A extends Machine<unknown>, B extends Machine<unknown> = A> {
-  /** What all chance in the run comes from: an integer from 0 to 2³² − 1. It stands in every error message. */
+  /** What all chance in the run comes from: an integer from 0 to 2³² − 1. It stands in the message of each `EmulationError`. */
   readonly seed: number
   /** The link each way. */
   readonly link?: LinkOptions
@@ -34,6 +34,7 @@ export class Pair<A extends Machine<unknown>, B extends Machine<unknown> = A> ex
   readonly #a: Runner<A>
   readonly #b: Runner<B>
 
+  /** Throws a `UsageError` (`invalid-option`) where the seed, or an option of a link, is out of its range. */
   constructor(a: A, b: B, options: PairOptions<A, B>) {
     super(options.seed, options.start ?? 0)
     this.#receive = options.receive
@@ -43,10 +44,12 @@ export class Pair<A extends Machine<unknown>, B extends Machine<unknown> = A> ex
     this.#b = new Runner('b', b, options.seed, (now, datagram) => this.bToA.send(now, datagram))
   }
 
+  /** The first machine, and what came of it. */
   get a(): Station<A> {
     return this.#a
   }
 
+  /** The second machine, and what came of it. */
   get b(): Station<B> {
     return this.#b
   }

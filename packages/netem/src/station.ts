@@ -12,6 +12,7 @@ export type TransmitOf<M extends Machine<unknown>> = Extract<ReturnType<M['pollO
 /** What the machine `M` takes as a datagram. */
 export type ReceiveOf<M extends Machine<unknown>> = Extract<Parameters<M['handleInput']>[0], ReceiveInput>
 
+/** An event, and when it came. */
 export interface TimedEvent<E> {
   readonly at: Instant
   readonly event: E

@@ -31,8 +31,9 @@ export abstract class VirtualClock {
   protected abstract drain(now: Instant): void
 
   /**
-   * Runs until `condition` holds, asked after each instant at which something happens. Throws an
+   * Runs until `condition` holds, asked at the start and each time something has happened. Throws an
    * `EmulationError` (`deadline`) where it does not within `within` ms of virtual time, 60000 by default; a `UsageError` (`invalid-time`) where `within` is no number.
+   * An `EmulationError` (`livelock`) where a machine does not let time pass.
    */
   runUntil(condition: () => boolean, within: number = DEFAULT_WITHIN): void {
     const start = this.#now
@@ -40,7 +41,7 @@ export abstract class VirtualClock {
     throw new EmulationError('deadline', `the condition did not hold ${within} ms after ${start}`, this.seed)
   }
 
-  /** Runs for `duration` ms of virtual time. Throws a `UsageError` (`invalid-time`) where that is no number. */
+  /** Runs for `duration` ms of virtual time. Throws a `UsageError` (`invalid-time`) where that is no number, and as `runUntil` where time stands still. */
   runFor(duration: number): void {
     this.#run(() => false, this.#now + duration)
   }

@@ -95,14 +95,18 @@ describe('reorder and duplicate', () => {
     expect(link.statistics.reordered).toBeLessThan(140)
   })
 
-  test('a duplicate has bytes of its own', () => {
-    const link = new Link<Item>(1, { duplicate: 1 })
-    link.send(0, { id: 7, contents: Uint8Array.of(1, 2) })
-    const first = link.poll(0)!
-    first.contents.fill(0)
-    expect(link.poll(0)).toEqual({ id: 7, contents: Uint8Array.of(1, 2) })
-    expect(link.poll(0)).toBeUndefined()
-  })
+  // the slice of a Buffer shares its memory
+  test.each([Uint8Array.of(1, 2), Buffer.from([1, 2])])(
+    'a duplicate has bytes of its own: %o',
+    (contents) => {
+      const link = new Link<Item>(1, { duplicate: 1 })
+      link.send(0, { id: 7, contents })
+      const first = link.poll(0)!
+      first.contents.fill(0)
+      expect(link.poll(0)).toEqual({ id: 7, contents: Uint8Array.of(1, 2) })
+      expect(link.poll(0)).toBeUndefined()
+    },
+  )
 })
 
 describe('the bottleneck', () => {
@@ -184,6 +188,22 @@ describe('options out of their range', () => {
     { queueBytes: -1 },
   ])('%o', (options) => {
     expect(() => new Link<Item>(1, options)).toThrow(expect.objectContaining({ code: 'invalid-option' }))
+  })
+
+  test.each(['x', null])('a loss that is %o', (loss) => {
+    const options = { loss: loss as unknown as number }
+    expect(() => new Link<Item>(1, options)).toThrow(expect.objectContaining({ code: 'invalid-option' }))
+  })
+
+  test('one that is undefined is one that is left out', () => {
+    const names = ['latency', 'jitter', 'loss', 'duplicate', 'reorder', 'reorderDelay', 'rate', 'queueBytes']
+    const none: LinkOptions = Object.fromEntries([...names, 'overhead'].map((name) => [name, undefined]))
+    expect(run(none).arrivals).toEqual(run({}).arrivals)
+    const link = new Link<Item>(1, { latency: 5, ...none, rate: 1e6 })
+    link.configure(0, { latency: 7 })
+    link.configure(0, none)
+    link.send(0, { id: 1, contents: new Uint8Array(97) })
+    expect(link.nextAt()).toBe(8)
   })
 
   test('leave a link as it was', () => {

@@ -1,6 +1,6 @@
 import type { SocketAddress } from '@str0m/sans-io'
 import { describe, expect, test } from 'vitest'
-import { type Host, Nat, type NatBehaviour, Network } from '../src/index.ts'
+import { type Host, Nat, type NatBehaviour, type NatOptions, Network } from '../src/index.ts'
 import { Echo } from './echo.ts'
 
 const PUBLIC_1 = { address: '198.51.100.1', port: 1000 }
@@ -55,6 +55,35 @@ describe('a NAT', () => {
     const first = nat.outbound(0, INSIDE, PUBLIC_1)
     nat.reset()
     expect(nat.inbound(1, PUBLIC_1, first)).toBeUndefined()
+  })
+
+  test.each<Partial<NatOptions>>([
+    { behaviour: 'cone' as NatBehaviour },
+    { firstPort: 0 },
+    { firstPort: 65_536 },
+    { firstPort: 1.5 },
+    { lifetime: -1 },
+    { lifetime: Number.NaN },
+  ])('options out of their range: %o', (options) => {
+    const all: NatOptions = { address: '203.0.113.1', behaviour: 'symmetric', ...options }
+    expect(() => new Nat(all)).toThrow(expect.objectContaining({ code: 'invalid-option' }))
+  })
+
+  test('begins again at the first port after the last one, and passes over those in use', () => {
+    const nat = new Nat({ address: '203.0.113.1', behaviour: 'symmetric', firstPort: 65_533, lifetime: 100 })
+    const to = (port: number, now: number): number =>
+      nat.outbound(now, INSIDE, { address: '198.51.100.1', port }).port
+    expect([to(1, 0), to(2, 50), to(3, 0)]).toEqual([65_533, 65_534, 65_535])
+    expect([to(4, 120), to(5, 120)]).toEqual([65_533, 65_535])
+    // what came back to the port of a mapping that was gone is the new one's
+    const gone = { address: '203.0.113.1', port: 65_533 }
+    expect(nat.inbound(120, { address: '198.51.100.1', port: 4 }, gone)).toEqual(INSIDE)
+    expect(nat.inbound(120, { address: '198.51.100.1', port: 1 }, gone)).toBeUndefined()
+    // the mapping that lost its port gets another
+    expect(to(1, 160)).toBe(65_534)
+    // all are in use: the next one's mapping makes room
+    expect(to(6, 161)).toBe(65_535)
+    expect(to(5, 162)).toBe(65_533)
   })
 
   test('has an IP address', () => {

@@ -21,7 +21,7 @@ export interface ChangeTarget {
 
 export interface AddMediaOptions {
   /**
-   * Several encodings of the same source, in the order of preference (simulcast, RFC 8853): each is sent by `media.writer(pt, rid)`. Default: one
+   * Several encodings of the same source, with rids of 1 to 16 characters, in the order of preference (simulcast, RFC 8853): each is sent by `media.writer(pt, rid)`. Default: one
    * stream.
    */
   readonly encodings?: readonly Encoding[]
@@ -66,7 +66,7 @@ export class ChangeSet {
   /**
    * Opens a data channel once the offer is answered and the peer connected; `channelOpen` says so. Answers its id, which is `Rtc`'s own: the
    * stream that carries it is not known yet, and `rtc.channel` knows it from the answer on. Where there are data channels already, `rtc.addChannel` does without an offer.
-   * Throws a `UsageError` (`invalid-option`, `id-in-use`; `no-data-channels` where the peer has stopped their section).
+   * Throws a `UsageError` (`invalid-option`, also for an `id` without `negotiated`; `id-in-use`; `no-data-channels` where their section was stopped).
    */
   addChannel(label: string, options: ChannelOptions = {}): ChannelId {
     this.#checkNotApplied()
@@ -104,7 +104,8 @@ export class ChangeSet {
 
   /**
    * Makes the offer. Its answer goes to `rtc.pendingChanges()`. Throws a `UsageError`: `no-changes` where the offer would have no media
-   * section, `already-applied`, `wrong-state` where another offer waits for its answer, or an offer of the peer's that was taken since has added a section by the same mid.
+   * section, `already-applied`, `closed`, `wrong-state` where another offer waits for its answer, the session was set up by `direct` since, or an offer of the peer's that was taken since has
+   * added a section by the same mid.
    */
   apply(): Offer {
     this.#checkNotApplied()
@@ -156,12 +157,12 @@ export class PendingChanges {
     return this.#pending.offer
   }
 
-  /** Takes the peer's answer. Throws a `UsageError`: `invalid-sdp`, `invalid-answer`, or `wrong-state` where it was answered before. */
+  /** Takes the peer's answer. Throws a `UsageError`: `invalid-sdp`, `invalid-answer`, `closed`, or `wrong-state` where it was answered or taken back before. */
   acceptAnswer(answer: Answer): void {
     this.#target.acceptAnswer(this.#pending, answer)
   }
 
-  /** Takes the offer back (RFC 8829 section 4.1.10.2). Throws a `UsageError` (`wrong-state`) where it was answered before. */
+  /** Takes the offer back (RFC 8829 section 4.1.10.2). Throws a `UsageError`: `closed`, or `wrong-state` where it was answered or taken back before. */
   rollback(): void {
     this.#target.rollback(this.#pending)
   }

@@ -59,7 +59,7 @@ export interface DirectMedia {
   readonly codecs: readonly DirectCodec[]
   /** The header extensions, by the ids that all sections share, 1 to 255 (RFC 8285). Default: none. */
   readonly extensions?: readonly Pick<ExtensionMap, 'id' | 'uri'>[]
-  /** What we send; several have each a rid. Default: one, with a random SSRC, where the direction allows it. */
+  /** What we send; several have each a rid, of 1 to 16 letters, digits, `-` and `_`. Default: one, with a random SSRC, where the direction allows it. */
   readonly streams?: readonly LocalStream[]
   /** The peer's streams. Default: none is known. */
   readonly sources?: readonly DirectSource[]

@@ -1,6 +1,6 @@
 export type { BandwidthEstimatorOptions } from '@str0m/bwe'
 export type { CryptoProvider } from '@str0m/crypto'
-export { DtlsCertificate, type DtlsVersion } from '@str0m/dtls'
+export { type CipherSuiteName, DtlsCertificate, type DtlsStatistics, type DtlsVersion } from '@str0m/dtls'
 export type {
   DependencyDescriptor,
   ExtensionIds,
@@ -11,16 +11,19 @@ export type {
   TelephoneEventOptions,
 } from '@str0m/rtp'
 export {
+  type EventOutput,
   type Instant,
   type Mid,
   type Pt,
   type Rid,
   type SocketAddress,
   type Ssrc,
+  type TimeoutInput,
+  type TimeoutOutput,
   UsageError,
   type WallClock,
 } from '@str0m/sans-io'
-export type { ChannelOptions, ChannelParameters } from '@str0m/sctp'
+export type { ChannelOptions, ChannelParameters, SctpStatistics } from '@str0m/sctp'
 export {
   type CodecCapability,
   DEFAULT_CODECS,
@@ -29,8 +32,14 @@ export {
   type Fingerprint,
   isSameCodec,
 } from '@str0m/sdp'
-export type { SrtpProfile } from '@str0m/srtp'
-export { Candidate, type IceCredentials, type IceState } from '@str0m/stun-ice'
+export type { SrtpProfile, SrtpStatistics } from '@str0m/srtp'
+export {
+  Candidate,
+  type IceCredentials,
+  type IcePairStatistics,
+  type IceState,
+  type IceStatistics,
+} from '@str0m/stun-ice'
 export { type AddMediaOptions, ChangeSet, PendingChanges } from './change-set.ts'
 export type { Channel, ChannelId, ChannelState } from './channel.ts'
 export type { Codec } from './codec.ts'

@@ -12,7 +12,7 @@ export interface LocalTransport {
   initChunk(): Uint8Array | undefined
 }
 
-/** The candidates stand in the first section alone, which all share (RFC 9143 section 7.2.1). */
+/** The candidates stand in the first section alone, which all share (RFC 9143 section 7.1.3). */
 export function fillTransport(
   section: MediaSection,
   local: LocalTransport,

@@ -84,8 +84,8 @@ export function checkOptions(options: RtcOptions): void {
     throw invalid(`dtlsSetup is "active" or "passive", not "${dtlsSetup}"`)
   if (transportFeedback !== undefined && !FEEDBACK.has(transportFeedback))
     throw invalid(`transportFeedback is "simulcast", "always" or "rfc8888", not "${transportFeedback}"`)
-  if (maxReorderWait !== undefined && !(maxReorderWait >= 0))
-    throw invalid(`maxReorderWait is 0 ms or more, not ${maxReorderWait}`)
+  if (maxReorderWait !== undefined && !(maxReorderWait >= 0 && Number.isFinite(maxReorderWait)))
+    throw invalid(`maxReorderWait is finite and 0 ms or more, not ${maxReorderWait}`)
   for (const codec of options.codecs ?? []) checkCodec(codec)
 }
 

@@ -14,7 +14,10 @@ export interface RemoteData {
   readonly init?: Uint8Array | undefined
 }
 
-/** What a section says of its sender's end, with the defaults of RFC 8841 sections 5.2 and 6.1. */
+/**
+ * What a section says of its sender's end, with the default of RFC 8841 section 6.1. The port has none (section 5.1): where it is missing, it is what all peers
+ * write.
+ */
 export function remoteData(section: MediaSection | undefined): RemoteData | undefined {
   if (section === undefined) return undefined
   const { sctpPort = DEFAULT_SCTP_PORT, maxMessageSize = DEFAULT_MAX_MESSAGE_SIZE, sctpInit } = section

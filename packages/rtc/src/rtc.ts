@@ -136,7 +136,7 @@ export class Rtc {
     this.#negotiation.addRemoteCandidate(candidate)
   }
 
-  /** Answers a `resolveMdns` event: the address of the name, or `undefined` if there is none. */
+  /** Answers a `resolveMdns` event: the address of the name, or `undefined` if there is none. Nothing, once closed. Throws a `UsageError` (`invalid-address`). */
   resolveMdns(name: string, address: string | undefined): void {
     if (this.#closed) return
     this.#transport.ice.resolveMdns(name, address)
@@ -147,7 +147,7 @@ export class Rtc {
 
   /**
    * Takes the peer's offer and answers it. Throws a `UsageError`, and nothing has changed: `invalid-sdp` (an `SdpError`, which names the line),
-   * `invalid-offer`, `wrong-state` where an offer of ours waits for its answer, `closed`.
+   * `invalid-offer`, `wrong-state` where an offer of ours waits for its answer or the session is set up by `direct`, `closed`.
    */
   acceptOffer(offer: Offer): Answer {
     return this.#negotiation.acceptOffer(offer)
@@ -161,7 +161,7 @@ export class Rtc {
     return this.#negotiation.readOffer(offer)
   }
 
-  /** Starts a set of changes to be offered. */
+  /** Starts a set of changes to be offered. Throws a `UsageError`: `wrong-state` where the session is set up by `direct`, `closed`. */
   createOffer(): ChangeSet {
     return this.#negotiation.createOffer()
   }
@@ -211,8 +211,8 @@ export class Rtc {
   }
 
   /**
-   * Opens one more data channel, without an offer: `channelOpen` follows. Throws a `UsageError`: `no-data-channels` where no section for
-   * them was agreed on (see `ChangeSet.addChannel` and `DirectApi.openDataChannels`), `invalid-option`, `id-in-use`, `closed`.
+   * Opens one more data channel, without an offer: `channelOpen` follows, or `channelClose` where it cannot be opened. Throws a `UsageError`: `no-data-channels` where no section for
+   * them was agreed on (see `ChangeSet.addChannel` and `DirectApi.openDataChannels`), `invalid-option` (also for an `id` without `negotiated`), `id-in-use`, `closed`.
    */
   addChannel(label: string, options: ChannelOptions = {}): ChannelId {
     this.#checkOpen()

@@ -35,7 +35,7 @@ export class RtpWriter {
   }
 
   /**
-   * Sends a packet. False where it was not sent since the peer is not connected, or there is no path to it any more. Throws a `UsageError`: `closed`, `not-sending`, `unknown-rid`, `unknown-payload-type`,
+   * Sends a packet, whose payload is copied. False where it was not sent since the peer is not connected, or there is no path to it any more. Throws a `UsageError`: `closed`, `not-sending`, `unknown-rid`, `unknown-payload-type`,
    * `invalid-packet` (no bytes, too large for a datagram, or fields out of range), `sequence-number-used` (before, or so far back that it cannot be told).
    */
   write(fields: RtpFields, payload: Uint8Array): boolean {
@@ -81,7 +81,7 @@ export class PacketForwarder {
     return this.#forwarder.needsKeyframe
   }
 
-  /** The highest temporal layer that goes out, 0 to 7, where packets tell theirs: of VP8, VP9, and with the dependency descriptor of all codecs. Default 7: all. */
+  /** The highest temporal layer that goes out, 0 to 7, where packets tell theirs: of VP8, VP9, and with the dependency descriptor of all codecs. Default 7: all. Throws a `UsageError` (`invalid-option`) for another. */
   get maxTemporalLayer(): number {
     return this.#forwarder.maxTemporalLayer
   }
@@ -90,7 +90,7 @@ export class PacketForwarder {
     this.#forwarder.maxTemporalLayer = layer
   }
 
-  /** The highest spatial layer that goes out, 0 to 7, where packets tell theirs: of VP9, and with the dependency descriptor. More need a keyframe. Default 7: all. */
+  /** The highest spatial layer that goes out, 0 to 7, where packets tell theirs: of VP9, and with the dependency descriptor. More need a keyframe. Default 7: all. Throws a `UsageError` (`invalid-option`) for another. */
   get maxSpatialLayer(): number {
     return this.#forwarder.maxSpatialLayer
   }

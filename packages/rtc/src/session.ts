@@ -524,7 +524,7 @@ export class Session {
     return streams
   }
 
-  /** Encodings are told by their rid: where there are some, no source is named (RFC 8853 section 7.1). */
+  /** Encodings are told by their rid: where there are some, no source is named (RFC 8853 section 5.5). */
   #describeStreams(section: MediaSection, streams: readonly LocalStream[]): void {
     section.ssrcs = []
     section.ssrcGroups = []

@@ -421,6 +421,26 @@ describe('data channels', () => {
     expect(a.media('0')!.direction).toBe('sendrecv')
   })
 
+  it.each<ChannelOptions>([{}, { negotiated: true, id: 8 }])(
+    'one that is opened after the association has ended says that it is closed: %o',
+    (options) => {
+      const { a, pair } = connectedPair({
+        seed: 22,
+        b: { maxMessageSize: 1000 },
+        change: (change) => change.addChannel('x'),
+        answered: (sdp) => sdp.replace('a=max-message-size:1000', 'a=max-message-size:100000'),
+      })
+      pair.runUntil(() => a.channels[0]?.state === 'open')
+      // larger than what b takes: that ends the association
+      a.channels[0]!.write(new Uint8Array(50_000))
+      pair.runUntil(() => a.channels.length === 0)
+      const id = a.addChannel('y', options)
+      pair.runFor(1000)
+      expect(eventsOf(pair.a.events, 'channelClose').map((event) => event.id)).toContain(id)
+      expect(a.channels).toEqual([])
+    },
+  )
+
   it('a rolled back offer leaves no channel', () => {
     const a = new Rtc()
     const change = a.createOffer()

@@ -134,9 +134,7 @@ export class FrameAssembler {
    * (`invalid-option`) where `maxWait` is none.
    */
   constructor(depacketizer: Depacketizer, maxWait: number, previous = -1) {
-    if (!(maxWait >= 0 && maxWait < Number.POSITIVE_INFINITY)) {
-      throw new UsageError('invalid-option', `maxWait is a number of milliseconds, not ${maxWait}`)
-    }
+    checkMaxWait(maxWait)
     this.#depacketizer = depacketizer
     this.#maxWait = maxWait
     this.#previous = previous
@@ -509,4 +507,10 @@ function fill(slot: Slot, sequence: number, packet: FramePacket, payload: Uint8A
   slot.receivedAt = now
   slot.payloadType = packet.payloadType
   slot.extensions = packet.extensions
+}
+
+/** Throws a `UsageError` (`invalid-option`) for what is no number of milliseconds to wait. */
+export function checkMaxWait(maxWait: number): void {
+  if (maxWait >= 0 && maxWait < Number.POSITIVE_INFINITY) return
+  throw new UsageError('invalid-option', `a packet is waited for 0 ms or more, not ${maxWait}`)
 }

@@ -44,20 +44,22 @@ const MAX_ELEMENT_LENGTH = 255
 export interface HeaderExtensions {
   /** Level in −dBov, 0 (loudest) to 127 (silence), RFC 6464. */
   audioLevel?: number
+  /** Whether it is speech. Written with `audioLevel` alone. */
   voiceActivity?: boolean
   /** Levels of the contributing sources in −dBov, in the order of the CSRCs, RFC 6465. */
   csrcAudioLevels?: number[]
   /** Seconds modulo 64, in units of 2⁻¹⁸ s: 24 bits. */
   absoluteSendTime?: number
+  /** 16 bits. */
   transportSequenceNumber?: number
   mid?: string
   rid?: string
   repairedRid?: string
-  /** Clock ticks between the timestamp and the sending, signed, RFC 5450. */
+  /** Clock ticks between the timestamp and the sending, 24 bits, signed, RFC 5450. */
   transmissionOffset?: number
   /** Degrees clockwise by which the receiver is to turn the picture: 0, 90, 180 or 270 (3GPP TS 26.114 section 7.4.5). */
   videoRotation?: number
-  /** Milliseconds. */
+  /** Milliseconds, 0 to 40950: rounded to the nearest ten. */
   playoutDelay?: { min: number; max: number }
   /** 0 unspecified, 1 screenshare. */
   videoContentType?: number

@@ -17,7 +17,7 @@ export class KeyframeRequester {
   #pliCount = 0
   #firCount = 0
 
-  /** `interval` is in milliseconds. Throws a `UsageError` (`invalid-option`) where it is none. */
+  /** `interval` is in milliseconds, 500 by default. Throws a `UsageError` (`invalid-option`) where it is none. */
   constructor(interval = 500) {
     this.#interval = checkInterval(interval)
   }
@@ -66,7 +66,7 @@ export class KeyframeResponder {
   /** The last sequence number of each that asked. */
   readonly #firSequences = new Map<Ssrc, number>()
 
-  /** `interval` is in milliseconds. Throws a `UsageError` (`invalid-option`) where it is none. */
+  /** `interval` is in milliseconds, 300 by default. Throws a `UsageError` (`invalid-option`) where it is none. */
   constructor(interval = 300) {
     this.#interval = checkInterval(interval)
   }

@@ -89,10 +89,15 @@ export function parseRtpHeader(
 /** What is needed to write a header. */
 export interface RtpHeaderFields {
   readonly marker: boolean
+  /** 0 to 127. */
   readonly payloadType: number
+  /** 16 bits. */
   readonly sequenceNumber: number
+  /** 32 bits. */
   readonly timestamp: number
+  /** 32 bits. */
   readonly ssrc: number
+  /** Contributing sources, 15 at most. */
   readonly csrcs?: readonly number[]
 }
 

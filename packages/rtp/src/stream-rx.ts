@@ -4,7 +4,7 @@ import { readRed } from './audio/red.ts'
 import type { Depacketizer } from './codecs/depacketizer.ts'
 import type { HeaderExtensions } from './header-extensions.ts'
 import { type DependencyDescriptor, DependencyDescriptorReader } from './dependency-descriptor.ts'
-import { type Frame, FrameAssembler, MAX_REORDERED_PACKETS } from './frame-assembler.ts'
+import { checkMaxWait, type Frame, FrameAssembler, MAX_REORDERED_PACKETS } from './frame-assembler.ts'
 import { ReceptionStatistics } from './reception-statistics.ts'
 import { ReceivedNumbers } from './received-numbers.ts'
 import { NackGenerator } from './nack-generator.ts'
@@ -143,9 +143,12 @@ export class StreamRx {
   #lastSenderReportAt: Instant = 0
   readonly #senderClock = new SenderClock()
 
+  /** Throws a `UsageError` (`invalid-option`) where `maxReorderWait` is none. */
   constructor(options: StreamRxOptions) {
+    const { maxReorderWait } = options
+    if (maxReorderWait !== undefined) checkMaxWait(maxReorderWait)
     this.ssrc = options.ssrc
-    this.#maxReorderWait = options.maxReorderWait
+    this.#maxReorderWait = maxReorderWait
     this.#makesFrames = options.frames ?? true
     this.#nacks = options.nack === true ? new NackGenerator() : undefined
   }

@@ -50,7 +50,7 @@ export class TransportFeedbackGenerator {
     if (this.#deadline === NEVER) this.#deadline = now + FEEDBACK_INTERVAL
   }
 
-  /** The reports on what came since the last ones, of at most `maxBytes` each, 32 or more. */
+  /** The reports on what came since the last ones, of at most `maxBytes` each, 32 or more. Default: no bound. */
   take(now: Instant, senderSsrc: Ssrc, maxBytes: number = Number.POSITIVE_INFINITY): TransportFeedback[] {
     const fitting = Math.max(1, Math.floor((maxBytes - EMPTY_LENGTH) / PACKET_LENGTH))
     const most = Math.min(MAX_PACKETS_PER_REPORT, fitting)

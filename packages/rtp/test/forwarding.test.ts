@@ -614,6 +614,21 @@ describe('a dependency descriptor', () => {
     expect(out.map(([, timestamp]) => (timestamp - 5) / 90)).toEqual(times)
   })
 
+  it('stays as it came, though a view of a Buffer, for those to whom it is forwarded next', () => {
+    const forwarder = newForwarder('H264')
+    forwarder.select(SOURCE_A)
+    const source: Source = { ssrc: SOURCE_A, sequenceNumber: 7, timestamp: 0 }
+    // the second source starts anywhere, and goes on from the first
+    for (const number of [5, 40_000]) {
+      const bytes = datagram(source, Uint8Array.of(0x67, 1, 2), true)
+      const descriptor = Buffer.from([0xc0, number >> 8, number & 0xff])
+      const before = [...descriptor]
+      const dependency = { descriptor, extensionsWith: () => undefined }
+      forwarder.handlePacket(0, bytes, parseRtpHeader(bytes)!, { pt: 100, dependency }, 16)
+      expect([...descriptor]).toEqual(before)
+    }
+  })
+
   it('that is too short to be one is not forwarded', () => {
     const forwarder = newForwarder('H264')
     forwarder.select(SOURCE_A)

@@ -426,3 +426,13 @@ describe('a sender that changes its codec where something was lost', () => {
     expect(put(65_538, OPUS)).toMatchObject([{ contiguous: true, codec: OPUS }])
   })
 })
+
+// at the first packet it would be too late: that comes from the network
+it.each([-1, Number.NaN, Number.POSITIVE_INFINITY])(
+  'a wait of %d ms is refused at once',
+  (maxReorderWait) => {
+    expect(() => new StreamRx({ ssrc: 5, maxReorderWait })).toThrow(
+      expect.objectContaining({ code: 'invalid-option' }),
+    )
+  },
+)

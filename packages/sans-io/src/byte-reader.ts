@@ -15,6 +15,7 @@ export class ByteReader {
   /** Whether a read went past the end. */
   failed = false
 
+  /** Reads from the index `start` up to `end`, at most up to the end of `bytes`. A start behind that has failed. */
   constructor(bytes: Uint8Array, start = 0, end: number = bytes.length) {
     this.bytes = plainBytes(bytes)
     this.position = start
@@ -22,6 +23,7 @@ export class ByteReader {
     if (start > this.end) this.failed = true
   }
 
+  /** Bytes that are left; 0 after a failure. */
   get remaining(): number {
     return this.failed ? 0 : this.end - this.position
   }
@@ -64,13 +66,13 @@ export class ByteReader {
 
   /** 48 bits as a number: exact. */
   u48(): number {
-    const high = this.u16()
-    return high * 0x1_0000_0000 + this.u32()
+    const at = this.#take(6)
+    return at < 0 ? 0 : readU16(this.bytes, at) * 0x1_0000_0000 + readU32(this.bytes, at + 2)
   }
 
   u64(): bigint {
-    const high = this.u32()
-    return (BigInt(high) << 32n) | BigInt(this.u32())
+    const at = this.#take(8)
+    return at < 0 ? 0n : (BigInt(readU32(this.bytes, at)) << 32n) | BigInt(readU32(this.bytes, at + 4))
   }
 
   /** A view of the next `length` bytes, not a copy. */

@@ -1,6 +1,9 @@
 import { assert } from './errors.ts'
 
-/** Writes big-endian fields into a buffer that grows as needed. Give the capacity where it is known. */
+/**
+ * Writes big-endian fields into a buffer that grows as needed. Give the capacity, in bytes, where it is known. Of a number that is too large for its field,
+ * the low bits are written.
+ */
 export class ByteWriter {
   #bytes: Uint8Array
   #length = 0

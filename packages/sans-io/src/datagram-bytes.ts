@@ -11,7 +11,8 @@ let used = 0
  * it, to a worker for instance, copies them first (`slice`).
  */
 export function datagramBytes(length: number): Uint8Array {
-  if (length > PART_MAX) return new Uint8Array(length)
+  // nor is one taken off for a length that is no number: the next one would begin nowhere
+  if (!(length <= PART_MAX)) return new Uint8Array(length)
   // also where it was transferred away all the same: then it has no bytes left
   if (used + length > slab.byteLength) {
     slab = new ArrayBuffer(SLAB_LENGTH)

@@ -11,6 +11,7 @@ export class SeededRandom {
   #c: number
   #counter = 1
 
+  /** An integer from 0 to 2⁵³ − 1 gives a run of its own. */
   constructor(seed: number) {
     this.#a = seed | 0
     this.#b = Math.floor(seed / 0x1_0000_0000) | 0
@@ -33,7 +34,7 @@ export class SeededRandom {
     return this.u32() / 0x1_0000_0000
   }
 
-  /** An integer from 0 to `below` − 1. */
+  /** An integer from 0 to `below` − 1, where `below` is from 1 to 2³². */
   integer(below: number): number {
     return Math.floor(this.float() * below)
   }

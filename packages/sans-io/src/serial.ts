@@ -35,7 +35,7 @@ function arithmetic(bits: 16 | 24 | 32): SerialArithmetic {
 
 /** For RTP sequence numbers and SCTP stream sequence numbers. */
 export const serial16: SerialArithmetic = arithmetic(16)
-/** For transport-wide feedback and DTLS message counters. */
+/** For the reference times of transport-wide feedback. */
 export const serial24: SerialArithmetic = arithmetic(24)
 /** For RTP timestamps and SCTP TSNs. */
 export const serial32: SerialArithmetic = arithmetic(32)

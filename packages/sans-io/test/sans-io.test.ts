@@ -80,6 +80,23 @@ describe('bytes', () => {
     expect(new ByteReader(Uint8Array.of(1), 2).failed).toBe(true)
   })
 
+  it('of a field that is there in part are zero too', () => {
+    for (let length = 0; length < 8; length++) {
+      const bytes = new Uint8Array(length).fill(0xff)
+      for (const [read, width] of [
+        ['u16', 2],
+        ['u24', 3],
+        ['u32', 4],
+        ['u48', 6],
+        ['u64', 8],
+      ] as const) {
+        const reader = new ByteReader(bytes)
+        const value = Number(reader[read]())
+        expect([value === 0, reader.failed], `${read} of ${length}`).toEqual([length < width, length < width])
+      }
+    }
+  })
+
   it('of a part are read apart', () => {
     const reader = new ByteReader(Uint8Array.of(1, 2, 3, 4))
     const part = reader.sub(2)
@@ -129,6 +146,13 @@ describe('bytes', () => {
     expect(decodeUtf8Strict(encodeUtf8('☎'))).toBe('☎')
     expect(decodeUtf8Strict(Uint8Array.of(0xff))).toBeUndefined()
     expect(decodeUtf8(Uint8Array.of(0xff))).toBe('\ufffd')
+    // a byte order mark at the beginning is a character as others are
+    for (const marked of ['\ufeff', '\ufeffa', '\ufeff\ufeffa']) {
+      expect(decodeUtf8(encodeUtf8(marked))).toBe(marked)
+      expect(decodeUtf8Strict(encodeUtf8(marked))).toBe(marked)
+    }
+    // half of a pair has no UTF-8
+    expect(decodeUtf8(encodeUtf8('a\ud800'))).toBe('a\ufffd')
   })
 })
 
@@ -348,6 +372,20 @@ describe('bytes for datagrams', () => {
     }
     for (const [i, bytes] of datagrams.entries()) {
       expect(bytes.every((byte) => byte === 1 + (i % 255))).toBe(true)
+    }
+  })
+
+  it("are nobody else's after a length that is none", () => {
+    for (const none of [Number.NaN, undefined, 'x', -1, 1.5]) {
+      try {
+        expect(datagramBytes(none as number).length).toBeLessThan(2)
+      } catch (error) {
+        expect(error).toBeInstanceOf(RangeError)
+      }
+      const [a, b] = [datagramBytes(8), datagramBytes(8)]
+      a.fill(1)
+      b.fill(2)
+      expect(a).toEqual(new Uint8Array(8).fill(1))
     }
   })
 

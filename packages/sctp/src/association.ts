@@ -80,7 +80,10 @@ export class SctpAssociation implements Machine<SctpEvent> {
     return makeStatistics(this.#counters, this.#settings, this.#life.transfer)
   }
 
-  /** Starts the handshake. Throws a `UsageError` (`invalid-state`) where it was started or the association has ended. */
+  /**
+   * Starts the handshake. Nothing, where the association is up, as where the peer was first. Throws a `UsageError` (`invalid-state`) while the handshake is
+   * under way, and where the association has ended.
+   */
   connect(now: Instant): void {
     this.#life.setNow(now)
     // the peer was first
@@ -150,12 +153,19 @@ export class SctpAssociation implements Machine<SctpEvent> {
     return true
   }
 
-  /** Whether a stream takes messages: there is one of this number, and it is not being reset. */
-  isStreamOpen(stream: number): boolean {
-    return this.#isStream(stream) && this.#life.queue.find(stream)?.closing !== true
+  /** Whether messages are taken: also before it is connected, and no longer once either end has begun to end it. */
+  get isOpen(): boolean {
+    const { state } = this
+    if (state === 'established' || state === 'cookieWait' || state === 'cookieEchoed') return true
+    return state === 'closed' && !this.#life.ended
   }
 
-  /** Bytes queued on a stream and not yet sent for the first time. */
+  /** Whether a stream takes messages: the association does, there is a stream of this number, and it is not being reset. */
+  isStreamOpen(stream: number): boolean {
+    return this.isOpen && this.#isStream(stream) && this.#life.queue.find(stream)?.closing !== true
+  }
+
+  /** Bytes queued on a stream and not yet sent for the first time; 0 for a stream that there is none of. */
   bufferedAmount(stream: number): number {
     return this.#life.queue.find(stream)?.buffered ?? 0
   }
@@ -232,10 +242,8 @@ export class SctpAssociation implements Machine<SctpEvent> {
   }
 
   #requireOpen(method: string): void {
-    const { state } = this
-    if (state === 'established' || state === 'cookieWait' || state === 'cookieEchoed') return
-    if (state === 'closed' && !this.#life.ended) return
-    throw new UsageError('invalid-state', `${method}() is for an association that is open, not ${state}`)
+    if (this.isOpen) return
+    throw new UsageError('invalid-state', `${method}() is for an association that is open, not ${this.state}`)
   }
 
   handleInput(input: TimeoutInput | ReceiveInput): void {

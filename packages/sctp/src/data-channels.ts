@@ -57,13 +57,13 @@ export interface ChannelOptions {
   readonly maxRetransmits?: number
   /** Milliseconds after which a message is given up, 0 to 2³² − 1. Default: never. */
   readonly maxPacketLifeTime?: number
-  /** Default: empty. */
+  /** At most 65535 bytes of UTF-8, as a label. Default: empty. */
   readonly protocol?: string
-  /** The channel's share where several have something to send, RFC 8831 section 6.4; told to the peer. Default 256. */
+  /** The channel's share where several have something to send, RFC 8831 section 6.4: 0 to 65535, where 0 counts as 1; told to the peer. Default 256. */
   readonly priority?: number
   /** Both ends open the channel with the same `id`, and nothing is sent for it. Default false. */
   readonly negotiated?: boolean
-  /** 0 to 65534. Needed where `negotiated`; else chosen by the role. */
+  /** 0 to 65534. Needed where `negotiated`; else even for the client and odd for the server, and by default one that is free. */
   readonly id?: number
 }
 
@@ -121,7 +121,7 @@ export class DataChannels implements Machine<DataChannelEvent> {
     this.#nextId = this.#parity
   }
 
-  /** Starts the association. Both ends may. */
+  /** Starts the association. Both ends may. See `SctpAssociation.connect`, also for what is thrown. */
   connect(now: Instant): void {
     this.#association.connect(now)
   }
@@ -171,11 +171,15 @@ export class DataChannels implements Machine<DataChannelEvent> {
 
   /**
    * Opens a channel and answers its id. Messages may be sent at once; `channelOpen` says that the peer has it. Throws
-   * a `UsageError`: `invalid-option`, `id-in-use`, `no-free-id`, `invalid-state` where the association has ended.
+   * a `UsageError`: `invalid-option`, `id-in-use`, `no-free-id`, `buffer-full` where `send` would answer false, `invalid-state` where the association has ended or is
+   * about to.
    */
   open(now: Instant, label: string, options: ChannelOptions = {}): number {
     this.#setNow(now)
     const parameters = channelParameters(label, options)
+    if (!this.#association.isOpen) {
+      throw new UsageError('invalid-state', 'the association has ended: there are no more channels')
+    }
     const id = this.#idFor(options)
     const isNegotiated = options.negotiated === true
     if (!isNegotiated) {
@@ -267,7 +271,7 @@ export class DataChannels implements Machine<DataChannelEvent> {
     })
   }
 
-  /** Bytes of the user's that are queued on a channel and not yet sent for the first time. */
+  /** Bytes of the user's that are queued on a channel and not yet sent for the first time; 0 for a channel that there is none of. */
   bufferedAmount(id: number): number {
     return this.#association.bufferedAmount(id)
   }
@@ -290,7 +294,7 @@ export class DataChannels implements Machine<DataChannelEvent> {
     this.#close(channel)
   }
 
-  /** Ends the association once all that is queued is acknowledged. Throws a `UsageError` (`invalid-state`). */
+  /** Ends the association once all that is queued is acknowledged. Throws a `UsageError` (`invalid-state`) unless it is connected. */
   shutdown(now: Instant): void {
     this.#association.shutdown(now)
   }

@@ -25,15 +25,15 @@ export interface SctpOptions {
    */
   readonly headroom?: number
   readonly tailroom?: number
-  /** Bytes that may wait to be sent, over all streams. Default 16 MiB. */
+  /** Bytes that may wait to be sent, over all streams, 1 to 2⁴⁰. A message that is larger goes where nothing else waits. Default 16 MiB. */
   readonly sendBuffer?: number
   /** Streams each way, 1 to 65535. Default 65535. */
   readonly streams?: number
-  /** ms before the first round-trip sample. Default 500. */
+  /** The retransmission timeout before the first round-trip sample, ms: `rtoMin` to `rtoMax`. Default 500. */
   readonly rtoInitial?: number
-  /** ms, more than a peer may hold an acknowledgement back for (RFC 9260 section 6.2: 200 ms, and many do). Default 400. */
+  /** The least one, ms, 1 to 60000: more than a peer may hold an acknowledgement back for (RFC 9260 section 6.2: 200 ms, and many do). Default 400. */
   readonly rtoMin?: number
-  /** ms. Default 5000. */
+  /** The greatest one, ms, `rtoMin` to 600000. Default 5000. */
   readonly rtoMax?: number
   /** ms that an acknowledgement may wait, 0 to 500. Default 20. */
   readonly sackDelay?: number
@@ -80,8 +80,8 @@ export function settingsOf(options: SctpOptions): Settings {
     interleaving: options.interleaving ?? true,
     congestion: options.congestion ?? ((mtu) => new Cubic(mtu)),
   }
-  inRange(settings, 'localPort', 1, 65_535)
-  inRange(settings, 'remotePort', 1, 65_535)
+  checkPort('localPort', settings.localPort)
+  checkPort('remotePort', settings.remotePort)
   inRange(settings, 'maxPacketSize', 200, 65_535)
   inRange(settings, 'receiveWindow', 65_536, 2 ** 30)
   inRange(settings, 'maxMessageSize', 1, settings.receiveWindow)
@@ -101,6 +101,11 @@ export function settingsOf(options: SctpOptions): Settings {
 /** Bytes of user data in a full packet: a multiple of four, so that no chunk but a message's last is padded. */
 export function maxPayload(maxPacketSize: number, interleaving: boolean): number {
   return (maxPacketSize - COMMON_HEADER - (interleaving ? I_DATA_HEADER : DATA_HEADER)) & ~3
+}
+
+function checkPort(name: string, port: number): void {
+  if (Number.isInteger(port) && port >= 1 && port <= 65_535) return
+  throw new UsageError('invalid-option', `${name} is an integer from 1 to 65535, not ${port}`)
 }
 
 type Numbers = { [K in keyof Settings]: Settings[K] extends number ? K : never }[keyof Settings]

@@ -63,7 +63,9 @@ export interface SctpStatistics extends Readonly<Counters> {
   readonly retransmissionTimeout: number
   /** Bytes of user data. */
   readonly congestionWindow: number
+  /** Bytes of user data, sent and not acknowledged. */
   readonly inFlight: number
+  /** Bytes that the peer has room for beside them. */
   readonly peerWindow: number
   /** Bytes held for reassembly and order. */
   readonly heldBytes: number

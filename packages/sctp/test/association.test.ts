@@ -268,6 +268,9 @@ describe('data', () => {
 
   it('mistakes of the caller', () => {
     expect(codeOf(() => new SctpAssociation({ maxPacketSize: 100 }))).toBe('invalid-option')
+    // it would never be met by what the peer writes
+    expect(codeOf(() => new SctpAssociation({ localPort: 5000.5 }))).toBe('invalid-option')
+    expect(codeOf(() => new SctpAssociation({ remotePort: 5000.5 }))).toBe('invalid-option')
     const { a } = makeWorld(1)
     expect(codeOf(() => a.send(0, -1, 53, numbered(1, 4)))).toBe('invalid-stream')
     expect(codeOf(() => a.send(0, 0, 53, EMPTY))).toBe('empty-message')

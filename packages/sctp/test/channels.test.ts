@@ -302,6 +302,8 @@ describe('data channels', () => {
     a.abort(pair.now, 'done')
     pair.runFor(100)
     expect(codeOf(() => a.open(pair.now, 'x'))).toBe('invalid-state')
+    // of which nothing is sent
+    expect(codeOf(() => a.open(pair.now, 'x', { negotiated: true, id: 8 }))).toBe('invalid-state')
     expect(of(pair.b.events, 'closed')).toEqual([{ type: 'closed', reason: 'aborted-by-peer' }])
     expect(a.statistics.invalidMessages).toBe(0)
   })

@@ -58,7 +58,7 @@ const PLAIN_RTP_PROTOCOLS = new Set(['RTP/AVPF', 'RTP/AVP'])
 
 /** RFC 8841 section 4.3, and what its drafts had. */
 const SCTP_PROTOCOLS = new Set(['UDP/DTLS/SCTP', 'TCP/DTLS/SCTP', 'DTLS/SCTP'])
-/** RFC 8831 section 8.2. */
+/** RFC 8841 section 4.4.2. */
 const DATA_CHANNEL_FORMAT = 'webrtc-datachannel'
 /** RFC 8841 section 5.1 has none of its own; this is what all peers write. */
 const SCTP_PORT = 5000
@@ -180,7 +180,7 @@ function isDraft(section: MediaSection): boolean {
   return hasSctpMap(section) && section.sctpPort !== undefined
 }
 
-/** The section of the data channels, RFC 8841 section 8.1. Transport attributes are the caller's to fill in. */
+/** The section of the data channels, RFC 8841 section 10.2. Transport attributes are the caller's to fill in. */
 export function dataSection(mid: string | undefined, maxMessageSize: number): MediaSection {
   const section = mediaSection('application', 'UDP/DTLS/SCTP')
   if (mid !== undefined) section.mid = mid

@@ -54,6 +54,7 @@ export class Candidate implements CandidateFields {
   /** The username fragment of the generation that it belongs to, where it was given. RFC 8839 section 5.1. */
   readonly ufrag: string | undefined
 
+  /** Of fields as they are: nothing is checked. Use `host`, `serverReflexive`, `relayed` or `parse`. */
   constructor(fields: CandidateFields) {
     this.type = fields.type
     this.protocol = fields.protocol
@@ -69,7 +70,7 @@ export class Candidate implements CandidateFields {
 
   /**
    * An address of the host's own. Throws a `UsageError`: `invalid-address`, also for the wildcard, which no peer can send to, or `invalid-protocol` for
-   * one other than UDP.
+   * one other than UDP; `invalid-option`.
    */
   static host(
     address: string | SocketAddress,
@@ -87,7 +88,7 @@ export class Candidate implements CandidateFields {
     return make('host', own, own, undefined, options)
   }
 
-  /** What a STUN server saw of `base`, a host's own address. Throws a `UsageError` (`invalid-address`). */
+  /** What a STUN server saw of `base`, a host's own address. Throws a `UsageError`: `invalid-address`, `invalid-option`. */
   static serverReflexive(
     address: string | SocketAddress,
     base: string | SocketAddress,
@@ -99,8 +100,8 @@ export class Candidate implements CandidateFields {
 
   /**
    * An address on a TURN server. The agent sends from it: what it transmits with it as the source goes through
-   * the server. `related` is the mapped address that the allocation told. Throws a `UsageError`
-   * (`invalid-address`).
+   * the server. `related` is the mapped address that the allocation told. Throws a `UsageError`:
+   * `invalid-address`, `invalid-option`.
    */
   static relayed(
     address: string | SocketAddress,
@@ -135,7 +136,7 @@ export class Candidate implements CandidateFields {
     return this.address.address.endsWith('.local')
   }
 
-  /** The same candidate at another address: that of an mDNS name. */
+  /** The same candidate at another address: that of an mDNS name. Throws a `UsageError` (`invalid-address`). */
   withAddress(address: string): Candidate {
     const resolved = socketAddress({ address, port: this.address.port })
     return new Candidate(Object.assign({}, this, { address: resolved, base: resolved }))
@@ -186,7 +187,7 @@ function make(
 }
 
 /** The port 0 is none to be reached at. */
-function localAddress(from: string | SocketAddress): SocketAddress {
+export function localAddress(from: string | SocketAddress): SocketAddress {
   const address = socketAddress(from)
   if (address.port === 0) {
     throw new UsageError(

@@ -217,7 +217,7 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
     this.#changed()
   }
 
-  /** The peer is lite: this side is then the controlling one, unless it is lite too. RFC 8445 section 6.1.1. */
+  /** The peer is lite: this side is then the controlling one, unless it is lite too. RFC 8445 section 6.1.1. Throws a `UsageError` (`closed`). */
   setRemoteLite(lite: boolean): void {
     this.#assertOpen()
     this.#context.remoteLite = lite
@@ -325,7 +325,7 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
 
   /**
    * Begins a new generation with new credentials (RFC 8445 section 9). Local candidates stay; the peer's are to
-   * come anew, as are its credentials. Data goes on over the old pair until there is a new one. Throws a
+   * come anew, as are its credentials. Data goes on over the old pair until there is a new one. Answers the new ones of this side. Throws a
    * `UsageError`: `closed`, or `invalid-credentials` also where they are not new.
    */
   restart(credentials?: IceCredentials): IceCredentials {

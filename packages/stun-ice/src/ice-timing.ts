@@ -11,14 +11,14 @@ export interface IceTiming {
   readonly triggeredCheckInterval: number
   /** The least RTO of a check. Default and minimum 500. RFC 8445 section 14.3. */
   readonly retransmissionTimeout: number
-  /** Between consent checks, times 0.8 to 1.2. Default and minimum 5000. RFC 7675 section 5.1. */
+  /** Between consent checks, times 0.8 to 1.2: 5000 to 12500, and 5000 by default. RFC 7675 section 5.1. */
   readonly consentInterval: number
   /**
    * Without a response for this long, nothing more is sent. Default and maximum 30000, and at least the time of two consent checks. RFC 7675 section
    * 5.1.
    */
   readonly consentTimeout: number
-  /** Silence on the selected pair before `disconnected`. Default 10000. */
+  /** Silence on the selected pair before `disconnected`. 100 to 30000, and 10000 by default. */
   readonly disconnectedTimeout: number
   /**
    * How long a controlling agent waits for a better pair after the first success. Default 50; none where no

@@ -103,6 +103,6 @@ export interface IceStatistics {
   readonly dropped: Readonly<Record<IceDropReason, number>>
   /** Binding indications received. */
   readonly indications: number
-  /** Peer's candidates that were not taken: TCP, another component, another generation, beyond the bound. */
+  /** Peer's candidates that were not taken: see `addRemoteCandidate`. */
   readonly candidatesIgnored: number
 }

@@ -12,7 +12,7 @@ import {
   socketAddress,
   type TimeoutInput,
 } from '@str0m/sans-io'
-import { Candidate } from './candidate.ts'
+import { Candidate, localAddress } from './candidate.ts'
 import type { IceReceive, IceTransmit } from './ice-types.ts'
 import { isStun, parseStun } from './stun-parse.ts'
 import { BINDING } from './stun-types.ts'
@@ -46,10 +46,10 @@ export class StunBinding implements Machine<StunBindingEvent, IceTransmit, Timeo
   #now: Instant = Number.NEGATIVE_INFINITY
   #state: 'new' | 'asking' | 'finished' = 'new'
 
-  /** Throws a `UsageError` (`invalid-address`). */
+  /** Throws a `UsageError` (`invalid-address`), also for a base without a port: bind the socket first. */
   constructor(options: StunBindingOptions) {
     this.server = socketAddress(options.server)
-    this.base = socketAddress(options.base)
+    this.base = localAddress(options.base)
     this.#transactionId = (options.crypto ?? defaultCrypto()).randomBytes(12)
   }
 

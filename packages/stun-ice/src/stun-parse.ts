@@ -46,7 +46,8 @@ export function parseStun(bytes: Uint8Array): ReceivedStun | StunFault {
   const type = readU16(bytes, 0)
   const length = readU16(bytes, 2)
   if (length % 4 !== 0 || length + STUN_HEADER_LENGTH !== bytes.length) return 'length'
-  const transactionId = bytes.subarray(8, 20)
+  const reader = new ByteReader(bytes, STUN_HEADER_LENGTH)
+  const transactionId = reader.bytes.subarray(8, 20)
   const others: { type: number; value: Uint8Array }[] = []
   const notUnderstood: number[] = []
   // all fields at once: an object that grows by what a peer sends is several times as slow
@@ -69,13 +70,13 @@ export function parseStun(bytes: Uint8Array): ReceivedStun | StunFault {
     iceControlled: undefined,
     iceControlling: undefined,
     others,
-    bytes,
+    // a plain view, whose slices are copies
+    bytes: reader.bytes,
     integrityAt: -1,
     integritySha256At: -1,
     fingerprint: false,
     notUnderstood,
   }
-  const reader = new ByteReader(bytes, STUN_HEADER_LENGTH)
   for (let count = 0; reader.remaining > 0; count++) {
     // FINGERPRINT is the last one, RFC 8489 section 14.7
     if (message.fingerprint || count === MAX_ATTRIBUTES) return 'attribute'

@@ -16,7 +16,7 @@ import {
   type TimeoutInput,
   UsageError,
 } from '@str0m/sans-io'
-import type { CandidateProtocol } from './candidate.ts'
+import { type CandidateProtocol, localAddress } from './candidate.ts'
 import { isChannelData, readChannelData, writeChannelData } from './channel-data.ts'
 import { LongTermCredentials } from './long-term-credentials.ts'
 import { isStun, parseStun } from './stun-parse.ts'
@@ -104,7 +104,8 @@ export class TurnClient implements Machine<TurnEvent, TurnTransmit, TimeoutInput
       throw new UsageError('invalid-option', `family is 4, 6 or "both", not "${String(family)}"`)
     }
     this.#crypto = options.crypto ?? defaultCrypto()
-    this.base = socketAddress(options.base)
+    // over TCP it may not be known
+    this.base = proto === 'udp' ? localAddress(options.base) : socketAddress(options.base)
     this.proto = proto
     const server = socketAddress(options.server)
     const credentials = new LongTermCredentials(this.#crypto, username, password)

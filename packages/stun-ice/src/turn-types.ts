@@ -6,7 +6,7 @@ import type { IceReceive } from './ice-types.ts'
 export interface TurnClientOptions {
   /** The server's address. Its name is yours to look up. */
   readonly server: string | SocketAddress
-  /** The local address to send from. */
+  /** The local address to send from, over UDP with the port that it is bound to. */
   readonly base: string | SocketAddress
   /** 1 to 508 bytes of UTF-8. */
   readonly username: string

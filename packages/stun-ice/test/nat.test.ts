@@ -154,6 +154,8 @@ describe('a STUN binding', () => {
   })
 
   test('takes only what answers its request, from the server', () => {
+    const unbound = { server: SERVER, base: '10.0.0.1:0' }
+    expect(() => new StunBinding(unbound)).toThrow(expect.objectContaining({ code: 'invalid-address' }))
     const binding = new StunBinding({ server: SERVER, base: '10.0.0.1:5000', crypto: seededCrypto(1) })
     binding.handleInput({ kind: 'timeout', now: 0 })
     const output = binding.pollOutput()

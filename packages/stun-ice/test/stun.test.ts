@@ -59,6 +59,11 @@ describe('the vectors of RFC 5769', () => {
     })
     expect(toHex(message.transactionId)).toBe('b7e7a701bc34d686fa87dfae')
     expect(verifyStunIntegrity(message, hmac)).toBe(true)
+    // the slice of a Buffer, as sockets hand them out, shares its memory
+    const bytes = fromHex(RFC5769.request)
+    const buffer = Buffer.from(bytes)
+    expect(verifyStunIntegrity(parsed(buffer), hmac)).toBe(true)
+    expect(buffer.equals(bytes)).toBe(true)
     expect(verifyStunIntegrity(message, password('VOkJxbRl1RmTxUk/WvJxBu'))).toBe(false)
   })
 

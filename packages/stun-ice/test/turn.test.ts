@@ -76,6 +76,8 @@ describe('an allocation', () => {
       [{ lifetime: 3_600_001 }, 'invalid-option'],
       [{ server: 'turn.example:3478' }, 'invalid-address'],
       [{ base: '10.0.0.1' }, 'invalid-address'],
+      // the answer would be of no use, and it is too late then to say so
+      [{ base: '10.0.0.1:0' }, 'invalid-address'],
       [{ username: '' }, 'invalid-credentials'],
       [{ username: 'é'.repeat(255) }, 'invalid-credentials'],
       [{ username: 'a\nb' }, 'invalid-credentials'],

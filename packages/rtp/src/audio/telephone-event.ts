@@ -33,6 +33,7 @@ export function readTelephoneEvent(payload: Uint8Array): TelephoneEvent | undefi
   }
 }
 
+/** Writes a payload. What is out of its range loses its high bits. */
 export function writeTelephoneEvent({ event, end, volume, duration }: TelephoneEvent): Uint8Array {
   return Uint8Array.of(event, (end ? 0x80 : 0) | (volume & 0x3f), duration >> 8, duration & 0xff)
 }
@@ -58,7 +59,7 @@ export interface TelephoneEventPacket {
 }
 
 export interface TelephoneEventOptions {
-  /** Milliseconds that it lasts. Default 100. */
+  /** Milliseconds that it lasts, above 0. Default 100. */
   readonly duration?: number
   /** In −dBm0, 0 (loudest) to 63. Default 10. */
   readonly volume?: number

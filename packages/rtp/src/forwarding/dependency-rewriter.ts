@@ -87,7 +87,8 @@ export class DependencyRewriter extends WantedLayers {
 
   /** The descriptor of the packet last taken, as it goes out. */
   rewrite(bytes: Uint8Array): Uint8Array {
-    const out = bytes.slice()
+    // the slice of a Buffer would share its memory
+    const out = new Uint8Array(bytes)
     const number = this.numbers.map(this.#number)
     out[FRAME_NUMBER_AT] = number >> 8
     out[FRAME_NUMBER_AT + 1] = number

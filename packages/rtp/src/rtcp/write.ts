@@ -18,7 +18,8 @@ export const MAX_COUNT = 31
 
 /**
  * Writes packets one after the other. Throws a `UsageError` (`invalid-rtcp`) where a list has more entries than the wire can count
- * (`MAX_COUNT` for blocks, chunks and sources of a goodbye), or a packet would be longer than its length can say.
+ * (`MAX_COUNT` for blocks, chunks and sources of a goodbye), or a packet would be longer than its length can say. Of a text that
+ * is longer than 255 bytes the beginning is written.
  */
 export function writeRtcp(packets: readonly Rtcp[], writer: ByteWriter = new ByteWriter(256)): Uint8Array {
   for (const packet of packets) {
