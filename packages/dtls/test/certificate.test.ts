@@ -289,5 +289,20 @@ describe('a key pair of WebCrypto', () => {
         expect.objectContaining({ code: 'key-not-extractable' }),
       )
     })
+
+    it(`made by ${name} is refused where the private key is another kind of key`, async () => {
+      const { publicKey } = await platform.subtle.generateKey(algorithm, true, ['sign', 'verify'])
+      const hmac = await platform.subtle.generateKey({ name: 'HMAC', hash: 'SHA-256' }, true, ['sign'])
+      for (const privateKey of [publicKey, hmac]) {
+        const made = DtlsCertificate.fromWebCrypto({ privateKey, publicKey }, CLIENT_CERTIFICATE.der)
+        await expect(made).rejects.toThrow(expect.objectContaining({ code: 'invalid-key' }))
+      }
+    })
   }
+
+  it('of neither is refused', async () => {
+    const key = { type: 'private', extractable: true }
+    const made = DtlsCertificate.fromWebCrypto({ privateKey: key, publicKey: key }, CLIENT_CERTIFICATE.der)
+    await expect(made).rejects.toThrow(expect.objectContaining({ code: 'invalid-key' }))
+  })
 })
