@@ -1,6 +1,7 @@
-import { type Instant, NEVER, UsageError } from '@str0m/sans-io'
+import { type Instant, latestInstant, NEVER, UsageError } from '@str0m/sans-io'
 import { PacerProbe } from './pacer-probe.ts'
 import { PacketQueue } from './packet-queue.ts'
+import { checkSize } from './packet-size.ts'
 import type { ProbeCluster } from './probe-cluster.ts'
 
 /** What is taken for the bitrate before it is set, bits per second. */
@@ -29,6 +30,8 @@ export interface PacerOptions {
  * 1. `poll` until it answers `undefined`, and send what it answers;
  * 2. where `paddingDue` is not 0, send that and tell it by `handlePadding`, then go on at 1; a driver that has no padding leaves it;
  * 3. wait until `deadline`.
+ *
+ * Where `now` is no number, or `Infinity`, every method throws a `UsageError` (`invalid-time`).
  */
 export class Pacer<T> {
   readonly #pacingFactor: number
@@ -109,9 +112,7 @@ export class Pacer<T> {
 
   /** A packet of `size` bytes is to go out, in its turn. Throws a `UsageError` (`invalid-size`) for a size that is no number of bytes. */
   push(now: Instant, packet: T, size: number, priority: PacerPriority): void {
-    if (!(size >= 0 && size <= 0x7fff_ffff)) {
-      throw new UsageError('invalid-size', `a packet has 0 bytes or more, not ${size}`)
-    }
+    checkSize(size)
     this.#advance(now)
     if (this.queuedPackets === 0) {
       this.#epoch = this.#now
@@ -166,17 +167,18 @@ export class Pacer<T> {
     return this.#probes.padding
   }
 
-  /** A packet of padding went out, of so many bytes. */
+  /** A packet of padding went out, of so many bytes. Throws a `UsageError` (`invalid-size`) as `push` does. */
   handlePadding(now: Instant, size: number): void {
+    checkSize(size)
     this.#advance(now)
     this.#probes.handleSent(this.#now, size)
     this.#spend(size)
     this.#unanswered = false
   }
 
-  /** Time does not go backwards. */
+  /** Time does not go backwards. Throws a `UsageError` (`invalid-time`) for what is none. */
   #advance(now: Instant): void {
-    if (now > this.#now) this.#now = now
+    this.#now = latestInstant(this.#now, now)
     this.#probes.advance(this.#now)
   }
 

@@ -214,3 +214,19 @@ describe('what the receiver says that it takes', () => {
     }
   })
 })
+
+describe('a caller’s mistake', () => {
+  it('is refused, and nothing has changed', () => {
+    const calls: [() => unknown, string][] = []
+    for (const estimator of [new BandwidthEstimator(), new ReportEstimator()]) {
+      for (const now of [Number.NaN, Infinity]) {
+        calls.push([() => estimator.handleTimeout(now), 'invalid-time'])
+        calls.push([() => estimator.handleReceiverLimit(now, 1e6), 'invalid-time'])
+        calls.push([() => estimator.handleSent(now, 1, 100), 'invalid-time'])
+      }
+      calls.push([() => estimator.handleSent(0, 1, Number.NaN), 'invalid-size'])
+      for (const [call, code] of calls) expect(call).toThrow(expect.objectContaining({ code }))
+      expect([estimator.bitrate, estimator.deadline]).toEqual([300_000, Infinity])
+    }
+  })
+})

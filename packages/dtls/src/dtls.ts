@@ -119,7 +119,7 @@ export class Dtls implements Machine<DtlsEvent> {
     return write === undefined ? 0 : Math.min(this.#mtu - write.overhead, PLAINTEXT_LENGTH_MAX)
   }
 
-  /** Starts a client's handshake. Nothing, where it has started, and for a server. Throws a `UsageError` (`invalid-time`) where `now` is no number. */
+  /** Starts a client's handshake. Nothing, where it has started, and for a server. Throws a `UsageError` (`invalid-time`) where `now` is no number, or `Infinity`. */
   start(now: Instant): void {
     this.#advance(now)
     const handshake = this.#handshake
@@ -128,7 +128,7 @@ export class Dtls implements Machine<DtlsEvent> {
     this.#armHandshakeTimeout(handshake)
   }
 
-  /** Gives a datagram, or the time. Never throws for what a datagram holds; a `UsageError` (`invalid-time`) where `now` is no number. */
+  /** Gives a datagram, or the time. Never throws for what a datagram holds; a `UsageError` (`invalid-time`) where `now` is no number, or `Infinity`. */
   handleInput(input: DtlsInput): void {
     this.#advance(input.now)
     if (input.kind === 'receive') {

@@ -217,6 +217,7 @@ describe('options', () => {
       [() => makeClient({ role: 'both' as never }), 'invalid-role'],
       [() => makeClient({ certificate: undefined as never }), 'invalid-certificate'],
       [() => makeClient({}).start(Number.NaN), 'invalid-time'],
+      [() => makeClient({}).start(Number.POSITIVE_INFINITY), 'invalid-time'],
       [() => makeClient({}).handleInput({ kind: 'timeout', now: undefined as never }), 'invalid-time'],
       [() => makeServer({ requestClientCertificate: false }), 'fingerprint-without-certificate'],
     ]

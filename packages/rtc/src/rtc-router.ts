@@ -121,7 +121,7 @@ export class RtcRouter {
     for (const address of peer.addresses.slice()) this.#forgetAddress(address)
   }
 
-  /** Gives a datagram to the peer that it is for, or the time to those that wait for it. Throws a `UsageError` (`invalid-time`) where `now` is no number. */
+  /** Gives a datagram to the peer that it is for, or the time to those that wait for it. Throws a `UsageError` (`invalid-time`) where `now` is no number, or `Infinity`. */
   handleInput(input: RtcInput): void {
     if (input.kind === 'receive') this.#handleReceive(input)
     else this.#handleTimeout(latestInstant(Number.NEGATIVE_INFINITY, input.now))

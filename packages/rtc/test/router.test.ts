@@ -190,9 +190,11 @@ describe('many peers on one socket', () => {
   it('are not given a time that is none, and go on', () => {
     const server = new Server()
     const { rtc } = server.call('198.51.100.1:7000')
-    const wrong = { kind: 'timeout', now: Number.NaN } as const
     for (const machine of [server.router, rtc]) {
-      expect(() => machine.handleInput(wrong)).toThrow(expect.objectContaining({ code: 'invalid-time' }))
+      for (const now of [Number.NaN, Number.POSITIVE_INFINITY]) {
+        const wrong = { kind: 'timeout', now } as const
+        expect(() => machine.handleInput(wrong)).toThrow(expect.objectContaining({ code: 'invalid-time' }))
+      }
     }
     server.connect()
     expect(rtc.connected).toBe(true)

@@ -305,7 +305,7 @@ it('time does not go back, and is a number', () => {
   expect([latestInstant(Number.NEGATIVE_INFINITY, 5), latestInstant(5, 4), latestInstant(5, 6)]).toEqual([
     5, 5, 6,
   ])
-  for (const none of [Number.NaN, undefined, '5']) {
+  for (const none of [Number.NaN, Number.POSITIVE_INFINITY, undefined, '5']) {
     expect(() => latestInstant(5, none as number)).toThrow(expect.objectContaining({ code: 'invalid-time' }))
   }
 })

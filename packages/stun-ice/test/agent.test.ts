@@ -284,7 +284,7 @@ describe('the caller’s mistakes', () => {
     signalBoth(machine, pair.b.machine)
     const client = new TurnClient({ server: B, base: A, username: 'u', password: 'p' })
     for (const driven of [machine, client, new StunBinding({ server: B, base: A })]) {
-      for (const now of [Number.NaN, undefined, '5']) {
+      for (const now of [Number.NaN, Number.POSITIVE_INFINITY, undefined, '5']) {
         const input = { kind: 'timeout', now: now as number } as const
         expect(() => driven.handleInput(input)).toThrow(code('invalid-time'))
       }
