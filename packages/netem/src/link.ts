@@ -126,13 +126,19 @@ export class Link<T extends { readonly contents: Uint8Array }> {
     this.#settings = next
   }
 
-  /** Nothing that is sent from `from` until `until` arrives. Outages may be added ahead of time. */
+  /**
+   * Nothing that is sent from `from` until `until` arrives. Outages may be added ahead of time. Throws a `UsageError` (`invalid-time`) where
+   * either is no number.
+   */
   addOutage(from: Instant, until: Instant): void {
+    checkTime(from)
+    checkTime(until)
     this.#outages.push({ from, until })
   }
 
-  /** Puts a datagram on the link. It belongs to the link from here on. */
+  /** Puts a datagram on the link. It belongs to the link from here on. Throws a `UsageError` (`invalid-time`) where `now` is no number. */
   send(now: Instant, item: T): void {
+    checkTime(now)
     const settings = this.#settings
     const statistics = this.#statistics
     statistics.sent++
@@ -216,6 +222,12 @@ export class Link<T extends { readonly contents: Uint8Array }> {
   }
 }
 
+function checkTime(time: Instant): void {
+  if (typeof time !== 'number' || Number.isNaN(time)) {
+    throw new UsageError('invalid-time', `a time is a number of milliseconds, not ${time}`)
+  }
+}
+
 /** An independent generator for each purpose, out of one seed below 2⁴⁸. */
 function generator(seed: number, purpose: number): SeededRandom {
   const mixed = new SeededRandom(seed)
@@ -224,7 +236,8 @@ function generator(seed: number, purpose: number): SeededRandom {
 }
 
 function settings(base: Settings, change: LinkOptions): Settings {
-  const next = { ...base, ...change }
+  const given = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined))
+  const next = { ...base, ...given }
   checkLoss(next.loss)
   checkProbability('duplicate', next.duplicate)
   checkProbability('reorder', next.reorder)

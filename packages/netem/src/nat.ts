@@ -34,6 +34,13 @@ interface Mapping {
   usedAt: Instant
 }
 
+const BEHAVIOURS: ReadonlySet<NatBehaviour> = new Set([
+  'full-cone',
+  'restricted',
+  'port-restricted',
+  'symmetric',
+])
+
 /** A network address translator for UDP, in virtual time. */
 export class Nat {
   readonly address: string
@@ -44,17 +51,28 @@ export class Nat {
   readonly #byInside = new Map<string, Mapping>()
   readonly #byPort = new Map<number, Mapping>()
 
-  /** Throws a `UsageError` (`invalid-option`) where the address is no IP address. */
+  /** Throws a `UsageError` (`invalid-option`) where the address is no IP address, and where another option is out of its range. */
   constructor(options: NatOptions) {
     const address = canonicalIpAddress(options.address)
     if (address === undefined) {
       throw new UsageError('invalid-option', `"${options.address}" is no IP address for a NAT`)
     }
+    const { behaviour, hairpin = false, lifetime = 120_000, firstPort = 40_000 } = options
+    if (!BEHAVIOURS.has(behaviour)) {
+      throw new UsageError(
+        'invalid-option',
+        `behaviour is one of ${[...BEHAVIOURS].join(', ')}, not ${behaviour}`,
+      )
+    }
+    if (!(lifetime >= 0)) throw new UsageError('invalid-option', `lifetime is 0 ms or more, not ${lifetime}`)
+    if (!(Number.isInteger(firstPort) && firstPort >= 1 && firstPort <= 65_535)) {
+      throw new UsageError('invalid-option', `firstPort is a port from 1 to 65535, not ${firstPort}`)
+    }
     this.address = address
-    this.behaviour = options.behaviour
-    this.hairpin = options.hairpin ?? false
-    this.#lifetime = options.lifetime ?? 120_000
-    this.#nextPort = options.firstPort ?? 40_000
+    this.behaviour = behaviour
+    this.hairpin = hairpin
+    this.#lifetime = lifetime
+    this.#nextPort = firstPort
   }
 
   /** The public source of what `source` sends to `destination`. Makes or refreshes the mapping. */
