@@ -246,6 +246,9 @@ describe('the caller’s mistakes', () => {
     expect(() => new IceAgent({ timing: { consentInterval: 12_501 } })).toThrow(code('invalid-option'))
     expect(() => new IceAgent({ timing: { consentTimeout: 11_999 } })).toThrow(code('invalid-option'))
     expect(new IceAgent({ timing: { consentInterval: 12_500, consentTimeout: 30_000 } }).state).toBe('new')
+    // as of the other options, what is undefined is the default
+    const timing = { consentInterval: undefined, patience: undefined } as {}
+    expect(new IceAgent({ timing }).state).toBe('new')
   })
 
   test('a peer’s credentials may have what some stacks put in them, ours may not', () => {
