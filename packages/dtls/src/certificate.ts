@@ -34,7 +34,10 @@ export class DtlsCertificate {
     this.der = der
   }
 
-  /** Makes a new key and a self-signed certificate for it. Throws a `UsageError` (`invalid-subject`). */
+  /**
+   * Makes a new key and a self-signed certificate for it. Throws a `UsageError`: `invalid-subject`, or `invalid-option` for a `wallClock` of no year that a certificate
+   * can tell.
+   */
   static generate(options: GenerateCertificateOptions = {}): DtlsCertificate {
     const crypto = options.crypto ?? defaultCrypto()
     const subject = options.subject ?? 'WebRTC'

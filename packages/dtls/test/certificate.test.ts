@@ -89,6 +89,14 @@ describe('a certificate that was generated, as @peculiar/x509 reads it', () => {
     }
   })
 
+  it('is not made for a time that no certificate can tell', () => {
+    for (const unixTime of [Number.NaN, Number.POSITIVE_INFINITY, 253_402_300_799_000, -631_152_000_000]) {
+      expect(() => DtlsCertificate.generate({ wallClock: { now: 0, unixTime } }), `${unixTime}`).toThrow(
+        expect.objectContaining({ code: 'invalid-option' }),
+      )
+    }
+  })
+
   it('has the subject that was given, within the bounds of a common name', () => {
     const subject = 'Zoë, peer #7'
     const read = new X509Certificate(DtlsCertificate.generate({ subject }).der)
