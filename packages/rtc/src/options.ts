@@ -84,7 +84,7 @@ export function checkOptions(options: RtcOptions): void {
     throw invalid(`dtlsSetup is "active" or "passive", not "${dtlsSetup}"`)
   if (transportFeedback !== undefined && !FEEDBACK.has(transportFeedback))
     throw invalid(`transportFeedback is "simulcast", "always" or "rfc8888", not "${transportFeedback}"`)
-  if (maxReorderWait !== undefined && !(maxReorderWait >= 0))
+  if (maxReorderWait !== undefined && !(maxReorderWait >= 0 && maxReorderWait < Number.POSITIVE_INFINITY))
     throw invalid(`maxReorderWait is 0 ms or more, not ${maxReorderWait}`)
   for (const codec of options.codecs ?? []) checkCodec(codec)
 }

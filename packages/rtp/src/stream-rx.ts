@@ -1,10 +1,19 @@
-import { type Instant, NEVER, OutputQueue, type Pt, serial16, serial32, type Ssrc } from '@str0m/sans-io'
+import {
+  type Instant,
+  latestInstant,
+  NEVER,
+  OutputQueue,
+  type Pt,
+  serial16,
+  serial32,
+  type Ssrc,
+} from '@str0m/sans-io'
 import { depacketizerFor } from './codecs/depacketizer-for.ts'
 import { readRed } from './audio/red.ts'
 import type { Depacketizer } from './codecs/depacketizer.ts'
 import type { HeaderExtensions } from './header-extensions.ts'
 import { type DependencyDescriptor, DependencyDescriptorReader } from './dependency-descriptor.ts'
-import { type Frame, FrameAssembler, MAX_REORDERED_PACKETS } from './frame-assembler.ts'
+import { checkWait, type Frame, FrameAssembler, MAX_REORDERED_PACKETS } from './frame-assembler.ts'
 import { ReceptionStatistics } from './reception-statistics.ts'
 import { ReceivedNumbers } from './received-numbers.ts'
 import { NackGenerator } from './nack-generator.ts'
@@ -101,6 +110,8 @@ const CODEC_SWITCH_WAIT = 1000
 /**
  * Receives one RTP stream (one SSRC): puts its packets in order, makes frames of them and counts for its reports. A part of a peer,
  * driven by it: packets and time in, frames and report blocks out. After each packet and each timeout, poll the frames.
+ *
+ * What takes the time of an input throws a `UsageError` (`invalid-time`) where `now` is no number, or `Infinity`.
  */
 export class StreamRx {
   readonly ssrc: Ssrc
@@ -143,9 +154,12 @@ export class StreamRx {
   #lastSenderReportAt: Instant = 0
   readonly #senderClock = new SenderClock()
 
+  /** Throws a `UsageError` (`invalid-option`) where `maxReorderWait` is none. */
   constructor(options: StreamRxOptions) {
+    const { maxReorderWait } = options
+    if (maxReorderWait !== undefined) checkWait('maxReorderWait', maxReorderWait)
     this.ssrc = options.ssrc
-    this.#maxReorderWait = options.maxReorderWait
+    this.#maxReorderWait = maxReorderWait
     this.#makesFrames = options.frames ?? true
     this.#nacks = options.nack === true ? new NackGenerator() : undefined
   }
@@ -212,7 +226,7 @@ export class StreamRx {
     codec: StreamCodec,
     extensions?: HeaderExtensions,
   ): boolean {
-    this.#now = Math.max(now, this.#now)
+    this.#now = latestInstant(this.#now, now)
     this.#lastPacketAt = this.#now
     this.#bytesReceived += payload.length
     this.#headerBytesReceived += header.payloadStart + header.paddingLength
@@ -248,7 +262,7 @@ export class StreamRx {
     codec: StreamCodec,
     extensions?: HeaderExtensions,
   ): boolean {
-    this.#now = Math.max(now, this.#now)
+    this.#now = latestInstant(this.#now, now)
     this.#retransmittedPacketsReceived++
     this.#retransmittedBytesReceived += payload.length
     this.#bytesReceived += payload.length
@@ -299,7 +313,7 @@ export class StreamRx {
   }
 
   handleSenderReport(now: Instant, report: SenderReport): void {
-    this.#now = Math.max(now, this.#now)
+    this.#now = latestInstant(this.#now, now)
     this.#lastSenderReport = report
     this.#lastSenderReportAt = this.#now
     this.#senderClock.handleSenderReport(report)
@@ -308,7 +322,7 @@ export class StreamRx {
 
   /** Gives up the packets that were waited for too long. `deadline` is later than `now` after it. */
   handleTimeout(now: Instant): void {
-    this.#now = Math.max(now, this.#now)
+    this.#now = latestInstant(this.#now, now)
     const assembler = this.#assembler
     if (assembler === undefined) return
     assembler.handleTimeout(this.#now)

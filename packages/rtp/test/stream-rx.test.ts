@@ -376,6 +376,28 @@ describe('a sender report', () => {
   })
 })
 
+describe('a caller’s mistake', () => {
+  it.each([Number.NaN, -1, Infinity])(
+    'to wait for %s ms is refused before a packet comes',
+    (maxReorderWait) => {
+      const refused = expect.objectContaining({ code: 'invalid-option' })
+      expect(() => new StreamRx({ ssrc: 1, maxReorderWait })).toThrow(refused)
+    },
+  )
+
+  it.each([Number.NaN, Infinity])('the time %s is refused, and the stream goes on', (none) => {
+    const receiver = new Receiver()
+    const { stream } = receiver
+    const refused = expect.objectContaining({ code: 'invalid-time' })
+    receiver.put(0, 1, KEYFRAME, VP8)
+    expect(() => receiver.put(none, 2, DELTA, VP8)).toThrow(refused)
+    expect(() => stream.handleTimeout(none)).toThrow(refused)
+    expect(() => stream.handleSenderReport(none, senderReport(0n))).toThrow(refused)
+    receiver.put(20, 3, DELTA, VP8)
+    expect(stream.deadline).toBe(220)
+  })
+})
+
 describe('S22: a timer that never advances', () => {
   it('the deadline is later than the time that was handled, whatever came', () => {
     forSeeds(40, (random) => {
