@@ -295,6 +295,25 @@ describe('the caller’s mistakes', () => {
     pair.runUntil(() => areJoined(machine, pair.b.machine), 500)
   })
 
+  test('an input that is none, and none of its time is seen', () => {
+    const pair = agents()
+    const { machine } = pair.a
+    signalBoth(machine, pair.b.machine)
+    const client = new TurnClient({ server: B, base: A, username: 'u', password: 'p' })
+    const contents = new Uint8Array(20)
+    const receive = { kind: 'receive', now: 1e9, proto: 'udp', source: A, destination: B, contents }
+    for (const driven of [machine, client, new StunBinding({ server: B, base: A })]) {
+      const give = (input: object) => () => driven.handleInput(input as never)
+      expect(give({ ...receive, kind: 'data' })).toThrow(code('invalid-input'))
+      expect(give({ ...receive, contents: undefined })).toThrow(code('invalid-input'))
+      expect(give({ ...receive, contents: 'abc' })).toThrow(code('invalid-input'))
+      expect(give({ ...receive, source: undefined })).toThrow(code('invalid-address'))
+    }
+    const nowhere = { ...receive, destination: undefined } as never
+    expect(() => machine.handleInput(nowhere)).toThrow(code('invalid-address'))
+    pair.runUntil(() => areJoined(machine, pair.b.machine), 500)
+  })
+
   test('calls', () => {
     const agent = new IceAgent({ lite: true })
     expect(() => agent.setRemoteCredentials({ ufrag: 'a b c', pwd: PEER.pwd })).toThrow(
