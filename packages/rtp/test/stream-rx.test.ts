@@ -398,6 +398,24 @@ describe('a caller’s mistake', () => {
   })
 })
 
+it('an earlier time counts as the latest that any method was given', () => {
+  // what is given in between as it is told, and as it counts
+  const reports = [150, 400].map((late) => {
+    const { stream } = new Receiver()
+    const put = (now: number, sequence: number): void => {
+      stream.handlePacket(now, ...packet(sequence, DELTA, VP8), VP8)
+    }
+    put(100, 1)
+    stream.report(200)
+    stream.takeNacks(300, 50)
+    expect(stream.requestKeyframe(400, 'pli', 1)).toBeDefined()
+    put(late, 2)
+    expect(stream.requestKeyframe(899, 'pli', 1)).toBeUndefined()
+    return [stream.report(900), stream.lastPacketAt]
+  })
+  expect(reports[0]).toEqual(reports[1])
+})
+
 describe('S22: a timer that never advances', () => {
   it('the deadline is later than the time that was handled, whatever came', () => {
     forSeeds(40, (random) => {
