@@ -44,7 +44,7 @@ export class Rtc {
   readonly #media: MediaPlane
   readonly #outputs = new OutputQueue<RtcOutput>()
   readonly #negotiation: Negotiation
-  #now: Instant = 0
+  #now: Instant = Number.NEGATIVE_INFINITY
   #closed = false
 
   /** Throws a `UsageError` (`invalid-option`, `unknown-profile`). */
