@@ -1,12 +1,13 @@
-import { type Instant, type Ssrc, UsageError } from '@str0m/sans-io'
+import { type Instant, latestInstant, type Ssrc, UsageError } from '@str0m/sans-io'
 import { AcknowledgedBitrate } from './acknowledged-bitrate.ts'
 import { ApplicationLimit } from './application-limit.ts'
 import { DelayControl } from './delay-control.ts'
-import { type BandwidthEstimatorOptions, boundsOf, checkSize } from './bounds.ts'
+import { type BandwidthEstimatorOptions, boundsOf } from './bounds.ts'
 import type { Feedback, StreamFeedback } from './feedback.ts'
 import { FeedbackReader } from './feedback-reader.ts'
 import { FeedbackTimeout } from './feedback-timeout.ts'
 import { LossControl } from './loss-control.ts'
+import { checkSize } from './packet-size.ts'
 import type { ProbeCluster } from './probe-cluster.ts'
 import { ProbeController, type ProbePermission } from './probe-controller.ts'
 import { ProbeResults } from './probe-results.ts'
@@ -49,6 +50,8 @@ export interface BandwidthEstimatorStatistics {
  *
  * Google Congestion Control, all of it in the sender (draft-ietf-rmcat-gcc-02): the least of what the delay and what the loss allows, found out faster by
  * probes.
+ *
+ * Where `now` is no number, or `Infinity`, every method throws a `UsageError` (`invalid-time`).
  */
 export class BandwidthEstimator {
   readonly #min: number
@@ -227,9 +230,9 @@ export class BandwidthEstimator {
     return cluster
   }
 
-  /** Time does not go backwards. */
+  /** Time does not go backwards. Throws a `UsageError` (`invalid-time`) for what is none. */
   #advance(now: Instant): void {
-    if (now > this.#now) this.#now = now
+    this.#now = latestInstant(this.#now, now)
   }
 
   #updateLimit(): void {

@@ -30,10 +30,3 @@ export function boundsOf(options: BandwidthEstimatorOptions): { initial: number;
   const initial = Math.min(Math.max(initialBitrate, minBitrate), maxBitrate)
   return { initial, min: minBitrate, max: maxBitrate }
 }
-
-/** Throws a `UsageError` (`invalid-size`) for what is no number of bytes of a packet. */
-export function checkSize(size: number): void {
-  if (!(size >= 0 && size <= 0x7fff_ffff)) {
-    throw new UsageError('invalid-size', `a packet has 0 bytes or more, not ${size}`)
-  }
-}

@@ -1,7 +1,7 @@
-import { type Instant, NEVER, UsageError } from '@str0m/sans-io'
-import { checkSize } from './bounds.ts'
+import { type Instant, latestInstant, NEVER, UsageError } from '@str0m/sans-io'
 import { PacerProbe } from './pacer-probe.ts'
 import { PacketQueue } from './packet-queue.ts'
+import { checkSize } from './packet-size.ts'
 import type { ProbeCluster } from './probe-cluster.ts'
 
 /** What is taken for the bitrate before it is set, bits per second. */
@@ -30,6 +30,8 @@ export interface PacerOptions {
  * 1. `poll` until it answers `undefined`, and send what it answers;
  * 2. where `paddingDue` is not 0, send that and tell it by `handlePadding`, then go on at 1; a driver that has no padding leaves it;
  * 3. wait until `deadline`.
+ *
+ * Where `now` is no number, or `Infinity`, every method throws a `UsageError` (`invalid-time`).
  */
 export class Pacer<T> {
   readonly #pacingFactor: number
@@ -174,9 +176,9 @@ export class Pacer<T> {
     this.#unanswered = false
   }
 
-  /** Time does not go backwards. */
+  /** Time does not go backwards. Throws a `UsageError` (`invalid-time`) for what is none. */
   #advance(now: Instant): void {
-    if (now > this.#now) this.#now = now
+    this.#now = latestInstant(this.#now, now)
     this.#probes.advance(this.#now)
   }
 

@@ -1,7 +1,8 @@
-import { type Instant, type Ssrc } from '@str0m/sans-io'
+import { type Instant, latestInstant, type Ssrc } from '@str0m/sans-io'
 import type { BandwidthEstimatorStatistics } from './bandwidth-estimator.ts'
-import { type BandwidthEstimatorOptions, boundsOf, checkSize } from './bounds.ts'
+import { type BandwidthEstimatorOptions, boundsOf } from './bounds.ts'
 import { FeedbackTimeout } from './feedback-timeout.ts'
+import { checkSize } from './packet-size.ts'
 import { ReceiverLimit } from './receiver-limit.ts'
 import { type LossReport, ReportLosses } from './report-losses.ts'
 
@@ -27,6 +28,8 @@ const NO_REPORT_DECREASE = 0.8
 /**
  * Estimates how many bits per second the path takes where nobody tells when packets came: by the loss that receiver reports tell of, and what the receiver says that it takes
  * (draft-ietf-rmcat-gcc-02 section 6). It fills the queue of a bottleneck before it yields: where there is better feedback, use a `BandwidthEstimator`.
+ *
+ * Where `now` is no number, or `Infinity`, every method throws a `UsageError` (`invalid-time`).
  */
 export class ReportEstimator {
   readonly #min: number
@@ -117,9 +120,9 @@ export class ReportEstimator {
     if (this.#timeout.handleTimeout(this.#now)) this.#set(NO_REPORT_DECREASE * this.bitrate)
   }
 
-  /** Time does not go backwards. */
+  /** Time does not go backwards. Throws a `UsageError` (`invalid-time`) for what is none. */
   #advance(now: Instant): void {
-    if (now > this.#now) this.#now = now
+    this.#now = latestInstant(this.#now, now)
   }
 
   #judge(): void {

@@ -311,6 +311,22 @@ describe('usage', () => {
     expect(() => pacer.setBitrate(0, 0)).toThrow(UsageError)
     expect(() => pacer.setBitrate(0, Infinity)).toThrow(UsageError)
     expect(() => pacer.push(0, 'x', -1, 'video')).toThrow(UsageError)
+    expect(() => pacer.handlePadding(0, Number.NaN)).toThrow(
+      expect.objectContaining({ code: 'invalid-size' }),
+    )
+    // an infinite time is what `deadline` may answer: probes would be made up to it one after the other, without end
+    for (const now of [Number.NaN, Infinity]) {
+      const refused = expect.objectContaining({ code: 'invalid-time' })
+      expect(() => pacer.poll(now)).toThrow(refused)
+      expect(() => pacer.paddingDue(now)).toThrow(refused)
+      expect(() => pacer.setBitrate(now, 1e6)).toThrow(refused)
+    }
+    pacer.push(5, 'x', 100, 'video')
+    expect(pacer.poll(5)).toBe('x')
+    pacer.setBitrate(5, 1e6)
+    expect(() => pacer.push(Infinity, 'x', 1, 'video')).toThrow(
+      expect.objectContaining({ code: 'invalid-time' }),
+    )
     expect(pacer.queuedPackets).toBe(0)
   })
 })

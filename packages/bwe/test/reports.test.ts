@@ -215,9 +215,18 @@ describe('what the receiver says that it takes', () => {
   })
 })
 
-it('takes no size that is none', () => {
-  const estimator = new ReportEstimator()
-  for (const size of [-1, Number.NaN, undefined as unknown as number]) {
-    expect(() => estimator.handleSent(0, 1, size)).toThrow(expect.objectContaining({ code: 'invalid-size' }))
-  }
+describe('a caller’s mistake', () => {
+  it('is refused, and nothing has changed', () => {
+    const calls: [() => unknown, string][] = []
+    for (const estimator of [new BandwidthEstimator(), new ReportEstimator()]) {
+      for (const now of [Number.NaN, Infinity]) {
+        calls.push([() => estimator.handleTimeout(now), 'invalid-time'])
+        calls.push([() => estimator.handleReceiverLimit(now, 1e6), 'invalid-time'])
+        calls.push([() => estimator.handleSent(now, 1, 100), 'invalid-time'])
+      }
+      calls.push([() => estimator.handleSent(0, 1, Number.NaN), 'invalid-size'])
+      for (const [call, code] of calls) expect(call).toThrow(expect.objectContaining({ code }))
+      expect([estimator.bitrate, estimator.deadline]).toEqual([300_000, Infinity])
+    }
+  })
 })

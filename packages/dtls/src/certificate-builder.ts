@@ -1,5 +1,5 @@
 import type { SigningKey } from '@str0m/crypto'
-import { assert } from '@str0m/sans-io'
+import { assert, UsageError } from '@str0m/sans-io'
 import { DerTag, readDer } from './wire/der.ts'
 import { encodeSignedCertificate, encodeTbsCertificate, type Validity } from './wire/x509.ts'
 
@@ -11,11 +11,21 @@ const ALWAYS: Validity = { notBefore: 1_577_836_800_000, notAfter: 253_402_300_7
 const BEFORE = DAY
 const AFTER = 30 * DAY
 
-/** Around `unixTime`, in milliseconds; for ever without one. Certificates of one hour have the same: they share a template, and do not tell the second. */
+/** What a certificate can say, RFC 5280 section 4.1.2.5: from the beginning of 1950. */
+const EARLIEST = -631_152_000_000
+
+/**
+ * Around `unixTime`, in milliseconds; for ever without one. Certificates of one hour have the same: they share a template, and do not tell the second. Throws a
+ * `UsageError` (`invalid-option`) where the years of a certificate, 1950 to 9999, do not have it.
+ */
 export function validityAround(unixTime: number | undefined): Validity {
   if (unixTime === undefined) return ALWAYS
   const hour = unixTime - (unixTime % HOUR)
-  return { notBefore: hour - BEFORE, notAfter: hour + AFTER }
+  const [notBefore, notAfter] = [hour - BEFORE, hour + AFTER]
+  if (!(notBefore >= EARLIEST && notAfter <= ALWAYS.notAfter)) {
+    throw new UsageError('invalid-option', `wallClock.unixTime is milliseconds since 1970, not ${unixTime}`)
+  }
+  return { notBefore, notAfter }
 }
 
 /** Octets of every serial number: the first of them is from 0x40 to 0x7f. */

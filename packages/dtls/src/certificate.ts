@@ -34,7 +34,10 @@ export class DtlsCertificate {
     this.der = der
   }
 
-  /** Makes a new key and a self-signed certificate for it. Throws a `UsageError`: `invalid-subject`, or `invalid-time` for a clock that tells none. */
+  /**
+   * Makes a new key and a self-signed certificate for it. Throws a `UsageError`: `invalid-subject`, or `invalid-option` for a `wallClock` of no year that a certificate
+   * can tell.
+   */
   static generate(options: GenerateCertificateOptions = {}): DtlsCertificate {
     const crypto = options.crypto ?? defaultCrypto()
     const subject = options.subject ?? 'WebRTC'
@@ -42,15 +45,11 @@ export class DtlsCertificate {
     if (subject.length === 0 || subject.length > 64) {
       throw new UsageError('invalid-subject', `A subject has 1 to 64 characters, not ${subject.length}`)
     }
-    const unixTime = options.wallClock?.unixTime
-    if (unixTime !== undefined && !Number.isFinite(unixTime)) {
-      throw new UsageError('invalid-time', `The unixTime of a clock is in milliseconds, not ${unixTime}`)
-    }
+    const validity = validityAround(options.wallClock?.unixTime)
     const key = crypto.generateSigningKey()
     const serialNumber = crypto.randomBytes(SERIAL_NUMBER_LENGTH)
     // RFC 5280 section 4.1.2.2: positive, and its first byte is needed
     serialNumber[0] = (serialNumber[0]! & 0x7f) | 0x40
-    const validity = validityAround(unixTime)
     const der = buildCertificate(key, subject, serialNumber, validity)
     return new DtlsCertificate(crypto, key, der)
   }

@@ -3,6 +3,7 @@
 
 import {
   ByteReader,
+  checkInput,
   datagramBytes,
   type EventOutput,
   type Instant,
@@ -120,7 +121,7 @@ export class Dtls implements Machine<DtlsEvent> {
     return write === undefined ? 0 : Math.min(this.#mtu - write.overhead, PLAINTEXT_LENGTH_MAX)
   }
 
-  /** Starts a client's handshake. Nothing, where it has started, and for a server. Throws a `UsageError` (`invalid-time`) where `now` is no number. */
+  /** Starts a client's handshake. Nothing, where it has started, and for a server. Throws a `UsageError` (`invalid-time`) where `now` is no number, or `Infinity`. */
   start(now: Instant): void {
     this.#advance(now)
     const handshake = this.#handshake
@@ -129,8 +130,12 @@ export class Dtls implements Machine<DtlsEvent> {
     this.#armHandshakeTimeout(handshake)
   }
 
-  /** Gives a datagram, or the time. Never throws for what a datagram holds; a `UsageError` (`invalid-time`) where `now` is no number. */
+  /**
+   * Gives a datagram, or the time. Never throws for what a datagram holds; a `UsageError` where `now` is no number, or `Infinity` (`invalid-time`), and where it is neither or has
+   * no bytes (`invalid-input`).
+   */
   handleInput(input: DtlsInput): void {
+    checkInput(input)
     this.#advance(input.now)
     if (input.kind === 'receive') {
       this.#handleDatagram(plainBytes(input.contents))
@@ -156,7 +161,7 @@ export class Dtls implements Machine<DtlsEvent> {
   }
 
   /**
-   * Sends one record of application data, in a datagram of its own. Throws a `UsageError`: `not-connected`, `invalid-message` for what is no bytes, `data-too-long`
+   * Sends one record of application data, in a datagram of its own. Throws a `UsageError`: `not-connected`, `invalid-data` (no bytes), `data-too-long`
    * (more than `maxDataLength`), or `sequence-exhausted`: after 2⁴⁸ records of DTLS 1.2, or where a peer of DTLS 1.3 does not take the new keys that
    * it is told of in good time.
    */
@@ -191,7 +196,7 @@ export class Dtls implements Machine<DtlsEvent> {
     const connection = this.#connection
     if (connection === undefined) throw notConnected('send')
     const { write } = connection
-    if (!isBytes(data)) throw new UsageError('invalid-message', 'A record is sent of a Uint8Array')
+    if (!isBytes(data)) throw new UsageError('invalid-data', 'Give a Uint8Array')
     if (data.length > this.maxDataLength) {
       throw new UsageError(
         'data-too-long',

@@ -1,6 +1,6 @@
 // What an exporter can be asked for, so that it means the same in both versions: RFC 5705 section 4, RFC 8446 sections 7.1 and 7.5.
 
-import { encodeUtf8, UsageError } from '@str0m/sans-io'
+import { encodeUtf8, isBytes, UsageError } from '@str0m/sans-io'
 
 /** Bytes of an HkdfLabel's label, without the prefix of RFC 9147 section 5.9. */
 const LABEL_LENGTH_MAX = 255 - 6
@@ -11,14 +11,14 @@ const LENGTH_MAX = 255 * 32
 
 /** Throws a `UsageError`: `invalid-label`, `invalid-context`, `invalid-length`. */
 export function checkExport(label: string, context: Uint8Array | undefined, length: number): void {
-  const bytes = encodeUtf8(label).length
+  const bytes = typeof label === 'string' ? encodeUtf8(label).length : 0
   if (bytes === 0 || bytes > LABEL_LENGTH_MAX) {
     throw new UsageError('invalid-label', `A label has 1 to ${LABEL_LENGTH_MAX} bytes, not ${bytes}`)
   }
-  if (context !== undefined && context.length > CONTEXT_LENGTH_MAX) {
+  if (context !== undefined && !(isBytes(context) && context.length <= CONTEXT_LENGTH_MAX)) {
     throw new UsageError(
       'invalid-context',
-      `A context has up to ${CONTEXT_LENGTH_MAX} bytes, not ${context.length}: give its hash`,
+      `A context is a Uint8Array of up to ${CONTEXT_LENGTH_MAX} bytes: give its hash`,
     )
   }
   if (!Number.isInteger(length) || length < 0 || length > LENGTH_MAX) {

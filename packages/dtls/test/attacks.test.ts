@@ -198,6 +198,27 @@ describe('closing', () => {
   })
 })
 
+describe('what is no bytes', () => {
+  it('is refused where it is given, and changes nothing', () => {
+    const wire = connected()
+    const [text, words] = ['text' as never, new Uint16Array(4) as never]
+    const calls: [() => unknown, string][] = [
+      [() => wire.client.send(text), 'invalid-data'],
+      [() => wire.client.send(words), 'invalid-data'],
+      [() => wire.client.sendInPlace(words), 'invalid-data'],
+      [() => wire.client.exportKeyingMaterial('label', text, 10), 'invalid-context'],
+      [() => wire.client.exportKeyingMaterial(5 as never, undefined, 10), 'invalid-label'],
+      [() => wire.client.handleInput({ kind: 'receive', now: 1e9, contents: text }), 'invalid-input'],
+      [() => wire.client.handleInput({ kind: 'receive', now: 1e9 } as never), 'invalid-input'],
+      [() => wire.client.handleInput({ kind: 'data', now: 1e9 } as never), 'invalid-input'],
+    ]
+    const before = wire.client.statistics
+    for (const [call, code] of calls) expect(call).toThrow(expect.objectContaining({ code }))
+    expect(wire.client.statistics).toEqual(before)
+    expect(wire.client.pollOutput().kind).toBe('timeout')
+  })
+})
+
 describe('options', () => {
   it('are refused where they make no sense', () => {
     const codes: [() => unknown, string][] = [
@@ -217,6 +238,7 @@ describe('options', () => {
       [() => makeClient({ role: 'both' as never }), 'invalid-role'],
       [() => makeClient({ certificate: undefined as never }), 'invalid-certificate'],
       [() => makeClient({}).start(Number.NaN), 'invalid-time'],
+      [() => makeClient({}).start(Number.POSITIVE_INFINITY), 'invalid-time'],
       [() => makeClient({}).handleInput({ kind: 'timeout', now: undefined as never }), 'invalid-time'],
       [() => makeServer({ requestClientCertificate: false }), 'fingerprint-without-certificate'],
     ]

@@ -89,15 +89,18 @@ describe('a certificate that was generated, as @peculiar/x509 reads it', () => {
     }
   })
 
+  it('is not made for a time that no certificate can tell', () => {
+    for (const unixTime of [Number.NaN, Number.POSITIVE_INFINITY, 253_402_300_799_000, -631_152_000_000]) {
+      expect(() => DtlsCertificate.generate({ wallClock: { now: 0, unixTime } }), `${unixTime}`).toThrow(
+        expect.objectContaining({ code: 'invalid-option' }),
+      )
+    }
+  })
+
   it('has the subject that was given, within the bounds of a common name', () => {
     const subject = 'Zoë, peer #7'
     const read = new X509Certificate(DtlsCertificate.generate({ subject }).der)
     expect(read.subjectName.getField('CN')).toEqual([subject])
-    for (const unixTime of [Number.NaN, Number.POSITIVE_INFINITY]) {
-      expect(() => DtlsCertificate.generate({ wallClock: { now: 0, unixTime } })).toThrow(
-        expect.objectContaining({ code: 'invalid-time' }),
-      )
-    }
     for (const wrong of ['', 'x'.repeat(65)]) {
       expect(() => DtlsCertificate.generate({ subject: wrong })).toThrow(
         expect.objectContaining({ code: 'invalid-subject' }),
@@ -294,5 +297,20 @@ describe('a key pair of WebCrypto', () => {
         expect.objectContaining({ code: 'key-not-extractable' }),
       )
     })
+
+    it(`made by ${name} is refused where the private key is another kind of key`, async () => {
+      const { publicKey } = await platform.subtle.generateKey(algorithm, true, ['sign', 'verify'])
+      const hmac = await platform.subtle.generateKey({ name: 'HMAC', hash: 'SHA-256' }, true, ['sign'])
+      for (const privateKey of [publicKey, hmac]) {
+        const made = DtlsCertificate.fromWebCrypto({ privateKey, publicKey }, CLIENT_CERTIFICATE.der)
+        await expect(made).rejects.toThrow(expect.objectContaining({ code: 'invalid-key' }))
+      }
+    })
   }
+
+  it('of neither is refused', async () => {
+    const key = { type: 'private', extractable: true }
+    const made = DtlsCertificate.fromWebCrypto({ privateKey: key, publicKey: key }, CLIENT_CERTIFICATE.der)
+    await expect(made).rejects.toThrow(expect.objectContaining({ code: 'invalid-key' }))
+  })
 })

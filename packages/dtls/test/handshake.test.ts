@@ -73,7 +73,7 @@ describe('data', () => {
     )
     for (const none of [new ArrayBuffer(4), 'text', [1, 2], undefined] as unknown[]) {
       expect(() => wire.client.send(none as Uint8Array)).toThrow(
-        expect.objectContaining({ code: 'invalid-message' }),
+        expect.objectContaining({ code: 'invalid-data' }),
       )
     }
     wire.run(wire.now + 10)

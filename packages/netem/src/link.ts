@@ -127,13 +127,19 @@ export class Link<T extends { readonly contents: Uint8Array }> {
     this.#settings = next
   }
 
-  /** Nothing that is sent from `from` on and before `until` arrives. Outages may be added ahead of time. */
+  /**
+   * Nothing that is sent from `from` on and before `until` arrives. Outages may be added ahead of time. Throws a `UsageError` (`invalid-time`) where
+   * either is no number.
+   */
   addOutage(from: Instant, until: Instant): void {
+    checkTime(from)
+    checkTime(until)
     this.#outages.push({ from, until })
   }
 
-  /** Puts a datagram on the link. It belongs to the link from here on. */
+  /** Puts a datagram on the link. It belongs to the link from here on. Throws a `UsageError` (`invalid-time`) where `now` is no number. */
   send(now: Instant, item: T): void {
+    checkTime(now)
     const settings = this.#settings
     const statistics = this.#statistics
     statistics.sent++
@@ -214,6 +220,12 @@ export class Link<T extends { readonly contents: Uint8Array }> {
       // a copy of its own, also of a Buffer, whose slice is none: a receiver may decrypt in place
       this.#inFlight.push(arrival, { ...queued.item, contents: new Uint8Array(queued.item.contents) })
     }
+  }
+}
+
+function checkTime(time: Instant): void {
+  if (typeof time !== 'number' || Number.isNaN(time)) {
+    throw new UsageError('invalid-time', `a time is a number of milliseconds, not ${time}`)
   }
 }
 

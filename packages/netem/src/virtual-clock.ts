@@ -16,6 +16,9 @@ export abstract class VirtualClock {
     if (!Number.isSafeInteger(seed) || seed < 0 || seed >= MAX_SEED) {
       throw new UsageError('invalid-option', `a seed is an integer from 0 to ${MAX_SEED - 1}, not ${seed}`)
     }
+    if (!Number.isFinite(start)) {
+      throw new UsageError('invalid-time', `the clock starts at a number of milliseconds, not ${start}`)
+    }
     this.seed = seed
     this.#now = start
   }

@@ -206,6 +206,14 @@ describe('options out of their range', () => {
     expect(link.nextAt()).toBe(8)
   })
 
+  test('a time that is none', () => {
+    const link = new Link<Item>(1)
+    const refused = expect.objectContaining({ code: 'invalid-time' })
+    expect(() => link.send(Number.NaN, { id: 1, contents: new Uint8Array(1) })).toThrow(refused)
+    expect(() => link.addOutage(0, Number.NaN)).toThrow(refused)
+    expect(link.statistics.sent).toBe(0)
+  })
+
   test('leave a link as it was', () => {
     const link = new Link<Item>(1, { latency: 5 })
     expect(() => link.configure(0, { latency: -5 })).toThrow(/latency/)

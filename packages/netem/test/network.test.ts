@@ -31,6 +31,20 @@ describe('a NAT', () => {
     expect(got).toEqual(expected.map((admits) => (admits ? INSIDE : undefined)))
   })
 
+  test.each([
+    { address: 'nowhere' },
+    { behaviour: 'open' as never },
+    { firstPort: 0 },
+    { firstPort: 65_536 },
+    { firstPort: Number.NaN },
+    { lifetime: -1 },
+    { lifetime: Number.NaN },
+  ])('refuses %o', (wrong) => {
+    expect(() => new Nat({ address: '203.0.113.1', behaviour: 'full-cone', ...wrong })).toThrow(
+      expect.objectContaining({ code: 'invalid-option' }),
+    )
+  })
+
   test('only a symmetric one maps by destination', () => {
     for (const [behaviour] of admitted) {
       const nat = new Nat({ address: '203.0.113.1', behaviour })
@@ -143,6 +157,12 @@ describe('a network', () => {
     const direct = { type: 'heard', from: INSIDE, byte: 0 }
     const byHairpin = { type: 'heard', from: { address: '203.0.113.1', port: 40_001 }, byte: 0 }
     expect(b.events.map(({ event }) => event)).toEqual(hairpin ? [byHairpin, direct] : [direct])
+  })
+
+  test('a start that is no time is refused', () => {
+    for (const start of [Number.NaN, Number.POSITIVE_INFINITY]) {
+      expect(() => new Network({ seed: 1, start })).toThrow(expect.objectContaining({ code: 'invalid-time' }))
+    }
   })
 
   test('a source that the host does not have goes nowhere', () => {

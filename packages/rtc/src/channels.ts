@@ -66,7 +66,7 @@ export class Channels implements ChannelOwner {
   #peerInit: Uint8Array | undefined
   #ended = false
   #nextId: ChannelId = 0
-  #now: Instant = 0
+  #now: Instant = Number.NEGATIVE_INFINITY
   /** `-Infinity`: it was touched and not polled since. */
   #at: Instant = NEVER
 

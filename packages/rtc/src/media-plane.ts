@@ -77,7 +77,7 @@ export class MediaPlane implements MediaOwner {
   readonly #reporter: Reporter
   readonly #undescribed = new HoldBack<UndescribedPacket>(MEDIA_LIMITS, 'oldest')
   #awaitsAnswer = false
-  #now: Instant = 0
+  #now: Instant = Number.NEGATIVE_INFINITY
   #closed = false
 
   /** What happens goes to `outputs`, what is to be sent to `transport`. */

@@ -136,10 +136,17 @@ export class Media {
   /**
    * Asks the sender for a keyframe, by a picture loss indication (RFC 4585 section 6.3.1) or a full intra request (RFC 5104
    * section 4.3.1), on each of the section's streams, or on that of `ssrc`. At most one goes out for a stream in half a second: false where none did, for
-   * then its answer is on its way, or nothing comes in. Losses are reported without it. Default: `keyframeFeedback`. Throws a `UsageError` (`no-keyframes`) for audio.
+   * then its answer is on its way, or nothing comes in. Losses are reported without it. Default: `keyframeFeedback`. Throws a `UsageError`: `no-keyframes` for audio, or
+   * `invalid-option` for another kind.
    */
   requestKeyframe(kind: 'pli' | 'fir' = this.#formats.keyframes ?? 'pli', ssrc?: Ssrc): boolean {
     if (this.kind !== 'video') throw new UsageError('no-keyframes', 'Audio has no keyframes to be asked for')
+    if (kind !== 'pli' && kind !== 'fir') {
+      throw new UsageError(
+        'invalid-option',
+        `A keyframe is asked for by "pli" or "fir", not "${String(kind)}"`,
+      )
+    }
     return this.#owner.requestKeyframe(this, kind, ssrc)
   }
 

@@ -11,6 +11,7 @@ import {
   UsageError,
 } from '@str0m/sans-io'
 import { stunUsername } from '@str0m/stun-ice'
+import { checkReceive } from './check-receive.ts'
 import { DeadlineHeap, type Scheduled } from './deadline-heap.ts'
 import { demultiplex } from './demultiplex.ts'
 import type { Receive, RtcEvent, RtcInput, Transmit } from './events.ts'
@@ -60,6 +61,7 @@ export class RtcRouter {
   readonly #byAddress = new Map<number, Map<string, Peer>>()
   readonly #deadlines = new DeadlineHeap<Peer>()
   readonly #dirty: Peer[] = []
+  #now: Instant = Number.NEGATIVE_INFINITY
   /** Datagrams that were for no peer. */
   unrouted = 0
 
@@ -121,13 +123,12 @@ export class RtcRouter {
     for (const address of peer.addresses.slice()) this.#forgetAddress(address)
   }
 
-  /**
-   * Gives a datagram to the peer that it is for, or the time to those that wait for it. Throws a `UsageError` (`invalid-time`) where `now` is no number, and what `Rtc.handleInput`
-   * throws where there is a peer for the datagram.
-   */
+  /** Gives a datagram to the peer that it is for, or the time to those that wait for it. Throws as `Rtc.handleInput` does. */
   handleInput(input: RtcInput): void {
-    if (input.kind === 'receive') this.#handleReceive(input)
-    else this.#handleTimeout(latestInstant(Number.NEGATIVE_INFINITY, input.now))
+    if (input.kind !== 'timeout') checkReceive(input)
+    this.#now = latestInstant(this.#now, input.now)
+    if (input.kind === 'timeout') this.#handleTimeout(this.#now)
+    else this.#handleReceive(input.now < this.#now ? { ...input, now: this.#now } : input)
   }
 
   /** What to do next. Poll until it answers `timeout`. */

@@ -44,7 +44,7 @@ export class Rtc {
   readonly #media: MediaPlane
   readonly #outputs = new OutputQueue<RtcOutput>()
   readonly #negotiation: Negotiation
-  #now: Instant = 0
+  #now: Instant = Number.NEGATIVE_INFINITY
   #closed = false
 
   /** Throws a `UsageError` (`invalid-option`, `unknown-profile`). */
@@ -239,7 +239,7 @@ export class Rtc {
   }
 
   /**
-   * Gives a datagram, or the time. Never throws for what a datagram holds; a `UsageError` where `now` is no number (`invalid-time`), where it is neither or has no
+   * Gives a datagram, or the time. Never throws for what a datagram holds; a `UsageError` where `now` is no number or `Infinity` (`invalid-time`), where it is neither or has no
    * bytes (`invalid-input`), and where its addresses are none, or the wildcard that a socket is bound to (`invalid-address`).
    */
   handleInput(input: RtcInput): void {

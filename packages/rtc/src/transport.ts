@@ -81,7 +81,7 @@ export class Transport {
   #connected = false
   #closed = false
   #failed = false
-  #now: Instant = 0
+  #now: Instant = Number.NEGATIVE_INFINITY
   /** When the parts next need the time; `-Infinity`: they changed and were not polled since. */
   #iceAt: Instant = Number.NEGATIVE_INFINITY
   #dtlsAt: Instant = NEVER

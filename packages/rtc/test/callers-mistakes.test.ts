@@ -46,6 +46,7 @@ describe('an option', () => {
     ['a wait that is no number', { maxReorderWait: Number.NaN }],
     ['a wait below 0', { maxReorderWait: -1 }],
     ['a wait without end', { maxReorderWait: Number.POSITIVE_INFINITY }],
+    ['a wall clock beyond all certificates', { wallClock: { now: 0, unixTime: 1e300 } }],
     ['a codec by its name', { codecs: ['opus'] }],
     ['a payload type out of range', { codecs: [{ ...DEFAULT_CODECS[0]!, preferredPt: 128 }] }],
     ['a codec without a clock', { codecs: [{ ...DEFAULT_CODECS[0]!, clockRate: 0 }] }],

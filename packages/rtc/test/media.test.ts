@@ -247,6 +247,9 @@ describe('keyframe requests', () => {
       { type: 'fir', entries: [{ ssrc: VIDEO_SSRC, sequenceNumber: 1 }] },
     ])
     expect(() => rtc.media('0')!.requestKeyframe()).toThrow(expect.objectContaining({ code: 'no-keyframes' }))
+    expect(() => rtc.media('1')!.requestKeyframe('nack' as 'pli')).toThrow(
+      expect.objectContaining({ code: 'invalid-option' }),
+    )
   })
 })
 

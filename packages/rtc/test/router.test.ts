@@ -1,4 +1,4 @@
-import { SeededRandom, type SocketAddress } from '@str0m/sans-io'
+import { SeededRandom, socketAddress, type SocketAddress } from '@str0m/sans-io'
 import { describe, expect, it } from 'vitest'
 import { Candidate, type Receive, Rtc, RtcRouter, type Transmit } from '../src/index.ts'
 import { DeadlineHeap, type Scheduled } from '../src/deadline-heap.ts'
@@ -190,12 +190,56 @@ describe('many peers on one socket', () => {
   it('are not given a time that is none, and go on', () => {
     const server = new Server()
     const { rtc } = server.call('198.51.100.1:7000')
-    const wrong = { kind: 'timeout', now: Number.NaN } as const
     for (const machine of [server.router, rtc]) {
-      expect(() => machine.handleInput(wrong)).toThrow(expect.objectContaining({ code: 'invalid-time' }))
+      for (const now of [Number.NaN, Number.POSITIVE_INFINITY]) {
+        const wrong = { kind: 'timeout', now } as const
+        expect(() => machine.handleInput(wrong)).toThrow(expect.objectContaining({ code: 'invalid-time' }))
+      }
     }
     server.connect()
     expect(rtc.connected).toBe(true)
+  })
+
+  it('are not given what is no input', () => {
+    const { router } = new Server()
+    const give = (input: object) => () => router.handleInput({ now: 1, ...input } as never)
+    expect(give({ kind: 'data' })).toThrow(expect.objectContaining({ code: 'invalid-input' }))
+    expect(give({ kind: 'receive', contents: new Uint8Array(1) })).toThrow(
+      expect.objectContaining({ code: 'invalid-address' }),
+    )
+    expect(router.unrouted).toBe(0)
+  })
+
+  it('share one time, which does not go back', () => {
+    const server = new Server()
+    const [first, second] = [server.call('198.51.100.1:7000'), server.call('198.51.100.2:7000')]
+    server.connect()
+    const seen: number[] = []
+    for (const { rtc } of [first, second]) {
+      const handle = rtc.handleInput.bind(rtc)
+      rtc.handleInput = (input) => {
+        seen.push(input.now)
+        handle(input)
+      }
+    }
+    const late = server.now + 1
+    const from = (address: string, now: number): Receive => ({
+      kind: 'receive',
+      now,
+      proto: 'udp',
+      source: socketAddress(address),
+      destination: socketAddress(RTC_ADDRESS),
+      contents: new Uint8Array(1),
+    })
+    server.router.handleInput(from(first.address, late))
+    server.router.handleInput(from(second.address, late - 1))
+    server.router.handleInput({ kind: 'timeout', now: 0 })
+    expect(seen).toEqual([late, late])
+    for (let out = server.router.pollOutput(); ; out = server.router.pollOutput()) {
+      if (out.kind !== 'timeout') continue
+      expect(out.at).toBeGreaterThan(late)
+      break
+    }
   })
 
   it('do not share a user name', () => {

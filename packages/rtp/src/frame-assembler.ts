@@ -82,6 +82,13 @@ export interface FrameAssemblerStatistics {
   restarts: number
 }
 
+/** Throws a `UsageError` (`invalid-option`) for what is no time that a packet can be waited for. */
+export function checkWait(name: string, milliseconds: number): void {
+  if (!(milliseconds >= 0 && milliseconds < NEVER)) {
+    throw new UsageError('invalid-option', `${name} is a number of milliseconds, not ${milliseconds}`)
+  }
+}
+
 /**
  * Puts the packets of one stream in order and makes frames of them. A lost packet delays what comes after it by `maxWait` at
  * most, and only by as many packets as the buffer holds: then it is given up. A frame that comes out was sent just so.
@@ -134,7 +141,7 @@ export class FrameAssembler {
    * (`invalid-option`) where `maxWait` is none.
    */
   constructor(depacketizer: Depacketizer, maxWait: number, previous = -1) {
-    checkMaxWait(maxWait)
+    checkWait('maxWait', maxWait)
     this.#depacketizer = depacketizer
     this.#maxWait = maxWait
     this.#previous = previous
@@ -507,10 +514,4 @@ function fill(slot: Slot, sequence: number, packet: FramePacket, payload: Uint8A
   slot.receivedAt = now
   slot.payloadType = packet.payloadType
   slot.extensions = packet.extensions
-}
-
-/** Throws a `UsageError` (`invalid-option`) for what is no number of milliseconds to wait. */
-export function checkMaxWait(maxWait: number): void {
-  if (maxWait >= 0 && maxWait < Number.POSITIVE_INFINITY) return
-  throw new UsageError('invalid-option', `a packet is waited for 0 ms or more, not ${maxWait}`)
 }

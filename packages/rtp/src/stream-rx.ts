@@ -1,10 +1,19 @@
-import { type Instant, NEVER, OutputQueue, type Pt, serial16, serial32, type Ssrc } from '@str0m/sans-io'
+import {
+  type Instant,
+  latestInstant,
+  NEVER,
+  OutputQueue,
+  type Pt,
+  serial16,
+  serial32,
+  type Ssrc,
+} from '@str0m/sans-io'
 import { depacketizerFor } from './codecs/depacketizer-for.ts'
 import { readRed } from './audio/red.ts'
 import type { Depacketizer } from './codecs/depacketizer.ts'
 import type { HeaderExtensions } from './header-extensions.ts'
 import { type DependencyDescriptor, DependencyDescriptorReader } from './dependency-descriptor.ts'
-import { checkMaxWait, type Frame, FrameAssembler, MAX_REORDERED_PACKETS } from './frame-assembler.ts'
+import { checkWait, type Frame, FrameAssembler, MAX_REORDERED_PACKETS } from './frame-assembler.ts'
 import { ReceptionStatistics } from './reception-statistics.ts'
 import { ReceivedNumbers } from './received-numbers.ts'
 import { NackGenerator } from './nack-generator.ts'
@@ -101,6 +110,8 @@ const CODEC_SWITCH_WAIT = 1000
 /**
  * Receives one RTP stream (one SSRC): puts its packets in order, makes frames of them and counts for its reports. A part of a peer,
  * driven by it: packets and time in, frames and report blocks out. After each packet and each timeout, poll the frames.
+ *
+ * Where `now` is no number, or `Infinity`, every method throws a `UsageError` (`invalid-time`).
  */
 export class StreamRx {
   readonly ssrc: Ssrc
@@ -146,7 +157,7 @@ export class StreamRx {
   /** Throws a `UsageError` (`invalid-option`) where `maxReorderWait` is none. */
   constructor(options: StreamRxOptions) {
     const { maxReorderWait } = options
-    if (maxReorderWait !== undefined) checkMaxWait(maxReorderWait)
+    if (maxReorderWait !== undefined) checkWait('maxReorderWait', maxReorderWait)
     this.ssrc = options.ssrc
     this.#maxReorderWait = maxReorderWait
     this.#makesFrames = options.frames ?? true
@@ -172,7 +183,7 @@ export class StreamRx {
     kind: 'pli' | 'fir',
     senderSsrc: Ssrc,
   ): PictureLossIndication | FullIntraRequest | undefined {
-    return this.#keyframes.take(now, kind, senderSsrc, this.ssrc)
+    return this.#keyframes.take(this.#advance(now), kind, senderSsrc, this.ssrc)
   }
 
   /** The last sender report, which maps RTP timestamps to the sender's wall clock. */
@@ -215,7 +226,7 @@ export class StreamRx {
     codec: StreamCodec,
     extensions?: HeaderExtensions,
   ): boolean {
-    this.#now = Math.max(now, this.#now)
+    this.#advance(now)
     this.#lastPacketAt = this.#now
     this.#bytesReceived += payload.length
     this.#headerBytesReceived += header.payloadStart + header.paddingLength
@@ -251,7 +262,7 @@ export class StreamRx {
     codec: StreamCodec,
     extensions?: HeaderExtensions,
   ): boolean {
-    this.#now = Math.max(now, this.#now)
+    this.#advance(now)
     this.#retransmittedPacketsReceived++
     this.#retransmittedBytesReceived += payload.length
     this.#bytesReceived += payload.length
@@ -288,10 +299,11 @@ export class StreamRx {
    * they can come.
    */
   takeNacks(now: Instant, roundTripTime: number): number[] {
+    this.#advance(now)
     const nacks = this.#nacks
     if (nacks === undefined) return []
     nacks.roundTripTime = roundTripTime
-    const missing = nacks.take(Math.max(now, this.#now))
+    const missing = nacks.take(this.#now)
     if (missing.length > 0) this.#nacksSent++
     return missing
   }
@@ -302,7 +314,7 @@ export class StreamRx {
   }
 
   handleSenderReport(now: Instant, report: SenderReport): void {
-    this.#now = Math.max(now, this.#now)
+    this.#advance(now)
     this.#lastSenderReport = report
     this.#lastSenderReportAt = this.#now
     this.#senderClock.handleSenderReport(report)
@@ -311,7 +323,7 @@ export class StreamRx {
 
   /** Gives up the packets that were waited for too long. `deadline` is later than `now` after it. */
   handleTimeout(now: Instant): void {
-    this.#now = Math.max(now, this.#now)
+    this.#advance(now)
     const assembler = this.#assembler
     if (assembler === undefined) return
     assembler.handleTimeout(this.#now)
@@ -327,9 +339,16 @@ export class StreamRx {
     return frame
   }
 
+  /** Time does not go backwards. Answers what it is. */
+  #advance(now: Instant): Instant {
+    this.#now = latestInstant(this.#now, now)
+    return this.#now
+  }
+
   /** The block for the next report; `undefined` where no packet came yet. */
   report(now: Instant): ReportBlock | undefined {
-    return this.#reception?.report(Math.max(now, this.#now))
+    this.#advance(now)
+    return this.#reception?.report(this.#now)
   }
 
   get statistics(): StreamRxStatistics {

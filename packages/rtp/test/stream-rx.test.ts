@@ -376,6 +376,46 @@ describe('a sender report', () => {
   })
 })
 
+describe('a caller’s mistake', () => {
+  it.each([Number.NaN, -1, Infinity])(
+    'to wait for %s ms is refused before a packet comes',
+    (maxReorderWait) => {
+      const refused = expect.objectContaining({ code: 'invalid-option' })
+      expect(() => new StreamRx({ ssrc: 1, maxReorderWait })).toThrow(refused)
+    },
+  )
+
+  it.each([Number.NaN, Infinity])('the time %s is refused, and the stream goes on', (none) => {
+    const receiver = new Receiver()
+    const { stream } = receiver
+    const refused = expect.objectContaining({ code: 'invalid-time' })
+    receiver.put(0, 1, KEYFRAME, VP8)
+    expect(() => receiver.put(none, 2, DELTA, VP8)).toThrow(refused)
+    expect(() => stream.handleTimeout(none)).toThrow(refused)
+    expect(() => stream.handleSenderReport(none, senderReport(0n))).toThrow(refused)
+    receiver.put(20, 3, DELTA, VP8)
+    expect(stream.deadline).toBe(220)
+  })
+})
+
+it('an earlier time counts as the latest that any method was given', () => {
+  // what is given in between as it is told, and as it counts
+  const reports = [150, 400].map((late) => {
+    const { stream } = new Receiver()
+    const put = (now: number, sequence: number): void => {
+      stream.handlePacket(now, ...packet(sequence, DELTA, VP8), VP8)
+    }
+    put(100, 1)
+    stream.report(200)
+    stream.takeNacks(300, 50)
+    expect(stream.requestKeyframe(400, 'pli', 1)).toBeDefined()
+    put(late, 2)
+    expect(stream.requestKeyframe(899, 'pli', 1)).toBeUndefined()
+    return [stream.report(900), stream.lastPacketAt]
+  })
+  expect(reports[0]).toEqual(reports[1])
+})
+
 describe('S22: a timer that never advances', () => {
   it('the deadline is later than the time that was handled, whatever came', () => {
     forSeeds(40, (random) => {

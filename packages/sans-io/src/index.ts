@@ -1,6 +1,7 @@
 export { fromBase64, fromBase64Url, toBase64, toBase64Url } from './base64.ts'
 export { ByteReader, readU16, readU32 } from './byte-reader.ts'
 export { ByteWriter, writeU16, writeU32 } from './byte-writer.ts'
+export { checkInput } from './check-input.ts'
 export { concatBytes } from './concat-bytes.ts'
 export { datagramBytes } from './datagram-bytes.ts'
 export { assert, InternalError, UsageError } from './errors.ts'

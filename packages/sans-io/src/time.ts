@@ -11,10 +11,10 @@ export const NEVER: Instant = Number.POSITIVE_INFINITY
 
 /**
  * What a machine takes for the time that is given, where it has seen `seen`: an earlier one counts as the latest seen. Throws a `UsageError`
- * (`invalid-time`) for what is no number, after which nothing would ever be due.
+ * (`invalid-time`) for what is no number, and for `NEVER`, which a drained machine may have answered: after either nothing would ever be due.
  */
 export function latestInstant(seen: Instant, now: Instant): Instant {
-  if (typeof now !== 'number' || Number.isNaN(now)) {
+  if (typeof now !== 'number' || !(now < NEVER)) {
     throw new UsageError('invalid-time', `now is milliseconds on a monotonic clock, not ${String(now)}`)
   }
   return Math.max(seen, now)

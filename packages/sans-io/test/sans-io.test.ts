@@ -4,6 +4,7 @@ import {
   assert,
   ByteReader,
   ByteWriter,
+  checkInput,
   canonicalIpAddress,
   concatBytes,
   datagramBytes,
@@ -329,8 +330,21 @@ it('time does not go back, and is a number', () => {
   expect([latestInstant(Number.NEGATIVE_INFINITY, 5), latestInstant(5, 4), latestInstant(5, 6)]).toEqual([
     5, 5, 6,
   ])
-  for (const none of [Number.NaN, undefined, '5']) {
+  for (const none of [Number.NaN, Number.POSITIVE_INFINITY, undefined, '5']) {
     expect(() => latestInstant(5, none as number)).toThrow(expect.objectContaining({ code: 'invalid-time' }))
+  }
+})
+
+it('an input is the time, or bytes', () => {
+  checkInput({ kind: 'timeout', now: 0 })
+  for (const contents of [new Uint8Array(0), Buffer.of(1)]) checkInput({ kind: 'receive', now: 0, contents })
+  for (const none of [
+    { now: 0 },
+    { kind: 'data' },
+    { kind: 'receive' },
+    { kind: 'receive', contents: 'abc' },
+  ]) {
+    expect(() => checkInput(none as never)).toThrow(expect.objectContaining({ code: 'invalid-input' }))
   }
 })
 

@@ -3,6 +3,7 @@
 // that go out are put together here out of what the owners have to say (section 6.10).
 
 import {
+  checkInput,
   encodeUtf8,
   type Instant,
   type Machine,
@@ -246,7 +247,9 @@ export class SctpAssociation implements Machine<SctpEvent> {
     throw new UsageError('invalid-state', `${method}() is for an association that is open, not ${this.state}`)
   }
 
+  /** Throws a `UsageError` where `now` is no number, or `Infinity` (`invalid-time`), and where it is neither the time nor bytes (`invalid-input`). */
   handleInput(input: TimeoutInput | ReceiveInput): void {
+    checkInput(input)
     this.#life.setNow(input.now)
     if (input.kind === 'receive') this.#receive(plainBytes(input.contents))
     this.#onTimers()

@@ -314,9 +314,10 @@ export class DataChannels implements Machine<DataChannelEvent> {
     this.#now = latestInstant(this.#now, now)
   }
 
+  /** Throws as that of a `SctpAssociation`. */
   handleInput(input: TimeoutInput | ReceiveInput): void {
-    this.#setNow(input.now)
     this.#association.handleInput(input)
+    this.#setNow(input.now)
   }
 
   pollOutput(): Output<DataChannelEvent> {

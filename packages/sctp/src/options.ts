@@ -80,15 +80,15 @@ export function settingsOf(options: SctpOptions): Settings {
     interleaving: options.interleaving ?? true,
     congestion: options.congestion ?? ((mtu) => new Cubic(mtu)),
   }
-  checkPort('localPort', settings.localPort)
-  checkPort('remotePort', settings.remotePort)
-  inRange(settings, 'maxPacketSize', 200, 65_535)
-  inRange(settings, 'receiveWindow', 65_536, 2 ** 30)
-  inRange(settings, 'maxMessageSize', 1, settings.receiveWindow)
-  inRange(settings, 'headroom', 0, 256)
-  inRange(settings, 'tailroom', 0, 256)
+  wholeInRange(settings, 'localPort', 1, 65_535)
+  wholeInRange(settings, 'remotePort', 1, 65_535)
+  wholeInRange(settings, 'maxPacketSize', 200, 65_535)
+  wholeInRange(settings, 'receiveWindow', 65_536, 2 ** 30)
+  wholeInRange(settings, 'maxMessageSize', 1, settings.receiveWindow)
+  wholeInRange(settings, 'headroom', 0, 256)
+  wholeInRange(settings, 'tailroom', 0, 256)
   inRange(settings, 'sendBuffer', 1, 2 ** 40)
-  inRange(settings, 'streams', 1, 65_535)
+  wholeInRange(settings, 'streams', 1, 65_535)
   inRange(settings, 'rtoMin', 1, 60_000)
   inRange(settings, 'rtoMax', settings.rtoMin, 600_000)
   inRange(settings, 'rtoInitial', settings.rtoMin, settings.rtoMax)
@@ -103,17 +103,19 @@ export function maxPayload(maxPacketSize: number, interleaving: boolean): number
   return (maxPacketSize - COMMON_HEADER - (interleaving ? I_DATA_HEADER : DATA_HEADER)) & ~3
 }
 
-function checkPort(name: string, port: number): void {
-  if (Number.isInteger(port) && port >= 1 && port <= 65_535) return
-  throw new UsageError('invalid-option', `${name} is an integer from 1 to 65535, not ${port}`)
-}
-
 type Numbers = { [K in keyof Settings]: Settings[K] extends number ? K : never }[keyof Settings]
 
 function inRange(settings: Settings, name: Numbers, min: number, max: number): void {
   const value = settings[name]
   if (value >= min && value <= max) return
   throw new UsageError('invalid-option', `${name} is to be from ${min} to ${max}, not ${value}`)
+}
+
+function wholeInRange(settings: Settings, name: Numbers, min: number, max: number): void {
+  inRange(settings, name, min, max)
+  if (!Number.isInteger(settings[name])) {
+    throw new UsageError('invalid-option', `${name} is a whole number, not ${settings[name]}`)
+  }
 }
 
 /** Throws a `UsageError` (`invalid-option`) unless `value` is an integer from 0 to `max`. */

@@ -268,9 +268,21 @@ describe('data', () => {
 
   it('mistakes of the caller', () => {
     expect(codeOf(() => new SctpAssociation({ maxPacketSize: 100 }))).toBe('invalid-option')
-    // it would never be met by what the peer writes
-    expect(codeOf(() => new SctpAssociation({ localPort: 5000.5 }))).toBe('invalid-option')
-    expect(codeOf(() => new SctpAssociation({ remotePort: 5000.5 }))).toBe('invalid-option')
+    for (const options of [
+      { localPort: 5000.5 },
+      { remotePort: 5000.5 },
+      { maxPacketSize: 1190.5 },
+      { receiveWindow: 65_536.5 },
+      { maxMessageSize: 1.5 },
+      { headroom: 0.5 },
+      { tailroom: 0.5 },
+      { streams: 1.5 },
+    ]) {
+      expect(
+        codeOf(() => new SctpAssociation(options)),
+        JSON.stringify(options),
+      ).toBe('invalid-option')
+    }
     const { a } = makeWorld(1)
     expect(codeOf(() => a.send(0, -1, 53, numbered(1, 4)))).toBe('invalid-stream')
     expect(codeOf(() => a.send(0, 0, 53, EMPTY))).toBe('empty-message')

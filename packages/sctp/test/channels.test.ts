@@ -277,7 +277,13 @@ describe('data channels', () => {
       const options = { role: role as 'client' }
       expect(codeOf(() => new DataChannels(options))).toBe('invalid-option')
     }
-    expect(codeOf(() => a.handleInput({ kind: 'timeout', now: Number.NaN }))).toBe('invalid-time')
+    for (const now of [Number.NaN, Number.POSITIVE_INFINITY]) {
+      expect(codeOf(() => a.handleInput({ kind: 'timeout', now }))).toBe('invalid-time')
+    }
+    for (const none of [{ kind: 'data' }, { kind: 'receive' }, { kind: 'receive', contents: 'abc' }]) {
+      expect(codeOf(() => a.handleInput({ now: 1e9, ...none } as never))).toBe('invalid-input')
+    }
+    expect(a.statistics.packetsReceived).toBe(0)
     expect(codeOf(() => a.open(0, 'x', { id: 1 }))).toBe('invalid-option')
     expect(codeOf(() => a.open(0, 'x', { negotiated: true }))).toBe('invalid-option')
     expect(codeOf(() => a.open(0, 'x', { id: 65_535 }))).toBe('invalid-option')

@@ -1,6 +1,7 @@
 import { type CryptoProvider, defaultCrypto } from '@str0m/crypto'
 import {
   canonicalIpAddress,
+  checkInput,
   type EventOutput,
   type Instant,
   latestInstant,
@@ -15,6 +16,7 @@ import {
 import type { AgentContext } from './agent-context.ts'
 import type { CandidatePair } from './candidate-pair.ts'
 import type { Candidate } from './candidate.ts'
+import { checkPath } from './check-path.ts'
 import { MAX_LOCAL_CANDIDATES, MAX_PAIRS, MAX_REMOTE_CANDIDATES } from './checklist.ts'
 import { checkCredentials, checkRemoteCredentials, generateCredentials } from './ice-credentials.ts'
 import { IceRole } from './ice-role.ts'
@@ -365,6 +367,8 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
   }
 
   handleInput(input: TimeoutInput | IceReceive): void {
+    checkInput(input)
+    if (input.kind === 'receive') checkPath(input)
     this.#now = latestInstant(this.#now, input.now)
     if (input.kind === 'receive') this.#receive(input)
     else if (this.#now < this.#nextAt && !this.#isDue) return

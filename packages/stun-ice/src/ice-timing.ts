@@ -52,7 +52,9 @@ const DEFAULT_TIMING: IceTiming = {
 /** Throws a `UsageError` (`invalid-option`) for what is out of its range. */
 export function iceTiming(overrides?: Partial<IceTiming>): IceTiming {
   if (overrides === undefined) return DEFAULT_TIMING
-  const timing = { ...DEFAULT_TIMING, ...overrides }
+  const timing: { -readonly [K in keyof IceTiming]: number } = { ...DEFAULT_TIMING }
+  for (const name of Object.keys(DEFAULT_TIMING) as (keyof IceTiming)[])
+    timing[name] = overrides[name] ?? timing[name]
   const check = (name: keyof IceTiming, min: number, max: number): void => {
     const value = timing[name]
     if (!(value >= min && value <= max)) {

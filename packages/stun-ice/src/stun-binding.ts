@@ -1,6 +1,7 @@
 import { type CryptoProvider, defaultCrypto } from '@str0m/crypto'
 import {
   canonicalIpAddress,
+  checkInput,
   type EventOutput,
   type Instant,
   latestInstant,
@@ -13,6 +14,7 @@ import {
   type TimeoutInput,
 } from '@str0m/sans-io'
 import { Candidate, localAddress } from './candidate.ts'
+import { checkPath } from './check-path.ts'
 import type { IceReceive, IceTransmit } from './ice-types.ts'
 import { isStun, parseStun } from './stun-parse.ts'
 import { BINDING } from './stun-types.ts'
@@ -59,6 +61,8 @@ export class StunBinding implements Machine<StunBindingEvent, IceTransmit, Timeo
   }
 
   handleInput(input: TimeoutInput | IceReceive): void {
+    checkInput(input)
+    if (input.kind === 'receive') checkPath(input)
     this.#now = latestInstant(this.#now, input.now)
     if (input.kind === 'receive') this.#receive(input)
     else this.#advance()

@@ -1,6 +1,7 @@
 import { type CryptoProvider, defaultCrypto } from '@str0m/crypto'
 import {
   canonicalIpAddress,
+  checkInput,
   type EventOutput,
   type Instant,
   latestInstant,
@@ -18,6 +19,7 @@ import {
 } from '@str0m/sans-io'
 import { type CandidateProtocol, localAddress } from './candidate.ts'
 import { isChannelData, readChannelData, writeChannelData } from './channel-data.ts'
+import { checkAddress } from './check-path.ts'
 import { LongTermCredentials } from './long-term-credentials.ts'
 import { isStun, parseStun } from './stun-parse.ts'
 import { type AllocationPurpose, type AllocationStep, TurnAllocation } from './turn-allocation.ts'
@@ -190,6 +192,8 @@ export class TurnClient implements Machine<TurnEvent, TurnTransmit, TimeoutInput
   }
 
   handleInput(input: TimeoutInput | TurnReceive): void {
+    checkInput(input)
+    if (input.kind === 'receive') checkAddress(input.source)
     this.#now = latestInstant(this.#now, input.now)
     const isControl = input.kind === 'receive' && this.#receive(input)
     if (!isControl && this.#now < this.#nextAt && !this.#isDue) return

@@ -246,6 +246,9 @@ describe('the caller’s mistakes', () => {
     expect(() => new IceAgent({ timing: { consentInterval: 12_501 } })).toThrow(code('invalid-option'))
     expect(() => new IceAgent({ timing: { consentTimeout: 11_999 } })).toThrow(code('invalid-option'))
     expect(new IceAgent({ timing: { consentInterval: 12_500, consentTimeout: 30_000 } }).state).toBe('new')
+    // as of the other options, what is undefined is the default
+    const timing = { consentInterval: undefined, patience: undefined } as {}
+    expect(new IceAgent({ timing }).state).toBe('new')
   })
 
   test('a peer’s credentials may have what some stacks put in them, ours may not', () => {
@@ -284,11 +287,30 @@ describe('the caller’s mistakes', () => {
     signalBoth(machine, pair.b.machine)
     const client = new TurnClient({ server: B, base: A, username: 'u', password: 'p' })
     for (const driven of [machine, client, new StunBinding({ server: B, base: A })]) {
-      for (const now of [Number.NaN, undefined, '5']) {
+      for (const now of [Number.NaN, Number.POSITIVE_INFINITY, undefined, '5']) {
         const input = { kind: 'timeout', now: now as number } as const
         expect(() => driven.handleInput(input)).toThrow(code('invalid-time'))
       }
     }
+    pair.runUntil(() => areJoined(machine, pair.b.machine), 500)
+  })
+
+  test('an input that is none, and none of its time is seen', () => {
+    const pair = agents()
+    const { machine } = pair.a
+    signalBoth(machine, pair.b.machine)
+    const client = new TurnClient({ server: B, base: A, username: 'u', password: 'p' })
+    const contents = new Uint8Array(20)
+    const receive = { kind: 'receive', now: 1e9, proto: 'udp', source: A, destination: B, contents }
+    for (const driven of [machine, client, new StunBinding({ server: B, base: A })]) {
+      const give = (input: object) => () => driven.handleInput(input as never)
+      expect(give({ ...receive, kind: 'data' })).toThrow(code('invalid-input'))
+      expect(give({ ...receive, contents: undefined })).toThrow(code('invalid-input'))
+      expect(give({ ...receive, contents: 'abc' })).toThrow(code('invalid-input'))
+      expect(give({ ...receive, source: undefined })).toThrow(code('invalid-address'))
+    }
+    const nowhere = { ...receive, destination: undefined } as never
+    expect(() => machine.handleInput(nowhere)).toThrow(code('invalid-address'))
     pair.runUntil(() => areJoined(machine, pair.b.machine), 500)
   })
 
