@@ -146,7 +146,7 @@ function answerSection(
   return { accepted: true, section }
 }
 
-/** RFC 8841 section 10.2. Port 0 of SCTP closes the association (section 5.1). */
+/** RFC 8841 section 10.3. Port 0 of SCTP says that there is to be no association. */
 function answerDataSection(
   offer: SessionDescription,
   offered: MediaSection,
