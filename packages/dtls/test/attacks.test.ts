@@ -64,7 +64,7 @@ function drainedHello(): Uint8Array[] {
   return drain(client).datagrams
 }
 
-describe('S4 and S7: what is not authentic, after the handshake', () => {
+describe('S7: what is not authentic, after the handshake', () => {
   it('does not move the replay window', () => {
     const wire = connected()
     wire.client.send(new Uint8Array([1]))

@@ -396,7 +396,7 @@ describe('a ClientHello of DTLS 1.3 that cannot be taken', () => {
   })
 })
 
-describe('S4 and S7: what is not authentic, after the handshake', () => {
+describe('S7: what is not authentic, after the handshake', () => {
   it('does not move the replay window', () => {
     const wire = connected()
     wire.client.send(new Uint8Array([1]))

@@ -14,7 +14,7 @@ export interface RtpFields {
   readonly timestamp: number
   /** Default false. */
   readonly marker?: boolean
-  /** Contributing sources, 15 at most. */
+  /** Contributing sources, 15 at most, 32 bits each. */
   readonly csrcs?: readonly Ssrc[]
   /** Beside the mid and the rid, which are always sent where the peer knows them. Those that were not negotiated are left out. */
   readonly extensions?: HeaderExtensions
@@ -36,7 +36,7 @@ export class RtpWriter {
 
   /**
    * Sends a packet, whose payload is copied. False where it was not sent since the peer is not connected, or there is no path to it any more. Throws a `UsageError`: `closed`, `not-sending`, `unknown-rid`, `unknown-payload-type`,
-   * `invalid-packet` (no bytes, too large for a datagram, or fields out of range), `sequence-number-used` (before, or so far back that it cannot be told).
+   * `invalid-packet` (what is no bytes, too large for a datagram, or fields out of range), `sequence-number-used` (before, or so far back that it cannot be told).
    */
   write(fields: RtpFields, payload: Uint8Array): boolean {
     if (!isBytes(payload)) throw new UsageError('invalid-packet', 'The payload of a packet is a Uint8Array')

@@ -166,11 +166,12 @@ export class Senders {
       !isNumbered ||
       !isTimed ||
       csrcs.length > 15 ||
+      !areSsrcs(csrcs) ||
       length + overhead + spareOf(sender) > this.#maxPacket
     ) {
       throw new UsageError(
         'invalid-packet',
-        `A packet fits a datagram of ${this.#maxPacket} bytes and has a sequence number of 16 bits, a timestamp of 32, up to 15 CSRCs, and was captured at an instant`,
+        `A packet fits a datagram of ${this.#maxPacket} bytes and has a sequence number of 16 bits, a timestamp of 32, up to 15 CSRCs of 32 each, and was captured at an instant`,
       )
     }
     if (!this.#egress.isFresh(sender.stream.ssrc, sequenceNumber)) {
@@ -493,6 +494,11 @@ function spareOf({ rtx }: Sender): number {
 
 function isUint(value: number, max: number): boolean {
   return Number.isInteger(value) && value >= 0 && value <= max
+}
+
+function areSsrcs(values: readonly Ssrc[]): boolean {
+  for (const value of values) if (!isUint(value, 0xffff_ffff)) return false
+  return true
 }
 
 /** A packet that was sent, under the header of its retransmission (RFC 4588); `undefined` where none was negotiated. */

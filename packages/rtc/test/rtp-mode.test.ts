@@ -119,6 +119,10 @@ describe('RTP mode', () => {
     expect(codeOf(write(10))).toBe('sequence-number-used')
     expect(codeOf(write(65_536))).toBe('invalid-packet')
     expect(codeOf(write(0.5))).toBe('invalid-packet')
+    for (const csrc of [-1, 0.5, 2 ** 32]) {
+      const fields = { pt, sequenceNumber: 13, timestamp: 0, csrcs: [csrc] }
+      expect(codeOf(() => writer.write(fields, Uint8Array.of(1)))).toBe('invalid-packet')
+    }
     expect(codeOf(() => writer.write({ pt, sequenceNumber: 13, timestamp: 0 }, new Uint8Array(1200)))).toBe(
       'invalid-packet',
     )

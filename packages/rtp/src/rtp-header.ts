@@ -116,8 +116,15 @@ export function writeRtpHeader(
   const extended = extensionProfile >= 0 && extensions !== undefined
   const extensionWords = extended ? extensions.length / 4 : 0
   const length = RTP_FIXED_HEADER_LENGTH + 4 * csrcs.length + (extended ? 4 + 4 * extensionWords : 0)
-  if (csrcs.length > MAX_CSRCS || !(fields.payloadType >= 0 && fields.payloadType <= 0x7f)) {
+  const { payloadType, sequenceNumber, timestamp, ssrc } = fields
+  if (csrcs.length > MAX_CSRCS || (payloadType & 0x7f) !== payloadType) {
     throw new UsageError('invalid-header', 'An RTP header has up to 15 CSRCs and a payload type of 0 to 127')
+  }
+  if ((sequenceNumber & 0xffff) !== sequenceNumber || !isU32(timestamp) || !isU32(ssrc) || !areU32(csrcs)) {
+    throw new UsageError(
+      'invalid-header',
+      'A sequence number has 16 bits, a timestamp and the number of a source 32: mask what goes on rising',
+    )
   }
   if (!Number.isInteger(extensionWords) || extensionWords > 0xffff || length > out.length) {
     throw new UsageError(
@@ -126,10 +133,10 @@ export function writeRtpHeader(
     )
   }
   out[0] = 0x80 | (extended ? 0x10 : 0) | csrcs.length
-  out[1] = (fields.marker ? 0x80 : 0) | fields.payloadType
-  writeU16(out, 2, fields.sequenceNumber)
-  writeU32(out, 4, fields.timestamp)
-  writeU32(out, 8, fields.ssrc)
+  out[1] = (fields.marker ? 0x80 : 0) | payloadType
+  writeU16(out, 2, sequenceNumber)
+  writeU32(out, 4, timestamp)
+  writeU32(out, 8, ssrc)
   let at = RTP_FIXED_HEADER_LENGTH
   for (const csrc of csrcs) {
     writeU32(out, at, csrc)
@@ -142,6 +149,15 @@ export function writeRtpHeader(
     at += 4 + extensions.length
   }
   return at
+}
+
+function isU32(value: number): boolean {
+  return value >>> 0 === value
+}
+
+function areU32(values: readonly number[]): boolean {
+  for (const value of values) if (!isU32(value)) return false
+  return true
 }
 
 /**

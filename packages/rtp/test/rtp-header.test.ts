@@ -82,6 +82,14 @@ describe('an RTP header', () => {
     const out = new Uint8Array(100)
     expect(() => writeRtpHeader(out, { ...FIELDS, payloadType: 128 })).toThrow(code)
     expect(() => writeRtpHeader(out, { ...FIELDS, csrcs: Array.from({ length: 16 }, () => 1) })).toThrow(code)
+    for (const none of [-1, 0.5, 2 ** 32, Number.NaN]) {
+      expect(() => writeRtpHeader(out, { ...FIELDS, payloadType: none }), `${none}`).toThrow(code)
+      expect(() => writeRtpHeader(out, { ...FIELDS, sequenceNumber: none }), `${none}`).toThrow(code)
+      expect(() => writeRtpHeader(out, { ...FIELDS, timestamp: none }), `${none}`).toThrow(code)
+      expect(() => writeRtpHeader(out, { ...FIELDS, ssrc: none }), `${none}`).toThrow(code)
+      expect(() => writeRtpHeader(out, { ...FIELDS, csrcs: [1, none] }), `${none}`).toThrow(code)
+    }
+    expect(() => writeRtpHeader(out, { ...FIELDS, sequenceNumber: 0x1_0000 })).toThrow(code)
     expect(() => writeRtpHeader(out, FIELDS, 0xbede, new Uint8Array(5))).toThrow(code)
     expect(() => writeRtpHeader(new Uint8Array(11), FIELDS)).toThrow(code)
     expect(() => writeRtpHeader(new Uint8Array(19), FIELDS, 0xbede, new Uint8Array(4))).toThrow(code)
