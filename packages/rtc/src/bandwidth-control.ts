@@ -16,9 +16,9 @@ import {
 } from '@str0m/rtp'
 import { type Instant, NEVER, readU16, readU32, serial16, type Ssrc, writeU16 } from '@str0m/sans-io'
 import type { IcePair } from '@str0m/stun-ice'
-import { protect, type Repetition } from './egress.ts'
 import { GivenNumbers } from './given-numbers.ts'
 import type { NegotiatedFeedback } from './negotiated-feedback.ts'
+import { type PlainPacket, protect, type Repetition } from './plain-packet.ts'
 import { RetransmissionRate } from './retransmission-rate.ts'
 import type { BandwidthStatistics } from './statistics.ts'
 import type { Transport } from './transport.ts'
@@ -34,13 +34,6 @@ const FRESH_REPORT = 1500
 
 /** What is probed for, where nobody says what would be sent: bits per second. */
 const DEFAULT_DESIRED_BITRATE = 2_500_000
-
-/** A packet before it is protected, in a buffer that has room for that. */
-export interface PlainPacket {
-  readonly buffer: Uint8Array
-  /** Bytes of it. */
-  readonly length: number
-}
 
 /** One that waits: what it is of, and since when. */
 interface WaitingPacket extends PlainPacket {

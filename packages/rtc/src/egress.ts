@@ -3,10 +3,8 @@ import type { StreamTx } from '@str0m/rtp'
 import type { Instant, Ssrc } from '@str0m/sans-io'
 import type { SrtpContext } from '@str0m/srtp'
 import type { BandwidthControl } from './bandwidth-control.ts'
+import { protect, type Repetition } from './plain-packet.ts'
 import type { Transport } from './transport.ts'
-
-/** Whether a packet may come again just as it is, as lost ones do where RFC 4588 was not negotiated; or is one that does. */
-export type Repetition = 'never' | 'possible' | 'again'
 
 /** How packets of media leave: at once, or, where the bandwidth is estimated, when their turn comes. */
 export class Egress {
@@ -57,10 +55,4 @@ export class Egress {
     if (this.#control?.isTaken(ssrc, sequenceNumber, srtp.replayWindow) === true) return false
     return srtp.isFresh(ssrc, sequenceNumber)
   }
-}
-
-/** Encrypts a packet in its buffer. Answers the datagram. */
-export function protect(buffer: Uint8Array, length: number, srtp: SrtpContext): Uint8Array {
-  const end = srtp.protectRtp(buffer, length)
-  return end === buffer.length ? buffer : buffer.subarray(0, end)
 }

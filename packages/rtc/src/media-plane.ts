@@ -24,6 +24,7 @@ import { sends } from '@str0m/sdp'
 import type { SrtpContext } from '@str0m/srtp'
 import { BandwidthControl } from './bandwidth-control.ts'
 import { type Codec, isSameEncoding } from './codec.ts'
+import type { DropReason } from './drops.ts'
 import { Egress } from './egress.ts'
 import type { Receive, RtcEvent, RtcOutput } from './events.ts'
 import { HoldBack, MEDIA_LIMITS } from './hold-back.ts'
@@ -34,12 +35,7 @@ import { RtpPacket } from './rtp-packet.ts'
 import type { RtpFields } from './rtp-writer.ts'
 import { type Sender, Senders } from './senders.ts'
 import { randomSsrc } from './random-ids.ts'
-import type {
-  BandwidthStatistics,
-  DropReason,
-  InboundStreamStatistics,
-  OutboundStreamStatistics,
-} from './statistics.ts'
+import type { BandwidthStatistics, InboundStreamStatistics, OutboundStreamStatistics } from './statistics.ts'
 import type { Transport } from './transport.ts'
 import type { MediaTime, WriteOptions } from './writer.ts'
 

@@ -11,13 +11,14 @@ import {
   type PendingOffer,
   type PendingTarget,
 } from './change-set.ts'
+import type { Answer, Offer } from './description.ts'
 import { DirectApi, type DirectTarget } from './direct-api.ts'
 import type { RtcOutput } from './events.ts'
 import { type AnswerChoices, IncomingOffer, NO_CHOICES } from './incoming-offer.ts'
 import type { LocalTransport } from './local-description.ts'
 import type { MediaPlane } from './media-plane.ts'
 import { randomSsrc } from './random-ids.ts'
-import type { Answer, Changes, MediaUpdate, Negotiated, Offer, Session } from './session.ts'
+import type { Changes, MediaUpdate, Negotiated, Session } from './session.ts'
 import type { Transport } from './transport.ts'
 
 /** What is set up by what both sides agree on. */

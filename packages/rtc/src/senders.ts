@@ -19,11 +19,11 @@ import {
   writeRtx,
 } from '@str0m/rtp'
 import { datagramBytes, type Instant, NEVER, type Pt, serial32, type Ssrc, UsageError } from '@str0m/sans-io'
-import type { PlainPacket } from './bandwidth-control.ts'
 import { type Codec, isSameConfiguration, isSameEncoding } from './codec.ts'
-import type { Egress, Repetition } from './egress.ts'
+import type { Egress } from './egress.ts'
 import type { LocalStream, Media } from './media.ts'
 import { OutgoingExtensions } from './outgoing-extensions.ts'
+import type { PlainPacket, Repetition } from './plain-packet.ts'
 import { type RtpPacket, sharedBytes } from './rtp-packet.ts'
 import type { RtpFields } from './rtp-writer.ts'
 import type { OutboundStreamStatistics } from './statistics.ts'

@@ -33,6 +33,7 @@ import {
   type OfferedMedia,
   type OfferSummary,
 } from './incoming-offer.ts'
+import type { Answer, Offer } from './description.ts'
 import { type LocalStream, Media, type MediaOwner, type NegotiatedMedia } from './media.ts'
 import { answeredTypes, formatsOf } from './formats.ts'
 import { fillRejected, fillSession, fillTransport, type LocalTransport } from './local-description.ts'
@@ -44,16 +45,6 @@ import type { RemoteTransport } from './transport.ts'
 
 /** RFC 5764 section 8. */
 const RTP_PROTOCOL = 'UDP/TLS/RTP/SAVPF'
-
-/** What a browser's `RTCSessionDescription` is as JSON. */
-export interface Offer {
-  readonly type: 'offer'
-  readonly sdp: string
-}
-export interface Answer {
-  readonly type: 'answer'
-  readonly sdp: string
-}
 
 /** One `m=` line of the session, in the order of the descriptions. */
 interface Section {
