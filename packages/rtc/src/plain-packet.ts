@@ -11,7 +11,7 @@ export interface PlainPacket {
 export type Repetition = 'never' | 'possible' | 'again'
 
 /** Encrypts a packet in its buffer. Answers the datagram. */
-export function protect(buffer: Uint8Array, length: number, srtp: SrtpContext): Uint8Array {
+export function protect({ buffer, length }: PlainPacket, srtp: SrtpContext): Uint8Array {
   const end = srtp.protectRtp(buffer, length)
   return end === buffer.length ? buffer : buffer.subarray(0, end)
 }

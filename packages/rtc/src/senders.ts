@@ -110,7 +110,7 @@ export class Senders {
     return this.#bySsrc.get(ssrc)
   }
 
-  /** Sends a frame; false where it cannot be packetized. `overhead`: bytes that protecting a packet adds. */
+  /** Sends a frame; false where it cannot be packetized. */
   sendFrame(
     now: Instant,
     sender: Sender,
@@ -118,8 +118,8 @@ export class Senders {
     time: MediaTime,
     data: Uint8Array,
     options: WriteOptions,
-    overhead: number,
   ): boolean {
+    const { overhead } = this.#egress
     const { audioLevel, capturedAt } = options
     const extensions = sender.extensions.of(
       audioLevel === undefined ? undefined : { audioLevel, voiceActivity: options.voiceActivity ?? false },
@@ -139,22 +139,16 @@ export class Senders {
       const marker = isVideo && i === payloads.length - 1
       const fields = { pt: codec.sendPt, timestamp, marker, extensions, capturedAt }
       const sequenceNumber = sender.stream.sequenceNumber
-      const { buffer, length } = sender.stream.packet(now, fields, payloads[i]!, overhead)
-      sender.cache?.add(now, sequenceNumber, buffer, length, headerLength)
-      this.#send(now, sender, buffer, length)
+      const packet = sender.stream.packet(now, fields, payloads[i]!, overhead)
+      sender.cache?.add(now, sequenceNumber, packet.buffer, packet.length, headerLength)
+      this.#send(now, sender, packet)
     }
     return true
   }
 
   /** Sends a packet. Throws a `UsageError` (`invalid-packet`, `sequence-number-used`). */
-  sendPacket(
-    now: Instant,
-    sender: Sender,
-    codec: Codec,
-    fields: RtpFields,
-    payload: Uint8Array,
-    overhead: number,
-  ): void {
+  sendPacket(now: Instant, sender: Sender, codec: Codec, fields: RtpFields, payload: Uint8Array): void {
+    const { overhead } = this.#egress
     const { sequenceNumber, timestamp, marker = false, csrcs = NO_CSRCS } = fields
     const extensions = sender.extensions.of(fields.extensions)
     const extensionLength = extensions === undefined ? 0 : EXTENSION_HEADER_LENGTH + extensions.bytes.length
@@ -191,14 +185,7 @@ export class Senders {
   }
 
   /** Sends a packet of another peer on; false where it does not go out. Throws a `UsageError` (`forwarder-replaced`). */
-  forward(
-    now: Instant,
-    sender: Sender,
-    codec: Codec,
-    forwarder: Forwarder,
-    packet: RtpPacket,
-    overhead: number,
-  ): boolean {
+  forward(now: Instant, sender: Sender, codec: Codec, forwarder: Forwarder, packet: RtpPacket): boolean {
     if (sender.forwarder !== forwarder) {
       throw new UsageError(
         'forwarder-replaced',
@@ -218,7 +205,7 @@ export class Senders {
     // what goes out is of the same bytes as what is kept, should it be asked for again
     const shared = sender.cache === undefined ? undefined : sharedBytes(packet)
     const bytes = shared ?? packet.bytes
-    const written = forwarder.handlePacket(now, bytes, header, fields, overhead, capturedAt)
+    const written = forwarder.handlePacket(now, bytes, header, fields, this.#egress.overhead, capturedAt)
     if (written === undefined) return false
     if (shared === undefined) {
       this.#keepAndSend(now, sender, written)
@@ -228,13 +215,13 @@ export class Senders {
     const from = header.payloadStart + header.payloadLength - unchanged
     const sequenceNumber = (buffer[2]! << 8) | buffer[3]!
     sender.cache?.add(now, sequenceNumber, buffer, length, payloadStart, shared, from, unchanged)
-    this.#send(now, sender, buffer, length)
+    this.#send(now, sender, written)
     return true
   }
 
   /** Sends a packet that had to wait for one that was just forwarded; false: there is none. */
-  forwardHeld(now: Instant, sender: Sender, codec: Codec, forwarder: Forwarder, overhead: number): boolean {
-    const written = forwarder.pollHeld(now, { pt: codec.sendPt }, overhead)
+  forwardHeld(now: Instant, sender: Sender, codec: Codec, forwarder: Forwarder): boolean {
+    const written = forwarder.pollHeld(now, { pt: codec.sendPt }, this.#egress.overhead)
     if (written === undefined) return false
     this.#keepAndSend(now, sender, written)
     return true
@@ -243,14 +230,14 @@ export class Senders {
   #keepAndSend(now: Instant, sender: Sender, written: WrittenPacket): void {
     const { buffer, length, payloadStart } = written
     sender.cache?.add(now, (buffer[2]! << 8) | buffer[3]!, buffer, length, payloadStart)
-    this.#send(now, sender, buffer, length)
+    this.#send(now, sender, written)
   }
 
-  #send(now: Instant, sender: Sender, buffer: Uint8Array, length: number): void {
+  #send(now: Instant, sender: Sender, packet: PlainPacket): void {
     const { media, stream, cache, rtx } = sender
-    const repeatsApart = rtx !== undefined && media.rtxPt(buffer[1]! & 0x7f) !== undefined
+    const repeatsApart = rtx !== undefined && media.rtxPt(packet.buffer[1]! & 0x7f) !== undefined
     const repetition: Repetition = cache === undefined || repeatsApart ? 'never' : 'possible'
-    this.#egress.send(now, buffer, length, media.kind, stream, repetition)
+    this.#egress.send(now, packet, stream, media.kind, repetition)
   }
 
   /** What makes one stream of packets of several sources, for a stream that nothing else is sent on any more. It goes on from what was. */
@@ -270,7 +257,8 @@ export class Senders {
    * Answers a request for lost packets: sends each under the header of its retransmission, or, where none was negotiated, the
    * same again.
    */
-  retransmit(now: Instant, mediaSsrc: Ssrc, sequenceNumbers: readonly number[], overhead: number): void {
+  retransmit(now: Instant, mediaSsrc: Ssrc, sequenceNumbers: readonly number[]): void {
+    const { overhead } = this.#egress
     const sender = this.#bySsrc.get(mediaSsrc)
     if (sender?.cache === undefined) return
     sender.stream.countFeedback('nack')
@@ -281,16 +269,16 @@ export class Senders {
       const cached = sender.cache.take(now, sequenceNumber, interval, LATER_RESEND_INTERVAL)
       if (cached === undefined) continue
       const apart = repeat(sender, cached, overhead)
-      const { buffer, length } = apart ?? sameAgain(cached.packet, overhead)
       const repetition: Repetition = apart === undefined ? 'again' : 'never'
       sender.stream.countRetransmission(cached.packet.length - cached.payloadStart, cached.payloadStart)
-      this.#egress.send(now, buffer, length, 'retransmission', sender.stream, repetition)
+      const packet = apart ?? sameAgain(cached.packet, overhead)
+      this.#egress.send(now, packet, sender.stream, 'retransmission', repetition)
     }
   }
 
   /** The last packet of a video once more, as a retransmission: what fills a probe for bandwidth; `undefined` where no stream has such. */
   padding(now: Instant): PlainPacket | undefined {
-    const overhead = this.#egress.srtp?.rtpOverhead ?? 0
+    const { overhead } = this.#egress
     for (const sender of this.#bySsrc.values()) {
       const cached = sender.cache?.latest(now)
       const repeated = cached === undefined ? undefined : repeat(sender, cached, overhead)
@@ -451,7 +439,7 @@ export class Senders {
   }
 
   /** Sends what is due of telephone events. */
-  sendTelephoneEvents(now: Instant, overhead: number): void {
+  sendTelephoneEvents(now: Instant): void {
     for (const sender of this.#signalling) {
       const { telephoneEvents, telephoneEventPt: pt, stream, extensions } = sender
       if (telephoneEvents === undefined) continue
@@ -459,8 +447,8 @@ export class Senders {
         const { timestamp, marker, payload } = packet
         const fields = { pt, timestamp, marker, extensions: extensions.of(undefined) }
         const pieces = { pieces: [payload], length: payload.length }
-        const { buffer, length } = stream.packet(now, fields, pieces, overhead)
-        this.#egress.send(now, buffer, length, 'audio', stream, 'never')
+        const written = stream.packet(now, fields, pieces, this.#egress.overhead)
+        this.#egress.send(now, written, stream, 'audio', 'never')
       }
       if (telephoneEvents.deadline === NEVER) this.#signalling.delete(sender)
     }
