@@ -3,6 +3,7 @@ import type { DtlsCertificate } from '@str0m/dtls'
 import { type Mid, type OutputQueue, UsageError } from '@str0m/sans-io'
 import type { ChannelOptions } from '@str0m/sctp'
 import { Candidate, generateCredentials } from '@str0m/stun-ice'
+import type { Changes } from './changes.ts'
 import type { Channels, PlannedChannel } from './channels.ts'
 import {
   ChangeSet,
@@ -18,7 +19,7 @@ import { type AnswerChoices, IncomingOffer, NO_CHOICES } from './incoming-offer.
 import type { LocalTransport } from './local-description.ts'
 import type { MediaPlane } from './media-plane.ts'
 import { randomSsrc } from './random-ids.ts'
-import type { Changes, MediaUpdate, Negotiated, Session } from './session.ts'
+import type { MediaUpdate, Negotiated, Session } from './session.ts'
 import type { Transport } from './transport.ts'
 
 /** What is set up by what both sides agree on. */
