@@ -6,10 +6,6 @@ import {
   type FullIntraRequest,
   type HeaderExtensions,
   KeyframeResponder,
-  type Packetizer,
-  packetizerFor,
-  type PayloadPieces,
-  RedPacketizer,
   type ReportBlock,
   SendCache,
   StreamTx,
@@ -19,8 +15,9 @@ import {
   writeRtx,
 } from '@str0m/rtp'
 import { datagramBytes, type Instant, NEVER, type Pt, serial32, type Ssrc, UsageError } from '@str0m/sans-io'
-import { type Codec, isSameConfiguration, isSameEncoding } from './codec.ts'
+import { type Codec, isSameEncoding } from './codec.ts'
 import type { Egress } from './egress.ts'
+import { FramePacketizers } from './frame-packetizers.ts'
 import type { LocalStream, Media } from './media.ts'
 import { OutgoingExtensions } from './outgoing-extensions.ts'
 import type { PlainPacket, Repetition } from './plain-packet.ts'
@@ -45,21 +42,12 @@ const RESEND_INTERVAL = 0.7
  * come as a retransmission, for as long as it remembers: answered each time, that is soon more than the media.
  */
 const LATER_RESEND_INTERVAL = 200
-/** How many frames of audio are repeated with each, where it is redundant: what browsers send. */
-const REDUNDANCY = 1
-
-/** What makes packets of frames, and of which codec. */
-interface CodecPacketizer {
-  codec: Codec
-  readonly packetizer: Packetizer
-}
-
 /** One stream that goes out. */
 export interface Sender {
   readonly media: Media
   local: LocalStream
   readonly stream: StreamTx
-  readonly packetizers: Map<Pt, CodecPacketizer>
+  readonly packetizers: FramePacketizers
   /** Added to the user's time: RFC 3550 section 5.1 wants the first timestamp to be random. */
   readonly timestampOffset: number
   extensions: OutgoingExtensions
@@ -75,8 +63,6 @@ export interface Sender {
   /** Whose time of capture the reports state: that of frames of ours, or of a source that is forwarded; `undefined` before they state one. */
   timedBy: Ssrc | undefined
   readonly keyframes: KeyframeResponder
-  /** Redundant audio, by its payload type. */
-  readonly redundant: Map<Pt, RedPacketizer>
   /** The events of a telephone's keys, once there was one. */
   telephoneEvents: TelephoneEventSender | undefined
   telephoneEventPt: Pt
@@ -129,10 +115,11 @@ export class Senders {
     const maxPayload = this.#maxPacket - headerLength - overhead - spareOf(sender)
     const value = Math.round((time.value * codec.clockRate) / time.clockRate)
     const timestamp = serial32.add(sender.timestampOffset, value % 0x1_0000_0000)
-    const payloads = this.#payloads(sender, codec, timestamp, data, maxPayload, options.keyframe ?? false)
+    const keyframe = options.keyframe ?? false
+    const payloads = sender.packetizers.payloads(codec, timestamp, data, maxPayload, keyframe)
     if (payloads === undefined) return false
     sender.codec = codec
-    sender.stream.countFrame(options.keyframe ?? false)
+    sender.stream.countFrame(keyframe)
     const isVideo = sender.media.kind === 'video'
     for (let i = 0; i < payloads.length; i++) {
       // the marker ends a video frame, RFC 3551 section 5; in audio it would start a talkspurt
@@ -371,7 +358,7 @@ export class Senders {
       media,
       local,
       stream: this.#newStream(ssrc, (random[0]! << 8) | random[1]!),
-      packetizers: new Map(),
+      packetizers: new FramePacketizers(this.#crypto),
       timestampOffset: ((random[2]! << 24) | (random[3]! << 16) | (random[4]! << 8) | random[5]!) >>> 0,
       extensions: new OutgoingExtensions(media, rid, this.#numbers),
       cache: media.nack ? newCache() : undefined,
@@ -381,7 +368,6 @@ export class Senders {
       reportedAt: 0,
       timedBy: undefined,
       keyframes: new KeyframeResponder(),
-      redundant: new Map(),
       telephoneEvents: undefined,
       telephoneEventPt: 0,
     }
@@ -391,27 +377,6 @@ export class Senders {
 
   #newStream(ssrc: Ssrc, sequenceNumber: number): StreamTx {
     return new StreamTx({ ssrc, sequenceNumber: this.#nextNumbers.get(ssrc) ?? sequenceNumber })
-  }
-
-  #payloads(
-    sender: Sender,
-    codec: Codec,
-    timestamp: number,
-    data: Uint8Array,
-    maxPayload: number,
-    keyframe: boolean,
-  ): readonly PayloadPieces[] | undefined {
-    const { primary } = codec
-    if (primary === undefined) {
-      return this.#packetizer(sender, codec)?.packetize(data, maxPayload, keyframe)
-    }
-    let packetizer = sender.redundant.get(codec.pt)
-    if (packetizer === undefined) {
-      packetizer = new RedPacketizer({ pt: primary.sendPt, redundancy: REDUNDANCY })
-      sender.redundant.set(codec.pt, packetizer)
-    }
-    const payload = packetizer.packetize(timestamp, data, maxPayload)
-    return payload === undefined ? undefined : [payload]
   }
 
   /** The deadline of telephone events, over all streams. */
@@ -452,19 +417,6 @@ export class Senders {
       }
       if (telephoneEvents.deadline === NEVER) this.#signalling.delete(sender)
     }
-  }
-
-  #packetizer(sender: Sender, codec: Codec): Packetizer | undefined {
-    const known = sender.packetizers.get(codec.pt)
-    // a later offer may mean something else by the payload type
-    if (known !== undefined && isSameConfiguration(known.codec, codec)) {
-      known.codec = codec
-      return known.packetizer
-    }
-    const [high, low] = this.#crypto.randomBytes(2)
-    const packetizer = packetizerFor(codec.name, codec.parameters, (high! << 8) | low!)
-    if (packetizer !== undefined) sender.packetizers.set(codec.pt, { codec, packetizer })
-    return packetizer
   }
 }
 
