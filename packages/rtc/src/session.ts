@@ -256,44 +256,10 @@ export class Session {
    * place of a stopped one where there is one (RFC 8829 section 5.2.2).
    */
   offer(changes: Changes, local: LocalTransport): { offer: Offer; sections: OfferedSection[] } {
-    const numbering = new OfferNumbering()
-    const asks =
-      changes.added.some(({ receiveEncodings }) => receiveEncodings.length > 0) ||
-      this.#sections.some(({ local: { simulcast } }) => simulcast !== undefined && simulcast.recv.length > 0)
-    const capabilities = this.#capabilities(this.#feedback.offering(asks))
-    // one that was refused keeps no number from those that are used
-    for (const { local: section } of this.#sections) {
-      if (section.port !== 0) numbering.adopt(section, capabilities.codecs)
-    }
-    const free: number[] = []
-    const sections = this.#sections.map((known, index) => {
-      const { mid } = known
-      // where the peer's offer had none, it has one from now on
-      const section = { ...known.local, mid }
-      if (!stands(known)) free.push(index)
-      if (!stands(known) || changes.stopped.has(mid)) return rejectedSection(section)
-      if (known.data) return section
-      // RFC 8829 section 5.1.2: whatever the peer's offer called it
-      section.protocol = RTP_PROTOCOL
-      return { ...section, direction: changes.directions.get(mid) ?? section.direction ?? 'sendrecv' }
-    })
-    const isNew = new Set<MediaSection>()
-    for (const { mid, kind, direction, encodings, receiveEncodings } of changes.added) {
-      const section = offerSection(kind, mid, direction, capabilities, numbering)
-      if (encodings.length + receiveEncodings.length > 0) offerEncodings(section, encodings, receiveEncodings)
-      isNew.add(section)
-      sections[free.shift() ?? sections.length] = section
-    }
-    if (changes.data && !this.hasData) {
-      const section = dataSection(
-        this.freeMid(new Set(changes.added.map(({ mid }) => mid))),
-        this.#maxMessageSize,
-      )
-      const init = local.initChunk()
-      if (init !== undefined) section.sctpInit = toBase64(init)
-      isNew.add(section)
-      sections[free.shift() ?? sections.length] = section
-    }
+    const added = this.#addedSections(changes, local)
+    const sections = this.#sections.map((known) => offeredAgain(known, changes))
+    const free = this.#sections.flatMap((known, index) => (stands(known) ? [] : [index]))
+    for (const section of added) sections[free.shift() ?? sections.length] = section
     const tagged = sections.findIndex(({ port }) => port !== 0)
     const offered = sections.map((section, index): OfferedSection => {
       if (section.port === 0) {
@@ -301,13 +267,38 @@ export class Session {
         return { section, streams: [] }
       }
       fillTransport(section, local, 'actpass', index === tagged)
-      const known = isNew.has(section) ? undefined : this.#sections[index]
+      const known = added.includes(section) ? undefined : this.#sections[index]
       return { section, streams: this.#streams.fill(section, known?.streams ?? [], known?.local) }
     })
     const description = this.#describe()
     description.media.push(...sections)
     fillSession(description, local, sections[tagged]?.mid)
     return { offer: { type: 'offer', sdp: writeSdp(description) }, sections: offered }
+  }
+
+  #addedSections(changes: Changes, local: LocalTransport): MediaSection[] {
+    const asks =
+      changes.added.some(({ receiveEncodings }) => receiveEncodings.length > 0) ||
+      this.#sections.some(({ local: { simulcast } }) => simulcast !== undefined && simulcast.recv.length > 0)
+    const capabilities = this.#capabilities(this.#feedback.offering(asks))
+    const numbering = new OfferNumbering()
+    // one that was refused keeps no number from those that are used
+    for (const { local: section } of this.#sections) {
+      if (section.port !== 0) numbering.adopt(section, capabilities.codecs)
+    }
+    const added = changes.added.map(({ mid, kind, direction, encodings, receiveEncodings }) => {
+      const section = offerSection(kind, mid, direction, capabilities, numbering)
+      if (encodings.length + receiveEncodings.length > 0) offerEncodings(section, encodings, receiveEncodings)
+      return section
+    })
+    if (changes.data && !this.hasData) {
+      const mid = this.freeMid(new Set(changes.added.map((media) => media.mid)))
+      const section = dataSection(mid, this.#maxMessageSize)
+      const init = local.initChunk()
+      if (init !== undefined) section.sctpInit = toBase64(init)
+      added.push(section)
+    }
+    return added
   }
 
   /** Reads the answer to an offer of ours, whose `sections` are given. Throws a `UsageError` (`invalid-answer`, `invalid-sdp`). */
@@ -511,6 +502,18 @@ export class Session {
     if (before === undefined || transport === undefined) return false
     return before.iceUfrag !== transport.iceUfrag || before.icePwd !== transport.icePwd
   }
+}
+
+/** A section as an offer lists it once more. */
+function offeredAgain(known: Section, { stopped, directions }: Changes): MediaSection {
+  const { mid } = known
+  // where the peer's offer had none, it has one from now on
+  const section = { ...known.local, mid }
+  if (!stands(known) || stopped.has(mid)) return rejectedSection(section)
+  if (known.data) return section
+  // RFC 8829 section 5.1.2: whatever the peer's offer called it
+  section.protocol = RTP_PROTOCOL
+  return { ...section, direction: directions.get(mid) ?? section.direction ?? 'sendrecv' }
 }
 
 /** Whether a section is in use: it was accepted, and not stopped since. */
