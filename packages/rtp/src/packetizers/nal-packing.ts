@@ -15,22 +15,23 @@ export interface NalPacking {
 
 /** Payloads of these NAL units, none longer than `maxLength`: small ones together, large ones in fragments. */
 export function packUnits(
-  { headerLength, aggregationHeader, fragment }: NalPacking,
+  packing: NalPacking,
   units: readonly Uint8Array[],
   maxLength: number,
 ): PayloadPieces[] {
+  const { headerLength } = packing
   const payloads: PayloadPieces[] = []
   let waiting: Uint8Array[] = []
   let waitingLength = headerLength
   const flush = (): void => {
-    if (waiting.length > 1) payloads.push(aggregate(aggregationHeader(waiting), waiting))
+    if (waiting.length > 1) payloads.push(aggregate(packing.aggregationHeader(waiting), waiting))
     else if (waiting.length === 1) payloads.push(payloadOf(waiting[0]!))
     waiting = []
     waitingLength = headerLength
   }
   for (const unit of units) {
     if (waitingLength + SIZE_LENGTH + unit.length > maxLength) flush()
-    if (unit.length > maxLength) payloads.push(...fragment(unit, maxLength))
+    if (unit.length > maxLength) payloads.push(...packing.fragment(unit, maxLength))
     else {
       waiting.push(unit)
       waitingLength += SIZE_LENGTH + unit.length
