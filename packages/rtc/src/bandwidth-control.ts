@@ -16,9 +16,9 @@ import {
 } from '@str0m/rtp'
 import { type Instant, NEVER, readU16, readU32, serial16, type Ssrc, writeU16 } from '@str0m/sans-io'
 import type { IcePair } from '@str0m/stun-ice'
-import { protect, type Repetition } from './egress.ts'
 import { GivenNumbers } from './given-numbers.ts'
 import type { NegotiatedFeedback } from './negotiated-feedback.ts'
+import { type PlainPacket, protect, type Repetition } from './plain-packet.ts'
 import { RetransmissionRate } from './retransmission-rate.ts'
 import type { BandwidthStatistics } from './statistics.ts'
 import type { Transport } from './transport.ts'
@@ -34,13 +34,6 @@ const FRESH_REPORT = 1500
 
 /** What is probed for, where nobody says what would be sent: bits per second. */
 const DEFAULT_DESIRED_BITRATE = 2_500_000
-
-/** A packet before it is protected, in a buffer that has room for that. */
-export interface PlainPacket {
-  readonly buffer: Uint8Array
-  /** Bytes of it. */
-  readonly length: number
-}
 
 /** One that waits: what it is of, and since when. */
 interface WaitingPacket extends PlainPacket {
@@ -157,10 +150,9 @@ export class BandwidthControl {
   /** Takes a packet that is to be sent: `flush` lets it go when its turn comes. */
   push(
     now: Instant,
-    buffer: Uint8Array,
-    length: number,
-    priority: PacerPriority,
+    { buffer, length }: PlainPacket,
     stream: StreamTx,
+    priority: PacerPriority,
     repetition: Repetition,
   ): void {
     this.#held.add(identityOf(buffer))
@@ -240,7 +232,7 @@ export class BandwidthControl {
     }
   }
 
-  #transmit(now: Instant, { buffer, length }: PlainPacket, repetition: Repetition): void {
+  #transmit(now: Instant, packet: PlainPacket, repetition: Repetition): void {
     const { outboundMedia, path } = this.#transport
     if (outboundMedia === undefined) return
     if (path !== this.#path) {
@@ -248,20 +240,21 @@ export class BandwidthControl {
       this.#begin(now)
     }
     if (repetition === 'again') {
-      const number = this.#given.restore(buffer)
+      const number = this.#given.restore(packet.buffer)
       if (number === undefined) return
       if (number >= 0) this.#byArrivals?.handleRepeated(now, number)
     }
-    this.#noteSent(now, buffer, length, repetition)
-    this.#transport.transmit(protect(buffer, length, outboundMedia))
+    this.#noteSent(now, packet, repetition)
+    this.#transport.transmit(protect(packet, outboundMedia))
   }
 
-  #noteSent(now: Instant, buffer: Uint8Array, length: number, repetition: Repetition): void {
+  #noteSent(now: Instant, packet: PlainPacket, repetition: Repetition): void {
+    const { buffer, length } = packet
     const feedback = this.#feedback
     const size = this.#sizeOf(length)
     this.#byReports?.handleSent(now, readU32(buffer, 8), size)
     if (feedback?.kind === 'transport-wide') {
-      const at = repetition === 'again' ? -1 : this.#number(now, buffer, length, feedback.numberId)
+      const at = repetition === 'again' ? -1 : this.#number(now, packet, feedback.numberId)
       if (repetition === 'possible') this.#given.add(buffer, at)
       return
     }
@@ -273,7 +266,7 @@ export class BandwidthControl {
   }
 
   /** Answers where the packet has its number; -1: it has no room for one. */
-  #number(now: Instant, buffer: Uint8Array, length: number, id: number): number {
+  #number(now: Instant, { buffer, length }: PlainPacket, id: number): number {
     // only the header is looked at
     const header = parseRtpHeader(buffer, length, true)
     const at = header === undefined ? -1 : findHeaderExtension(buffer, header, id)

@@ -3,9 +3,11 @@ import type { ChannelOptions } from '@str0m/sctp'
 import type { Direction, Encoding } from '@str0m/sdp'
 import type { IceCredentials } from '@str0m/stun-ice'
 import type { ChannelId } from './channel.ts'
+import type { AddedMedia, Changes } from './changes.ts'
 import type { PlannedChannel } from './channels.ts'
+import type { Answer, Offer } from './description.ts'
 import { checkDirection, checkEncodings, checkKind } from './media-options.ts'
-import type { AddedMedia, Answer, Changes, Offer, OfferedSection } from './session.ts'
+import type { OfferedSection } from './session.ts'
 
 /** What a `ChangeSet` does when it is applied. */
 export interface ChangeTarget {

@@ -1,12 +1,9 @@
 import type { PacerPriority } from '@str0m/bwe'
 import type { StreamTx } from '@str0m/rtp'
 import type { Instant, Ssrc } from '@str0m/sans-io'
-import type { SrtpContext } from '@str0m/srtp'
 import type { BandwidthControl } from './bandwidth-control.ts'
+import { type PlainPacket, protect, type Repetition } from './plain-packet.ts'
 import type { Transport } from './transport.ts'
-
-/** Whether a packet may come again just as it is, as lost ones do where RFC 4588 was not negotiated; or is one that does. */
-export type Repetition = 'never' | 'possible' | 'again'
 
 /** How packets of media leave: at once, or, where the bandwidth is estimated, when their turn comes. */
 export class Egress {
@@ -18,9 +15,9 @@ export class Egress {
     this.#control = control
   }
 
-  /** What packets will be protected with; `undefined` while nothing can be sent. */
-  get srtp(): SrtpContext | undefined {
-    return this.#transport.outbound
+  /** Bytes that protecting a packet adds; 0 before it is known what does. */
+  get overhead(): number {
+    return this.#transport.outbound?.rtpOverhead ?? 0
   }
 
   /** Whether packets are to have room for a transport-wide number: the peer tells when they came by it. */
@@ -28,21 +25,20 @@ export class Egress {
     return this.#control?.numbers === true
   }
 
-  /** Sends the packet in the first `length` bytes of `buffer`, which has room for what protecting it adds. How long it waits is counted for `stream`. */
+  /** Sends a packet. How long it waits is counted for `stream`. */
   send(
     now: Instant,
-    buffer: Uint8Array,
-    length: number,
-    priority: PacerPriority,
+    packet: PlainPacket,
     stream: StreamTx,
+    priority: PacerPriority,
     repetition: Repetition,
   ): void {
     if (this.#control?.active === true) {
-      this.#control.push(now, buffer, length, priority, stream, repetition)
+      this.#control.push(now, packet, stream, priority, repetition)
       return
     }
     const { outboundMedia } = this.#transport
-    if (outboundMedia !== undefined) this.#transport.transmit(protect(buffer, length, outboundMedia))
+    if (outboundMedia !== undefined) this.#transport.transmit(protect(packet, outboundMedia))
   }
 
   /** Nothing more is sent of a source. */
@@ -52,15 +48,9 @@ export class Egress {
 
   /** Whether no packet of this source and number was given yet, as far back as that is known: each is encrypted with its own keystream (RFC 3711 section 9.1). */
   isFresh(ssrc: Ssrc, sequenceNumber: number): boolean {
-    const { srtp } = this
+    const srtp = this.#transport.outbound
     if (srtp === undefined) return true
     if (this.#control?.isTaken(ssrc, sequenceNumber, srtp.replayWindow) === true) return false
     return srtp.isFresh(ssrc, sequenceNumber)
   }
-}
-
-/** Encrypts a packet in its buffer. Answers the datagram. */
-export function protect(buffer: Uint8Array, length: number, srtp: SrtpContext): Uint8Array {
-  const end = srtp.protectRtp(buffer, length)
-  return end === buffer.length ? buffer : buffer.subarray(0, end)
 }

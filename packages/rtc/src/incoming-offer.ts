@@ -8,8 +8,8 @@ import {
   type SectionAnswer,
 } from '@str0m/sdp'
 import type { Codec } from './codec.ts'
+import type { Answer } from './description.ts'
 import { checkDirection } from './media-options.ts'
-import type { Answer } from './session.ts'
 
 /** A section of an offer with media, and how it is answered unless you choose otherwise. */
 export interface OfferedMedia {

@@ -43,6 +43,8 @@ export {
 export { type AddMediaOptions, ChangeSet, PendingChanges } from './change-set.ts'
 export type { Channel, ChannelId, ChannelState } from './channel.ts'
 export type { Codec } from './codec.ts'
+export type { Answer, Offer } from './description.ts'
+export type { DropReason } from './drops.ts'
 export type {
   ChannelData,
   CloseReason,
@@ -70,11 +72,9 @@ export type { IncomingOffer, OfferedMedia } from './incoming-offer.ts'
 export { Rtc } from './rtc.ts'
 export { RtpPacket } from './rtp-packet.ts'
 export type { PacketForwarder, RtpFields, RtpWriter } from './rtp-writer.ts'
-export type { Answer, Offer } from './session.ts'
 export type {
   BandwidthStatistics,
   ChannelStatistics,
-  DropReason,
   InboundStreamStatistics,
   OutboundStreamStatistics,
   RtcStatistics,

@@ -24,6 +24,7 @@ import { sends } from '@str0m/sdp'
 import type { SrtpContext } from '@str0m/srtp'
 import { BandwidthControl } from './bandwidth-control.ts'
 import { type Codec, isSameEncoding } from './codec.ts'
+import type { DropReason } from './drops.ts'
 import { Egress } from './egress.ts'
 import type { Receive, RtcEvent, RtcOutput } from './events.ts'
 import { HoldBack, MEDIA_LIMITS } from './hold-back.ts'
@@ -34,12 +35,7 @@ import { RtpPacket } from './rtp-packet.ts'
 import type { RtpFields } from './rtp-writer.ts'
 import { type Sender, Senders } from './senders.ts'
 import { randomSsrc } from './random-ids.ts'
-import type {
-  BandwidthStatistics,
-  DropReason,
-  InboundStreamStatistics,
-  OutboundStreamStatistics,
-} from './statistics.ts'
+import type { BandwidthStatistics, InboundStreamStatistics, OutboundStreamStatistics } from './statistics.ts'
 import type { Transport } from './transport.ts'
 import type { MediaTime, WriteOptions } from './writer.ts'
 
@@ -195,7 +191,7 @@ export class MediaPlane implements MediaOwner {
     for (const receiver of this.#receivers.handleTimeout(now)) this.#attend(receiver)
     const { outbound } = this.#transport
     if (outbound !== undefined && now >= this.#senders.deadline) {
-      this.#senders.sendTelephoneEvents(now, outbound.rtpOverhead)
+      this.#senders.sendTelephoneEvents(now)
     }
     this.#bandwidth?.handleTimeout(now)
     if (outbound !== undefined) this.#tellArrivals(now, outbound)
@@ -366,10 +362,8 @@ export class MediaPlane implements MediaOwner {
   ): boolean {
     const agreed = currentCodec(media, codec)
     const sender = this.#sender(media, rid, agreed)
-    const { outboundMedia } = this.#transport
-    if (outboundMedia === undefined) return false
-    const { rtpOverhead } = outboundMedia
-    if (!this.#senders.sendFrame(this.#now, sender, agreed, time, data, options, rtpOverhead)) {
+    if (this.#transport.outboundMedia === undefined) return false
+    if (!this.#senders.sendFrame(this.#now, sender, agreed, time, data, options)) {
       throw new UsageError('invalid-frame', `This is no ${codec.name} frame, or it does not fit a datagram`)
     }
     this.#noteSent(sender, sender.stream.ssrc)
@@ -379,9 +373,8 @@ export class MediaPlane implements MediaOwner {
   writeRtp(media: Media, rid: Rid | undefined, fields: RtpFields, payload: Uint8Array): boolean {
     const codec = agreedCodec(media, fields.pt)
     const sender = this.#sender(media, rid, codec)
-    const { outboundMedia } = this.#transport
-    if (outboundMedia === undefined) return false
-    this.#senders.sendPacket(this.#now, sender, codec, fields, payload, outboundMedia.rtpOverhead)
+    if (this.#transport.outboundMedia === undefined) return false
+    this.#senders.sendPacket(this.#now, sender, codec, fields, payload)
     this.#noteSent(sender, sender.stream.ssrc)
     return true
   }
@@ -399,14 +392,12 @@ export class MediaPlane implements MediaOwner {
   ): boolean {
     const agreed = currentCodec(media, codec)
     const sender = this.#sender(media, rid, agreed)
-    const { outboundMedia } = this.#transport
-    if (outboundMedia === undefined) return false
+    if (this.#transport.outboundMedia === undefined) return false
     // this peer may have had no input for long: the one that the packet came to has
     this.setNow(packet.receivedAt)
-    const { rtpOverhead } = outboundMedia
-    let sent = this.#senders.forward(this.#now, sender, agreed, forwarder, packet, rtpOverhead)
+    let sent = this.#senders.forward(this.#now, sender, agreed, forwarder, packet)
     if (!sent) return false
-    while (sent) sent = this.#senders.forwardHeld(this.#now, sender, agreed, forwarder, rtpOverhead)
+    while (sent) sent = this.#senders.forwardHeld(this.#now, sender, agreed, forwarder)
     // until its source has reported, when it came is all that can be said: that is in time with the next report
     this.#noteSent(sender, packet.capturedAt === undefined ? sender.timedBy : packet.ssrc)
     return true
@@ -489,9 +480,8 @@ export class MediaPlane implements MediaOwner {
   }
 
   #retransmit(mediaSsrc: Ssrc, sequenceNumbers: readonly number[]): void {
-    const { outbound } = this.#transport
-    if (outbound === undefined) return
-    this.#senders.retransmit(this.#now, mediaSsrc, sequenceNumbers, outbound.rtpOverhead)
+    if (this.#transport.outbound === undefined) return
+    this.#senders.retransmit(this.#now, mediaSsrc, sequenceNumbers)
     this.#bandwidth?.flush(this.#now)
   }
 

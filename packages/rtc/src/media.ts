@@ -158,7 +158,9 @@ export class Media {
     this.#checkMode(false)
     const codec = this.#codecOf(pt)
     this.#checkRid(rid)
-    return new Writer(this, codec, rid, this.#owner)
+    return new Writer(codec, rid, (time, data, options) =>
+      this.#owner.write(this, rid, codec, time, data, options),
+    )
   }
 
   /**
@@ -180,7 +182,7 @@ export class Media {
   rtpWriter(rid?: Rid): RtpWriter {
     this.#checkMode(true)
     this.#checkRid(rid)
-    return new RtpWriter(this, rid, this.#owner)
+    return new RtpWriter(rid, (fields, payload) => this.#owner.writeRtp(this, rid, fields, payload))
   }
 
   /**
@@ -191,7 +193,10 @@ export class Media {
     this.#checkMode(true)
     const codec = this.#codecOf(pt)
     this.#checkRid(rid)
-    return new PacketForwarder(this, codec, rid, this.#owner)
+    const forwarder = this.#owner.forwarder(this, rid, codec)
+    return new PacketForwarder(codec, rid, forwarder, (packet) =>
+      this.#owner.forward(this, rid, codec, forwarder, packet),
+    )
   }
 
   #codecOf(pt: Pt): Codec {

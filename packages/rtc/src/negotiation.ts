@@ -3,6 +3,7 @@ import type { DtlsCertificate } from '@str0m/dtls'
 import { type Mid, type OutputQueue, UsageError } from '@str0m/sans-io'
 import type { ChannelOptions } from '@str0m/sctp'
 import { Candidate, generateCredentials } from '@str0m/stun-ice'
+import type { Changes } from './changes.ts'
 import type { Channels, PlannedChannel } from './channels.ts'
 import {
   ChangeSet,
@@ -11,13 +12,14 @@ import {
   type PendingOffer,
   type PendingTarget,
 } from './change-set.ts'
+import type { Answer, Offer } from './description.ts'
 import { DirectApi, type DirectTarget } from './direct-api.ts'
 import type { RtcOutput } from './events.ts'
 import { type AnswerChoices, IncomingOffer, NO_CHOICES } from './incoming-offer.ts'
 import type { LocalTransport } from './local-description.ts'
 import type { MediaPlane } from './media-plane.ts'
 import { randomSsrc } from './random-ids.ts'
-import type { Answer, Changes, MediaUpdate, Negotiated, Offer, Session } from './session.ts'
+import type { MediaUpdate, Negotiated, Session } from './session.ts'
 import type { Transport } from './transport.ts'
 
 /** What is set up by what both sides agree on. */

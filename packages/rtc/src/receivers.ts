@@ -15,10 +15,11 @@ import {
 } from '@str0m/rtp'
 import { type Instant, type Mid, NEVER, type Rid, type Ssrc } from '@str0m/sans-io'
 import type { Codec } from './codec.ts'
+import type { DropReason } from './drops.ts'
 import type { Media } from './media.ts'
 import { negotiatedFeedback, type NegotiatedFeedback } from './negotiated-feedback.ts'
 import { PeerClock } from './peer-clock.ts'
-import type { DropReason, InboundStreamStatistics } from './statistics.ts'
+import type { InboundStreamStatistics } from './statistics.ts'
 
 /** Streams that are received at once, without those of retransmissions: a browser sends two or three a section, an SFU some hundred. */
 export const MAX_RECEIVE_STREAMS = 1024

@@ -9,6 +9,8 @@ import type { Channel, ChannelId } from './channel.ts'
 import { Channels } from './channels.ts'
 import type { ChangeSet, PendingChanges } from './change-set.ts'
 import { demultiplex } from './demultiplex.ts'
+import type { Answer, Offer } from './description.ts'
+import type { DropReason } from './drops.ts'
 import type { Receive, RtcEvent, RtcInput, RtcOutput } from './events.ts'
 import type { DirectApi } from './direct-api.ts'
 import type { IncomingOffer } from './incoming-offer.ts'
@@ -23,8 +25,8 @@ import {
   resolveMtu,
   type RtcOptions,
 } from './options.ts'
-import { type Answer, type Offer, Session } from './session.ts'
-import { agreedOn, type DropReason, type RtcStatistics } from './statistics.ts'
+import { Session } from './session.ts'
+import { agreedOn, type RtcStatistics } from './statistics.ts'
 import { randomName } from './random-ids.ts'
 import { SRTP_PROFILES, Transport, type TransportOutput } from './transport.ts'
 

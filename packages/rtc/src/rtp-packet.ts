@@ -7,7 +7,6 @@ import {
 } from '@str0m/rtp'
 import { datagramBytes, type Instant, type Mid, type Rid, type Ssrc } from '@str0m/sans-io'
 import type { Codec } from './codec.ts'
-import type { Media } from './media.ts'
 
 /** Asks a packet for `#share`: not for its users. */
 let share: (packet: RtpPacket) => Uint8Array | undefined
@@ -18,6 +17,12 @@ let share: (packet: RtpPacket) => Uint8Array | undefined
  */
 export function sharedBytes(packet: RtpPacket): Uint8Array | undefined {
   return share(packet)
+}
+
+/** What a packet has of the section that it came in. A `Media` is one. */
+export interface PacketSection {
+  readonly mid: Mid
+  readonly extensionIds: ExtensionIds
 }
 
 /** A packet that came in, in RTP mode: an event. */
@@ -54,7 +59,7 @@ export class RtpPacket {
   #extensions: HeaderExtensions | undefined
 
   constructor(
-    media: Media,
+    { mid, extensionIds }: PacketSection,
     rid: Rid | undefined,
     codec: Codec,
     header: RtpHeader,
@@ -64,7 +69,7 @@ export class RtpPacket {
     capturedAt: Instant | undefined,
     retransmitted: boolean,
   ) {
-    this.mid = media.mid
+    this.mid = mid
     this.rid = rid
     this.codec = codec
     this.header = header
@@ -73,7 +78,7 @@ export class RtpPacket {
     this.captureTime = captureTime
     this.capturedAt = capturedAt
     this.retransmitted = retransmitted
-    this.#ids = media.extensionIds
+    this.#ids = extensionIds
   }
 
   get ssrc(): Ssrc {

@@ -1,7 +1,6 @@
 import type { Forwarder, ForwarderStatistics, HeaderExtensions } from '@str0m/rtp'
 import { isBytes, type Instant, type Pt, type Rid, type Ssrc, UsageError } from '@str0m/sans-io'
 import type { Codec } from './codec.ts'
-import type { Media, MediaOwner } from './media.ts'
 import type { RtpPacket } from './rtp-packet.ts'
 
 /** What a packet says beside its payload. */
@@ -22,16 +21,17 @@ export interface RtpFields {
   readonly capturedAt?: Instant | undefined
 }
 
+/** Sends a packet: what `RtpWriter.write` answers and throws. */
+export type WritePacket = (fields: RtpFields, payload: Uint8Array) => boolean
+
 /** Sends packets with the sequence numbers and timestamps that it is given. Made by `Media.rtpWriter`. */
 export class RtpWriter {
   readonly rid: Rid | undefined
-  readonly #media: Media
-  readonly #owner: MediaOwner
+  readonly #write: WritePacket
 
-  constructor(media: Media, rid: Rid | undefined, owner: MediaOwner) {
+  constructor(rid: Rid | undefined, write: WritePacket) {
     this.rid = rid
-    this.#media = media
-    this.#owner = owner
+    this.#write = write
   }
 
   /**
@@ -40,9 +40,12 @@ export class RtpWriter {
    */
   write(fields: RtpFields, payload: Uint8Array): boolean {
     if (!isBytes(payload)) throw new UsageError('invalid-packet', 'The payload of a packet is a Uint8Array')
-    return this.#owner.writeRtp(this.#media, this.rid, fields, payload)
+    return this.#write(fields, payload)
   }
 }
+
+/** Sends a packet on: what `PacketForwarder.forward` answers and throws. */
+export type ForwardPacket = (packet: RtpPacket) => boolean
 
 /**
  * Sends on what other peers sent: packets of one source at a time, with sequence numbers and timestamps of its own, so that the receiver sees one
@@ -51,16 +54,15 @@ export class RtpWriter {
 export class PacketForwarder {
   readonly codec: Codec
   readonly rid: Rid | undefined
-  readonly #media: Media
-  readonly #owner: MediaOwner
   readonly #forwarder: Forwarder
+  readonly #forward: ForwardPacket
 
-  constructor(media: Media, codec: Codec, rid: Rid | undefined, owner: MediaOwner) {
+  /** `forwarder`: what says which packets go out, and numbers them. */
+  constructor(codec: Codec, rid: Rid | undefined, forwarder: Forwarder, forward: ForwardPacket) {
     this.codec = codec
     this.rid = rid
-    this.#media = media
-    this.#owner = owner
-    this.#forwarder = owner.forwarder(media, rid, codec)
+    this.#forwarder = forwarder
+    this.#forward = forward
   }
 
   /** The source that is wanted; `undefined`: none. */
@@ -115,6 +117,6 @@ export class PacketForwarder {
    * `forwarder-replaced` (another one was made for the stream).
    */
   forward(packet: RtpPacket): boolean {
-    return this.#owner.forward(this.#media, this.rid, this.codec, this.#forwarder, packet)
+    return this.#forward(packet)
   }
 }

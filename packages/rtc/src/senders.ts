@@ -6,10 +6,6 @@ import {
   type FullIntraRequest,
   type HeaderExtensions,
   KeyframeResponder,
-  type Packetizer,
-  packetizerFor,
-  type PayloadPieces,
-  RedPacketizer,
   type ReportBlock,
   SendCache,
   StreamTx,
@@ -19,11 +15,12 @@ import {
   writeRtx,
 } from '@str0m/rtp'
 import { datagramBytes, type Instant, NEVER, type Pt, serial32, type Ssrc, UsageError } from '@str0m/sans-io'
-import type { PlainPacket } from './bandwidth-control.ts'
-import { type Codec, isSameConfiguration, isSameEncoding } from './codec.ts'
-import type { Egress, Repetition } from './egress.ts'
+import { type Codec, isSameEncoding } from './codec.ts'
+import type { Egress } from './egress.ts'
+import { FramePacketizers } from './frame-packetizers.ts'
 import type { LocalStream, Media } from './media.ts'
 import { OutgoingExtensions } from './outgoing-extensions.ts'
+import type { PlainPacket, Repetition } from './plain-packet.ts'
 import { type RtpPacket, sharedBytes } from './rtp-packet.ts'
 import type { RtpFields } from './rtp-writer.ts'
 import type { OutboundStreamStatistics } from './statistics.ts'
@@ -45,21 +42,12 @@ const RESEND_INTERVAL = 0.7
  * come as a retransmission, for as long as it remembers: answered each time, that is soon more than the media.
  */
 const LATER_RESEND_INTERVAL = 200
-/** How many frames of audio are repeated with each, where it is redundant: what browsers send. */
-const REDUNDANCY = 1
-
-/** What makes packets of frames, and of which codec. */
-interface CodecPacketizer {
-  codec: Codec
-  readonly packetizer: Packetizer
-}
-
 /** One stream that goes out. */
 export interface Sender {
   readonly media: Media
   local: LocalStream
   readonly stream: StreamTx
-  readonly packetizers: Map<Pt, CodecPacketizer>
+  readonly packetizers: FramePacketizers
   /** Added to the user's time: RFC 3550 section 5.1 wants the first timestamp to be random. */
   readonly timestampOffset: number
   extensions: OutgoingExtensions
@@ -75,8 +63,6 @@ export interface Sender {
   /** Whose time of capture the reports state: that of frames of ours, or of a source that is forwarded; `undefined` before they state one. */
   timedBy: Ssrc | undefined
   readonly keyframes: KeyframeResponder
-  /** Redundant audio, by its payload type. */
-  readonly redundant: Map<Pt, RedPacketizer>
   /** The events of a telephone's keys, once there was one. */
   telephoneEvents: TelephoneEventSender | undefined
   telephoneEventPt: Pt
@@ -110,7 +96,7 @@ export class Senders {
     return this.#bySsrc.get(ssrc)
   }
 
-  /** Sends a frame; false where it cannot be packetized. `overhead`: bytes that protecting a packet adds. */
+  /** Sends a frame; false where it cannot be packetized. */
   sendFrame(
     now: Instant,
     sender: Sender,
@@ -118,8 +104,8 @@ export class Senders {
     time: MediaTime,
     data: Uint8Array,
     options: WriteOptions,
-    overhead: number,
   ): boolean {
+    const { overhead } = this.#egress
     const { audioLevel, capturedAt } = options
     const extensions = sender.extensions.of(
       audioLevel === undefined ? undefined : { audioLevel, voiceActivity: options.voiceActivity ?? false },
@@ -129,32 +115,27 @@ export class Senders {
     const maxPayload = this.#maxPacket - headerLength - overhead - spareOf(sender)
     const value = Math.round((time.value * codec.clockRate) / time.clockRate)
     const timestamp = serial32.add(sender.timestampOffset, value % 0x1_0000_0000)
-    const payloads = this.#payloads(sender, codec, timestamp, data, maxPayload, options.keyframe ?? false)
+    const keyframe = options.keyframe ?? false
+    const payloads = sender.packetizers.payloads(codec, timestamp, data, maxPayload, keyframe)
     if (payloads === undefined) return false
     sender.codec = codec
-    sender.stream.countFrame(options.keyframe ?? false)
+    sender.stream.countFrame(keyframe)
     const isVideo = sender.media.kind === 'video'
     for (let i = 0; i < payloads.length; i++) {
       // the marker ends a video frame, RFC 3551 section 5; in audio it would start a talkspurt
       const marker = isVideo && i === payloads.length - 1
       const fields = { pt: codec.sendPt, timestamp, marker, extensions, capturedAt }
       const sequenceNumber = sender.stream.sequenceNumber
-      const { buffer, length } = sender.stream.packet(now, fields, payloads[i]!, overhead)
-      sender.cache?.add(now, sequenceNumber, buffer, length, headerLength)
-      this.#send(now, sender, buffer, length)
+      const packet = sender.stream.packet(now, fields, payloads[i]!, overhead)
+      sender.cache?.add(now, sequenceNumber, packet.buffer, packet.length, headerLength)
+      this.#send(now, sender, packet)
     }
     return true
   }
 
   /** Sends a packet. Throws a `UsageError` (`invalid-packet`, `sequence-number-used`). */
-  sendPacket(
-    now: Instant,
-    sender: Sender,
-    codec: Codec,
-    fields: RtpFields,
-    payload: Uint8Array,
-    overhead: number,
-  ): void {
+  sendPacket(now: Instant, sender: Sender, codec: Codec, fields: RtpFields, payload: Uint8Array): void {
+    const { overhead } = this.#egress
     const { sequenceNumber, timestamp, marker = false, csrcs = NO_CSRCS } = fields
     const extensions = sender.extensions.of(fields.extensions)
     const extensionLength = extensions === undefined ? 0 : EXTENSION_HEADER_LENGTH + extensions.bytes.length
@@ -192,14 +173,7 @@ export class Senders {
   }
 
   /** Sends a packet of another peer on; false where it does not go out. Throws a `UsageError` (`forwarder-replaced`). */
-  forward(
-    now: Instant,
-    sender: Sender,
-    codec: Codec,
-    forwarder: Forwarder,
-    packet: RtpPacket,
-    overhead: number,
-  ): boolean {
+  forward(now: Instant, sender: Sender, codec: Codec, forwarder: Forwarder, packet: RtpPacket): boolean {
     if (sender.forwarder !== forwarder) {
       throw new UsageError(
         'forwarder-replaced',
@@ -219,7 +193,7 @@ export class Senders {
     // what goes out is of the same bytes as what is kept, should it be asked for again
     const shared = sender.cache === undefined ? undefined : sharedBytes(packet)
     const bytes = shared ?? packet.bytes
-    const written = forwarder.handlePacket(now, bytes, header, fields, overhead, capturedAt)
+    const written = forwarder.handlePacket(now, bytes, header, fields, this.#egress.overhead, capturedAt)
     if (written === undefined) return false
     if (shared === undefined) {
       this.#keepAndSend(now, sender, written)
@@ -229,13 +203,13 @@ export class Senders {
     const from = header.payloadStart + header.payloadLength - unchanged
     const sequenceNumber = (buffer[2]! << 8) | buffer[3]!
     sender.cache?.add(now, sequenceNumber, buffer, length, payloadStart, shared, from, unchanged)
-    this.#send(now, sender, buffer, length)
+    this.#send(now, sender, written)
     return true
   }
 
   /** Sends a packet that had to wait for one that was just forwarded; false: there is none. */
-  forwardHeld(now: Instant, sender: Sender, codec: Codec, forwarder: Forwarder, overhead: number): boolean {
-    const written = forwarder.pollHeld(now, { pt: codec.sendPt }, overhead)
+  forwardHeld(now: Instant, sender: Sender, codec: Codec, forwarder: Forwarder): boolean {
+    const written = forwarder.pollHeld(now, { pt: codec.sendPt }, this.#egress.overhead)
     if (written === undefined) return false
     this.#keepAndSend(now, sender, written)
     return true
@@ -244,14 +218,14 @@ export class Senders {
   #keepAndSend(now: Instant, sender: Sender, written: WrittenPacket): void {
     const { buffer, length, payloadStart } = written
     sender.cache?.add(now, (buffer[2]! << 8) | buffer[3]!, buffer, length, payloadStart)
-    this.#send(now, sender, buffer, length)
+    this.#send(now, sender, written)
   }
 
-  #send(now: Instant, sender: Sender, buffer: Uint8Array, length: number): void {
+  #send(now: Instant, sender: Sender, packet: PlainPacket): void {
     const { media, stream, cache, rtx } = sender
-    const repeatsApart = rtx !== undefined && media.rtxPt(buffer[1]! & 0x7f) !== undefined
+    const repeatsApart = rtx !== undefined && media.rtxPt(packet.buffer[1]! & 0x7f) !== undefined
     const repetition: Repetition = cache === undefined || repeatsApart ? 'never' : 'possible'
-    this.#egress.send(now, buffer, length, media.kind, stream, repetition)
+    this.#egress.send(now, packet, stream, media.kind, repetition)
   }
 
   /** What makes one stream of packets of several sources, for a stream that nothing else is sent on any more. It goes on from what was. */
@@ -271,7 +245,8 @@ export class Senders {
    * Answers a request for lost packets: sends each under the header of its retransmission, or, where none was negotiated, the
    * same again.
    */
-  retransmit(now: Instant, mediaSsrc: Ssrc, sequenceNumbers: readonly number[], overhead: number): void {
+  retransmit(now: Instant, mediaSsrc: Ssrc, sequenceNumbers: readonly number[]): void {
+    const { overhead } = this.#egress
     const sender = this.#bySsrc.get(mediaSsrc)
     if (sender?.cache === undefined) return
     sender.stream.countFeedback('nack')
@@ -282,16 +257,16 @@ export class Senders {
       const cached = sender.cache.take(now, sequenceNumber, interval, LATER_RESEND_INTERVAL)
       if (cached === undefined) continue
       const apart = repeat(sender, cached, overhead)
-      const { buffer, length } = apart ?? sameAgain(cached.packet, overhead)
       const repetition: Repetition = apart === undefined ? 'again' : 'never'
       sender.stream.countRetransmission(cached.packet.length - cached.payloadStart, cached.payloadStart)
-      this.#egress.send(now, buffer, length, 'retransmission', sender.stream, repetition)
+      const packet = apart ?? sameAgain(cached.packet, overhead)
+      this.#egress.send(now, packet, sender.stream, 'retransmission', repetition)
     }
   }
 
   /** The last packet of a video once more, as a retransmission: what fills a probe for bandwidth; `undefined` where no stream has such. */
   padding(now: Instant): PlainPacket | undefined {
-    const overhead = this.#egress.srtp?.rtpOverhead ?? 0
+    const { overhead } = this.#egress
     for (const sender of this.#bySsrc.values()) {
       const cached = sender.cache?.latest(now)
       const repeated = cached === undefined ? undefined : repeat(sender, cached, overhead)
@@ -384,7 +359,7 @@ export class Senders {
       media,
       local,
       stream: this.#newStream(ssrc, (random[0]! << 8) | random[1]!),
-      packetizers: new Map(),
+      packetizers: new FramePacketizers(this.#crypto),
       timestampOffset: ((random[2]! << 24) | (random[3]! << 16) | (random[4]! << 8) | random[5]!) >>> 0,
       extensions: new OutgoingExtensions(media, rid, this.#numbers),
       cache: media.nack ? newCache() : undefined,
@@ -394,7 +369,6 @@ export class Senders {
       reportedAt: 0,
       timedBy: undefined,
       keyframes: new KeyframeResponder(),
-      redundant: new Map(),
       telephoneEvents: undefined,
       telephoneEventPt: 0,
     }
@@ -404,27 +378,6 @@ export class Senders {
 
   #newStream(ssrc: Ssrc, sequenceNumber: number): StreamTx {
     return new StreamTx({ ssrc, sequenceNumber: this.#nextNumbers.get(ssrc) ?? sequenceNumber })
-  }
-
-  #payloads(
-    sender: Sender,
-    codec: Codec,
-    timestamp: number,
-    data: Uint8Array,
-    maxPayload: number,
-    keyframe: boolean,
-  ): readonly PayloadPieces[] | undefined {
-    const { primary } = codec
-    if (primary === undefined) {
-      return this.#packetizer(sender, codec)?.packetize(data, maxPayload, keyframe)
-    }
-    let packetizer = sender.redundant.get(codec.pt)
-    if (packetizer === undefined) {
-      packetizer = new RedPacketizer({ pt: primary.sendPt, redundancy: REDUNDANCY })
-      sender.redundant.set(codec.pt, packetizer)
-    }
-    const payload = packetizer.packetize(timestamp, data, maxPayload)
-    return payload === undefined ? undefined : [payload]
   }
 
   /** The deadline of telephone events, over all streams. */
@@ -452,7 +405,7 @@ export class Senders {
   }
 
   /** Sends what is due of telephone events. */
-  sendTelephoneEvents(now: Instant, overhead: number): void {
+  sendTelephoneEvents(now: Instant): void {
     for (const sender of this.#signalling) {
       const { telephoneEvents, telephoneEventPt: pt, stream, extensions } = sender
       if (telephoneEvents === undefined) continue
@@ -460,24 +413,11 @@ export class Senders {
         const { timestamp, marker, payload } = packet
         const fields = { pt, timestamp, marker, extensions: extensions.of(undefined) }
         const pieces = { pieces: [payload], length: payload.length }
-        const { buffer, length } = stream.packet(now, fields, pieces, overhead)
-        this.#egress.send(now, buffer, length, 'audio', stream, 'never')
+        const written = stream.packet(now, fields, pieces, this.#egress.overhead)
+        this.#egress.send(now, written, stream, 'audio', 'never')
       }
       if (telephoneEvents.deadline === NEVER) this.#signalling.delete(sender)
     }
-  }
-
-  #packetizer(sender: Sender, codec: Codec): Packetizer | undefined {
-    const known = sender.packetizers.get(codec.pt)
-    // a later offer may mean something else by the payload type
-    if (known !== undefined && isSameConfiguration(known.codec, codec)) {
-      known.codec = codec
-      return known.packetizer
-    }
-    const [high, low] = this.#crypto.randomBytes(2)
-    const packetizer = packetizerFor(codec.name, codec.parameters, (high! << 8) | low!)
-    if (packetizer !== undefined) sender.packetizers.set(codec.pt, { codec, packetizer })
-    return packetizer
   }
 }
 

@@ -9,7 +9,6 @@ import {
   directionOf,
   intersectDirections,
   type MediaSection,
-  type Encoding as EncodingOptions,
   offerEncodings,
   OfferNumbering,
   offerSection,
@@ -17,9 +16,7 @@ import {
   parseSdp,
   rejectedSection,
   type SectionAnswer,
-  retransmittedPt,
   reverseDirection,
-  sends,
   type SessionDescription,
   sessionDescription,
   type Setup,
@@ -33,10 +30,12 @@ import {
   type OfferedMedia,
   type OfferSummary,
 } from './incoming-offer.ts'
+import type { Changes } from './changes.ts'
+import type { Answer, Offer } from './description.ts'
 import { type LocalStream, Media, type MediaOwner, type NegotiatedMedia } from './media.ts'
 import { answeredTypes, formatsOf } from './formats.ts'
 import { fillRejected, fillSession, fillTransport, type LocalTransport } from './local-description.ts'
-import { randomSsrc } from './random-ids.ts'
+import { LocalStreams } from './local-streams.ts'
 import { DEFAULT_SCTP_PORT, type RemoteData, remoteData } from './remote-data.ts'
 import { checkAnsweredSections } from './answered-sections.ts'
 import { invalid, readRemoteTransport } from './remote-transport.ts'
@@ -44,16 +43,6 @@ import type { RemoteTransport } from './transport.ts'
 
 /** RFC 5764 section 8. */
 const RTP_PROTOCOL = 'UDP/TLS/RTP/SAVPF'
-
-/** What a browser's `RTCSessionDescription` is as JSON. */
-export interface Offer {
-  readonly type: 'offer'
-  readonly sdp: string
-}
-export interface Answer {
-  readonly type: 'answer'
-  readonly sdp: string
-}
 
 /** One `m=` line of the session, in the order of the descriptions. */
 interface Section {
@@ -109,6 +98,18 @@ export interface SessionOptions {
   readonly feedback: FeedbackChoice
 }
 
+/** An offer of the peer's that was read, and how its sections are answered. */
+interface ReadOffer {
+  readonly offer: SessionDescription
+  readonly mids: readonly Mid[]
+  readonly answers: readonly SectionAnswer[]
+  /** The offered section whose transport all share (RFC 9143 section 7.3.1), and what it says of that; `undefined`: all are rejected. */
+  readonly tagged: MediaSection | undefined
+  readonly transport: RemoteTransport | undefined
+  /** Whether the answer has a group of those that share it. */
+  readonly bundled: boolean
+}
+
 /** A section of an offer that waits for its answer. */
 export interface OfferedSection {
   readonly section: MediaSection
@@ -117,9 +118,8 @@ export interface OfferedSection {
 
 /** The descriptions of both sides, and what they have agreed on: offer and answer of RFC 3264, as RFC 8829 has it. */
 export class Session {
-  readonly #cname: string
   readonly #id: string
-  readonly #crypto: CryptoProvider
+  readonly #streams: LocalStreams
   readonly #feedback: FeedbackCapabilities
   readonly #maxMessageSize: number
   readonly #dtlsSetup: 'active' | 'passive'
@@ -133,8 +133,7 @@ export class Session {
 
   constructor(mediaOwner: MediaOwner, options: SessionOptions) {
     const { crypto, cname, codecs, maxMessageSize, feedback } = options
-    this.#crypto = crypto
-    this.#cname = cname
+    this.#streams = new LocalStreams(crypto, cname)
     this.#feedback = new FeedbackCapabilities(codecs, feedback)
     this.#maxMessageSize = maxMessageSize
     this.#dtlsSetup = options.dtlsSetup
@@ -204,42 +203,52 @@ export class Session {
         hasDataChannels: offer.media.some(isData),
         iceRestart,
       }),
-      commit: (local) => {
-        this.#remote = transport ?? this.#remote
-        const description = this.#describe()
-        const setup: Setup = transport?.dtlsRole === 'server' ? 'passive' : 'active'
-        const updates: MediaUpdate[] = []
-        answers.forEach(({ accepted, section }, index) => {
-          const offered = offer.media[index]!
-          const known = this.#sectionAt(index, mids[index]!, offered, section)
-          if (accepted) {
-            fillTransport(section, local, setup, offered === tagged)
-            known.streams = this.#fillStreams(section, known)
-            if (isData(section)) {
-              // in an answer, to one who sends its own; in later ones it stays as it was
-              const { sctpInit, sctpPort = DEFAULT_SCTP_PORT } = offered
-              const snaps = sctpInit !== undefined && sctpPort === DEFAULT_SCTP_PORT
-              const init = snaps ? local.initChunk() : undefined
-              if (init !== undefined) section.sctpInit = toBase64(init)
-              else if (known.local.sctpInit !== undefined) section.sctpInit = known.local.sctpInit
-              known.data = true
-            } else {
-              const { direction = 'sendrecv', extensions } = section
-              const paired = answeredTypes(section.payloads, offered.payloads)
-              const agreed = { direction, local: section, remote: offered, paired, extensions }
-              updates.push(this.#update(known, index, agreed))
-            }
-          } else {
-            fillRejected(section, local, setup)
-            this.#stop(known, updates)
-          }
-          known.local = section
-          description.media.push(section)
-        })
-        fillSession(description, local, bundled ? tagged?.mid : undefined)
-        return { updates, answer: { type: 'answer', sdp: writeSdp(description) } }
-      },
+      commit: (local) => this.#answer({ offer, mids, answers, tagged, bundled, transport }, local),
     }
+  }
+
+  /** Takes an offer that was read, and writes the answer to it. */
+  #answer(
+    { offer, mids, answers, tagged, bundled, transport }: ReadOffer,
+    local: LocalTransport,
+  ): { updates: MediaUpdate[]; answer: Answer } {
+    this.#remote = transport ?? this.#remote
+    const description = this.#describe()
+    const setup: Setup = transport?.dtlsRole === 'server' ? 'passive' : 'active'
+    const updates: MediaUpdate[] = []
+    answers.forEach(({ accepted, section }, index) => {
+      const offered = offer.media[index]!
+      const known = this.#sectionAt(index, mids[index]!, offered, section)
+      if (accepted) {
+        fillTransport(section, local, setup, offered === tagged)
+        known.streams = this.#streams.fill(section, known.streams, known.local)
+        if (isData(section)) this.#acceptData(known, offered, section, local)
+        else updates.push(this.#acceptMedia(known, index, offered, section))
+      } else {
+        fillRejected(section, local, setup)
+        this.#stop(known, updates)
+      }
+      known.local = section
+      description.media.push(section)
+    })
+    fillSession(description, local, bundled ? tagged?.mid : undefined)
+    return { updates, answer: { type: 'answer', sdp: writeSdp(description) } }
+  }
+
+  #acceptData(known: Section, offered: MediaSection, section: MediaSection, local: LocalTransport): void {
+    // in an answer, to one who sends its own; in later ones it stays as it was
+    const { sctpInit, sctpPort = DEFAULT_SCTP_PORT } = offered
+    const snaps = sctpInit !== undefined && sctpPort === DEFAULT_SCTP_PORT
+    const init = snaps ? local.initChunk() : undefined
+    if (init !== undefined) section.sctpInit = toBase64(init)
+    else if (known.local.sctpInit !== undefined) section.sctpInit = known.local.sctpInit
+    known.data = true
+  }
+
+  #acceptMedia(known: Section, index: number, offered: MediaSection, section: MediaSection): MediaUpdate {
+    const { direction = 'sendrecv', extensions } = section
+    const paired = answeredTypes(section.payloads, offered.payloads)
+    return this.#update(known, index, { direction, local: section, remote: offered, paired, extensions })
   }
 
   /**
@@ -247,44 +256,10 @@ export class Session {
    * place of a stopped one where there is one (RFC 8829 section 5.2.2).
    */
   offer(changes: Changes, local: LocalTransport): { offer: Offer; sections: OfferedSection[] } {
-    const numbering = new OfferNumbering()
-    const asks =
-      changes.added.some(({ receiveEncodings }) => receiveEncodings.length > 0) ||
-      this.#sections.some(({ local: { simulcast } }) => simulcast !== undefined && simulcast.recv.length > 0)
-    const capabilities = this.#capabilities(this.#feedback.offering(asks))
-    // one that was refused keeps no number from those that are used
-    for (const { local: section } of this.#sections) {
-      if (section.port !== 0) numbering.adopt(section, capabilities.codecs)
-    }
-    const free: number[] = []
-    const sections = this.#sections.map((known, index) => {
-      const { mid } = known
-      // where the peer's offer had none, it has one from now on
-      const section = { ...known.local, mid }
-      if (!stands(known)) free.push(index)
-      if (!stands(known) || changes.stopped.has(mid)) return rejectedSection(section)
-      if (known.data) return section
-      // RFC 8829 section 5.1.2: whatever the peer's offer called it
-      section.protocol = RTP_PROTOCOL
-      return { ...section, direction: changes.directions.get(mid) ?? section.direction ?? 'sendrecv' }
-    })
-    const isNew = new Set<MediaSection>()
-    for (const { mid, kind, direction, encodings, receiveEncodings } of changes.added) {
-      const section = offerSection(kind, mid, direction, capabilities, numbering)
-      if (encodings.length + receiveEncodings.length > 0) offerEncodings(section, encodings, receiveEncodings)
-      isNew.add(section)
-      sections[free.shift() ?? sections.length] = section
-    }
-    if (changes.data && !this.hasData) {
-      const section = dataSection(
-        this.freeMid(new Set(changes.added.map(({ mid }) => mid))),
-        this.#maxMessageSize,
-      )
-      const init = local.initChunk()
-      if (init !== undefined) section.sctpInit = toBase64(init)
-      isNew.add(section)
-      sections[free.shift() ?? sections.length] = section
-    }
+    const added = this.#addedSections(changes, local)
+    const sections = this.#sections.map((known) => offeredAgain(known, changes))
+    const free = this.#sections.flatMap((known, index) => (stands(known) ? [] : [index]))
+    for (const section of added) sections[free.shift() ?? sections.length] = section
     const tagged = sections.findIndex(({ port }) => port !== 0)
     const offered = sections.map((section, index): OfferedSection => {
       if (section.port === 0) {
@@ -292,13 +267,38 @@ export class Session {
         return { section, streams: [] }
       }
       fillTransport(section, local, 'actpass', index === tagged)
-      const known = isNew.has(section) ? undefined : this.#sections[index]
-      return { section, streams: this.#fillStreams(section, known) }
+      const known = added.includes(section) ? undefined : this.#sections[index]
+      return { section, streams: this.#streams.fill(section, known?.streams ?? [], known?.local) }
     })
     const description = this.#describe()
     description.media.push(...sections)
     fillSession(description, local, sections[tagged]?.mid)
     return { offer: { type: 'offer', sdp: writeSdp(description) }, sections: offered }
+  }
+
+  #addedSections(changes: Changes, local: LocalTransport): MediaSection[] {
+    const asks =
+      changes.added.some(({ receiveEncodings }) => receiveEncodings.length > 0) ||
+      this.#sections.some(({ local: { simulcast } }) => simulcast !== undefined && simulcast.recv.length > 0)
+    const capabilities = this.#capabilities(this.#feedback.offering(asks))
+    const numbering = new OfferNumbering()
+    // one that was refused keeps no number from those that are used
+    for (const { local: section } of this.#sections) {
+      if (section.port !== 0) numbering.adopt(section, capabilities.codecs)
+    }
+    const added = changes.added.map(({ mid, kind, direction, encodings, receiveEncodings }) => {
+      const section = offerSection(kind, mid, direction, capabilities, numbering)
+      if (encodings.length + receiveEncodings.length > 0) offerEncodings(section, encodings, receiveEncodings)
+      return section
+    })
+    if (changes.data && !this.hasData) {
+      const mid = this.freeMid(new Set(changes.added.map((media) => media.mid)))
+      const section = dataSection(mid, this.#maxMessageSize)
+      const init = local.initChunk()
+      if (init !== undefined) section.sctpInit = toBase64(init)
+      added.push(section)
+    }
+    return added
   }
 
   /** Reads the answer to an offer of ours, whose `sections` are given. Throws a `UsageError` (`invalid-answer`, `invalid-sdp`). */
@@ -502,66 +502,18 @@ export class Session {
     if (before === undefined || transport === undefined) return false
     return before.iceUfrag !== transport.iceUfrag || before.icePwd !== transport.icePwd
   }
-
-  /** The streams that a section sends, which are written into it. They stay the same in all later descriptions. */
-  #fillStreams(section: MediaSection, known: Section | undefined): readonly LocalStream[] {
-    const before = known?.streams ?? []
-    if (isData(section) || (before.length === 0 && !sends(section.direction ?? 'sendrecv'))) return before
-    const [msid] = known?.local.msids ?? []
-    section.msids = [msid ?? { stream: this.#cname, track: toHex(this.#crypto.randomBytes(16)) }]
-    const retransmits = section.payloads.some((format) => retransmittedPt(format) !== undefined)
-    const rids = section.simulcast?.send.flatMap(([first]) => (first === undefined ? [] : [first.rid])) ?? []
-    const wanted = rids.length === 0 ? [undefined] : rids
-    const streams = wanted.map(
-      (rid): LocalStream =>
-        before.find((stream) => stream.rid === rid) ?? {
-          ...(rid === undefined ? {} : { rid }),
-          ssrc: randomSsrc(this.#crypto),
-          ...(retransmits ? { rtxSsrc: randomSsrc(this.#crypto) } : {}),
-        },
-    )
-    this.#describeStreams(section, streams)
-    return streams
-  }
-
-  /** Encodings are told by their rid: where there are some, no source is named (RFC 8853 section 5.5). */
-  #describeStreams(section: MediaSection, streams: readonly LocalStream[]): void {
-    section.ssrcs = []
-    section.ssrcGroups = []
-    const [msid] = section.msids
-    const [only] = streams
-    if (only === undefined || only.rid !== undefined || msid === undefined) return
-    const attributes = [
-      { name: 'cname', value: this.#cname },
-      { name: 'msid', value: `${msid.stream} ${msid.track}` },
-    ]
-    section.ssrcs.push({ ssrc: only.ssrc, attributes })
-    if (only.rtxSsrc === undefined) return
-    section.ssrcs.push({ ssrc: only.rtxSsrc, attributes })
-    section.ssrcGroups.push({ semantics: 'FID', ssrcs: [only.ssrc, only.rtxSsrc] })
-  }
 }
 
-/** What an offer is to change. */
-export interface Changes {
-  readonly added: readonly AddedMedia[]
-  readonly directions: ReadonlyMap<Mid, Direction>
-  readonly stopped: ReadonlySet<Mid>
-  /** Whether data channels are to have a section. */
-  readonly data: boolean
-  /** New credentials for ICE, RFC 8829 section 5.2.2. */
-  readonly iceRestart: boolean
-}
-
-/** A section that an offer is to add. */
-export interface AddedMedia {
-  readonly mid: Mid
-  readonly kind: 'audio' | 'video'
-  readonly direction: Direction
-  /** Where several are to be sent (simulcast). */
-  readonly encodings: readonly EncodingOptions[]
-  /** Where several are to be received. */
-  readonly receiveEncodings: readonly EncodingOptions[]
+/** A section as an offer lists it once more. */
+function offeredAgain(known: Section, { stopped, directions }: Changes): MediaSection {
+  const { mid } = known
+  // where the peer's offer had none, it has one from now on
+  const section = { ...known.local, mid }
+  if (!stands(known) || stopped.has(mid)) return rejectedSection(section)
+  if (known.data) return section
+  // RFC 8829 section 5.1.2: whatever the peer's offer called it
+  section.protocol = RTP_PROTOCOL
+  return { ...section, direction: directions.get(mid) ?? section.direction ?? 'sendrecv' }
 }
 
 /** Whether a section is in use: it was accepted, and not stopped since. */

@@ -6,30 +6,8 @@ import type { SctpStatistics } from '@str0m/sctp'
 import type { SrtpProfile, SrtpStatistics } from '@str0m/srtp'
 import type { IcePairStatistics, IceState, IceStatistics } from '@str0m/stun-ice'
 import type { ChannelId, ChannelState } from './channel.ts'
+import type { DropReason } from './drops.ts'
 import type { DtlsTransportState } from './transport.ts'
-
-/** Why a datagram or a packet was dropped. */
-export type DropReason =
-  /** The first byte is of no protocol here, RFC 7983. */
-  | 'unknownProtocol'
-  /** DTLS or SRTP from an address that ICE has not validated. */
-  | 'unvalidatedPath'
-  /** SRTP before its keys, or DTLS before the description that names the peer's certificate. */
-  | 'tooEarly'
-  /** Decrypted, but no RTP packet. */
-  | 'malformedRtp'
-  /** Packets of an RTCP compound. */
-  | 'malformedRtcp'
-  /** No media section is to be found for it. */
-  | 'unknownStream'
-  /** A payload type that was not negotiated. */
-  | 'unknownPayloadType'
-  /** The table of streams is full. */
-  | 'tooManyStreams'
-  /** SCTP where no data channels were agreed on. */
-  | 'unexpectedData'
-  /** Came after the end. */
-  | 'closed'
 
 /** One stream that comes in. */
 export interface InboundStreamStatistics extends StreamRxStatistics {
@@ -122,20 +100,5 @@ export function agreedOn(
   return {
     ...(dtls && { tlsVersion: TLS_VERSION[dtls.version], dtlsCipher: dtls.cipherSuite }),
     ...(profile && { srtpProfile: profile, srtpCipher: SRTP_CIPHER[profile] }),
-  }
-}
-
-export function noDrops(): Record<DropReason, number> {
-  return {
-    unknownProtocol: 0,
-    unvalidatedPath: 0,
-    tooEarly: 0,
-    malformedRtp: 0,
-    malformedRtcp: 0,
-    unknownStream: 0,
-    unknownPayloadType: 0,
-    tooManyStreams: 0,
-    unexpectedData: 0,
-    closed: 0,
   }
 }

@@ -11,9 +11,9 @@ import { type Instant, NEVER, OutputQueue, sameSocketAddress } from '@str0m/sans
 import type { Fingerprint } from '@str0m/sdp'
 import { SrtpContext, srtpKeyLengths, type SrtpProfile } from '@str0m/srtp'
 import { IceAgent, type IcePair, type IcePairStatistics, type IceState } from '@str0m/stun-ice'
+import { type DropReason, noDrops } from './drops.ts'
 import type { CloseReason, Receive, Transmit } from './events.ts'
 import { FLIGHT_LIMITS, HoldBack, MEDIA_LIMITS } from './hold-back.ts'
-import { type DropReason, noDrops } from './statistics.ts'
 
 /** What is negotiated where nothing else is asked for, the preferred one first. */
 export const SRTP_PROFILES: readonly SrtpProfile[] = [

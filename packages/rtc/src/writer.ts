@@ -1,6 +1,5 @@
 import { type Instant, isBytes, type Rid, UsageError } from '@str0m/sans-io'
 import type { Codec } from './codec.ts'
-import type { Media, MediaOwner } from './media.ts'
 
 /** A point in the time of a media stream. */
 export interface MediaTime {
@@ -25,19 +24,20 @@ export interface WriteOptions {
   readonly capturedAt?: Instant | undefined
 }
 
+/** Sends a frame whose time is valid: what `Writer.write` answers and throws. */
+export type WriteFrame = (time: MediaTime, data: Uint8Array, options: WriteOptions) => boolean
+
 /** Sends the frames of one payload type. Made by `Media.writer`. */
 export class Writer {
   readonly codec: Codec
   /** Which of several encodings it sends; `undefined`: the first, or the only one. */
   readonly rid: Rid | undefined
-  readonly #media: Media
-  readonly #owner: MediaOwner
+  readonly #write: WriteFrame
 
-  constructor(media: Media, codec: Codec, rid: Rid | undefined, owner: MediaOwner) {
+  constructor(codec: Codec, rid: Rid | undefined, write: WriteFrame) {
     this.codec = codec
     this.rid = rid
-    this.#media = media
-    this.#owner = owner
+    this.#write = write
   }
 
   /**
@@ -53,7 +53,7 @@ export class Writer {
       throw new UsageError('invalid-time', `A frame was captured at an instant, not ${capturedAt}`)
     }
     if (!isBytes(data)) throw new UsageError('invalid-frame', 'A frame is a Uint8Array')
-    return this.#owner.write(this.#media, this.rid, this.codec, time, data, options)
+    return this.#write(time, data, options)
   }
 }
 

@@ -12,4 +12,8 @@ describe('forwarded to some who watch, whatever the weather and whoever comes an
       for (let seed = first; seed < first + TOGETHER; seed++) expect(walk(seed), `seed ${seed}`).toEqual([])
     })
   }
+
+  it('packets that come again under their own number have their transport-wide number too: seed 707', () => {
+    expect(walk(707), 'seed 707').toEqual([])
+  })
 })

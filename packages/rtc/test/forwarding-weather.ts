@@ -220,7 +220,7 @@ const isSenderReport = (contents: Uint8Array): boolean => contents[0]! >> 6 === 
 export class WireCheck {
   readonly problems: (problem: string) => void
   readonly #rtc: Rtc
-  readonly #sent = new Map<number, Uint8Array>()
+  readonly #sent = new Map<number, { readonly payload: Uint8Array; readonly number: number | undefined }>()
   #transportNumber: number | undefined
 
   constructor(rtc: Rtc, problems: (problem: string) => void) {
@@ -242,14 +242,21 @@ export class WireCheck {
     if (extensions.mid !== media.mid) this.problems(`a mid ${extensions.mid} where it is ${media.mid}`)
     if (extensions.rid !== undefined || extensions.repairedRid !== undefined)
       this.problems('a rid went through')
-    this.#number(extensions.transportSequenceNumber)
-    // what is sent again is the same: without the tag, whose length is that of the profile
-    const key = ssrc * 0x1_0000 + sequenceNumber
+    // without the tag, whose length is that of the profile
     const payload = contents.slice(payloadStart, -16)
+    const number = extensions.transportSequenceNumber
+    const key = ssrc * 0x1_0000 + sequenceNumber
     const before = this.#sent.get(key)
-    if (before !== undefined && Buffer.compare(before, payload) !== 0)
+    if (before === undefined) {
+      this.#number(number)
+      this.#sent.set(key, { payload, number })
+      return
+    }
+    // what is sent again is the same, with the number that it had
+    if (Buffer.compare(before.payload, payload) !== 0)
       this.problems(`number ${sequenceNumber} of ${ssrc} was given out twice`)
-    this.#sent.set(key, payload)
+    if (before.number !== number)
+      this.problems(`number ${sequenceNumber} of ${ssrc} went again as ${number}, not ${before.number}`)
   }
 
   #number(number: number | undefined): void {

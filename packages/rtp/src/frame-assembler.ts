@@ -1,6 +1,14 @@
-import { type Instant, NEVER, OutputQueue, plainBytes, serial16, serial32, UsageError } from '@str0m/sans-io'
+import { type Instant, NEVER, OutputQueue, serial16, serial32, UsageError } from '@str0m/sans-io'
 import type { Depacketizer, FrameLayers, FrameStart } from './codecs/depacketizer.ts'
 import type { HeaderExtensions } from './header-extensions.ts'
+import {
+  clearSlot,
+  emptySlot,
+  type FramePacket,
+  fillSlot,
+  PacketRing,
+  type PacketSlot,
+} from './packet-ring.ts'
 
 // The packets of a stream lie in a ring, each in the place of its sequence number:
 //
@@ -22,20 +30,6 @@ const LATE_TIME_TO_RESTART = 1000
 /** So many frames in a row that end with a marker: one that does not is no longer taken for a sender that sets none. */
 const MARKERS_OF_HABIT = 32
 const SEQUENCE_CYCLE = 0x1_0000
-const NO_BYTES = new Uint8Array(0)
-
-/** What the header of a packet says of its part in a frame: a `RtpHeader` has it. */
-export interface FramePacket {
-  /** 16 bits. */
-  readonly sequenceNumber: number
-  /** 32 bits. */
-  readonly timestamp: number
-  readonly marker: boolean
-  /** What comes out with the frame: that of its first packet. */
-  readonly payloadType?: number | undefined
-  /** What comes out with the frame: those of all its packets, the earlier ones' first. */
-  readonly extensions?: HeaderExtensions | undefined
-}
 
 /** A whole frame. */
 export interface Frame {
@@ -56,17 +50,6 @@ export interface Frame {
   readonly payloadType: number | undefined
   /** The header extensions of its packets, where they were given; where several have the same one, that of the first. */
   readonly extensions: HeaderExtensions | undefined
-}
-
-/** A place in the ring. `sequence` is -1 where it is empty. */
-interface Slot {
-  sequence: number
-  timestamp: number
-  marker: boolean
-  payload: Uint8Array
-  receivedAt: Instant
-  payloadType: number | undefined
-  extensions: HeaderExtensions | undefined
 }
 
 export interface FrameAssemblerStatistics {
@@ -104,8 +87,7 @@ export class FrameAssembler {
   }
   readonly #depacketizer: Depacketizer
   readonly #maxWait: number
-  /** Grows with what really comes in, so that an idle stream stays small. Its length is a power of two. */
-  #slots: Slot[] = emptySlots(64)
+  readonly #packets = new PacketRing()
   /** The first packet of the frame that comes next; -1 before the first packet. */
   #start = -1
   #scan = -1
@@ -127,7 +109,7 @@ export class FrameAssembler {
   #waitingSince = NEVER
   #lastTimestamp: number | undefined
   /** A packet after a jump, which another one is to confirm; its sequence is -1 where there is none. */
-  readonly #suspect: Slot = emptySlot()
+  readonly #suspect: PacketSlot = emptySlot()
   #lateInARow = 0
   #acceptedAt: Instant = 0
   #now: Instant = Number.NEGATIVE_INFINITY
@@ -165,10 +147,10 @@ export class FrameAssembler {
     if (this.#start < 0) return false
     const sequence = serial16.unwrap(sequenceNumber, this.#highest)
     if (sequence < this.#start || sequence - this.#highest >= MAX_MISORDER) return false
-    if (this.#at(sequence) !== undefined) return false
+    if (this.#packets.at(sequence) !== undefined) return false
     if (timestamp === undefined) return true
     for (let before = Math.min(sequence - 1, this.#highest); before >= this.#start; before--) {
-      const slot = this.#at(before)
+      const slot = this.#packets.at(before)
       if (slot !== undefined) return serial32.diff(timestamp, slot.timestamp) > 0
     }
     return this.#lastTimestamp === undefined || serial32.diff(timestamp, this.#lastTimestamp) > 0
@@ -223,19 +205,17 @@ export class FrameAssembler {
 
   #accept(sequence: number, packet: FramePacket, payload: Uint8Array): void {
     if (sequence - this.#start >= MAX_REORDERED_PACKETS) this.#makeRoomAfter(sequence)
-    this.#grow(sequence - this.#start + 1)
-    const slot = this.#slots[sequence & (this.#slots.length - 1)]!
-    if (slot.sequence >= 0) {
+    this.#packets.fit(sequence - this.#start + 1)
+    if (!this.#packets.put(sequence, packet, payload, this.#now)) {
       this.statistics.packetsDuplicated++
       return
     }
     this.#lateInARow = 0
     if (this.#suspect.sequence >= 0) {
       this.statistics.packetsLate++
-      this.#forgetSuspect()
+      clearSlot(this.#suspect)
     }
     this.#acceptedAt = this.#now
-    fill(slot, sequence, packet, payload, this.#now)
     if (sequence > this.#highest) this.#highest = sequence
     this.#advance()
   }
@@ -245,7 +225,7 @@ export class FrameAssembler {
     if (!this.#fresh || this.#highest - sequence >= MAX_MISORDER) return false
     // of another codec, whose frames are out
     if (this.#previous >= 0 && serial16.diff(sequence & 0xffff, this.#previous) <= 0) return false
-    this.#grow(this.#highest - sequence + 1)
+    this.#packets.fit(this.#highest - sequence + 1)
     this.#start = this.#scan = sequence
     this.#frameTimestamp = -1
     return true
@@ -269,7 +249,7 @@ export class FrameAssembler {
     const distance = suspect.sequence < 0 ? 0 : serial16.diff(packet.sequenceNumber, suspect.sequence)
     if (distance === 0 || Math.abs(distance) > MAX_MISORDER) {
       if (suspect.sequence >= 0 || distance !== 0) this.statistics.packetsLate++
-      fill(suspect, packet.sequenceNumber, packet, payload, this.#now)
+      fillSlot(suspect, packet.sequenceNumber, packet, payload, this.#now)
       return
     }
     const { sequence: sequenceNumber, payload: suspectPayload } = suspect
@@ -282,33 +262,14 @@ export class FrameAssembler {
   /** Drops what waits, and goes on at `first` with `packet`, close to it. Sequence numbers go on rising: the cycle is the next one. */
   #restart(first: number, packet: FramePacket, payload: Uint8Array): void {
     this.statistics.restarts++
-    this.#forgetSuspect()
+    clearSlot(this.#suspect)
     this.#knownStart = undefined
     if (this.#highest >= this.#start) this.#drop()
-    this.#discard(this.#start, this.#highest + 1)
+    this.#packets.discard(this.#start, this.#highest + 1)
     const ahead = (first - this.#highest) & 0xffff
     this.#restartAt(this.#highest + (ahead === 0 ? SEQUENCE_CYCLE : ahead))
     this.#highest = this.#start
     this.#accept(serial16.unwrap(packet.sequenceNumber, this.#highest), packet, payload)
-  }
-
-  #forgetSuspect(): void {
-    this.#suspect.sequence = -1
-    this.#suspect.payload = NO_BYTES
-  }
-
-  #at(sequence: number): Slot | undefined {
-    const slot = this.#slots[sequence & (this.#slots.length - 1)]!
-    return slot.sequence === sequence ? slot : undefined
-  }
-
-  #grow(span: number): void {
-    if (span <= this.#slots.length) return
-    let length = this.#slots.length
-    while (length < span) length *= 2
-    const slots = emptySlots(length)
-    for (const slot of this.#slots) if (slot.sequence >= 0) slots[slot.sequence & (length - 1)] = slot
-    this.#slots = slots
   }
 
   /** Gives up from the front until `sequence` fits. */
@@ -321,7 +282,7 @@ export class FrameAssembler {
       // nothing waits: what lies between never came
       this.statistics.packetsGivenUp += sequence - this.#scan
       if (this.#scan > this.#start) this.#drop()
-      this.#discard(this.#start, this.#scan)
+      this.#packets.discard(this.#start, this.#scan)
       this.#restartAt(sequence)
       return
     }
@@ -332,7 +293,7 @@ export class FrameAssembler {
     const { onePacketPerFrame } = this.#depacketizer
     const from = this.#scan
     for (;;) {
-      const slot = this.#at(this.#scan)
+      const slot = this.#packets.at(this.#scan)
       if (slot === undefined) break
       if (slot.payload.length > 0) {
         // a frame whose last packet had no marker
@@ -350,7 +311,7 @@ export class FrameAssembler {
   #firstWaiting(): Instant {
     let first = this.#now
     for (let sequence = this.#scan + 1; sequence <= this.#highest; sequence++) {
-      const slot = this.#at(sequence)
+      const slot = this.#packets.at(sequence)
       if (slot !== undefined && slot.receivedAt < first) first = slot.receivedAt
     }
     return first
@@ -366,7 +327,7 @@ export class FrameAssembler {
       return
     }
     this.statistics.framesDropped++
-    this.#discard(this.#start, this.#scan)
+    this.#packets.discard(this.#start, this.#scan)
     this.#start = this.#scan
     this.#aligned = true
     this.#contiguous = false
@@ -379,25 +340,8 @@ export class FrameAssembler {
       if (serial16.diff(start, this.#previous) !== 1) this.#contiguous = false
       this.#previous = -1
     }
-    const payloads: Uint8Array[] = []
-    let receivedAt = NEVER
-    let marker = false
-    let payloadType: number | undefined
-    let extensions: HeaderExtensions | undefined
-    for (let sequence = start; sequence < end; sequence++) {
-      const slot = this.#at(sequence)!
-      if (slot.payload.length > 0) {
-        if (payloads.length === 0) payloadType = slot.payloadType
-        if (slot.extensions !== undefined) {
-          extensions = extensions === undefined ? slot.extensions : { ...slot.extensions, ...extensions }
-        }
-        payloads.push(slot.payload)
-        receivedAt = Math.min(receivedAt, slot.receivedAt)
-      }
-      marker ||= slot.marker
-    }
+    const { payloads, receivedAt, marker, payloadType, extensions } = this.#packets.take(start, end)
     const timestamp = this.#frameTimestamp
-    this.#discard(start, end)
     this.#start = end
     this.#fresh = false
     this.#frameTimestamp = -1
@@ -452,29 +396,19 @@ export class FrameAssembler {
     this.#needsKeyframe = true
   }
 
-  #discard(from: number, to: number): void {
-    const mask = this.#slots.length - 1
-    for (let sequence = from; sequence < to; sequence++) {
-      const slot = this.#slots[sequence & mask]!
-      slot.sequence = -1
-      slot.payload = NO_BYTES
-      slot.extensions = undefined
-    }
-  }
-
   /** The packet at `#scan` will not come: goes on at the next one that is there. */
   #giveUp(): void {
     let next = this.#scan
-    while (next <= this.#highest && this.#at(next) === undefined) next++
+    while (next <= this.#highest && this.#packets.at(next) === undefined) next++
     this.statistics.packetsGivenUp += next - this.#scan
     if (this.#scan > this.#start) {
       // a frame that was not whole may begin like the others all the same
-      const { payload } = this.#at(this.#start)!
+      const { payload } = this.#packets.at(this.#start)!
       if (this.#knownStart === undefined && this.#depacketizer.startsFrame(payload))
         this.#learnStart([payload])
       this.#drop()
     }
-    this.#discard(this.#start, this.#scan)
+    this.#packets.discard(this.#start, this.#scan)
     this.#restartAt(next)
     this.#advance()
   }
@@ -488,30 +422,4 @@ export class FrameAssembler {
     this.#frameTimestamp = -1
     this.#waitingSince = NEVER
   }
-}
-
-function emptySlot(): Slot {
-  return {
-    sequence: -1,
-    timestamp: 0,
-    marker: false,
-    payload: NO_BYTES,
-    receivedAt: 0,
-    payloadType: undefined,
-    extensions: undefined,
-  }
-}
-
-function emptySlots(length: number): Slot[] {
-  return Array.from({ length }, emptySlot)
-}
-
-function fill(slot: Slot, sequence: number, packet: FramePacket, payload: Uint8Array, now: Instant): void {
-  slot.sequence = sequence
-  slot.timestamp = packet.timestamp
-  slot.marker = packet.marker
-  slot.payload = plainBytes(payload)
-  slot.receivedAt = now
-  slot.payloadType = packet.payloadType
-  slot.extensions = packet.extensions
 }

@@ -62,9 +62,9 @@ export {
   type Frame,
   FrameAssembler,
   type FrameAssemblerStatistics,
-  type FramePacket,
   MAX_REORDERED_PACKETS,
 } from './frame-assembler.ts'
+export type { FramePacket } from './packet-ring.ts'
 export {
   EXTENSION_URIS,
   ExtensionIds,

@@ -10,6 +10,7 @@ import type { CongestionController } from './congestion.ts'
 import type { OutgoingMessage, SendQueue } from './outgoing.ts'
 import { ChunkList, Outstanding, type SentChunk } from './outstanding.ts'
 import { Pacer } from './pacer.ts'
+import { Rack } from './rack.ts'
 import type { RoundTrip } from './round-trip.ts'
 import { numberMessage, writeDataChunk, writeForwardTsn } from './sent-chunks.ts'
 import type { Counters } from './statistics.ts'
@@ -17,11 +18,6 @@ import { DATA_HEADER, DataFlag, I_DATA_HEADER, TLV_HEADER } from './wire/constan
 import type { PacketWriter } from './wire/packet.ts'
 import type { TlvIterator } from './wire/tlv.ts'
 
-/** Chunks sent later that are acknowledged before one counts as lost at once: DupThresh of RFC 8985. */
-const REORDER_THRESHOLD = 3
-/** The window for reordering, as a share of the least round-trip time, and how far it may widen. */
-const REORDER_SHARE = 1 / 4
-const MAX_REORDER_WIDENING = 16
 /** Halvings after which any window is a small one. */
 const MAX_IDLE_STEPS = 16
 /** Smoothed round trips until a FORWARD TSN is sent again: a full one (RFC 3758 section 3.5, F2), and half of one for what it varies. */
@@ -73,14 +69,8 @@ export class DataSender {
   #probing = false
   /** One probe for each flight (RFC 8985 section 7.3). */
   #probed = false
-  /** The chunk sent last of all that are acknowledged. */
-  #rackSentAt: Instant = Number.NEGATIVE_INFINITY
-  #rackTsn = -1
-  #rackRtt = 0
+  readonly #rack: Rack
   #gapAcked = 0
-  #highestAcked: number
-  #reordering = false
-  #widening = 1
   /** Losses up to this TSN belong to a reduction that was made. */
   #recoveryTsn = -1
   #recovering = false
@@ -120,7 +110,7 @@ export class DataSender {
     this.#outstanding = new Outstanding(options.initialTsn)
     this.#pacer = new Pacer(options.maxPayload)
     this.#advancedTsn = this.#outstanding.ackedTsn
-    this.#highestAcked = this.#outstanding.ackedTsn
+    this.#rack = new Rack(options.roundTrip, this.#outstanding.ackedTsn)
   }
 
   /** Bytes of user data in flight. */
@@ -323,7 +313,7 @@ export class DataSender {
     }
     const { latest, min } = this.#roundTrip
     // that of a chunk sent again may be of its first copy (RFC 9260 section 6.3.1, rule C5): only where there is no other
-    const rtt = latest || this.#rackRtt
+    const rtt = latest || this.#rack.rtt
     if (acked > 0) {
       this.#pacer.onDelivered(now, acked)
       this.#congestion.onDelivered?.(now, acked, this.#newlyLost, flightBefore, rtt)
@@ -381,41 +371,17 @@ export class DataSender {
     }
     chunk.state = 'acked'
     this.#gapAcked++
-    const rtt = now - chunk.sentAt
-    if (chunk.sends === 1) {
-      if (chunk.tsn < this.#highestAcked) this.#reordering = true
-    } else if (rtt < this.#roundTrip.min / 2) {
-      // what came is the first copy: it was late, not lost
-      this.#reordering = true
-      this.#widening = Math.min(this.#widening * 2, MAX_REORDER_WIDENING)
-      return chunk.length
-    }
-    this.#highestAcked = Math.max(this.#highestAcked, chunk.tsn)
-    if (chunk.sentAt > this.#rackSentAt) {
-      this.#rackSentAt = chunk.sentAt
-      this.#rackTsn = chunk.tsn
-      this.#rackRtt = rtt
-      // RFC 9260 section 6.3.1, rule C5 (Karn's algorithm)
-      if (chunk.sends === 1) this.#roundTrip.sample(rtt)
-    } else if (chunk.sentAt === this.#rackSentAt && chunk.tsn > this.#rackTsn) {
-      this.#rackTsn = chunk.tsn
-    }
+    this.#rack.onAcked(chunk, now)
     return chunk.length
   }
 
   /** RFC 8985 section 6.2: what was sent well before something that has come is lost. */
   #detectLoss(now: Instant): void {
     this.#reorderAt = NEVER
-    const eager = !this.#reordering && (this.#recovering || this.#gapAcked >= REORDER_THRESHOLD)
-    const { min, smoothed } = this.#roundTrip
-    const share = Math.max(1, min * REORDER_SHARE) * this.#widening
-    const window = eager || min === Number.POSITIVE_INFINITY ? 0 : Math.min(share, Math.max(smoothed, 4))
+    const window = this.#rack.reorderWindow(this.#recovering, this.#gapAcked)
     for (let chunk = this.#flying.head; chunk !== undefined;) {
       const { next } = chunk
-      const earlier =
-        chunk.sentAt < this.#rackSentAt || (chunk.sentAt === this.#rackSentAt && chunk.tsn < this.#rackTsn)
-      if (!earlier) return
-      const lostAt = chunk.sentAt + this.#rackRtt + window
+      const lostAt = this.#rack.lostAt(chunk, window)
       if (lostAt > now) {
         this.#reorderAt = lostAt
         return

@@ -1,17 +1,15 @@
-import type { Hmac } from '@str0m/crypto'
-import { encodeUtf8, type Instant, NEVER, type SocketAddress } from '@str0m/sans-io'
+import { type Instant, NEVER, type SocketAddress } from '@str0m/sans-io'
 import type { AgentContext } from './agent-context.ts'
 import type { CandidatePair } from './candidate-pair.ts'
 import { consentDelay } from './consent-delay.ts'
 import { type Candidate, peerReflexive, peerReflexivePriority } from './candidate.ts'
 import { Checklist, MAX_LOCAL_CANDIDATES } from './checklist.ts'
 import { type IceCheck, isConsentCheck, MAX_CHECKS } from './ice-check.ts'
+import { IceMessages } from './ice-messages.ts'
 import type { IceCredentials, IceDropReason } from './ice-types.ts'
 import { Nomination } from './nomination.ts'
 import { markMaintained, selectPair, type SelectionRules, UNANSWERED_INTERVALS } from './pair-selection.ts'
-import { verifyStunIntegrity } from './stun-parse.ts'
-import { BINDING, type ReceivedStun, type StunError, type StunMessage } from './stun-types.ts'
-import { writeStun } from './stun-write.ts'
+import type { ReceivedStun, StunError, StunMessage } from './stun-types.ts'
 import { Transactions, TRANSMISSIONS } from './transactions.ts'
 
 /** What is heard of the selected pair within this, ms, leaves no doubt in it; and so long is its answer waited for where there is one: three requests. */
@@ -39,9 +37,7 @@ const UNKNOWN_ATTRIBUTE: StunError = { code: 420, reason: 'Unknown Attribute' }
  * 6. Consent is kept up on the selected pair and on those to fall back on: RFC 7675.
  */
 export class IceSession {
-  readonly local: IceCredentials
   readonly checklist: Checklist
-  remote: IceCredentials | undefined
   /** No more candidates of the peer's come. RFC 8838 section 14. */
   endOfRemoteCandidates = false
   selected: CandidatePair | undefined
@@ -49,10 +45,7 @@ export class IceSession {
   failed = false
   #wasSelected = false
   readonly #context: AgentContext
-  readonly #localHmac: Hmac
-  /** Made for the first peer that asks with MESSAGE-INTEGRITY-SHA256. */
-  #localHmacSha256: Hmac | undefined
-  #remoteHmac: Hmac | undefined
+  readonly #messages: IceMessages
   readonly #transactions = new Transactions<IceCheck>(MAX_CHECKS)
   /** A newer generation has begun: this one keeps its selected pair up, and nothing else. */
   #retired = false
@@ -66,14 +59,21 @@ export class IceSession {
 
   constructor(context: AgentContext, local: IceCredentials) {
     this.#context = context
-    this.local = local
-    this.#localHmac = context.crypto.hmac('sha1', encodeUtf8(local.pwd))
+    this.#messages = new IceMessages(context.crypto, local)
     this.checklist = new Checklist(context.role.controlling, context.maxPairs)
   }
 
+  get local(): IceCredentials {
+    return this.#messages.local
+  }
+
+  /** `undefined` before they are known. */
+  get remote(): IceCredentials | undefined {
+    return this.#messages.remote
+  }
+
   setRemote(remote: IceCredentials): void {
-    this.remote = remote
-    this.#remoteHmac = this.#context.crypto.hmac('sha1', encodeUtf8(remote.pwd))
+    this.#messages.setRemote(remote)
     this.checklist.keepRemotesOf(remote.ufrag)
     this.#patienceStarts = true
   }
@@ -144,14 +144,13 @@ export class IceSession {
   ): void {
     this.#now = now
     const { role, lite } = this.#context
-    const hmac = this.#hmacOf(request)
-    if (!verifyStunIntegrity(request, hmac)) return this.#drop('integrity')
+    if (!this.#messages.isRequestGenuine(request)) return this.#drop('integrity')
     if (this.failed) return this.#drop('consent')
     if (this.checklist.baseAt(destination) === undefined) return this.#drop('destination')
     const known = this.checklist.find(destination, source)
     if (known?.revoked === true && !known.muted) return this.#drop('consent')
     const respond = (fields: Partial<StunMessage>): void =>
-      this.#respond(request, source, destination, fields, known, hmac)
+      this.#respond(request, source, destination, fields, known)
     if (request.notUnderstood.length > 0) {
       return respond({
         class: 'error',
@@ -184,13 +183,6 @@ export class IceSession {
     if (lite || !role.controlling) this.#heedNomination(pair, request.useCandidate === true)
     if (lite) this.#acceptLite(pair, request)
     else this.#accept(pair, request)
-  }
-
-  /** What a request is verified with, and its response made: RFC 8489 section 9.1.3. */
-  #hmacOf({ integritySha256At }: ReceivedStun): Hmac {
-    if (integritySha256At < 0) return this.#localHmac
-    this.#localHmacSha256 ??= this.#context.crypto.hmac('sha256', encodeUtf8(this.local.pwd))
-    return this.#localHmacSha256
   }
 
   /**
@@ -252,10 +244,8 @@ export class IceSession {
     destination: SocketAddress,
     fields: Partial<StunMessage>,
     pair: CandidatePair | undefined,
-    integrity: Hmac,
   ): void {
-    const { transactionId } = request
-    const contents = writeStun({ class: 'success', method: BINDING, transactionId, ...fields }, { integrity })
+    const contents = this.#messages.writeResponse(request, fields)
     if (pair !== undefined) pair.responsesSent++
     this.#transmit(destination, source, contents)
   }
@@ -273,7 +263,7 @@ export class IceSession {
     const transaction = this.#transactions.find(response.transactionId)
     if (transaction === undefined) return false
     const { pair } = transaction
-    if (this.#remoteHmac === undefined || !verifyStunIntegrity(response, this.#remoteHmac)) {
+    if (!this.#messages.isResponseGenuine(response)) {
       this.#drop('integrity')
       return true
     }
@@ -395,7 +385,7 @@ export class IceSession {
     this.#expireConsent()
     this.#retransmit()
     this.#select()
-    if (!this.#context.lite && this.#remoteHmac !== undefined) {
+    if (!this.#context.lite && this.remote !== undefined) {
       if (!this.#retired) {
         this.#nominate()
         this.#check()
@@ -545,22 +535,11 @@ export class IceSession {
 
   #request(pair: CandidatePair, useCandidate: boolean, rto: number, consentTimeout?: number): void {
     const { crypto, role } = this.#context
-    const { controlling, tieBreaker } = role
     const transactionId = crypto.randomBytes(12)
     // not sent again, so it is not kept: an idle agent makes few objects
     const isConsent = consentTimeout !== undefined
     const priority = peerReflexivePriority(pair.local)
-    const message: StunMessage = {
-      class: 'request',
-      method: BINDING,
-      transactionId,
-      username: `${this.remote!.ufrag}:${this.local.ufrag}`,
-      priority,
-      useCandidate,
-      iceControlling: controlling ? tieBreaker : undefined,
-      iceControlled: controlling ? undefined : tieBreaker,
-    }
-    const bytes = writeStun(message, { integrity: this.#remoteHmac! })
+    const bytes = this.#messages.writeCheck({ transactionId, priority, useCandidate }, role)
     pair.requestsSent++
     this.#transactions.add({
       id: transactionId,
@@ -572,7 +551,7 @@ export class IceSession {
       cancelled: isConsent,
       at: this.#now + (consentTimeout ?? rto),
       pair,
-      controlling,
+      controlling: role.controlling,
       useCandidate,
       priority,
     })

@@ -1,3 +1,5 @@
+import { PictureIdField } from './picture-id.ts'
+
 /** The VP8 payload descriptor, RFC 7741 section 4.2. */
 export interface Vp8Descriptor {
   /** N: no other frame depends on this one. */
@@ -26,11 +28,8 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] }
  * Where the fields of a descriptor are, from its start, and what they hold; 0 and false where one is not there. One is made for many packets, each
  * of which overwrites it.
  */
-export class Vp8Fields {
+export class Vp8Fields extends PictureIdField {
   first = 0
-  pictureIdAt = 0
-  pictureIdBits: 7 | 15 = 7
-  pictureId = 0
   tl0At = 0
   layersAt = 0
   hasTemporalLayer = false
@@ -52,15 +51,8 @@ export class Vp8Fields {
       if (at >= end) return false
       const present = bytes[at++]!
       if ((present & 0x80) !== 0) {
-        if (at >= end) return false
-        const id = bytes[at]!
-        this.pictureIdAt = at++ - start
-        this.pictureIdBits = (id & 0x80) === 0 ? 7 : 15
-        this.pictureId = id
-        if (this.pictureIdBits === 15) {
-          if (at >= end) return false
-          this.pictureId = ((id & 0x7f) << 8) | bytes[at++]!
-        }
+        at = this.readPictureId(bytes, start, at, end)
+        if (at < 0) return false
       }
       if ((present & 0x40) !== 0) this.tl0At = at++ - start
       if ((present & 0x30) !== 0) {

@@ -1,4 +1,5 @@
 import { ByteReader } from '@str0m/sans-io'
+import { PictureIdField } from './picture-id.ts'
 
 /** The VP9 payload descriptor, RFC 9628 section 4.2. */
 export interface Vp9Descriptor {
@@ -50,11 +51,8 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] }
  * Where the fields that stand in front are, from the descriptor's start, and what they hold; 0 and false where one is not there. One is made for many
  * packets, each of which overwrites it.
  */
-export class Vp9Fields {
+export class Vp9Fields extends PictureIdField {
   first = 0
-  pictureIdAt = 0
-  pictureIdBits: 7 | 15 = 7
-  pictureId = 0
   layersAt = 0
   temporalLayer = 0
   switchingUpPoint = false
@@ -72,15 +70,8 @@ export class Vp9Fields {
     this.switchingUpPoint = false
     let at = start + 1
     if ((first & 0x80) !== 0) {
-      if (at >= end) return false
-      const id = bytes[at]!
-      this.pictureIdAt = at++ - start
-      this.pictureIdBits = (id & 0x80) === 0 ? 7 : 15
-      this.pictureId = id
-      if (this.pictureIdBits === 15) {
-        if (at >= end) return false
-        this.pictureId = ((id & 0x7f) << 8) | bytes[at++]!
-      }
+      at = this.readPictureId(bytes, start, at, end)
+      if (at < 0) return false
     }
     if ((first & 0x20) !== 0) {
       if (at >= end) return false

@@ -1,40 +1,31 @@
-import { serial16 } from '@str0m/sans-io'
 import {
   type DependencyDescriptor,
   DependencyDescriptorReader,
   type FrameDependencyStructure,
 } from '../dependency-descriptor.ts'
 import type { FrameLayers } from '../codecs/depacketizer.ts'
-import { ALL_LAYERS, ContinuousNumber, type PacketPlace, WantedLayers } from './descriptor-rewriter.ts'
+import { ContinuousNumber } from './continuous-number.ts'
+import type { PacketPlace } from './descriptor-rewriter.ts'
+import { ALL_LAYERS, LayerLimits, SENT } from './layer-limits.ts'
+import { CLOSED, SourceWindow } from './source-window.ts'
 
 /** How many frames back a late packet still finds its own, and a frame what it refers to. A power of two. */
 const FRAME_WINDOW = 256
 /** Where the frame number is, in all descriptors: after the flags and the template's id. */
 const FRAME_NUMBER_AT = 1
+const FRAME_NUMBER_BITS = 16
 const MANDATORY_LENGTH = 3
-
-/** What is known of a frame. */
-const UNDECIDED = 0
-const SENT = 1
-const LEFT_OUT = 2
 
 /**
  * The dependency descriptor, AV1 RTP payload specification, appendix A: frame numbers go on over switches of the source. Leaves out temporal and spatial layers
  * of any codec, by what the descriptor says of each frame: down at any frame; up to more temporal layers at one that is a switch to them and refers to nothing that
  * was left out; up to more spatial layers at a keyframe, so that a picture has one end.
  */
-export class DependencyRewriter extends WantedLayers {
+export class DependencyRewriter extends LayerLimits {
   #reader = new DependencyDescriptorReader()
   readonly numbers: ContinuousNumber
-  #spatialLayer: number = ALL_LAYERS
-  #temporalLayer: number = ALL_LAYERS
-  /** Unwrapped. */
-  #newest = 0
-  /** Of the newest frames, whether they go out. */
-  readonly #frames = new Uint8Array(FRAME_WINDOW)
-  /** For each of them that may come late, the layers that went out when it was sent: 8 times the temporal and the spatial one. */
-  readonly #limits = new Uint8Array(FRAME_WINDOW)
-  #missesLayer = false
+  /** Of each of the newest frames: the layers that went out when it was sent, and whether it went out. */
+  readonly #frames = new SourceWindow(FRAME_WINDOW)
   /** Of the packet last taken. */
   #number = 0
   #endsLayers = false
@@ -45,44 +36,48 @@ export class DependencyRewriter extends WantedLayers {
     this.numbers = numbers
   }
 
-  /** Whether frames of a spatial layer that is wanted are left out until the next keyframe. */
-  get missesLayer(): boolean {
-    return this.#missesLayer && this.maxSpatialLayer > this.#spatialLayer
-  }
-
   /** Whether the packet with this descriptor goes out. Then `rewrite` and `marker` are of it. */
   take(bytes: Uint8Array, place: PacketPlace): boolean {
     if (bytes.length < MANDATORY_LENGTH) return false
+    const frames = this.#frames
     const number = frameNumberOf(bytes)
-    if (place === 'joining') this.#join(number)
-    let frame = serial16.unwrap(number, this.#newest)
-    if (place === 'late' && frame <= this.#newest - FRAME_WINDOW) return false
-    if (place === 'newest' && frame < this.#newest) {
-      // the source has started its numbers over
-      this.#join(number)
-      frame = this.#newest + 1
-    }
-    if (frame > this.#newest) this.#advance(frame)
+    if (place === 'joining' || frames.startsOver(number, FRAME_NUMBER_BITS, place)) this.#join(number)
+    const frame = frames.unwrap(number, FRAME_NUMBER_BITS, place)
+    if (!frames.reaches(frame)) return false
+    if (frame > frames.newest) frames.advance(frame, this.limit)
     const descriptor = this.#reader.read(bytes)
-    const index = frame & (FRAME_WINDOW - 1)
-    if (this.#frames[index] === UNDECIDED) {
-      const wants =
-        descriptor === undefined ||
-        (frame < this.#newest ? this.#stillWants(index, descriptor) : this.#wants(frame, descriptor))
-      this.#frames[index] = wants ? SENT : LEFT_OUT
-      if (frame === this.#newest) this.#limits[index] = this.#limit
-    }
-    if (this.#frames[index] === LEFT_OUT) return false
+    if (!this.#decide(frame, descriptor)) return false
     this.numbers.take(number, place)
     this.#number = number
     this.#endsLayers = descriptor?.endOfFrame === true && this.#isHighest(frame, descriptor)
     return true
   }
 
+  /** Whether a frame goes out: decided with the first of its packets that comes. What cannot be read does. */
+  #decide(frame: number, descriptor: DependencyDescriptor | undefined): boolean {
+    const frames = this.#frames
+    let note = frames.note(frame)
+    if (note === CLOSED) return false
+    if ((note & SENT) !== 0) return true
+    if (descriptor !== undefined) {
+      if (frame === frames.newest) {
+        this.#updateLayers(frame, descriptor)
+        note = this.limit
+      }
+      const { temporal, spatial } = descriptor.layers
+      if (!this.wants(note, temporal, spatial)) {
+        frames.setNote(frame, CLOSED)
+        return false
+      }
+    }
+    frames.setNote(frame, note | SENT)
+    return true
+  }
+
   /** Whether those above a frame are left out. What went out when it was sent follows it, though it is left out now; and so does what could not be read. */
   #isHighest(frame: number, { layers }: DependencyDescriptor): boolean {
-    if (layers.spatial !== (this.#limits[frame & (FRAME_WINDOW - 1)]! & 7)) return false
-    return frame === this.#newest || this.#frames[(frame + 1) & (FRAME_WINDOW - 1)] !== SENT
+    if (layers.spatial !== (this.#frames.note(frame) & 7)) return false
+    return frame === this.#frames.newest || !this.#wasSent(frame + 1)
   }
 
   /** The descriptor of the packet last taken, as it goes out. */
@@ -103,61 +98,33 @@ export class DependencyRewriter extends WantedLayers {
   #join(number: number): void {
     this.#reader = new DependencyDescriptorReader()
     this.numbers.join(number)
-    this.#newest = number + 0xffff
-    this.#frames.fill(LEFT_OUT)
-    this.#spatialLayer = this.maxSpatialLayer
-    this.#temporalLayer = this.maxTemporalLayer
-    this.#missesLayer = false
+    this.#frames.join(number)
+    this.takeAllWanted()
   }
 
-  get #limit(): number {
-    return this.#temporalLayer * 8 + this.#spatialLayer
-  }
-
-  #advance(frame: number): void {
-    for (let f = Math.max(this.#newest + 1, frame - FRAME_WINDOW + 1); f <= frame; f++) {
-      this.#frames[f & (FRAME_WINDOW - 1)] = UNDECIDED
-      this.#limits[f & (FRAME_WINDOW - 1)] = this.#limit
-    }
-    this.#newest = frame
-  }
-
-  /** Whether a frame that later ones have overtaken is wanted: it was when it was sent, and is now. For those it changes nothing. */
-  #stillWants(index: number, { layers }: DependencyDescriptor): boolean {
-    const limits = this.#limits[index]!
-    return (
-      layers.temporal <= Math.min(limits >> 3, this.#temporalLayer) &&
-      layers.spatial <= Math.min(limits & 7, this.#spatialLayer)
-    )
-  }
-
-  #wants(frame: number, descriptor: DependencyDescriptor): boolean {
+  #updateLayers(frame: number, descriptor: DependencyDescriptor): void {
     const { layers, startsSequence } = descriptor
-    const spatial = this.maxSpatialLayer
-    const temporal = this.maxTemporalLayer
-    if (startsSequence) {
-      this.#spatialLayer = spatial
-      this.#temporalLayer = temporal
-      this.#missesLayer = false
-    }
-    this.#spatialLayer = Math.min(this.#spatialLayer, spatial)
-    this.#temporalLayer = Math.min(this.#temporalLayer, temporal)
+    const { maxTemporalLayer } = this
+    if (startsSequence) this.takeAllWanted()
+    this.spatialLayer = Math.min(this.spatialLayer, this.maxSpatialLayer)
+    this.temporalLayer = Math.min(this.temporalLayer, maxTemporalLayer)
     // not in the middle of a picture of which lower layers were left out
-    const mayRise = layers.temporal <= this.#temporalLayer || layers.spatial === 0
+    const mayRise = layers.temporal <= this.temporalLayer || layers.spatial === 0
     if (
-      this.#temporalLayer < temporal &&
+      this.temporalLayer < maxTemporalLayer &&
       mayRise &&
-      switchesTo(descriptor, { spatial: this.#spatialLayer, temporal }) &&
+      switchesTo(descriptor, { spatial: this.spatialLayer, temporal: maxTemporalLayer }) &&
       descriptor.frameDifferences.every((difference) => this.#wasSent(frame - difference))
     ) {
-      this.#temporalLayer = temporal
+      this.temporalLayer = maxTemporalLayer
     }
-    if (layers.spatial > this.#spatialLayer && layers.spatial <= spatial) this.#missesLayer = true
-    return layers.spatial <= this.#spatialLayer && layers.temporal <= this.#temporalLayer
+    this.noteSpatialLayer(layers.spatial)
   }
 
   #wasSent(frame: number): boolean {
-    return frame > this.#newest - FRAME_WINDOW && this.#frames[frame & (FRAME_WINDOW - 1)] === SENT
+    if (!this.#frames.reaches(frame)) return false
+    const note = this.#frames.note(frame)
+    return note !== CLOSED && (note & SENT) !== 0
   }
 }
 

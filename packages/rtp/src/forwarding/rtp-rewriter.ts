@@ -1,4 +1,5 @@
 import { type Instant, serial16, serial32, type Ssrc, UsageError } from '@str0m/sans-io'
+import { CLOSED, SourceWindow } from './source-window.ts'
 
 // Source numbers on the left, outgoing ones on the right; a place is kept for what has not come yet:
 //
@@ -9,9 +10,6 @@ import { type Instant, serial16, serial32, type Ssrc, UsageError } from '@str0m/
 export const REWRITE_WINDOW: number = 1024
 /** A packet this far ahead may be a restart of the source, RFC 3550 appendix A.1 (MAX_DROPOUT). */
 const MAX_DROPOUT = 3000
-const SEQUENCE_CYCLE = 0x1_0000
-/** The place of a packet that was given out, was dropped, or lies before the switch. */
-const TAKEN = -1
 
 /** What a rewriter reads of a packet: a `RtpHeader` has it. */
 export interface RewrittenPacket {
@@ -42,12 +40,10 @@ export interface RtpRewriterOptions {
 export class RtpRewriter {
   readonly #clockRate: number
   #source: Ssrc | undefined
-  /** The highest sequence number of the source that was taken or dropped, unwrapped. */
-  #highest: number
+  /** Of each of the newest sequence numbers of the source: what is subtracted from it, until its packet was given out or dropped. */
+  readonly #places = new SourceWindow(REWRITE_WINDOW)
   /** What is subtracted from the source's numbers that come next. */
   #offset = 0
-  /** What is subtracted from each of the last numbers up to `#highest`, or `TAKEN`. */
-  readonly #places = new Int32Array(REWRITE_WINDOW)
   /** The number after one that lies far off: the packet that has it confirms a restart of the source. */
   #suspect = -1
   #timestampDelta = 0
@@ -62,7 +58,7 @@ export class RtpRewriter {
       throw new UsageError('invalid-option', `A clock rate is a number of hertz, not ${options.clockRate}`)
     }
     this.#clockRate = options.clockRate
-    this.#highest = SEQUENCE_CYCLE + (options.sequenceNumber & 0xffff) - 1
+    this.#places.join(options.sequenceNumber & 0xffff)
     this.#newestTimestamp = options.timestamp >>> 0
     this.#newestTimestampAt = options.timestampAt
   }
@@ -92,7 +88,7 @@ export class RtpRewriter {
 
   /** The sequence number that comes after all that were given out or kept. */
   get nextSequenceNumber(): number {
-    return serial16.add(this.#highest - this.#offset, 1)
+    return serial16.add(this.#places.newest - this.#offset, 1)
   }
 
   /** What a timestamp of the source goes out as: for its sender reports. */
@@ -117,7 +113,7 @@ export class RtpRewriter {
     if (packet.ssrc !== this.#source) return false
     const sequence = this.#locate(packet.sequenceNumber)
     if (sequence < 0) return false
-    if (sequence > this.#highest) this.#advance(sequence)
+    if (sequence > this.#places.newest) this.#places.advance(sequence, this.#offset)
     return this.#takePlace(now, sequence, packet.timestamp)
   }
 
@@ -129,9 +125,9 @@ export class RtpRewriter {
     if (packet.ssrc !== this.#source) return false
     const sequence = this.#locate(packet.sequenceNumber)
     if (sequence < 0) return false
-    if (sequence <= this.#highest) return this.#takePlace(now, sequence, packet.timestamp)
-    this.#advance(sequence)
-    this.#places[sequence & (REWRITE_WINDOW - 1)] = TAKEN
+    if (sequence <= this.#places.newest) return this.#takePlace(now, sequence, packet.timestamp)
+    this.#places.advance(sequence, this.#offset)
+    this.#places.setNote(sequence, CLOSED)
     this.#offset = (this.#offset + 1) & 0xffff
     return false
   }
@@ -143,14 +139,14 @@ export class RtpRewriter {
   locate(packet: RewrittenPacket, repeated = false): 'newest' | 'late' | 'refused' {
     if (packet.ssrc !== this.#source) return 'refused'
     const sequence = this.#locate(packet.sequenceNumber, repeated)
-    return sequence < 0 ? 'refused' : sequence > this.#highest ? 'newest' : 'late'
+    return sequence < 0 ? 'refused' : sequence > this.#places.newest ? 'newest' : 'late'
   }
 
   /** The unwrapped number; -1 where it is too far from the others. */
   #locate(sequenceNumber: number, repeated = false): number {
-    const sequence = serial16.unwrap(sequenceNumber, this.#highest)
-    const ahead = sequence - this.#highest
-    if (ahead < MAX_DROPOUT && ahead > -REWRITE_WINDOW) {
+    const { newest } = this.#places
+    const sequence = serial16.unwrap(sequenceNumber, newest)
+    if (sequence - newest < MAX_DROPOUT && this.#places.reaches(sequence)) {
       this.#suspect = -1
       return sequence
     }
@@ -162,10 +158,9 @@ export class RtpRewriter {
   }
 
   #takePlace(now: Instant, sequence: number, timestamp: number): boolean {
-    const index = sequence & (REWRITE_WINDOW - 1)
-    const offset = this.#places[index]!
-    if (offset === TAKEN) return false
-    this.#places[index] = TAKEN
+    const offset = this.#places.note(sequence)
+    if (offset === CLOSED) return false
+    this.#places.setNote(sequence, CLOSED)
     this.#sequenceNumber = (sequence - offset) & 0xffff
     this.#timestamp = this.mapTimestamp(timestamp)
     if (this.#newestTimestampAt === undefined || serial32.diff(this.#timestamp, this.#newestTimestamp) > 0) {
@@ -175,21 +170,10 @@ export class RtpRewriter {
     return true
   }
 
-  /** Keeps places up to `sequence`. */
-  #advance(sequence: number): void {
-    for (let s = Math.max(this.#highest + 1, sequence - REWRITE_WINDOW + 1); s <= sequence; s++) {
-      this.#places[s & (REWRITE_WINDOW - 1)] = this.#offset
-    }
-    this.#highest = sequence
-  }
-
   /** The next packet is the one with `sequenceNumber`, and goes out with the next number. */
   #rebase(sequenceNumber: number): void {
-    const next = this.nextSequenceNumber
-    const first = sequenceNumber + SEQUENCE_CYCLE
-    this.#places.fill(TAKEN)
-    this.#offset = (first - next) & 0xffff
-    this.#highest = first - 1
+    this.#offset = (sequenceNumber - this.nextSequenceNumber) & 0xffff
+    this.#places.join(sequenceNumber)
     this.#suspect = -1
   }
 

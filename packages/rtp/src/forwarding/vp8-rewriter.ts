@@ -1,37 +1,23 @@
+import { writePictureId } from '../codecs/picture-id.ts'
 import { Vp8Fields } from '../codecs/vp8-descriptor.ts'
-import {
-  ALL_LAYERS,
-  ContinuousNumber,
-  type DescriptorRewriter,
-  NewestPicture,
-  type PacketPlace,
-  PICTURE_WINDOW,
-  WantedLayers,
-  writePictureId,
-} from './descriptor-rewriter.ts'
+import { ContinuousNumber } from './continuous-number.ts'
+import type { DescriptorRewriter, PacketPlace } from './descriptor-rewriter.ts'
+import { LayerLimits, SENT } from './layer-limits.ts'
+import { PictureWindow } from './picture-window.ts'
+import { CLOSED } from './source-window.ts'
 
-/** A picture of a layer that is left out, or of before the switch. */
-const DROPPED = -1
-/** Set on the offset of a picture of which a packet went out; the others' places are only kept. */
-const SENT = 0x8000
-/** Where beside the offset the highest temporal layer is that went out when the picture was sent. */
-const LAYER_SHIFT = 16
+/** Where in the note on a picture its offset is: above the layers that went out when it was sent, and whether it went out. */
+const OFFSET_SHIFT = 7
 
 /**
  * VP8, RFC 7741: picture ids without gaps over switches and over temporal layers that are left out, TL0PICIDX and KEYIDX going on over
  * switches. A source whose picture ids have seven bits keeps them so.
  */
-export class Vp8DescriptorRewriter extends WantedLayers implements DescriptorRewriter {
-  /** One source has one spatial layer. */
-  readonly missesLayer = false
+export class Vp8DescriptorRewriter extends LayerLimits implements DescriptorRewriter {
   readonly #fields = new Vp8Fields()
-  /** The highest temporal layer that goes out now. */
-  #temporalLayer: number = ALL_LAYERS
-  readonly #newest = new NewestPicture()
+  readonly #pictures = new PictureWindow()
   /** What is subtracted from the id of the next picture. */
   #offset = 0
-  /** For each of the newest pictures what is subtracted from it and what it was wanted by, or `DROPPED`. */
-  readonly #pictures = new Int32Array(PICTURE_WINDOW)
   #pictureId = 0
   #nextPictureId: number | undefined
   readonly #tl0 = new ContinuousNumber(8)
@@ -45,7 +31,7 @@ export class Vp8DescriptorRewriter extends WantedLayers implements DescriptorRew
     const fields = this.#fields
     // a picture's bytes follow
     if (!fields.parse(bytes, start, end) || start + fields.length === end) return false
-    if (place === 'joining' || this.#newest.startsOver(fields, place)) this.#join(bytes, start)
+    if (place === 'joining' || this.#pictures.isRestarted(fields, place)) this.#join(bytes, start)
     // RFC 7741 section 4.3: the inverse P bit
     const keyframe = fields.startsPicture && (bytes[start + fields.length]! & 0x01) === 0
     if (!this.#takePicture(keyframe, place)) return false
@@ -73,57 +59,52 @@ export class Vp8DescriptorRewriter extends WantedLayers implements DescriptorRew
   }
 
   #join(bytes: Uint8Array, start: number): void {
-    const fields = this.#fields
-    const newest = this.#newest
-    this.#temporalLayer = this.maxTemporalLayer
-    this.#pictures.fill(DROPPED)
-    if (newest.isNumbered) this.#nextPictureId = (newest.number - this.#offset + 1) & 0x7fff
-    newest.join(fields)
-    if (newest.isNumbered) {
-      this.#offset = (fields.pictureId - (this.#nextPictureId ?? fields.pictureId)) & 0x7fff
+    const { pictureId, tl0At, layersAt, hasKeyIndex } = this.#fields
+    const pictures = this.#pictures
+    this.takeAllWanted()
+    if (pictures.isNumbered) this.#nextPictureId = (pictures.newest - this.#offset + 1) & 0x7fff
+    pictures.start(this.#fields)
+    if (pictures.isNumbered) {
+      this.#offset = (pictureId - (this.#nextPictureId ?? pictureId)) & 0x7fff
     }
-    if (fields.tl0At > 0) this.#tl0.join(bytes[start + fields.tl0At]!)
-    if (fields.hasKeyIndex) this.#keyIndex.join(bytes[start + fields.layersAt]!)
+    if (tl0At > 0) this.#tl0.join(bytes[start + tl0At]!)
+    if (hasKeyIndex) this.#keyIndex.join(bytes[start + layersAt]!)
   }
 
-  /** Of a picture that is sent now. */
-  get #place(): number {
-    return this.#offset | (this.#temporalLayer << LAYER_SHIFT)
+  /** The note on a picture that is sent now. */
+  get #note(): number {
+    return this.limit | (this.#offset << OFFSET_SHIFT)
   }
 
   /** Decides on each picture once, with the first of its packets that comes. */
   #takePicture(keyframe: boolean, place: PacketPlace): boolean {
-    const fields = this.#fields
-    const newest = this.#newest
-    if (fields.pictureIdAt === 0 || !newest.isNumbered) {
-      if (fields.startsPicture) this.#updateTemporalLayer(keyframe)
-      return fields.temporalLayer <= this.#temporalLayer
+    const { pictureIdAt, startsPicture, temporalLayer } = this.#fields
+    const pictures = this.#pictures
+    if (pictureIdAt === 0 || !pictures.isNumbered) {
+      if (startsPicture) this.#updateTemporalLayer(keyframe)
+      return temporalLayer <= this.temporalLayer
     }
-    const picture = newest.unwrap(fields, place)
-    if (picture <= newest.number - PICTURE_WINDOW) return false
-    const isNew = picture > newest.number
+    const picture = pictures.numberOf(this.#fields, place)
+    if (!pictures.reaches(picture)) return false
+    const isNew = picture > pictures.newest
     if (isNew) {
-      for (let p = Math.max(newest.number + 1, picture - PICTURE_WINDOW + 1); p <= picture; p++) {
-        this.#pictures[p & (PICTURE_WINDOW - 1)] = this.#place
-      }
-      newest.number = picture
+      pictures.advance(picture, this.#note)
       this.#updateTemporalLayer(keyframe)
-      this.#pictures[picture & (PICTURE_WINDOW - 1)] = this.#place
+      pictures.setNote(picture, this.#note)
     }
-    const index = picture & (PICTURE_WINDOW - 1)
-    const known = this.#pictures[index]!
-    if (known === DROPPED) return false
-    if ((known & SENT) === 0) {
-      // wanted when it was sent, and now
-      if (fields.temporalLayer > Math.min(known >> LAYER_SHIFT, this.#temporalLayer)) {
-        this.#pictures[index] = DROPPED
+    const note = pictures.note(picture)
+    if (note === CLOSED) return false
+    if ((note & SENT) === 0) {
+      // one source has one spatial layer
+      if (!this.wants(note, temporalLayer, 0)) {
+        pictures.setNote(picture, CLOSED)
         // later ones close up, unless they have gone already
         if (isNew) this.#offset = (this.#offset + 1) & 0x7fff
         return false
       }
-      this.#pictures[index] = known | SENT
+      pictures.setNote(picture, note | SENT)
     }
-    this.#pictureId = (picture - (known & 0x7fff)) & 0x7fff
+    this.#pictureId = (picture - (note >> OFFSET_SHIFT)) & 0x7fff
     return true
   }
 
@@ -134,7 +115,7 @@ export class Vp8DescriptorRewriter extends WantedLayers implements DescriptorRew
   #updateTemporalLayer(keyframe: boolean): void {
     const { layerSync, temporalLayer } = this.#fields
     const wanted = this.maxTemporalLayer
-    if (wanted <= this.#temporalLayer || keyframe) this.#temporalLayer = wanted
-    else if (layerSync && temporalLayer === this.#temporalLayer + 1) this.#temporalLayer = temporalLayer
+    if (wanted <= this.temporalLayer || keyframe) this.temporalLayer = wanted
+    else if (layerSync && temporalLayer === this.temporalLayer + 1) this.temporalLayer = temporalLayer
   }
 }

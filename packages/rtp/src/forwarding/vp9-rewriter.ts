@@ -1,34 +1,23 @@
+import { writePictureId } from '../codecs/picture-id.ts'
 import { Vp9Fields } from '../codecs/vp9-descriptor.ts'
-import {
-  ALL_LAYERS,
-  ContinuousNumber,
-  type DescriptorRewriter,
-  NewestPicture,
-  type PacketPlace,
-  PICTURE_WINDOW,
-  WantedLayers,
-  writePictureId,
-} from './descriptor-rewriter.ts'
-
-/** The layers of a picture of before the switch. */
-const NONE = -1
+import { ContinuousNumber } from './continuous-number.ts'
+import type { DescriptorRewriter, PacketPlace } from './descriptor-rewriter.ts'
+import { ALL_LAYERS, isWithin, LayerLimits } from './layer-limits.ts'
+import { PictureWindow } from './picture-window.ts'
+import { CLOSED } from './source-window.ts'
 
 /**
  * VP9, RFC 9628: picture ids and TL0PICIDX go on over switches. Pictures that are left out leave a gap in the picture ids, since others are
  * referred to by their distance (P_DIFF, or the picture group). Leaves out temporal and spatial layers.
  */
-export class Vp9DescriptorRewriter extends WantedLayers implements DescriptorRewriter {
+export class Vp9DescriptorRewriter extends LayerLimits implements DescriptorRewriter {
   readonly #fields = new Vp9Fields()
-  #temporalLayer: number = ALL_LAYERS
-  #spatialLayer: number = ALL_LAYERS
-  readonly #newest = new NewestPicture()
+  /** Of each of the newest pictures: the layers that go out. */
+  readonly #pictures = new PictureWindow()
   readonly #pictureIds = new ContinuousNumber(15)
   readonly #tl0 = new ContinuousNumber(8)
-  /** For each of the newest pictures, the layers that go out: 8 times the temporal and the spatial one, or `NONE`. */
-  readonly #layers = new Int8Array(PICTURE_WINDOW)
   /** The highest spatial layer of the picture of the packet last taken. */
   #lastSpatialLayer: number = ALL_LAYERS
-  #missesLayer = false
   /** Whether the packet last taken is of the newest picture. */
   #isOfNewest = false
   /** Whether a packet of the newest picture has gone out with the marker: then no layer may follow. */
@@ -36,10 +25,6 @@ export class Vp9DescriptorRewriter extends WantedLayers implements DescriptorRew
   /** The spatial layers of which something came, a bit for each: in the newest picture, and in the one before. */
   #seen = 0
   #seenBefore = 0
-
-  get missesLayer(): boolean {
-    return this.#missesLayer && this.maxSpatialLayer > this.#spatialLayer
-  }
 
   tellsLayers(): boolean {
     return true
@@ -49,17 +34,14 @@ export class Vp9DescriptorRewriter extends WantedLayers implements DescriptorRew
     const fields = this.#fields
     // references or a picture's bytes follow
     if (!fields.parse(bytes, start, end) || start + fields.length === end) return false
-    if (place === 'joining' || this.#newest.startsOver(fields, place)) this.#join(bytes, start)
-    const layers = this.#layersOfPicture(place)
+    if (place === 'joining' || this.#pictures.isRestarted(fields, place)) this.#join(bytes, start)
+    const limit = this.#limitOfPicture(place)
     if (this.#isOfNewest) this.#seen |= 1 << fields.spatialLayer
-    if (fields.spatialLayer > this.#spatialLayer && fields.spatialLayer <= this.maxSpatialLayer) {
-      this.#missesLayer = true
-    }
-    if (layers === NONE || fields.temporalLayer > layers >> 3 || fields.spatialLayer > (layers & 7))
-      return false
-    this.#lastSpatialLayer = layers & 7
+    this.noteSpatialLayer(fields.spatialLayer)
+    if (limit === CLOSED || !isWithin(limit, fields.temporalLayer, fields.spatialLayer)) return false
+    this.#lastSpatialLayer = limit & 7
     // ids of seven bits wrap before the number does
-    if (fields.pictureIdAt > 0) this.#pictureIds.take(this.#newest.unwrap(fields, place), place)
+    if (fields.pictureIdAt > 0) this.#pictureIds.take(this.#pictures.numberOf(fields, place), place)
     if (fields.tl0At > 0) this.#tl0.take(bytes[start + fields.tl0At]!, place)
     return true
   }
@@ -86,7 +68,7 @@ export class Vp9DescriptorRewriter extends WantedLayers implements DescriptorRew
    * picture before goes on from there.
    */
   #mayRise(): boolean {
-    const next = this.#spatialLayer + 1
+    const next = this.spatialLayer + 1
     if (!this.#isOfNewest || next > this.maxSpatialLayer || this.#fields.isNoReferenceForUpperLayers)
       return false
     return (this.#seenBefore & (1 << next)) === 0
@@ -94,43 +76,38 @@ export class Vp9DescriptorRewriter extends WantedLayers implements DescriptorRew
 
   #join(bytes: Uint8Array, start: number): void {
     const { pictureIdAt, pictureId, tl0At } = this.#fields
-    this.#temporalLayer = this.maxTemporalLayer
-    this.#spatialLayer = this.maxSpatialLayer
-    this.#missesLayer = false
+    this.takeAllWanted()
     this.#seen = 0
-    this.#layers.fill(NONE)
-    this.#newest.join(this.#fields)
+    this.#pictures.start(this.#fields)
     if (pictureIdAt > 0) this.#pictureIds.join(pictureId)
     if (tl0At > 0) this.#tl0.join(bytes[start + tl0At]!)
   }
 
-  #layersOfPicture(place: PacketPlace): number {
-    const fields = this.#fields
-    const newest = this.#newest
-    if (fields.pictureIdAt === 0 || !newest.isNumbered) {
+  /** The layers that go out of the packet's picture, or `CLOSED`. */
+  #limitOfPicture(place: PacketPlace): number {
+    const { pictureIdAt, startOfFrame, spatialLayer } = this.#fields
+    const pictures = this.#pictures
+    if (pictureIdAt === 0 || !pictures.isNumbered) {
       this.#isOfNewest = true
-      if (fields.startOfFrame) {
-        if (fields.spatialLayer === 0) this.#startPicture()
+      if (startOfFrame) {
+        if (spatialLayer === 0) this.#startPicture()
         this.#updateLayers()
       }
-      return this.#temporalLayer * 8 + this.#spatialLayer
+      return this.limit
     }
-    const picture = newest.unwrap(fields, place)
-    this.#isOfNewest = picture >= newest.number
-    if (picture <= newest.number - PICTURE_WINDOW) return NONE
-    const index = picture & (PICTURE_WINDOW - 1)
-    if (picture > newest.number) {
-      for (let p = Math.max(newest.number + 1, picture - PICTURE_WINDOW + 1); p < picture; p++) {
-        this.#layers[p & (PICTURE_WINDOW - 1)] = this.#temporalLayer * 8 + this.#spatialLayer
-      }
-      newest.number = picture
+    const picture = pictures.numberOf(this.#fields, place)
+    this.#isOfNewest = picture >= pictures.newest
+    if (!pictures.reaches(picture)) return CLOSED
+    if (picture > pictures.newest) {
+      pictures.advance(picture, this.limit)
       this.#startPicture()
       this.#updateLayers()
-      this.#layers[index] = this.#temporalLayer * 8 + this.#spatialLayer
-    } else if (picture === newest.number && this.#raiseSpatialLayer()) {
-      this.#layers[index] = this.#temporalLayer * 8 + this.#spatialLayer
+      pictures.setNote(picture, this.limit)
+    } else if (picture === pictures.newest && this.#isEntry()) {
+      this.raiseSpatialLayer()
+      pictures.setNote(picture, this.limit)
     }
-    return this.#layers[index]!
+    return pictures.note(picture)
   }
 
   #startPicture(): void {
@@ -143,29 +120,23 @@ export class Vp9DescriptorRewriter extends WantedLayers implements DescriptorRew
   #updateLayers(): void {
     const { startsKeyframe, switchingUpPoint, temporalLayer } = this.#fields
     if (startsKeyframe) {
-      this.#temporalLayer = this.maxTemporalLayer
-      this.#spatialLayer = this.maxSpatialLayer
-      this.#missesLayer = false
+      this.takeAllWanted()
       return
     }
-    this.#spatialLayer = Math.min(this.#spatialLayer, this.maxSpatialLayer)
-    const raises = switchingUpPoint && temporalLayer <= this.#temporalLayer
-    if (raises || this.maxTemporalLayer < this.#temporalLayer) this.#temporalLayer = this.maxTemporalLayer
-    this.#raiseSpatialLayer()
+    this.spatialLayer = Math.min(this.spatialLayer, this.maxSpatialLayer)
+    const raises = switchingUpPoint && temporalLayer <= this.temporalLayer
+    if (raises || this.maxTemporalLayer < this.temporalLayer) this.temporalLayer = this.maxTemporalLayer
+    if (this.#isEntry()) this.raiseSpatialLayer()
   }
 
   /**
-   * Up by one where the next spatial layer refers to nothing but the one below, in this picture; not where that has gone out as the picture's last: RFC 9628
+   * Whether the packet starts the next spatial layer, which refers to nothing but the one below, in this picture; not where that has gone out as the picture's last: RFC 9628
    * section 4.1.
    */
-  #raiseSpatialLayer(): boolean {
+  #isEntry(): boolean {
     const { startOfFrame, interPicturePredicted, spatialLayer } = this.#fields
-    const next = this.#spatialLayer + 1
-    if (next > this.maxSpatialLayer || spatialLayer !== next || !startOfFrame || interPicturePredicted)
-      return false
-    if (this.#isMarked) return false
-    this.#spatialLayer = next
-    this.#missesLayer = false
-    return true
+    const next = this.spatialLayer + 1
+    if (next > this.maxSpatialLayer || spatialLayer !== next) return false
+    return startOfFrame && !interPicturePredicted && !this.#isMarked
   }
 }

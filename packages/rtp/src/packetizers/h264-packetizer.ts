@@ -1,5 +1,6 @@
 import { splitAnnexB } from './annex-b.ts'
-import { type Packetizer, type PayloadPieces, payloadOf } from './packetizer.ts'
+import { edgeOf, type NalPacking, packUnits } from './nal-packing.ts'
+import { type Packetizer, type PayloadPieces, payloadOf, splitEvenly } from './packetizer.ts'
 
 /** Types of NAL units and of packets, RFC 6184 section 5.2. */
 const FIRST_NAL = 1
@@ -20,7 +21,7 @@ export class H264Packetizer implements Packetizer {
   packetize(frame: Uint8Array, maxLength: number): PayloadPieces[] | undefined {
     const units = splitAnnexB(frame)
     if (units.length === 0 || maxLength <= FU_HEADER_LENGTH || !units.every(isNal)) return undefined
-    return this.#mode === 0 ? singleUnits(units, maxLength) : aggregateAndFragment(units, maxLength)
+    return this.#mode === 0 ? singleUnits(units, maxLength) : packUnits(PACKING, units, maxLength)
   }
 }
 
@@ -34,54 +35,24 @@ function singleUnits(units: readonly Uint8Array[], maxLength: number): PayloadPi
   return units.some((unit) => unit.length > maxLength) ? undefined : units.map((unit) => payloadOf(unit))
 }
 
-function aggregateAndFragment(units: readonly Uint8Array[], maxLength: number): PayloadPieces[] {
-  const payloads: PayloadPieces[] = []
-  let waiting: Uint8Array[] = []
-  let waitingLength = 1
-  const flush = (): void => {
-    if (waiting.length > 0) payloads.push(waiting.length === 1 ? payloadOf(waiting[0]!) : aggregate(waiting))
-    waiting = []
-    waitingLength = 1
-  }
-  for (const unit of units) {
-    if (waitingLength + 2 + unit.length > maxLength) flush()
-    if (unit.length > maxLength) payloads.push(...fragment(unit, maxLength))
-    else {
-      waiting.push(unit)
-      waitingLength += 2 + unit.length
+const PACKING: NalPacking = {
+  headerLength: 1,
+  /** Of a STAP-A, RFC 6184 section 5.7.1: F and the highest NRI of its units. */
+  aggregationHeader(units) {
+    let forbidden = 0
+    let importance = 0
+    for (const unit of units) {
+      forbidden |= unit[0]! & 0x80
+      importance = Math.max(importance, unit[0]! & 0x60)
     }
-  }
-  flush()
-  return payloads
-}
-
-/** A STAP-A, RFC 6184 section 5.7.1: F and the highest NRI of its units. */
-function aggregate(units: readonly Uint8Array[]): PayloadPieces {
-  let forbidden = 0
-  let importance = 0
-  const pieces: Uint8Array[] = []
-  for (const unit of units) {
-    forbidden |= unit[0]! & 0x80
-    importance = Math.max(importance, unit[0]! & 0x60)
-    pieces.push(Uint8Array.of(unit.length >> 8, unit.length & 0xff), unit)
-  }
-  return payloadOf(Uint8Array.of(forbidden | importance | STAP_A), ...pieces)
-}
-
-/** FU-A, RFC 6184 section 5.8: two bytes take the place of the unit's first. */
-function fragment(unit: Uint8Array, maxLength: number): PayloadPieces[] {
-  const header = unit[0]!
-  const body = unit.subarray(1)
-  // at least two: a unit in one fragment is not allowed
-  const count = Math.max(2, Math.ceil(body.length / (maxLength - FU_HEADER_LENGTH)))
-  const payloads: PayloadPieces[] = []
-  for (let i = 0, at = 0; i < count; i++) {
-    const end = Math.floor(((i + 1) * body.length) / count)
-    const edge = i === 0 ? 0x80 : i === count - 1 ? 0x40 : 0
-    payloads.push(
-      payloadOf(Uint8Array.of((header & 0xe0) | FU_A, edge | (header & 0x1f)), body.subarray(at, end)),
+    return Uint8Array.of(forbidden | importance | STAP_A)
+  },
+  /** FU-A, RFC 6184 section 5.8: two bytes take the place of the unit's first. */
+  fragment(unit, maxLength) {
+    const header = unit[0]!
+    const parts = splitEvenly(unit.subarray(1), maxLength - FU_HEADER_LENGTH)
+    return parts.map((part, i) =>
+      payloadOf(Uint8Array.of((header & 0xe0) | FU_A, edgeOf(i, parts.length) | (header & 0x1f)), part),
     )
-    at = end
-  }
-  return payloads
+  },
 }

@@ -1,5 +1,6 @@
 import { isHeaderAlone } from '../codecs/h265.ts'
 import { splitAnnexB } from './annex-b.ts'
+import { edgeOf, type NalPacking, packUnits } from './nal-packing.ts'
 import { type Packetizer, type PayloadPieces, payloadOf, splitEvenly } from './packetizer.ts'
 
 /** Packet types, RFC 7798 section 4.4. */
@@ -7,7 +8,6 @@ const AGGREGATION = 48
 const FRAGMENT = 49
 const HEADER_LENGTH = 2
 const FU_HEADER_LENGTH = 3
-const SIZE_LENGTH = 2
 
 /** H.265, RFC 7798, without decoding order numbers: aggregates small NAL units, fragments large ones. */
 export class H265Packetizer implements Packetizer {
@@ -16,25 +16,7 @@ export class H265Packetizer implements Packetizer {
     const units = splitAnnexB(frame)
     if (units.length === 0 || maxLength <= FU_HEADER_LENGTH) return undefined
     if (!units.every(isNal)) return undefined
-    const payloads: PayloadPieces[] = []
-    let waiting: Uint8Array[] = []
-    let waitingLength = HEADER_LENGTH
-    const flush = (): void => {
-      if (waiting.length > 0)
-        payloads.push(waiting.length === 1 ? payloadOf(waiting[0]!) : aggregate(waiting))
-      waiting = []
-      waitingLength = HEADER_LENGTH
-    }
-    for (const unit of units) {
-      if (waitingLength + SIZE_LENGTH + unit.length > maxLength) flush()
-      if (unit.length > maxLength) payloads.push(...fragment(unit, maxLength))
-      else {
-        waiting.push(unit)
-        waitingLength += SIZE_LENGTH + unit.length
-      }
-    }
-    flush()
-    return payloads
+    return packUnits(PACKING, units, maxLength)
   }
 }
 
@@ -47,28 +29,25 @@ function isNal(unit: Uint8Array): boolean {
   )
 }
 
-/** RFC 7798 section 4.4.2: the lowest layer id and the lowest temporal id of its units. */
-function aggregate(units: readonly Uint8Array[]): PayloadPieces {
-  let layerId = 0x3f
-  let temporalId = 0x07
-  const pieces: Uint8Array[] = []
-  for (const unit of units) {
-    layerId = Math.min(layerId, ((unit[0]! & 0x01) << 5) | (unit[1]! >> 3))
-    temporalId = Math.min(temporalId, unit[1]! & 0x07)
-    pieces.push(Uint8Array.of(unit.length >> 8, unit.length & 0xff), unit)
-  }
-  const header = Uint8Array.of((AGGREGATION << 1) | (layerId >> 5), ((layerId & 0x1f) << 3) | temporalId)
-  return payloadOf(header, ...pieces)
-}
-
-/** RFC 7798 section 4.4.3: three bytes take the place of the unit's first two. */
-function fragment(unit: Uint8Array, maxLength: number): PayloadPieces[] {
-  const first = (unit[0]! & 0x81) | (FRAGMENT << 1)
-  const type = (unit[0]! >> 1) & 0x3f
-  // longer than a packet without its header: at least two parts, for a unit in one fragment is not allowed
-  const parts = splitEvenly(unit.subarray(HEADER_LENGTH), maxLength - FU_HEADER_LENGTH)
-  return parts.map((part, i) => {
-    const edge = i === 0 ? 0x80 : i === parts.length - 1 ? 0x40 : 0
-    return payloadOf(Uint8Array.of(first, unit[1]!, edge | type), part)
-  })
+const PACKING: NalPacking = {
+  headerLength: HEADER_LENGTH,
+  /** RFC 7798 section 4.4.2: the lowest layer id and the lowest temporal id of its units. */
+  aggregationHeader(units) {
+    let layerId = 0x3f
+    let temporalId = 0x07
+    for (const unit of units) {
+      layerId = Math.min(layerId, ((unit[0]! & 0x01) << 5) | (unit[1]! >> 3))
+      temporalId = Math.min(temporalId, unit[1]! & 0x07)
+    }
+    return Uint8Array.of((AGGREGATION << 1) | (layerId >> 5), ((layerId & 0x1f) << 3) | temporalId)
+  },
+  /** RFC 7798 section 4.4.3: three bytes take the place of the unit's first two. */
+  fragment(unit, maxLength) {
+    const first = (unit[0]! & 0x81) | (FRAGMENT << 1)
+    const type = (unit[0]! >> 1) & 0x3f
+    const parts = splitEvenly(unit.subarray(HEADER_LENGTH), maxLength - FU_HEADER_LENGTH)
+    return parts.map((part, i) =>
+      payloadOf(Uint8Array.of(first, unit[1]!, edgeOf(i, parts.length) | type), part),
+    )
+  },
 }
