@@ -97,7 +97,7 @@ export class BandwidthControl {
     this.#owner = owner
     this.#options = options
     // also finds out whether the options are right
-    this.#begin(0)
+    this.#begin(Number.NEGATIVE_INFINITY)
   }
 
   /** Whether packets are paced: once it is known what the peer tells. */
