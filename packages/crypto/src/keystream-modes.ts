@@ -1,6 +1,6 @@
 // What a protocol does with a keystream that it made itself, ahead of its packets, out of `AesBlocks`.
-import { assert } from '@str0m/sans-io'
 import { viewOf } from './bytes.ts'
+import { checkLength } from './check-usage.ts'
 import {
   KERNEL_HEADER_MAX,
   KERNEL_KEYSTREAM_AT,
@@ -94,14 +94,14 @@ export class KernelGcm implements KeystreamGcm {
   }
 
   seal(packet: Uint8Array, header: number, length: number, keystream: Uint8Array, at: number): void {
-    assert(length + TAG_LENGTH <= packet.length, 'no room for the tag')
+    checkLength(length + TAG_LENGTH <= packet.length, 'no room for the tag')
     this.#load(packet, header, length, length, keystream, at)
     this.#kernel.seal(this.#key.tables, header, length - header)
     this.#store(packet, header, length + TAG_LENGTH)
   }
 
   open(packet: Uint8Array, header: number, length: number, keystream: Uint8Array, at: number): boolean {
-    assert(length + TAG_LENGTH <= packet.length, 'no tag')
+    checkLength(length + TAG_LENGTH <= packet.length, 'no tag')
     this.#load(packet, header, length, length + TAG_LENGTH, keystream, at)
     if (this.#kernel.open(this.#key.tables, header, length - header) === 0) return false
     this.#store(packet, header, length)
@@ -118,7 +118,7 @@ export class KernelGcm implements KeystreamGcm {
     at: number,
   ): void {
     const { length } = plaintext
-    assert(this.fits(aad.length, length), 'a packet that does not fit')
+    checkLength(this.fits(aad.length, length), 'a packet that does not fit')
     const { bytes } = this.#kernel
     bytes.set(aad, KERNEL_PAYLOAD_AT - aad.length)
     bytes.set(plaintext, KERNEL_PAYLOAD_AT)
@@ -137,7 +137,7 @@ export class KernelGcm implements KeystreamGcm {
     at: number,
   ): boolean {
     const length = sealed.length - TAG_LENGTH
-    assert(length >= 0 && this.fits(aad.length, length), 'a packet that does not fit')
+    checkLength(length >= 0 && this.fits(aad.length, length), 'a packet that does not fit')
     const { bytes } = this.#kernel
     bytes.set(aad, KERNEL_PAYLOAD_AT - aad.length)
     bytes.set(sealed, KERNEL_PAYLOAD_AT)
@@ -156,7 +156,7 @@ export class KernelGcm implements KeystreamGcm {
     keystream: Uint8Array,
     at: number,
   ): void {
-    assert(header <= length && this.fits(header, length), 'a packet that does not fit')
+    checkLength(header <= length && this.fits(header, length), 'a packet that does not fit')
     const { bytes } = this.#kernel
     // a little more does no harm, and a view costs more
     const first = packet.length - end <= SLACK ? packet : viewOf(packet, 0, end)

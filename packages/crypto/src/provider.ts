@@ -99,6 +99,9 @@ export interface VerifyingKey {
 /**
  * The cryptography that the protocols need, synchronous. Two providers give the same bytes:
  * `nativeCrypto` over `node:crypto`, and `portableCrypto` in plain JavaScript.
+ *
+ * A name that there is none of throws a `UsageError` (`unknown-algorithm`), and a nonce or a block of another length, or an `out` without room, one of
+ * `invalid-length`.
  */
 export interface CryptoProvider {
   readonly name: 'native' | 'portable'
