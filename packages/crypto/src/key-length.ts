@@ -9,9 +9,10 @@ const LENGTHS: Record<AeadAlgorithm | 'aes' | 'chacha20', readonly number[]> = {
   aes: [16, 24, 32],
 }
 
-/** Throws a `UsageError` (`invalid-key`) where the key is not of the algorithm's length. */
+/** Throws a `UsageError`: `unknown-algorithm`, or `invalid-key` where the key is not of the algorithm's length. */
 export function checkKeyLength(algorithm: AeadAlgorithm | 'aes' | 'chacha20', key: Uint8Array): void {
-  const lengths = LENGTHS[algorithm]
+  const lengths: readonly number[] | undefined = LENGTHS[algorithm]
+  if (lengths === undefined) throw new UsageError('unknown-algorithm', `There is no AEAD ${algorithm} here`)
   if (!lengths.includes(key.length)) {
     throw new UsageError(
       'invalid-key',

@@ -1,6 +1,6 @@
 // What a protocol does with a keystream that it made itself, ahead of its packets, out of `AesBlocks`.
-import { assert } from '@str0m/sans-io'
 import { viewOf } from './bytes.ts'
+import { checkLength } from './check-usage.ts'
 import {
   KERNEL_HEADER_MAX,
   KERNEL_KEYSTREAM_AT,
@@ -31,7 +31,7 @@ function payloadOf(bytes: Uint8Array, length: number): Uint8Array {
 }
 
 /**
- * XORs the bytes from `start` up to `end`, which are there, with `keystream`, from `at` on. Throws an `InternalError` where that has fewer bytes left: the rest
+ * XORs the bytes from `start` up to `end`, which are there, with `keystream`, from `at` on. Throws a `UsageError` (`invalid-length`) where that has fewer bytes left: the rest
  * would go out as it is.
  */
 export function xorKeystream(
@@ -42,7 +42,7 @@ export function xorKeystream(
   at: number,
 ): void {
   const length = end - start
-  assert(at + length <= keystream.length, 'a keystream that is too short')
+  checkLength(at + length <= keystream.length, 'a keystream that is too short')
   const kernel = length >= KERNEL_XOR_MIN && length <= KERNEL_PACKET_MAX ? packetKernel() : undefined
   if (kernel === undefined) {
     for (let i = start, j = at; i < end; i++, j++) bytes[i]! ^= keystream[j]!
@@ -98,14 +98,14 @@ export class KernelGcm implements KeystreamGcm {
   }
 
   seal(packet: Uint8Array, header: number, length: number, keystream: Uint8Array, at: number): void {
-    assert(length + TAG_LENGTH <= packet.length, 'no room for the tag')
+    checkLength(length + TAG_LENGTH <= packet.length, 'no room for the tag')
     this.#load(packet, header, length, length, keystream, at)
     this.#kernel.seal(this.#key.tables, header, length - header)
     this.#store(packet, header, length + TAG_LENGTH)
   }
 
   open(packet: Uint8Array, header: number, length: number, keystream: Uint8Array, at: number): boolean {
-    assert(length + TAG_LENGTH <= packet.length, 'no tag')
+    checkLength(length + TAG_LENGTH <= packet.length, 'no tag')
     this.#load(packet, header, length, length + TAG_LENGTH, keystream, at)
     if (this.#kernel.open(this.#key.tables, header, length - header) === 0) return false
     this.#store(packet, header, length)
@@ -122,7 +122,7 @@ export class KernelGcm implements KeystreamGcm {
     at: number,
   ): void {
     const { length } = plaintext
-    assert(this.fits(aad.length, length), 'a packet that does not fit')
+    checkLength(this.fits(aad.length, length), 'a packet that does not fit')
     const { bytes } = this.#kernel
     bytes.set(aad, KERNEL_PAYLOAD_AT - aad.length)
     bytes.set(plaintext, KERNEL_PAYLOAD_AT)
@@ -141,7 +141,7 @@ export class KernelGcm implements KeystreamGcm {
     at: number,
   ): boolean {
     const length = sealed.length - TAG_LENGTH
-    assert(length >= 0 && this.fits(aad.length, length), 'a packet that does not fit')
+    checkLength(length >= 0 && this.fits(aad.length, length), 'a packet that does not fit')
     const { bytes } = this.#kernel
     bytes.set(aad, KERNEL_PAYLOAD_AT - aad.length)
     bytes.set(sealed, KERNEL_PAYLOAD_AT)
@@ -160,7 +160,7 @@ export class KernelGcm implements KeystreamGcm {
     keystream: Uint8Array,
     at: number,
   ): void {
-    assert(header <= length && this.fits(header, length), 'a packet that does not fit')
+    checkLength(header <= length && this.fits(header, length), 'a packet that does not fit')
     const { bytes } = this.#kernel
     // a little more does no harm, and a view costs more
     const first = packet.length - end <= SLACK ? packet : viewOf(packet, 0, end)

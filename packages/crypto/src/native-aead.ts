@@ -1,7 +1,7 @@
 // AEADs over node:crypto. An object for each packet is the slow way, and the only one for ChaCha20-Poly1305. A key of AES-GCM that is busy has its
 // keystream made by one cipher object, for several packets at once, and the rest done in WebAssembly.
-import { assert } from '@str0m/sans-io'
 import { AEAD_NONCE_LENGTH, AEAD_TAG_LENGTH } from './aead-lengths.ts'
+import { checkLength } from './check-usage.ts'
 import { type KernelGcm, kernelGcm } from './keystream-modes.ts'
 import { nativeBlocks } from './native-blocks.ts'
 import type { NodeCrypto, NodeKeyObject } from './native-module.ts'
@@ -47,8 +47,8 @@ class NativeGcm implements Aead {
       this.#oneShot.seal(nonce, aad, plaintext, out, at)
       return
     }
-    assert(nonce.length === AEAD_NONCE_LENGTH, 'a nonce has 12 bytes')
-    assert(at + plaintext.length + AEAD_TAG_LENGTH <= out.length, 'no room for the sealed bytes')
+    checkLength(nonce.length === AEAD_NONCE_LENGTH, 'a nonce has 12 bytes')
+    checkLength(at + plaintext.length + AEAD_TAG_LENGTH <= out.length, 'no room for the sealed bytes')
     const blocks = blocksOf(plaintext.length)
     gcm.sealInto(aad, plaintext, out, at, keystream.of(nonce, blocks), keystream.offset)
     keystream.prepare(nonce, blocks)
@@ -61,8 +61,8 @@ class NativeGcm implements Aead {
     if (gcm === undefined || keystream === undefined || length < 0 || !gcm.fits(aad.length, length)) {
       return this.#oneShot.open(nonce, aad, sealed, out, at)
     }
-    assert(nonce.length === AEAD_NONCE_LENGTH, 'a nonce has 12 bytes')
-    assert(at + length <= out.length, 'no room for the opened bytes')
+    checkLength(nonce.length === AEAD_NONCE_LENGTH, 'a nonce has 12 bytes')
+    checkLength(at + length <= out.length, 'no room for the opened bytes')
     const blocks = blocksOf(length)
     if (!gcm.openInto(aad, sealed, out, at, keystream.of(nonce, blocks), keystream.offset)) return false
     keystream.prepare(nonce, blocks)
@@ -98,8 +98,8 @@ class OneShotAead implements Aead {
   }
 
   seal(nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array, out: Uint8Array, at: number): void {
-    assert(nonce.length === AEAD_NONCE_LENGTH, 'a nonce has 12 bytes')
-    assert(at + plaintext.length + AEAD_TAG_LENGTH <= out.length, 'no room for the sealed bytes')
+    checkLength(nonce.length === AEAD_NONCE_LENGTH, 'a nonce has 12 bytes')
+    checkLength(at + plaintext.length + AEAD_TAG_LENGTH <= out.length, 'no room for the sealed bytes')
     const cipher = this.#node.createCipheriv(this.#algorithm, this.#key, nonce, {
       authTagLength: AEAD_TAG_LENGTH,
     })
@@ -111,10 +111,10 @@ class OneShotAead implements Aead {
   }
 
   open(nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array, out: Uint8Array, at: number): boolean {
-    assert(nonce.length === AEAD_NONCE_LENGTH, 'a nonce has 12 bytes')
+    checkLength(nonce.length === AEAD_NONCE_LENGTH, 'a nonce has 12 bytes')
     const length = sealed.length - AEAD_TAG_LENGTH
     if (length < 0) return false
-    assert(at + length <= out.length, 'no room for the opened bytes')
+    checkLength(at + length <= out.length, 'no room for the opened bytes')
     const decipher = this.#node.createDecipheriv(this.#algorithm, this.#key, nonce, {
       authTagLength: AEAD_TAG_LENGTH,
     })

@@ -1,5 +1,5 @@
-import { assert } from '@str0m/sans-io'
 import { plain } from './bytes.ts'
+import { checkLength } from './check-usage.ts'
 import type { NodeCrypto, NodeKeyObject } from './native-module.ts'
 import type { AesBlocks, ChaChaBlocks } from './provider.ts'
 
@@ -9,7 +9,7 @@ export function nativeBlocks(node: NodeCrypto, algorithm: string, key: NodeKeyOb
   cipher.setAutoPadding(false)
   return {
     encrypt: (blocks) => {
-      assert(blocks.length % 16 === 0, 'blocks have 16 bytes each')
+      checkLength(blocks.length % 16 === 0, 'blocks have 16 bytes each')
       return plain(cipher.update(blocks))
     },
   }
@@ -22,7 +22,7 @@ const ZEROS = new Uint8Array(64)
 export function nativeChaChaBlocks(node: NodeCrypto, key: NodeKeyObject): ChaChaBlocks {
   return {
     block: (input) => {
-      assert(input.length === 16, 'a counter and a nonce have 16 bytes')
+      checkLength(input.length === 16, 'a counter and a nonce have 16 bytes')
       return plain(node.createCipheriv('chacha20', key, input).update(ZEROS))
     },
   }

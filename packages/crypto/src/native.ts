@@ -1,5 +1,6 @@
 import { assert, fromBase64Url, toBase64Url, UsageError } from '@str0m/sans-io'
 import { bytesOfLatin1, plain } from './bytes.ts'
+import { checkGroup, checkHash, checkHmac } from './check-usage.ts'
 import { equalConstantTime } from './constant-time.ts'
 import { p256Pkcs8, p256Spki, x25519Pkcs8 } from './der.ts'
 import { CURVE_NAMES, invalidSigningKey, type PublicKeyInfo, readP256Pkcs8, readSpki } from './key-format.ts'
@@ -95,12 +96,14 @@ class NativeCrypto implements CryptoProvider {
   }
 
   hash(algorithm: HashAlgorithm, data: Uint8Array): Uint8Array {
+    checkHash(algorithm)
     // a string of one character a byte takes half of the time of a Buffer, and that half of the time of a hash object
     if (this.#node.hash !== undefined) return bytesOfLatin1(this.#node.hash(algorithm, data, 'latin1'))
     return plain(this.#node.createHash(algorithm).update(data).digest())
   }
 
   createHash(algorithm: HashAlgorithm): Hash {
+    checkHash(algorithm)
     const hash = this.#node.createHash(algorithm)
     return {
       update: (data) => void hash.update(data),
@@ -109,6 +112,7 @@ class NativeCrypto implements CryptoProvider {
   }
 
   hmac(algorithm: HmacAlgorithm, key: Uint8Array): Hmac {
+    checkHmac(algorithm)
     return nativeHmac(this.#node, algorithm, key)
   }
 
@@ -134,6 +138,7 @@ class NativeCrypto implements CryptoProvider {
   }
 
   generateKeyExchange(group: KeyExchangeGroup): KeyExchange {
+    checkGroup(group)
     return group === 'x25519' ? this.#x25519() : this.#ecdh(group)
   }
 

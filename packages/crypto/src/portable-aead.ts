@@ -1,7 +1,7 @@
 import { gcm } from '@noble/ciphers/aes.js'
 import { chacha20poly1305 } from '@noble/ciphers/chacha.js'
-import { assert } from '@str0m/sans-io'
 import { AEAD_NONCE_LENGTH, AEAD_TAG_LENGTH } from './aead-lengths.ts'
+import { checkLength } from './check-usage.ts'
 import type { Aead, AeadAlgorithm } from './provider.ts'
 
 /** An AEAD in plain JavaScript. The key is copied. */
@@ -19,16 +19,16 @@ class PortableAead implements Aead {
   }
 
   seal(nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array, out: Uint8Array, at: number): void {
-    assert(nonce.length === AEAD_NONCE_LENGTH, 'a nonce has 12 bytes')
-    assert(at + plaintext.length + AEAD_TAG_LENGTH <= out.length, 'no room for the sealed bytes')
+    checkLength(nonce.length === AEAD_NONCE_LENGTH, 'a nonce has 12 bytes')
+    checkLength(at + plaintext.length + AEAD_TAG_LENGTH <= out.length, 'no room for the sealed bytes')
     out.set(this.#cipher(this.#key, nonce, aad).encrypt(plaintext), at)
   }
 
   open(nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array, out: Uint8Array, at: number): boolean {
-    assert(nonce.length === AEAD_NONCE_LENGTH, 'a nonce has 12 bytes')
+    checkLength(nonce.length === AEAD_NONCE_LENGTH, 'a nonce has 12 bytes')
     const length = sealed.length - AEAD_TAG_LENGTH
     if (length < 0) return false
-    assert(at + length <= out.length, 'no room for the opened bytes')
+    checkLength(at + length <= out.length, 'no room for the opened bytes')
     try {
       out.set(this.#cipher(this.#key, nonce, aad).decrypt(sealed), at)
     } catch {

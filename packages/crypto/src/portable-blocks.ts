@@ -1,5 +1,5 @@
 import { unsafe } from '@noble/ciphers/aes.js'
-import { assert } from '@str0m/sans-io'
+import { checkLength } from './check-usage.ts'
 import type { AesBlocks, ChaChaBlocks } from './provider.ts'
 
 /** AES over the library's own key schedule, which its modes set up at every call. */
@@ -11,7 +11,7 @@ export class PortableAesBlocks implements AesBlocks {
   }
 
   encrypt(blocks: Uint8Array): Uint8Array {
-    assert(blocks.length % 16 === 0, 'blocks have 16 bytes each')
+    checkLength(blocks.length % 16 === 0, 'blocks have 16 bytes each')
     const out = new Uint8Array(blocks)
     const view = new DataView(out.buffer)
     for (let at = 0; at < out.length; at += 16) {
@@ -45,7 +45,7 @@ export class PortableChaChaBlocks implements ChaChaBlocks {
   }
 
   block(input: Uint8Array): Uint8Array {
-    assert(input.length === 16, 'a counter and a nonce have 16 bytes')
+    checkLength(input.length === 16, 'a counter and a nonce have 16 bytes')
     const initial = this.#initial
     initial.set(words(input), 12)
     const state = initial.slice()

@@ -2,6 +2,7 @@ import { hmac } from '@noble/hashes/hmac.js'
 import { md5, sha1 } from '@noble/hashes/legacy.js'
 import { sha256, sha384, sha512 } from '@noble/hashes/sha2.js'
 import { type RandomSource } from '@str0m/sans-io'
+import { checkGroup, checkHash, checkHmac } from './check-usage.ts'
 import { checkKeyLength } from './key-length.ts'
 import { platformRandom } from './platform-random.ts'
 import { portableAead } from './portable-aead.ts'
@@ -55,10 +56,12 @@ class PortableCrypto implements CryptoProvider {
   }
 
   hash(algorithm: HashAlgorithm, data: Uint8Array): Uint8Array {
+    checkHash(algorithm)
     return HASHES[algorithm](data)
   }
 
   createHash(algorithm: HashAlgorithm): Hash {
+    checkHash(algorithm)
     const hash = HASHES[algorithm].create()
     return {
       update: (data) => void hash.update(data),
@@ -67,6 +70,7 @@ class PortableCrypto implements CryptoProvider {
   }
 
   hmac(algorithm: HmacAlgorithm, key: Uint8Array): Hmac {
+    checkHmac(algorithm)
     const keyed = hmac.create(HASHES[algorithm], key)
     return {
       length: keyed.outputLen,
@@ -94,6 +98,7 @@ class PortableCrypto implements CryptoProvider {
   }
 
   generateKeyExchange(group: KeyExchangeGroup): KeyExchange {
+    checkGroup(group)
     return portableKeyExchange(group, (length) => this.randomBytes(length))
   }
 

@@ -34,7 +34,7 @@ export interface Hmac {
 }
 
 /**
- * An AEAD under one key. A nonce has 12 bytes; the tag of 16 bytes follows the ciphertext. Throws an `InternalError` where a nonce has another length, or
+ * An AEAD under one key. A nonce has 12 bytes; the tag of 16 bytes follows the ciphertext. Throws a `UsageError` (`invalid-length`) where a nonce has another length, or
  * `out` no room.
  */
 export interface Aead {
@@ -53,7 +53,7 @@ export interface Aead {
 /** AES under one key, block by block, without a mode: what SRTP's keystreams and key derivation are made of. */
 export interface AesBlocks {
   /**
-   * Encrypts each block of 16 bytes of `blocks` by itself. The answer belongs to the caller. Throws an `InternalError` where the length is no multiple of 16.
+   * Encrypts each block of 16 bytes of `blocks` by itself. The answer belongs to the caller. Throws a `UsageError` (`invalid-length`) where the length is no multiple of 16.
    */
   encrypt(blocks: Uint8Array): Uint8Array
 }
@@ -62,7 +62,7 @@ export interface AesBlocks {
 export interface ChaChaBlocks {
   /**
    * The block function of RFC 8439 section 2.3: 64 bytes of keystream. `input` has 16 bytes, the block counter (little-endian) and
-   * the nonce of 12. The answer belongs to the caller. Throws an `InternalError` where `input` has another length.
+   * the nonce of 12. The answer belongs to the caller. Throws a `UsageError` (`invalid-length`) where `input` has another length.
    */
   block(input: Uint8Array): Uint8Array
 }
@@ -101,6 +101,9 @@ export interface VerifyingKey {
 /**
  * The cryptography that the protocols need, synchronous. Keys that are given are copied. Two providers give the same bytes:
  * `nativeCrypto` over `node:crypto`, and `portableCrypto` in plain JavaScript.
+ *
+ * A name that there is none of throws a `UsageError` (`unknown-algorithm`), and a nonce or a block of another length, or an `out` without room, one of
+ * `invalid-length`.
  */
 export interface CryptoProvider {
   readonly name: 'native' | 'portable'
@@ -118,7 +121,7 @@ export interface CryptoProvider {
   aesBlocks(key: Uint8Array): AesBlocks
   /** Throws a `UsageError` (`invalid-key`) where the key does not have 32 bytes. */
   chachaBlocks(key: Uint8Array): ChaChaBlocks
-  /** A new key of the group. Throws a `UsageError` (`invalid-option`) for a group that there is none of. */
+  /** A new key of the group. Throws a `UsageError` (`unknown-algorithm`) for a group that there is none of. */
   generateKeyExchange(group: KeyExchangeGroup): KeyExchange
   /** A new key on P-256. */
   generateSigningKey(): SigningKey

@@ -1,5 +1,3 @@
-import { UsageError } from '@str0m/sans-io'
-
 /** The orders of the groups' base points, SEC 2 sections 2.4.2 and 2.5.1. */
 const CURVE_ORDERS: Record<'secp256r1' | 'secp384r1', bigint> = {
   secp256r1: 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n,
@@ -8,17 +6,13 @@ const CURVE_ORDERS: Record<'secp256r1' | 'secp384r1', bigint> = {
 }
 
 /**
- * A private key from 1 to the group's order − 1, drawn by rejection so that each is as likely (FIPS 186-5 section A.2.2). Throws a `UsageError`
- * (`invalid-option`) for a group that is not here: nothing is below the order of none.
+ * A private key from 1 to the group's order − 1, drawn by rejection so that each is as likely (FIPS 186-5 section A.2.2).
  */
 export function randomScalar(
   group: keyof typeof CURVE_ORDERS,
   randomBytes: (length: number) => Uint8Array,
 ): Uint8Array {
-  const order: bigint | undefined = CURVE_ORDERS[group]
-  if (order === undefined) {
-    throw new UsageError('invalid-option', `"${group}" is no group of a key exchange here`)
-  }
+  const order = CURVE_ORDERS[group]
   const length = order > 1n << 256n ? 48 : 32
   for (;;) {
     const bytes = randomBytes(length)

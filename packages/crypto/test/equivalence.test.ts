@@ -145,3 +145,26 @@ describe('native and portable give the same bytes', () => {
 it('the default is the native provider where there is one', () => {
   expect(defaultCrypto().name).toBe('native')
 })
+
+describe('a caller’s mistake has the same code in both', () => {
+  it.each([native, portable])('$name', (crypto) => {
+    const aead = crypto.aead('aes-128-gcm', new Uint8Array(16))
+    const [none, nonce, out] = [new Uint8Array(0), new Uint8Array(12), new Uint8Array(16)]
+    const calls: [() => unknown, string][] = [
+      // for which it drew numbers without end
+      [() => crypto.generateKeyExchange('P-256' as never), 'unknown-algorithm'],
+      [() => crypto.aead('aes-192-gcm' as never, new Uint8Array(24)), 'unknown-algorithm'],
+      [() => crypto.hash('sha3' as never, none), 'unknown-algorithm'],
+      [() => crypto.createHash('SHA-256' as never), 'unknown-algorithm'],
+      [() => crypto.hmac('md5' as never, none), 'unknown-algorithm'],
+      [() => crypto.aesBlocks(new Uint8Array(16)).encrypt(new Uint8Array(17)), 'invalid-length'],
+      [() => crypto.chachaBlocks(new Uint8Array(32)).block(new Uint8Array(15)), 'invalid-length'],
+      [() => aead.seal(new Uint8Array(11), none, none, out, 0), 'invalid-length'],
+      [() => aead.seal(nonce, none, none, out, 1), 'invalid-length'],
+      [() => aead.open(new Uint8Array(13), none, out, out, 0), 'invalid-length'],
+      [() => aead.open(nonce, none, new Uint8Array(17), none, 0), 'invalid-length'],
+    ]
+    for (const [call, code] of calls)
+      expect(call, `${code}: ${call}`).toThrow(expect.objectContaining({ code }))
+  })
+})
