@@ -12,8 +12,7 @@ const LENGTHS: Record<AeadAlgorithm | 'aes' | 'chacha20', readonly number[]> = {
 /** Throws a `UsageError`: `unknown-algorithm`, or `invalid-key` where the key is not of the algorithm's length. */
 export function checkKeyLength(algorithm: AeadAlgorithm | 'aes' | 'chacha20', key: Uint8Array): void {
   const lengths: readonly number[] | undefined = LENGTHS[algorithm]
-  if (lengths === undefined)
-    throw new UsageError('unknown-algorithm', `There is no AEAD ${String(algorithm)} here`)
+  if (lengths === undefined) throw new UsageError('unknown-algorithm', `There is no AEAD ${algorithm} here`)
   if (!lengths.includes(key.length)) {
     throw new UsageError(
       'invalid-key',
