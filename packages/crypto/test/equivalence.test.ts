@@ -164,6 +164,7 @@ describe('a caller’s mistake has the same code in both', () => {
       [() => aead.open(new Uint8Array(13), none, out, out, 0), 'invalid-length'],
       [() => aead.open(nonce, none, new Uint8Array(17), none, 0), 'invalid-length'],
     ]
-    for (const [call, code] of calls) expect(call, `${code}`).toThrow(expect.objectContaining({ code }))
+    for (const [call, code] of calls)
+      expect(call, `what has the code ${code}`).toThrow(expect.objectContaining({ code }))
   })
 })
