@@ -46,7 +46,7 @@ export interface Machine<
   T extends TransmitOutput = TransmitOutput,
   I extends TimeoutInput | ReceiveInput = TimeoutInput | ReceiveInput,
 > {
-  /** Takes a datagram, or the time. What is in a datagram never throws; a `now` that is no number is a `UsageError` (`invalid-time`). */
+  /** Takes a datagram, or the time. What is in a datagram never throws; a `now` that is no number, or `Infinity`, is a `UsageError` (`invalid-time`). */
   handleInput(input: I): void
   /** What to do next. Poll until it answers `timeout`. */
   pollOutput(): Output<E, T>
