@@ -9,8 +9,8 @@ interface Connecting {
   readonly stack: StackName
   readonly what: string
   readonly purpose: Purpose
-  /** Whether as many others were made before, in the same processes: what is compiled then is not of these. */
-  readonly later?: boolean
+  /** How many times as many were made before, in the same processes: what was compiled by then is not of these. */
+  readonly earlier?: number
   readonly full: number
   readonly quick: number
 }
@@ -18,7 +18,8 @@ interface Connecting {
 const COUNTS: readonly Connecting[] = [
   { stack: 'bare', what: 'nothing', purpose: 'connection', full: 1000, quick: 100 },
   { stack: '@str0m', what: 'video', purpose: 'connection', full: 1000, quick: 100 },
-  { stack: '@str0m', what: 'video, the next', purpose: 'connection', later: true, full: 1000, quick: 100 },
+  { stack: '@str0m', what: 'video, the next', purpose: 'connection', earlier: 1, full: 1000, quick: 100 },
+  { stack: '@str0m', what: 'video, warm', purpose: 'connection', earlier: 5, full: 1000, quick: 100 },
   { stack: '@str0m', what: 'data channel', purpose: 'data', full: 1000, quick: 100 },
   { stack: 'node-datachannel', what: 'data channel', purpose: 'data', full: 100, quick: 8 },
   { stack: 'werift', what: 'data channel', purpose: 'data', full: 100, quick: 10 },
@@ -34,13 +35,13 @@ export async function measureConnect({ quick, alone }: Settings): Promise<Sectio
   const bothSides: { readonly stack: StackName; readonly cpu: number }[] = []
   const leftOut: string[] = []
   const goals: Goal[] = []
-  for (const { stack, what, purpose, later = false, full, quick: few } of COUNTS) {
+  for (const { stack, what, purpose, earlier = 0, full, quick: few } of COUNTS) {
     if (alone && stack !== '@str0m' && stack !== 'bare') continue
     const count = quick ? few : full
     const isOurs = stack === '@str0m'
     const result = await runChild<ConnectResult>(
       './connect-process.js',
-      [stack, String(count), isOurs ? '1' : '3', purpose, later ? String(count) : '0'],
+      [stack, String(count), isOurs ? '1' : '3', purpose, String(earlier * count)],
       {
         timeout: TIMEOUT,
       },
@@ -65,7 +66,7 @@ export async function measureConnect({ quick, alone }: Settings): Promise<Sectio
       Math.max(...latencies),
       latencies.filter((latency) => latency > GOAL_MOST).length,
     ])
-    if (isOurs && purpose === 'connection' && !later)
+    if (isOurs && purpose === 'connection' && earlier === 0)
       goals.push(...goalsOf(offererCpu, answererCpu, latencies))
   }
   const reference = bothSides.find(({ stack }) => stack === 'node-datachannel')?.cpu
@@ -76,7 +77,7 @@ export async function measureConnect({ quick, alone }: Settings): Promise<Sectio
     title: 'Connecting over sockets, two processes on loopback, one connection after the other',
     notes: [
       'CPU: of the whole process, with the descriptions over IPC, a socket for each peer, certificates, compiling, and closing; the mean of all.',
-      '"The next": those after as many others in the same processes, in which little is left to compile. The goals are for the first.',
+      '"The next": those after as many others in the same processes; "warm": those after five times as many, when V8 has compiled what is called often. The goals are for the first.',
       'Latency: from making the peer that offers to "connected" on both sides, with the descriptions over IPC; the first connection is among them.',
       'A new certificate for each peer in all stacks. @str0m connects a video section, and a data channel, as the others do.',
       ...leftOut,
