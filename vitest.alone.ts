@@ -16,6 +16,7 @@ const TIMEOUT = 60_000
 export const STEADY_HEAP: readonly string[] = [
   '--single-threaded',
   '--no-opt',
+  '--no-maglev',
   '--no-sparkplug',
   '--no-flush-bytecode',
   '--no-lazy-feedback-allocation',

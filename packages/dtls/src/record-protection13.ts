@@ -21,12 +21,24 @@ const MASK_INPUT_LENGTH = 16
 /** Records that fail under one key: RFC 9147 section 4.5.3. From there on nothing is tried any more. */
 export const FORGERIES_MAX: number = 2 ** 36
 
+type RecordNumberMask = (ciphertext: Uint8Array) => Uint8Array
+
+function chachaMask(crypto: CryptoProvider, key: Uint8Array): RecordNumberMask {
+  const blocks = crypto.chachaBlocks(key)
+  return (ciphertext) => blocks.block(ciphertext)
+}
+
+function aesMask(crypto: CryptoProvider, key: Uint8Array): RecordNumberMask {
+  const blocks = crypto.aesBlocks(key)
+  return (ciphertext) => blocks.encrypt(ciphertext)
+}
+
 /** The AEAD of one direction of an epoch, and the mask of its record numbers. */
 class Protection13 {
   readonly aead: Aead
   readonly nonce: Uint8Array = new Uint8Array(NONCE_LENGTH)
   readonly #iv: Uint8Array
-  readonly #mask: (ciphertext: Uint8Array) => Uint8Array
+  readonly #mask: RecordNumberMask
   readonly #maskInput = new Uint8Array(MASK_INPUT_LENGTH)
 
   constructor(crypto: CryptoProvider, secret: TrafficSecret) {
@@ -35,13 +47,8 @@ class Protection13 {
     this.#iv = secret.iv()
     this.nonce.set(this.#iv)
     const recordNumberKey = secret.recordNumberKey()
-    if (aead === 'chacha20-poly1305') {
-      const blocks = crypto.chachaBlocks(recordNumberKey)
-      this.#mask = (ciphertext) => blocks.block(ciphertext)
-    } else {
-      const blocks = crypto.aesBlocks(recordNumberKey)
-      this.#mask = (ciphertext) => blocks.encrypt(ciphertext)
-    }
+    this.#mask =
+      aead === 'chacha20-poly1305' ? chachaMask(crypto, recordNumberKey) : aesMask(crypto, recordNumberKey)
   }
 
   /** RFC 9147 section 4.2.3: the mask, of which two bytes at most are used, from the ciphertext that starts at `start`. */

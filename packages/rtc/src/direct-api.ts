@@ -77,7 +77,7 @@ export interface DirectData {
 export interface DirectTarget {
   readonly localIceCredentials: IceCredentials
   readonly localFingerprint: Fingerprint
-  readonly medias: readonly Media[]
+  medias(): readonly Media[]
   connect(remote: RemoteTransport, controlling: boolean): void
   addMedia(mid: Mid, kind: 'audio' | 'video', negotiated: NegotiatedMedia): Media
   stopMedia(mid: Mid): void
@@ -180,7 +180,7 @@ export class DirectApi {
 
   /** RFC 3550 section 8: each source of one side has an SSRC of its own in the whole session. */
   #checkSsrcs({ streams = [], sources = [] }: DirectMedia): void {
-    const standing = this.#target.medias.filter(({ stopped }) => !stopped)
+    const standing = this.#target.medias().filter(({ stopped }) => !stopped)
     const sent = standing.flatMap(({ localStreams }) => localStreams.flatMap(ssrcsOf))
     const received = standing.flatMap(({ remoteSsrcs }) => [...remoteSsrcs])
     for (const [known, added] of [

@@ -219,11 +219,8 @@ export class Negotiation implements ChangeTarget, PendingTarget {
 
   #directTarget(): DirectTarget {
     const local = this.#localTransport()
-    const session = this.#session
     return {
-      get medias() {
-        return session.medias
-      },
+      medias: () => this.#session.medias,
       localIceCredentials: local.credentials,
       localFingerprint: { algorithm: 'sha-256', value: local.fingerprint },
       connect: (remote, controlling) => {

@@ -46,7 +46,7 @@ export class Reporter {
   reducedSize = false
   readonly #mtu: number
   readonly #wallClock: WallClock
-  readonly #random: () => number
+  readonly #random: RandomSource
   readonly #times: ExtendedReportTimes
   /** How many reports there were. */
   #turn = 0
@@ -60,11 +60,7 @@ export class Reporter {
     this.#times = new ExtendedReportTimes(ssrc)
     this.cname = cname
     this.#wallClock = wallClock
-    const byte = new Uint8Array(1)
-    this.#random = () => {
-      random(byte)
-      return byte[0]! / 256
-    }
+    this.#random = random
   }
 
   /** Seconds, without media of ours (RFC 3611 section 4.5); `undefined` before an answer. */
@@ -83,7 +79,7 @@ export class Reporter {
 
   /** Something came in or went out: a report is to follow. */
   noteActivity(now: Instant): void {
-    if (this.#reportAt === NEVER) this.#reportAt = now + REPORT_INTERVAL * (0.5 + this.#random())
+    if (this.#reportAt === NEVER) this.#reportAt = now + REPORT_INTERVAL * (0.5 + this.#fraction())
   }
 
   /**
@@ -167,6 +163,13 @@ export class Reporter {
   #sendersIn(room: number): number {
     const count = Math.floor(room / (SENDER_REPORT_LENGTH + this.#nameLength))
     return Math.min(MAX_SENDERS_PER_REPORT, Math.max(1, count))
+  }
+
+  /** 0 to 1, in steps of 1/256. */
+  #fraction(): number {
+    const byte = new Uint8Array(1)
+    this.#random(byte)
+    return byte[0]! / 256
   }
 
   /** Bytes of a chunk: a source, an item, and one to four zeros (RFC 3550 section 6.5). */

@@ -104,7 +104,9 @@ export class KeystreamRtp implements RtpProtection {
   ) {
     this.#gcm = gcm
     this.#keystream = new Keystream(cipher, new CounterBlocks('gcm', keys.salt))
-    this.#makeWhole = () => new AeadRtp(crypto, parameters, keys)
+    // made first, assigned then: CONTRIBUTING.md says why
+    const makeWhole = (): AeadRtp => new AeadRtp(crypto, parameters, keys)
+    this.#makeWhole = makeWhole
   }
 
   protect(
