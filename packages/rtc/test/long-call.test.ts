@@ -244,4 +244,21 @@ describe('a long call', () => {
     }
     expect(Math.max(...call.jitters)).toBeLessThan(0.01)
   })
+
+  it('comes back from an outage in which more than half of all sequence numbers were used', () => {
+    const call = new LongCall(9, { latency: 20 }, {}, 0, 0)
+    const pictureBytes = 80_000
+    const outage = 22_000
+    call.talk(1000, pictureBytes)
+    const sent = (): number => byMid(call.a.statistics.outbound)[1]!.packetsSent
+    const before = sent()
+    for (const way of [call.pair.aToB, call.pair.bToA]) way.addOutage(call.pair.now, call.pair.now + outage)
+    call.talk(outage, pictureBytes)
+    expect(sent() - before).toBeGreaterThan(0x8000)
+    call.talk(2000, pictureBytes)
+    const frames = call.came['1']!.frames
+    call.talk(2000, pictureBytes)
+    expect(call.came['1']!.frames - frames).toBe(2000 / FRAME_INTERVAL)
+    expect(call.b.statistics.srtpReceived!.dropped).toMatchObject({ tooOld: 0, authenticationFailed: 0 })
+  })
 })
