@@ -33,7 +33,7 @@ export interface TrafficResult {
   readonly received: number
   /** By the subscribers here. */
   readonly forwarded: number
-  /** Until the last has arrived, ms. */
+  /** Until the last message has arrived, or the last packet was sent, ms. */
   readonly time: number
   /** ms. */
   readonly offererCpu: number

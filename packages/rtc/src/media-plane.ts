@@ -434,7 +434,7 @@ export class MediaPlane implements MediaOwner {
     return asked
   }
 
-  /** The stream that is sent on. Throws a `UsageError` (`closed`, `not-sending`, `unknown-rid`). */
+  /** The stream that is sent on. Throws a `UsageError` (`closed`, `not-sending`, `unknown-rid`, `too-many-streams`). */
   #sender(media: Media, rid: Rid | undefined, codec: Codec): Sender {
     if (this.#closed) throw new UsageError('closed', 'The peer is closed: make another')
     const local: LocalStream | undefined = media.localStream(rid)

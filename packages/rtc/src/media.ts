@@ -166,7 +166,7 @@ export class Media {
   /**
    * Sends the event of a telephone's key (RFC 4733): a digit `0` to `9`, `*`, `#`, `A` to `D`, or an event code. `pt` is that of a `telephone-event` among
    * `codecs`. False where it was not sent since the peer is not connected, or there is no path to it any more. Throws a `UsageError`: `unknown-payload-type`, `busy` while another is sent,
-   * `invalid-option`, `not-sending`, `closed`.
+   * `invalid-option`, `not-sending`, `closed`, `too-many-streams`.
    */
   sendTelephoneEvent(pt: Pt, event: string | number, options: TelephoneEventOptions = {}): boolean {
     const codec = this.#codecOf(pt)
@@ -187,7 +187,8 @@ export class Media {
 
   /**
    * What packets of other peers are sent on with, in RTP mode: one unbroken stream of one codec, whatever sources it comes from. A stream has one: make it
-   * once, and another where another codec is to take over, which goes on from there. Throws a `UsageError`: `unknown-payload-type`, `unknown-rid`, `wrong-mode`, `not-sending`.
+   * once, and another where another codec is to take over, which goes on from there. Throws a `UsageError`: `unknown-payload-type`, `unknown-rid`, `wrong-mode`, `not-sending`,
+   * `too-many-streams` (the stream is new, after 65,535 others).
    */
   forwarder(pt: Pt, rid?: Rid): PacketForwarder {
     this.#checkMode(true)

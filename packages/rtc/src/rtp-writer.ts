@@ -36,7 +36,8 @@ export class RtpWriter {
 
   /**
    * Sends a packet, whose payload is copied. False where it was not sent since the peer is not connected, or there is no path to it any more. Throws a `UsageError`: `closed`, `not-sending`, `unknown-rid`, `unknown-payload-type`,
-   * `invalid-packet` (what is no bytes, too large for a datagram, or fields out of range), `sequence-number-used` (before, or so far back that it cannot be told).
+   * `invalid-packet` (what is no bytes, too large for a datagram, or fields out of range), `sequence-number-used` (before, or so far back that it cannot be told),
+   * `too-many-streams` (the stream is new, after 65,535 others).
    */
   write(fields: RtpFields, payload: Uint8Array): boolean {
     if (!isBytes(payload)) throw new UsageError('invalid-packet', 'The payload of a packet is a Uint8Array')

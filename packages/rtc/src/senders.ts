@@ -42,6 +42,9 @@ const RESEND_INTERVAL = 0.7
  * come as a retransmission, for as long as it remembers: answered each time, that is soon more than the media.
  */
 const LATER_RESEND_INTERVAL = 200
+/** Sources of a session's whole life, those of retransmissions with them: as many as SRTP keeps the numbers of, and one is that of reports. */
+export const MAX_SEND_STREAMS = 65_535
+
 /** One stream that goes out. */
 export interface Sender {
   readonly media: Media
@@ -76,7 +79,10 @@ export class Senders {
   /** Whether packets have room for a transport-wide number. */
   #numbers = false
   readonly #bySsrc = new Map<Ssrc, Sender>()
-  /** Of sources that are gone: who names one again goes on with its numbers, for each is encrypted with its own keystream (RFC 3711 section 9.1). */
+  /**
+   * Of all sources that there were. Who names one again that is gone goes on with its numbers, for each is encrypted with its own keystream (RFC 3711
+   * section 9.1).
+   */
   readonly #nextNumbers = new Map<Ssrc, number>()
   /** Those in the middle of a telephone event. */
   readonly #signalling = new Set<Sender>()
@@ -347,14 +353,15 @@ export class Senders {
     if (rtx !== undefined) this.#nextNumbers.set(rtx.ssrc, rtx.sequenceNumber)
   }
 
-  /** The sender of a stream; it is made with the first. */
+  /** The sender of a stream; it is made with the first. Throws a `UsageError` (`too-many-streams`). */
   of(media: Media, local: LocalStream, codec: Codec): Sender {
     return this.#bySsrc.get(local.ssrc) ?? this.#create(media, local, codec)
   }
 
   #create(media: Media, local: LocalStream, codec: Codec): Sender {
-    const random = this.#crypto.randomBytes(8)
     const { ssrc, rtxSsrc, rid } = local
+    this.#checkStreams(ssrc, rtxSsrc)
+    const random = this.#crypto.randomBytes(8)
     const sender: Sender = {
       media,
       local,
@@ -376,8 +383,21 @@ export class Senders {
     return sender
   }
 
+  /** Here, where the caller hears of it, and not when a retransmission or a report goes out. */
+  #checkStreams(ssrc: Ssrc, rtxSsrc: Ssrc | undefined): void {
+    const isNew = this.#nextNumbers.has(ssrc) ? 0 : 1
+    const isNewRtx = rtxSsrc === undefined || this.#nextNumbers.has(rtxSsrc) ? 0 : 1
+    if (this.#nextNumbers.size + isNew + isNewRtx <= MAX_SEND_STREAMS) return
+    throw new UsageError(
+      'too-many-streams',
+      `A session sends on ${MAX_SEND_STREAMS} sources in its life, those of retransmissions with them: connect anew`,
+    )
+  }
+
   #newStream(ssrc: Ssrc, sequenceNumber: number): StreamTx {
-    return new StreamTx({ ssrc, sequenceNumber: this.#nextNumbers.get(ssrc) ?? sequenceNumber })
+    const next = this.#nextNumbers.get(ssrc) ?? sequenceNumber
+    this.#nextNumbers.set(ssrc, next)
+    return new StreamTx({ ssrc, sequenceNumber: next })
   }
 
   /** The deadline of telephone events, over all streams. */

@@ -44,7 +44,8 @@ export class Writer {
    * Sends a whole encoded frame, as a decoder takes it (H.264 in the byte-stream format, AV1 as a temporal unit). `time` is when it is to
    * be played, on a clock of the stream's own that starts anywhere. The bytes are copied. False where it was not sent since the peer is not connected, or there is no path to it any more.
    * Throws a `UsageError`: `closed`, `not-sending` (the direction does not allow it), `unknown-rid` and `unknown-payload-type` (a later negotiation
-   * left it out), `invalid-time`, `invalid-frame` (no bytes, malformed, or an audio frame larger than a datagram).
+   * left it out), `invalid-time`, `invalid-frame` (no bytes, malformed, or an audio frame larger than a datagram), `too-many-streams`
+   * (the stream is new, after 65,535 others).
    */
   write(time: MediaTime, data: Uint8Array, options: WriteOptions = {}): boolean {
     checkTime(time)

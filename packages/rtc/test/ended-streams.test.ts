@@ -1,8 +1,16 @@
 import { EXTENSION_URIS } from '@str0m/rtp'
 import { describe, expect, it } from 'vitest'
-import { connectedPair, directPair, eventsOf } from './harness.ts'
+import { MAX_SEND_STREAMS } from '../src/senders.ts'
+import { codeOf, connectedPair, directPair, eventsOf } from './harness.ts'
 
 const OPUS = { pt: 111, name: 'opus', clockRate: 48_000, channels: 2 } as const
+const VP8 = {
+  pt: 96,
+  name: 'VP8',
+  clockRate: 90_000,
+  rtxPt: 97,
+  feedback: ['nack', 'nack pli'],
+} as const
 const EXTENSIONS = [{ id: 1, uri: EXTENSION_URIS.mid }]
 const LINK = { latency: 10 }
 
@@ -96,6 +104,44 @@ describe('the streams of a section that ends', () => {
       expect(b.statistics.inbound).toMatchObject([{ mid: 'y', ssrc: 7, packetsReceived: 5, packetsLost: 0 }])
     },
   )
+
+  it('exhaust: of one that went on for ever, that is said where a source is new, and not in the middle of a time-out', () => {
+    const { a, b, da, db, pair } = directPair(6, LINK)
+    const video = { mid: 'v', kind: 'video', codecs: [VP8], extensions: EXTENSIONS } as const
+    da.addMedia({ ...video, direction: 'sendonly', streams: [{ ssrc: 7, rtxSsrc: 8 }] })
+    db.addMedia({ ...video, direction: 'recvonly' })
+    pair.runUntil(() => a.connected && b.connected)
+    let pictures = 0
+    const sendPicture = (): void => {
+      const time = { value: 3000 * pictures++, clockRate: 90_000 }
+      a.media('v')!.writer(VP8.pt).write(time, Uint8Array.of(0x10, pictures), { keyframe: true })
+      pair.runFor(30)
+    }
+    sendPicture()
+    // its retransmissions have a source of their own, which sends nothing yet
+    const section = { mid: 'x', kind: 'audio', codecs: [OPUS], extensions: EXTENSIONS } as const
+    const next = (i: number): void => {
+      da.addMedia({ ...section, direction: 'sendonly', streams: [{ ssrc: 1000 + i }] })
+      send(a, 'x', 0)
+      da.stopMedia('x')
+      while (a.pollOutput().kind !== 'timeout');
+    }
+    for (let i = 2; i < MAX_SEND_STREAMS; i++) next(i)
+    expect(codeOf(() => next(0))).toBe('too-many-streams')
+    da.stopMedia('x')
+    // one that was there before may come again
+    next(2)
+    sendPicture()
+    pair.aToB.addOutage(pair.now, pair.now + 5)
+    for (let i = 0; i < 10; i++) sendPicture()
+    pair.runFor(5000)
+    expect(a.statistics.outbound.find(({ mid }) => mid === 'v')).toMatchObject({
+      retransmittedPacketsSent: 1,
+    })
+    expect(eventsOf(pair.b.events, 'mediaData').map(({ data }) => data[1])).toEqual(
+      Array.from({ length: 12 }, (_, i) => i + 1),
+    )
+  })
 
   it('are more than one goodbye has room for', () => {
     const { a, b, da, db, pair } = directPair(3, LINK)

@@ -1,5 +1,6 @@
 import { type Instant, NEVER, OutputQueue, serial16, serial32, UsageError } from '@str0m/sans-io'
 import type { Depacketizer, FrameLayers, FrameStart } from './codecs/depacketizer.ts'
+import { unwrapTimestamp } from './elapsed-timestamp.ts'
 import type { HeaderExtensions } from './header-extensions.ts'
 import {
   clearSlot,
@@ -35,7 +36,7 @@ const SEQUENCE_CYCLE = 0x1_0000
 export interface Frame {
   readonly data: Uint8Array
   readonly keyframe: boolean
-  /** The timestamp, unwrapped: it goes on rising where the 32 bits on the wire start again. */
+  /** The timestamp, unwrapped: it goes on rising where the 32 bits on the wire start again. Over a silence of hours, where the clock rate is known. */
   readonly timestamp: number
   /** Sequence numbers of its first and last packet, unwrapped: later frames have higher ones, even after a restart of the sender. */
   readonly firstSequence: number
@@ -87,6 +88,7 @@ export class FrameAssembler {
   }
   readonly #depacketizer: Depacketizer
   readonly #maxWait: number
+  readonly #clockRate: number | undefined
   readonly #packets = new PacketRing()
   /** The first packet of the frame that comes next; -1 before the first packet. */
   #start = -1
@@ -107,7 +109,9 @@ export class FrameAssembler {
   #frameTimestamp = -1
   /** When the first of the packets that wait for the one at `#scan` came. */
   #waitingSince = NEVER
+  /** Of the frame that was delivered last, and when that came. */
   #lastTimestamp: number | undefined
+  #lastReceivedAt: Instant = 0
   /** A packet after a jump, which another one is to confirm; its sequence is -1 where there is none. */
   readonly #suspect: PacketSlot = emptySlot()
   #lateInARow = 0
@@ -119,14 +123,15 @@ export class FrameAssembler {
   #previous: number
 
   /**
-   * `maxWait` is in milliseconds, 0 or more. `previous` is the sequence number that the first packet is to follow, where there was one. Throws a `UsageError`
-   * (`invalid-option`) where `maxWait` is none.
+   * `maxWait` is in milliseconds, 0 or more. `previous` is the sequence number that the first packet is to follow, where there was one; -1: there was none. `clockRate` is
+   * that of the timestamps, in hertz, where it is known. Throws a `UsageError` (`invalid-option`) where `maxWait` is none.
    */
-  constructor(depacketizer: Depacketizer, maxWait: number, previous = -1) {
+  constructor(depacketizer: Depacketizer, maxWait: number, previous = -1, clockRate?: number) {
     checkWait('maxWait', maxWait)
     this.#depacketizer = depacketizer
     this.#maxWait = maxWait
     this.#previous = previous
+    this.#clockRate = clockRate
   }
 
   /** When `handleTimeout` is next needed. */
@@ -359,9 +364,12 @@ export class FrameAssembler {
     }
     this.statistics.framesAssembled++
     if (frame.keyframe || this.#depacketizer.startsFrame(first)) this.#learnStart(payloads)
+    const last = this.#lastTimestamp
+    const elapsed = receivedAt - this.#lastReceivedAt
     const unwrapped =
-      this.#lastTimestamp === undefined ? timestamp : serial32.unwrap(timestamp, this.#lastTimestamp)
+      last === undefined ? timestamp : unwrapTimestamp(timestamp, last, elapsed, this.#clockRate)
     this.#lastTimestamp = unwrapped
+    this.#lastReceivedAt = receivedAt
     this.#frames.push({
       data: frame.data,
       keyframe: frame.keyframe,

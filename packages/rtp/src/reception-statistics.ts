@@ -1,5 +1,6 @@
 import { type Instant, serial16 } from '@str0m/sans-io'
 import { ntpMiddle } from './ntp.ts'
+import { delaySince } from './rtcp/report-delay.ts'
 import type { ReportBlock } from './rtcp/rtcp.ts'
 
 /** RFC 3550 appendix A.1: farther ahead, a packet is no loss but may be a restart of the sender. */
@@ -139,7 +140,9 @@ export class ReceptionStatistics {
     const lostInterval = expectedInterval - (this.#received - this.#receivedPrior)
     this.#expectedPrior = this.#expected
     this.#receivedPrior = this.#received
-    const delay = Math.max(0, Math.floor((now - this.#lastSenderReportAt) * 65.536))
+    // what was too long ago to be said is as if it had not been
+    const delay = delaySince(now, this.#lastSenderReportAt)
+    const lastSenderReport = delay === undefined ? 0 : this.#lastSenderReport
     return {
       ssrc: this.#ssrc,
       fractionLost:
@@ -149,8 +152,8 @@ export class ReceptionStatistics {
       cumulativeLost: Math.max(-0x80_0000, Math.min(0x7f_ffff, this.packetsLost)),
       highestSequence: Math.max(0, this.#highest) >>> 0,
       jitter: Math.min(0xffff_ffff, Math.floor(this.#jitter)),
-      lastSenderReport: this.#lastSenderReport,
-      delaySinceLastSenderReport: this.#lastSenderReport === 0 ? 0 : Math.min(0xffff_ffff, delay),
+      lastSenderReport,
+      delaySinceLastSenderReport: lastSenderReport === 0 || delay === undefined ? 0 : delay,
     }
   }
 }

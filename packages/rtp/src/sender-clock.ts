@@ -1,4 +1,4 @@
-import { serial32 } from '@str0m/sans-io'
+import { unwrapTimestamp } from './elapsed-timestamp.ts'
 import { unixFromNtp } from './ntp.ts'
 import type { SenderReport } from './rtcp/rtcp.ts'
 
@@ -23,11 +23,11 @@ export class SenderClock {
 
   /**
    * What the sender's wall clock showed at a timestamp, in milliseconds since 1970; `undefined` before the first report. The timestamp, unwrapped or not,
-   * is taken as the nearest one to the report's.
+   * is taken as the nearest one to the report's; after a silence of hours, `elapsed` milliseconds since the report came, as one that is as much later.
    */
-  captureTime(timestamp: number, clockRate: number): number | undefined {
+  captureTime(timestamp: number, clockRate: number, elapsed = 0): number | undefined {
     if (this.#unixTime === undefined) return undefined
-    const ticks = serial32.diff(timestamp, this.#rtpTime)
+    const ticks = unwrapTimestamp(timestamp, this.#rtpTime, elapsed, clockRate) - this.#rtpTime
     return this.#unixTime + (1000 * ticks) / clockRate
   }
 }

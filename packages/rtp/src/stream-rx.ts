@@ -197,7 +197,7 @@ export class StreamRx {
    * first report and where the sender has no clock.
    */
   captureTime(timestamp: number): number | undefined {
-    return this.#codec && this.#senderClock.captureTime(timestamp, this.#codec.clockRate)
+    return this.#codec && this.#captureTime(timestamp, this.#codec)
   }
 
   /** When `handleTimeout` is next needed. */
@@ -396,9 +396,13 @@ export class StreamRx {
       layers,
       extensions,
       dependency,
-      captureTime: this.#senderClock.captureTime(timestamp, codec.clockRate),
+      captureTime: this.#captureTime(timestamp, codec),
       codec,
     }
+  }
+
+  #captureTime(timestamp: number, { clockRate }: StreamCodec): number | undefined {
+    return this.#senderClock.captureTime(timestamp, clockRate, this.#now - this.#lastSenderReportAt)
   }
 
   /** Frames come in their order: the structure that a keyframe brings counts, also where frames are numbered anew. */
@@ -520,7 +524,7 @@ export class StreamRx {
     this.#assembler =
       depacketizer === undefined || !this.#makesFrames
         ? undefined
-        : new FrameAssembler(depacketizer, this.#maxReorderWait ?? wait, this.#lastSequence)
+        : new FrameAssembler(depacketizer, this.#maxReorderWait ?? wait, this.#lastSequence, codec.clockRate)
     this.#packetsGivenUp = 0
     if (this.#reception === undefined) {
       this.#reception = new ReceptionStatistics(this.ssrc, codec.clockRate, this.#nacks !== undefined)

@@ -1,5 +1,6 @@
 import { datagramBytes, type Instant, serial16, serial32, type Ssrc } from '@str0m/sans-io'
 import type { PayloadPieces } from './packetizers/packetizer.ts'
+import { roundTripOf } from './rtcp/report-delay.ts'
 import type { ReportBlock, SenderReport } from './rtcp/rtcp.ts'
 import {
   RTP_FIXED_HEADER_LENGTH,
@@ -296,11 +297,8 @@ export class StreamTx {
     this.#lastReport = block
     const sent = this.#reportsSent.find(({ middle }) => middle === block.lastSenderReport)
     if (sent === undefined) return
-    const delay = block.delaySinceLastSenderReport / 65.536
-    const measured = now - sent.at - delay
-    // a peer that says it waited longer than it can have is not believed; a millisecond is rounding
-    if (measured <= -1) return
-    const roundTrip = Math.max(0, measured)
+    const roundTrip = roundTripOf(now, sent.at, block.delaySinceLastSenderReport)
+    if (roundTrip === undefined) return
     this.#roundTripTime = roundTrip / 1000
     this.#totalRoundTripTime += roundTrip / 1000
     this.#roundTripTimeMeasurements++

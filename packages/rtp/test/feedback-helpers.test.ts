@@ -46,6 +46,22 @@ describe('the round-trip time of one that only receives, RFC 3611 sections 4.4 a
     expect(sender.blocks(1600, ntpFromUnix(START + 1600), false)).toEqual([])
   })
 
+  it('wrap: is not answered later than 32 bits hold', () => {
+    const sender = new ExtendedReportTimes(SENDER)
+    const ask = (now: number): void =>
+      sender.handleReport(now, {
+        type: 'extendedReport',
+        ssrc: RECEIVER,
+        blocks: [{ type: 'receiverReferenceTime', ntpTime: ntpFromUnix(START + now) }],
+      })
+    ask(0)
+    expect(sender.blocks(65_536_000, ntpFromUnix(START), false)).toEqual([])
+    ask(65_536_000)
+    expect(sender.blocks(65_537_000, ntpFromUnix(START), false)).toMatchObject([
+      { reports: [{ delaySinceLastReceiverReport: 65_536 }] },
+    ])
+  })
+
   it('forge: answers to others, to what was never asked, and from the future are not believed', () => {
     const receiver = new ExtendedReportTimes(RECEIVER)
     const [ask] = receiver.blocks(0, ntpFromUnix(START), true)

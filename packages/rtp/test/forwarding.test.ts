@@ -75,6 +75,30 @@ describe('rewritten numbers', () => {
     expect(rewriter.timestamp).toBe(701)
   })
 
+  it('wrap: go on after hours in which nothing was forwarded', () => {
+    for (const hours of [1, 6, 7, 13, 14, 20, 27]) {
+      const passed = hours * 3_600_000
+      const due = (500 + 90 * passed) >>> 0
+      for (const asked of [undefined, due + 9]) {
+        const rewriter = new RtpRewriter({ ...OPTIONS, timestamp: 500 })
+        rewriter.switchTo(0, packet(SOURCE_A, 1, 0))
+        rewriter.switchTo(passed, packet(SOURCE_B, 1, 0), asked)
+        expect(rewriter.timestamp, `${hours} hours, asked ${asked}`).toBe(asked ?? due)
+        // one that joins with an earlier picture comes after it all the same
+        const last = rewriter.timestamp
+        rewriter.switchTo(passed, packet(SOURCE_A, 1, 0), last - 3000)
+        expect(rewriter.timestamp).toBe(last + 1)
+      }
+      // of one source, that was silent
+      const rewriter = new RtpRewriter({ ...OPTIONS, timestamp: 500 })
+      rewriter.switchTo(0, packet(SOURCE_A, 1, 0))
+      expect(rewriter.take(passed, packet(SOURCE_A, 2, 90 * passed))).toBe(true)
+      expect([rewriter.newestTimestamp, rewriter.newestTimestampAt], `${hours} hours`).toEqual([due, passed])
+      expect(rewriter.take(passed, packet(SOURCE_A, 3, 90 * passed - 10))).toBe(true)
+      expect(rewriter.newestTimestamp).toBe(due)
+    }
+  })
+
   it('close up over what is dropped, and leave an open place where that comes too late', () => {
     const rewriter = new RtpRewriter({ ...OPTIONS, sequenceNumber: 100 })
     rewriter.switchTo(0, packet(SOURCE_A, 1, 0))

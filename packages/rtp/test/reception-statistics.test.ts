@@ -106,9 +106,25 @@ describe('RFC 3550 appendix A', () => {
       lastSenderReport: ntpMiddle(ntp),
       delaySinceLastSenderReport: 98_304,
     })
-    // never negative, never beyond 32 bits
+    // never negative
     expect(reception.report(0).delaySinceLastSenderReport).toBe(0)
-    expect(reception.report(1e12).delaySinceLastSenderReport).toBe(0xffff_ffff)
+  })
+
+  it('section 6.4.1: says nothing of a sender report that was longer ago than 32 bits hold', () => {
+    const reception = new ReceptionStatistics(7, 8000)
+    const ntp = ntpFromUnix(1_700_000_000_000)
+    reception.handleSenderReport(1000, ntp)
+    // 2^32 units of 1/65536 s
+    const end = 1000 + 65_536_000
+    expect(reception.report(end - 1)).toMatchObject({
+      lastSenderReport: ntpMiddle(ntp),
+      delaySinceLastSenderReport: 0xffff_ffbe,
+    })
+    for (const now of [end, end + 5000, 1e12]) {
+      expect(reception.report(now)).toMatchObject({ lastSenderReport: 0, delaySinceLastSenderReport: 0 })
+    }
+    reception.handleSenderReport(end, ntp)
+    expect(reception.report(end + 500)).toMatchObject({ delaySinceLastSenderReport: 32_768 })
   })
 })
 

@@ -72,6 +72,20 @@ describe('the clock of a sender', () => {
     }
   })
 
+  it('wrap: of the timestamps, in a silence since the report', () => {
+    const clock = new SenderClock()
+    for (const rate of [8000, 48_000, 90_000]) {
+      for (const hours of [1, 6, 7, 11, 13, 20, 25, 100, 1000]) {
+        // 100 ppm too slow
+        const elapsed = hours * 3_600_000
+        const ticks = Math.round((elapsed * rate * 0.9999) / 1000)
+        clock.handleSenderReport(report(DAY, 0xffff_ff00))
+        const captureTime = clock.captureTime((0xffff_ff00 + ticks) >>> 0, rate, elapsed)!
+        expect(captureTime - DAY, `${hours} h at ${rate} Hz`).toBeCloseTo(elapsed * 0.9999, 0)
+      }
+    }
+  })
+
   it('wrap: of NTP, in 2036', () => {
     const clock = new SenderClock()
     clock.handleSenderReport(report(NTP_ERA_1 - 20, 0))
@@ -107,6 +121,33 @@ describe('frames', () => {
     }
     expect(worst).toBeLessThan(1.1)
     expect(worst).toBeGreaterThan(0.5)
+  })
+
+  it.each<[string, StreamCodec]>([
+    ['sound', OPUS],
+    ['pictures', VP8],
+  ])('wrap: %s have their times after a silence of hours, whoever reports first', (_, codec) => {
+    const ticksAt = (ms: number): number => Math.round((ms * codec.clockRate * 1.0001) / 1000)
+    for (const hours of [1, 6, 7, 12, 13, 14, 24, 26, 27, 200]) {
+      const stream = new StreamRx({ ssrc: 5 })
+      const first = 0xffff_0000
+      const silence = hours * 3_600_000
+      for (const ms of [0, 20, 40]) frame(stream, ms, ms / 20, first + ticksAt(ms), codec)
+      stream.handleSenderReport(50, report(DAY + 50, first + ticksAt(50)))
+      const times = [60, silence, silence + 20].map((ms, i) => {
+        const { timestamp, captureTime } = frame(stream, ms, 3 + i, first + ticksAt(ms), codec)!
+        return [timestamp - first - ticksAt(ms), Math.abs(captureTime! - DAY - ms) <= 1 + silence / 5000]
+      })
+      expect(times, `${hours} hours`).toEqual([60, silence, silence + 20].map(() => [0, true]))
+    }
+  })
+
+  it('of a sender whose clock stands still while it is silent go on from where they were', () => {
+    for (const hours of [7, 13, 14, 20, 26, 30]) {
+      const stream = new StreamRx({ ssrc: 5 })
+      expect(frame(stream, 0, 1, 0xffff_ffff, VP8)?.timestamp).toBe(0xffff_ffff)
+      expect(frame(stream, hours * 3_600_000, 2, 2999, VP8)?.timestamp, `${hours} hours`).toBe(0x1_0000_0bb7)
+    }
   })
 
   it('of two streams of one sender are in one time, whatever their clocks and their ways', () => {

@@ -119,6 +119,23 @@ describe('what the peer reports', () => {
     expect(stream.statistics).toMatchObject({ roundTripTime: 0, roundTripTimeMeasurements: 2 })
   })
 
+  it('wrap: gives the round trip after a silence that 32 bits do not hold', () => {
+    const hours = 3_600_000
+    for (const silence of [18.1 * hours, 18.3 * hours, 20 * hours, 40 * hours]) {
+      const stream = new StreamTx({ ssrc: 7, sequenceNumber: 0 })
+      const ntp = ntpFromUnix(1e12)
+      stream.report(1000, ntp, 90_000, [])
+      const units = Math.floor((silence - 50) * 65.536)
+      const answer = (delay: number) =>
+        block({ lastSenderReport: ntpMiddle(ntp), delaySinceLastSenderReport: delay })
+      // what is left of it, as the RFC calculates; or all that can be said
+      stream.handleReport(1000 + silence, answer(0xffff_ffff))
+      expect(stream.statistics.roundTripTime).toBeUndefined()
+      stream.handleReport(1000 + silence, answer(units % 0x1_0000_0000))
+      expect(stream.statistics.roundTripTime, `${silence} ms`).toBeCloseTo(0.05)
+    }
+  })
+
   it('exhaust: reports of long ago are forgotten', () => {
     const stream = new StreamTx({ ssrc: 7, sequenceNumber: 0 })
     const times = Array.from({ length: 20 }, (_, i) => ntpFromUnix(1e12 + 1000 * i))

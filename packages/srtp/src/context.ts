@@ -17,6 +17,8 @@ const REPLAY_WINDOW_MAX = 32_768
 const REPLAY_WINDOW_DEFAULT = 128
 /** SSRCs that a context has seen in its life, for SRTP and for SRTCP. An SFU takes new ones for as long as the session lasts. */
 const STREAMS_DEFAULT = 65_536
+/** Sequence numbers there are: between two packet indices with the same one. */
+const SEQUENCE_CYCLE = 0x1_0000
 /** From here on a first sequence number is not one that a wrap has just come before. */
 const FIRST_BEFORE_WRAP = 32_768
 
@@ -162,12 +164,14 @@ export class SrtpContext {
     if (stream === undefined || stream.window.highest < 0) {
       return this.#unprotectFirstRtp(packet, headerLength, ssrc, sequenceNumber, stream)
     }
-    const index = stream.guessIndex(sequenceNumber)
-    if (index < 0 || index >= PACKET_INDEX_END) return this.#drop('tooOld')
-    const freshness = stream.window.check(index)
-    if (freshness !== 'fresh') return this.#drop(freshness === 'replayed' ? 'replayed' : 'tooOld')
-    if (!this.#rtp.unprotect(packet, headerLength, ssrc, index, stream.ahead)) {
-      return this.#drop('authenticationFailed')
+    let index = stream.guessIndex(sequenceNumber)
+    const freshness = index < 0 || index >= PACKET_INDEX_END ? 'too-old' : stream.window.check(index)
+    if (freshness === 'replayed') return this.#drop('replayed')
+    if (freshness === 'too-old' || !this.#rtp.unprotect(packet, headerLength, ssrc, index, stream.ahead)) {
+      index += SEQUENCE_CYCLE
+      if (!this.#unprotectAfterOutage(packet, headerLength, stream, index)) {
+        return this.#drop(freshness === 'too-old' ? 'tooOld' : 'authenticationFailed')
+      }
     }
     stream.window.commit(index)
     this.#rtp.prepare(ssrc, index, end - headerLength, stream.ahead)
@@ -175,6 +179,19 @@ export class SrtpContext {
     this.#latest = stream
     this.#statistics.unprotected++
     return end
+  }
+
+  /**
+   * Where more than 2^15 packets in a row were lost, the guess of RFC 3711 section 3.3.1 is one cycle behind, and would be for good: the tag tells.
+   */
+  #unprotectAfterOutage(
+    packet: Uint8Array,
+    headerLength: number,
+    { ssrc, window }: RtpStream,
+    index: number,
+  ): boolean {
+    if (index <= window.highest || index >= PACKET_INDEX_END) return false
+    return this.#rtp.unprotect(packet, headerLength, ssrc, index, undefined)
   }
 
   /**
@@ -191,7 +208,7 @@ export class SrtpContext {
     if (told === undefined && this.#rtpStreams.size >= this.#maxStreams) return this.#drop('tooManyStreams')
     let index = told === undefined ? sequenceNumber : told.guessIndex(sequenceNumber)
     if (!this.#rtp.unprotect(packet, headerLength, ssrc, index, undefined)) {
-      index += 0x1_0000
+      index += SEQUENCE_CYCLE
       const isAfterWrap = sequenceNumber < FIRST_BEFORE_WRAP && index < PACKET_INDEX_END
       if (!isAfterWrap || !this.#rtp.unprotect(packet, headerLength, ssrc, index, undefined)) {
         return this.#drop('authenticationFailed')

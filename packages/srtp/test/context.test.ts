@@ -63,9 +63,54 @@ describe('rollover', () => {
     }
   })
 
+  it.each(PROFILES)('%s: goes on after an outage in which more than half a cycle was lost', (profile) => {
+    for (const begins of [0, 100, 40_000, 65_530]) {
+      for (const lost of [32_000, 32_767, 32_768, 32_769, 40_000, 60_000, 65_000, 66_000, 90_000, 98_000]) {
+        const { sender, receiver } = pair(profile)
+        for (const sealed of protectedRun(sender, begins, 5)) expect(receiver.unprotectRtp(sealed)).toBe(62)
+        // the sender's own guess is to follow
+        const next = begins + 5 + lost
+        for (let i = begins + 5; i < next; i += 20_000) protectedRun(sender, i & 0xffff, 1)
+        const late = protectedRun(sender, (next - 1) & 0xffff, 1)[0]!
+        const packets = protectedRun(sender, next & 0xffff, 50)
+        const lengths = packets.map((sealed) => receiver.unprotectRtp(sealed.slice()))
+        expect(lengths, `${lost} lost, from ${begins} on`).toEqual(packets.map(() => 62))
+        expect(receiver.unprotectRtp(late)).toBe(62)
+        for (const sealed of packets) expect(receiver.unprotectRtp(sealed)).toBe(-1)
+        expect(receiver.statistics.dropped).toMatchObject({
+          replayed: 50,
+          authenticationFailed: 0,
+          tooOld: 0,
+        })
+      }
+    }
+  })
+
+  it.each(PROFILES)('%s: what is forged or of long ago stays out, and changes nothing', (profile) => {
+    const { sender, receiver } = pair(profile)
+    const old = protectedRun(sender, 65_000, 1)[0]!
+    for (const i of [65_000, 65_500, 500, 2000, 30_000])
+      receiver.unprotectRtp(protectedRun(sender, i === 65_000 ? 65_001 : i, 1)[0]!)
+    const { unprotected } = receiver.statistics
+    const others = [
+      old,
+      ...[40, 29_000, 40_000, 63_000].map((i) => protectedRun(pair(profile).sender, i, 1)[0]!),
+    ]
+    for (const sealed of others) expect(receiver.unprotectRtp(sealed.slice())).toBe(-1)
+    for (const sealed of others) {
+      const before = sealed.slice()
+      receiver.unprotectRtp(sealed)
+      expect(sealed).toEqual(before)
+    }
+    expect(receiver.statistics.unprotected).toBe(unprotected)
+    expect(receiver.unprotectRtp(protectedRun(sender, 30_001, 1)[0]!)).toBe(62)
+  })
+
   it('before the first packet there is none', () => {
     const { sender, receiver } = pair(first)
     const other = pair(first).sender
+    // what might seem to be of the cycle before the first: of that of index 65535 the tag would match
+    other.setRolloverCounter(1, 0xffff_ffff)
     receiver.unprotectRtp(protectedRun(sender, 2, 1)[0]!)
     expect(receiver.unprotectRtp(protectedRun(other, 65_535, 1)[0]!)).toBe(-1)
     expect(receiver.statistics.dropped.tooOld).toBe(1)

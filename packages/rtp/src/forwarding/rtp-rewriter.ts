@@ -10,6 +10,8 @@ import { CLOSED, SourceWindow } from './source-window.ts'
 export const REWRITE_WINDOW: number = 1024
 /** A packet this far ahead may be a restart of the source, RFC 3550 appendix A.1 (MAX_DROPOUT). */
 const MAX_DROPOUT = 3000
+/** Ticks after which a later timestamp may look like an earlier one: 6.6 hours at 90 kHz. */
+const HALF_CYCLE = 0x8000_0000
 
 /** What a rewriter reads of a packet: a `RtpHeader` has it. */
 export interface RewrittenPacket {
@@ -163,11 +165,22 @@ export class RtpRewriter {
     this.#places.setNote(sequence, CLOSED)
     this.#sequenceNumber = (sequence - offset) & 0xffff
     this.#timestamp = this.mapTimestamp(timestamp)
-    if (this.#newestTimestampAt === undefined || serial32.diff(this.#timestamp, this.#newestTimestamp) > 0) {
+    if (this.#isNewest(now)) {
       this.#newestTimestamp = this.#timestamp
       this.#newestTimestampAt = now
     }
     return true
+  }
+
+  /** Whether `#timestamp` is later than those before it; after a silence of hours, 32 bits do not tell. */
+  #isNewest(now: Instant): boolean {
+    if (this.#newestTimestampAt === undefined) return true
+    const later = serial32.diff(this.#timestamp, this.#newestTimestamp)
+    return later > 0 || (later < 0 && this.#ticksSince(now, this.#newestTimestampAt) >= HALF_CYCLE)
+  }
+
+  #ticksSince(now: Instant, at: Instant): number {
+    return Math.round(((now - at) * this.#clockRate) / 1000)
   }
 
   /** The next packet is the one with `sequenceNumber`, and goes out with the next number. */
@@ -180,10 +193,8 @@ export class RtpRewriter {
   #joinTimestamp(now: Instant, timestamp: number, asked?: number): void {
     let joined = this.#newestTimestamp
     if (this.#newestTimestampAt !== undefined) {
-      const elapsed =
-        asked === undefined
-          ? Math.round(((now - this.#newestTimestampAt) * this.#clockRate) / 1000)
-          : serial32.diff(asked, joined)
+      const passed = this.#ticksSince(now, this.#newestTimestampAt)
+      const elapsed = asked === undefined ? passed : serial32.unwrap(asked - joined, passed)
       joined = serial32.add(joined, Math.max(1, elapsed))
     }
     this.#timestampDelta = serial32.diff(joined, timestamp)

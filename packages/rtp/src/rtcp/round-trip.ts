@@ -1,5 +1,6 @@
 import type { Instant, Ssrc } from '@str0m/sans-io'
 import { ntpMiddle } from '../ntp.ts'
+import { delaySince, roundTripOf } from './report-delay.ts'
 import type { ExtendedReport, ExtendedReportBlock } from './rtcp.ts'
 
 /** Reference times of ours that an answer can refer to: a peer answers within the next few. */
@@ -42,14 +43,14 @@ export class ExtendedReportTimes {
       blocks.push({ type: 'receiverReferenceTime', ntpTime })
     }
     if (this.#heard.size > 0) {
-      const reports = Array.from(this.#heard, ([ssrc, { middle, at }]) => ({
-        ssrc,
-        lastReceiverReport: middle,
-        // in units of 1/65536 s
-        delaySinceLastReceiverReport: Math.min(0xffff_ffff, Math.max(0, Math.floor((now - at) * 65.536))),
-      }))
+      const reports: Delays['reports'][number][] = []
+      for (const [ssrc, { middle, at }] of this.#heard) {
+        const delay = delaySince(now, at)
+        if (delay !== undefined)
+          reports.push({ ssrc, lastReceiverReport: middle, delaySinceLastReceiverReport: delay })
+      }
       this.#heard.clear()
-      blocks.push({ type: 'delaySinceLastReceiverReport', reports })
+      if (reports.length > 0) blocks.push({ type: 'delaySinceLastReceiverReport', reports })
     }
     return blocks
   }
@@ -69,9 +70,8 @@ export class ExtendedReportTimes {
       if (ssrc !== this.#ssrc) continue
       const sent = this.#sent.find(({ middle }) => middle === lastReceiverReport)
       if (sent === undefined) continue
-      const roundTrip = now - sent.at - delaySinceLastReceiverReport / 65.536
-      // a peer that says it waited longer than it can have is not believed; one unit is rounding
-      if (roundTrip > -1) this.#roundTripTime = Math.max(0, roundTrip) / 1000
+      const roundTrip = roundTripOf(now, sent.at, delaySinceLastReceiverReport)
+      if (roundTrip !== undefined) this.#roundTripTime = roundTrip / 1000
     }
   }
 }
