@@ -35,6 +35,8 @@ export interface NalFormat {
   isFirstSlice(slice: Uint8Array): boolean
   /** Whether decoding can start at a unit, of which there may be no more than the header. */
   startsDecoding(unit: Uint8Array): boolean
+  /** Whether a unit with this header has to be read to its end for that. */
+  isMessage?(header: number): boolean
   /** Where the headers tell them. */
   layersOf?(payloads: readonly Uint8Array[]): FrameLayers
 }
@@ -88,6 +90,8 @@ export class NalDepacketizer implements Depacketizer {
     let keyframe = false
     /** The header of the unit whose fragments come; -1 between units. */
     let fragmented = -1
+    /** Where its parts begin. */
+    let opened = 0
     for (const payload of payloads) {
       const content = format.read(payload)
       if (content === undefined) return undefined
@@ -95,11 +99,14 @@ export class NalDepacketizer implements Depacketizer {
         if (content.start ? fragmented >= 0 : content.header !== fragmented) return undefined
         if (content.start) {
           const header = this.#headerBytes(content)
-          parts.push(START_CODE, header)
+          opened = parts.push(START_CODE, header) - 1
           keyframe ||= format.startsDecoding(header)
         }
         parts.push(content.data)
         fragmented = content.end ? -1 : content.header
+        if (content.end && !keyframe && format.isMessage?.(content.header) === true) {
+          keyframe = format.startsDecoding(concatBytes(parts.slice(opened)))
+        }
         continue
       }
       if (fragmented >= 0) return undefined
