@@ -66,22 +66,16 @@ export class NalDepacketizer implements Depacketizer {
     return false
   }
 
-  /** Parameter sets do not come first where keyframes start with a delimiter or SEI, nor, where they are repeated, without the first slice. */
+  /** Parameter sets do not come first where keyframes start with a delimiter or SEI, and what they come first in has its first slice. */
   startsWhole(payloads: readonly Uint8Array[], known: FrameStart | undefined): boolean {
-    const format = this.#format
     const type = this.#firstType(payloads[0]!)
-    if (type === format.delimiter) return true
-    if (known !== undefined && !format.isSlice(known.type) && known.type !== type) return false
-    const repeats = known?.repeatsParameters === true || this.#repeatsParameters(payloads)
-    return !repeats || this.#hasFirstSlice(payloads)
+    if (type === this.#format.delimiter) return true
+    if (known !== undefined && !this.#format.isSlice(known.type) && known.type !== type) return false
+    return this.#hasFirstSlice(payloads)
   }
 
-  learnStart(payloads: readonly Uint8Array[], known: FrameStart | undefined): FrameStart {
-    const type = this.#firstType(payloads[0]!)
-    const repeats = known?.repeatsParameters === true || this.#repeatsParameters(payloads)
-    return known?.type === type && known.repeatsParameters === repeats
-      ? known
-      : { type, repeatsParameters: repeats }
+  learnStart(payloads: readonly Uint8Array[]): FrameStart {
+    return { type: this.#firstType(payloads[0]!) }
   }
 
   assemble(payloads: readonly Uint8Array[]): DepacketizedFrame | undefined {
@@ -147,20 +141,6 @@ export class NalDepacketizer implements Depacketizer {
       }
     }
     return true
-  }
-
-  /** Whether a parameter set follows a slice. */
-  #repeatsParameters(payloads: readonly Uint8Array[]): boolean {
-    const format = this.#format
-    let hasSlice = false
-    for (const payload of payloads) {
-      for (const unit of this.#startedUnits(payload)) {
-        const type = format.typeOf(unit)
-        if (hasSlice && type === format.parameters) return true
-        hasSlice ||= format.isSlice(type)
-      }
-    }
-    return false
   }
 }
 
