@@ -3,6 +3,7 @@ import { concatBytes } from '@str0m/sans-io'
 /** ITU-T H.264 table 7-1. */
 const NAL_SPS = 7
 const NAL_PPS = 8
+const NAL_DELIMITER = 9
 const START_CODE = Uint8Array.of(0, 0, 0, 1)
 /** Profiles whose parameter set tells of the chroma format, ITU-T H.264 section 7.3.2.1.1. */
 const CHROMA_PROFILES: ReadonlySet<number> = new Set([
@@ -202,6 +203,8 @@ export function toByteStream(
 ): Uint8Array | undefined {
   const pieces: Uint8Array[] = []
   let hasParameters = false
+  /** Pieces before the parameter sets: a delimiter stays the first unit, ITU-T H.264 section 7.4.1.2.3. */
+  let before = 0
   let at = 0
   while (at < frame.length) {
     let length = 0
@@ -209,11 +212,13 @@ export function toByteStream(
     at += lengthSize
     if (at + length > frame.length) return undefined
     if (length > 0) {
-      hasParameters ||= (frame[at]! & 0x1f) === NAL_SPS
+      const type = frame[at]! & 0x1f
+      hasParameters ||= type === NAL_SPS
       pieces.push(START_CODE, frame.subarray(at, at + length))
+      if (type === NAL_DELIMITER) before = pieces.length
     }
     at += length
   }
-  if (keyframe && !hasParameters) pieces.unshift(parameterSets)
+  if (keyframe && !hasParameters) pieces.splice(before, 0, parameterSets)
   return concatBytes(pieces)
 }

@@ -87,11 +87,12 @@ export class PlayableFile implements PacketSource {
   }
 
   static async #read(input: Input): Promise<PlayableFile> {
-    const videoTrack = (await input.getPrimaryVideoTrack()) ?? undefined
-    const audioTrack = (await input.getPrimaryAudioTrack()) ?? undefined
-    const audio =
-      audioTrack !== undefined && (await audioTrack.getCodec()) === 'opus' ? audioTrack : undefined
-    if (videoTrack === undefined) {
+    const isVideo = (codec: string): boolean => VIDEO_NAMES[codec] !== undefined
+    const primaryVideo = await input.getPrimaryVideoTrack()
+    const primaryAudio = await input.getPrimaryAudioTrack()
+    const videoTrack = (await firstOf(primaryVideo, await input.getVideoTracks(), isVideo)) ?? primaryVideo
+    const audio = await firstOf(primaryAudio, await input.getAudioTracks(), (codec) => codec === 'opus')
+    if (videoTrack === null) {
       if (audio === undefined) throw new UsageError('not-playable', 'There is no Opus in this file')
       return new PlayableFile(input, { audio }, undefined, undefined)
     }
@@ -178,6 +179,18 @@ export class PlayableFile implements PacketSource {
         : packet.data
     return data && { kind, data, time, duration, keyframe }
   }
+}
+
+/** The first track of a codec that can be sent: the file's main one, if it can. */
+async function firstOf<T extends InputTrack>(
+  primary: T | null,
+  all: readonly T[],
+  isSent: (codec: string) => boolean,
+): Promise<T | undefined> {
+  for (const track of primary === null ? all : [primary, ...all]) {
+    if (isSent((await track.getCodec()) ?? 'unknown')) return track
+  }
+  return undefined
 }
 
 async function checkOrder(track: InputTrack): Promise<void> {

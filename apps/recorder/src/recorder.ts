@@ -128,7 +128,8 @@ export class Recorder {
   #keyframeAt: Instant = -Infinity
   #requestedAt: Instant = -Infinity
   #groupBytes = 0
-  #videoStep = FIRST_DURATION
+  /** Seconds from the last frame but one to the last. */
+  #videoStep = Infinity
 
   constructor(options: RecorderOptions) {
     this.#options = options
@@ -259,9 +260,10 @@ export class Recorder {
   #placeVideo(frame: MediaData, keyframe: boolean): boolean {
     const before = this.#video.last
     const time = Math.max(0, this.#video.place(frame, this.#start!))
-    if (before >= 0) this.#videoStep = time - before
-    // how long it lasts, the next frame tells: until then, as long as the one before
-    const duration = Math.min(this.#videoStep, MAX_AUDIO_LAG)
+    const step = before < 0 ? FIRST_DURATION : time - before
+    // how long it lasts, the next frame tells: until then, as long as the one before, but for a gap
+    const duration = Math.min(step, this.#videoStep, MAX_AUDIO_LAG)
+    this.#videoStep = step
     const written = this.#options.sink.write({ kind: 'video', data: frame.data, time, duration, keyframe })
     this.#counts[written ? 'videoFrames' : 'congested']++
     this.#fillSilence(time)

@@ -80,6 +80,9 @@ describe('the byte-stream format', () => {
     expect(nalUnits(key)).toEqual([hex('6701020304'), hex('68050607'), hex('65aa')])
     const own = toByteStream(hex('0000000267090000000265aa'), true, configuration)!
     expect(nalUnits(own)).toEqual([hex('6709'), hex('65aa')])
+    // an access unit delimiter is the first unit of all, ITU-T H.264 section 7.4.1.2.3
+    const delimited = toByteStream(hex('0000000209f00000000265aa'), true, configuration)!
+    expect(nalUnits(delimited)).toEqual([hex('09f0'), hex('6701020304'), hex('68050607'), hex('65aa')])
   })
 
   it('is not made of what does not add up', () => {

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -167,6 +168,24 @@ describe('what is not played', () => {
         .map((unit) => unit[0]! & 0x1f)
         .slice(0, 2),
     ).toEqual([7, 8])
+    file.close()
+  })
+})
+
+describe.skipIf(!hasFfmpeg)('of several tracks', () => {
+  it('those are played that can be', async () => {
+    const directory = scratchDirectory()
+    const [both, path] = [join(directory, 'both.mp4'), join(directory, 'made.mp4')]
+    makeFile(both, 'H264', 1)
+    const copies = ['-map', '0:a', '-map', '0:v', '-map', '0:a', '-map', '0:v', '-c', 'copy']
+    const others = ['-c:a:0', 'aac', '-c:v:0', 'mpeg4', '-disposition:0', 'default']
+    execFileSync('ffmpeg', ['-v', 'error', '-i', both, ...copies, ...others, path])
+    const file = await PlayableFile.open(path)
+    expect(file.video?.name).toBe('H264')
+    expect(file.hasAudio).toBe(true)
+    const found = await read(file, await file.firstTime())
+    expect(found.filter(({ kind }) => kind === 'video')).toHaveLength(25)
+    expect(found.filter(({ kind }) => kind === 'audio').length).toBeGreaterThanOrEqual(50)
     file.close()
   })
 })

@@ -115,6 +115,17 @@ describe('sound and picture', () => {
     expect(sink.times('video')).toEqual([0, 700, 733])
   })
 
+  it('end with the last picture, wherever the last gap was', () => {
+    const { machine, sink } = started()
+    const times = [33, 66, 5000, 5040, 5080]
+    for (const ms of times) machine.handleFrame(picture(ms, DELTA))
+    const ends = sink.packets.map(({ time, duration }) => Math.round(1000 * (time + duration)))
+    expect(Math.max(...ends)).toBe(5120)
+    // a slow picture lasts as long as it does
+    for (const ms of [7080, 9080]) machine.handleFrame(picture(ms, DELTA))
+    expect(sink.packets.findLast(({ kind }) => kind === 'video')!.duration).toBeCloseTo(2, 3)
+  })
+
   it('go on where another source takes over, or the clock jumps', () => {
     const { machine, sink } = started()
     machine.handleFrame(sound(0))

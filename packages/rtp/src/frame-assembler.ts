@@ -395,7 +395,7 @@ export class FrameAssembler {
   }
 
   #learnStart(payloads: readonly Uint8Array[]): void {
-    this.#knownStart = this.#depacketizer.learnStart?.(payloads, this.#knownStart)
+    this.#knownStart = this.#depacketizer.learnStart?.(payloads)
   }
 
   #drop(): void {

@@ -266,6 +266,10 @@ describe('H.264, RFC 6184', () => {
     expect(h264Depacketizer.assemble([sei, of(0x61, 0x80, 1)])).toMatchObject({ keyframe })
     const aggregate = of(0x78, sei.length >> 8, sei.length & 0xff, ...sei, 0, 2, 0x61, 0x80)
     expect(h264Depacketizer.assemble([aggregate])).toMatchObject({ keyframe })
+    if (body.length < 2) return
+    const half = body.length >> 1
+    const fragments = [of(0x1c, 0x86, ...body.slice(0, half)), of(0x1c, 0x46, ...body.slice(half))]
+    expect(h264Depacketizer.assemble([...fragments, of(0x61, 0x80, 1)])).toMatchObject({ keyframe })
   })
 
   it('knows the start of an access unit by its delimiter or its parameter sets alone', () => {

@@ -248,6 +248,14 @@ describe('after a loss, parameter sets start a frame', () => {
     expect(h265(unit, [undefined, VPS, ...pieces])).toBe(1)
   })
 
+  it('nor where nothing has shown that it does', () => {
+    expect(h264([undefined, undefined, undefined, sps, pps, otherSlice])).toBe(0)
+    const delta = [Uint8Array.of(0x61, 0x80, 1)]
+    expect(h264(delta, delta, [undefined, sps, pps, otherSlice], delta)).toBe(2)
+    const slice = (first: number): Uint8Array => Uint8Array.of(0x26, 1, first)
+    expect(h265([undefined, VPS, slice(0x40)], [VPS, slice(0x80)])).toBe(1)
+  })
+
   it('but not where the frames of the stream start with a delimiter', () => {
     const delta = [delimiter, Uint8Array.of(0x61, 0x80, 1)]
     expect(h264([delimiter, sps, pps, firstSlice], [undefined, sps, pps, firstSlice])).toBe(1)

@@ -249,6 +249,25 @@ describe('a frame is split and put together again', () => {
   })
 })
 
+describe('an OBU whose size is written in more bytes than it needs, AV1 specification section 4.10.5', () => {
+  it.each([1, 2, 3, 4, 5, 6, 7, 8])('%i of them', (bytes) => {
+    const padded = (value: number): number[] => [
+      ...Array.from({ length: bytes - 1 }, (_, i) => (i === 0 ? value : 0) | 0x80),
+      bytes === 1 ? value : 0,
+    ]
+    const frame = Uint8Array.from([0x12, ...padded(0), 0x0a, ...padded(1), 7, 0x36, 0x20, ...padded(2), 8, 9])
+    const packets = packetizerFor('AV1', new Map(), 0)!.packetize(frame, 100, true)?.map(joined)
+    expect(packets?.map((packet) => [...packet])).toEqual([[0x28, 2, 0x08, 7, 0x34, 0x20, 8, 9]])
+  })
+
+  it('of more than there can be is none', () => {
+    const nine = [...Array.from({ length: 8 }, () => 0x80), 0]
+    expect(
+      packetizerFor('AV1', new Map(), 0)!.packetize(Uint8Array.of(0x0a, ...nine), 100, true),
+    ).toBeUndefined()
+  })
+})
+
 describe('what is no frame is refused', () => {
   it.each([
     ['opus', []],

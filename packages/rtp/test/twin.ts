@@ -53,7 +53,7 @@ export class TwinAssembler {
       while (!this.#packets.has(this.#cursor)) this.#cursor++
       const first = this.#current[0]?.payload
       if (first !== undefined && this.#depacketizer.startsFrame(first))
-        this.#known ??= this.#depacketizer.learnStart?.([first], undefined)
+        this.#known ??= this.#depacketizer.learnStart?.([first])
       this.#current = []
       this.#aligned = false
       this.#contiguous = false
@@ -105,7 +105,7 @@ export class TwinAssembler {
       this.#contiguous = false
       return
     }
-    if (frame.keyframe || starts) this.#known = this.#depacketizer.learnStart?.(payloads, this.#known)
+    if (frame.keyframe || starts) this.#known = this.#depacketizer.learnStart?.(payloads)
     this.frames.push({
       ...frame,
       firstSequence: all[0]!.index,

@@ -1,5 +1,6 @@
 import { concatBytes } from '@str0m/sans-io'
 import type { DepacketizedFrame, Depacketizer, FrameLayers } from './depacketizer.ts'
+import { leb128, readLeb128 } from './leb128.ts'
 
 // The AV1 RTP payload specification: an aggregation header (section 4.4), then OBU elements (section 4.5), each with its
 // length before it but for the last one where W says how many there are.
@@ -46,28 +47,6 @@ function parseAggregation(payload: Uint8Array): Aggregation | undefined {
   // section 4.4: a packet that starts a coded video sequence starts with a whole OBU
   if (continuesFirst && startsSequence) return undefined
   return { continuesFirst, lastContinues: (header & 0x40) !== 0, startsSequence, elements }
-}
-
-/** AV1 specification section 4.10.5: up to eight bytes, of which not all need to be of use, for a value of 32 bits. */
-function readLeb128(bytes: Uint8Array, at: number): { value: number; bytes: number } | undefined {
-  let value = 0
-  for (let i = 0; i < 8; i++) {
-    const byte = bytes[at + i]
-    if (byte === undefined) return undefined
-    value += (byte & 0x7f) * 2 ** (7 * i)
-    if ((byte & 0x80) === 0) return value > 0xffff_ffff ? undefined : { value, bytes: i + 1 }
-  }
-  return undefined
-}
-
-function leb128(value: number): Uint8Array {
-  const bytes: number[] = []
-  let rest = value
-  do {
-    bytes.push((rest & 0x7f) | (rest > 0x7f ? 0x80 : 0))
-    rest = Math.floor(rest / 128)
-  } while (rest > 0)
-  return Uint8Array.from(bytes)
 }
 
 /** Gives temporal units in the low-overhead format (AV1 specification section 5.2), without the temporal delimiter that senders leave out. */

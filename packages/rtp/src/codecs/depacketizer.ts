@@ -20,8 +20,6 @@ export interface DepacketizedFrame {
 export interface FrameStart {
   /** The type of the first unit of a frame. */
   readonly type: number
-  /** Whether parameter sets come again behind a slice. */
-  readonly repeatsParameters: boolean
 }
 
 /** Puts the payloads of one codec together. Holds no state: a loss can not spoil what comes after it. */
@@ -39,7 +37,7 @@ export interface Depacketizer {
    */
   startsWhole?(payloads: readonly Uint8Array[], known: FrameStart | undefined): boolean
   /** What is known of the stream's frames with this one, which is a keyframe or of which `startsFrame` was said. Its end may be missing. */
-  learnStart?(payloads: readonly Uint8Array[], known: FrameStart | undefined): FrameStart
+  learnStart?(payloads: readonly Uint8Array[]): FrameStart
   /** Whether this payload is of a keyframe's first packet. */
   startsKeyframe(payload: Uint8Array): boolean
   /** The frame whose payloads, complete and in order, are given; `undefined` where they are malformed. */

@@ -29,6 +29,7 @@ const FORMAT: NalFormat = {
     const type = typeOf(unit)
     return type === NAL.idr || (type === NAL.sei && isImmediateRecoveryPoint(unit))
   },
+  isMessage: (header) => (header & 0x1f) === NAL.sei,
 }
 
 export const h264Depacketizer: Depacketizer = new NalDepacketizer(FORMAT)

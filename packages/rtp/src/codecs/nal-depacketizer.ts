@@ -35,6 +35,8 @@ export interface NalFormat {
   isFirstSlice(slice: Uint8Array): boolean
   /** Whether decoding can start at a unit, of which there may be no more than the header. */
   startsDecoding(unit: Uint8Array): boolean
+  /** Whether a unit with this header has to be read to its end for that. */
+  isMessage?(header: number): boolean
   /** Where the headers tell them. */
   layersOf?(payloads: readonly Uint8Array[]): FrameLayers
 }
@@ -64,22 +66,16 @@ export class NalDepacketizer implements Depacketizer {
     return false
   }
 
-  /** Parameter sets do not come first where keyframes start with a delimiter or SEI, nor, where they are repeated, without the first slice. */
+  /** Parameter sets do not come first where keyframes start with a delimiter or SEI, and what they come first in has its first slice. */
   startsWhole(payloads: readonly Uint8Array[], known: FrameStart | undefined): boolean {
-    const format = this.#format
     const type = this.#firstType(payloads[0]!)
-    if (type === format.delimiter) return true
-    if (known !== undefined && !format.isSlice(known.type) && known.type !== type) return false
-    const repeats = known?.repeatsParameters === true || this.#repeatsParameters(payloads)
-    return !repeats || this.#hasFirstSlice(payloads)
+    if (type === this.#format.delimiter) return true
+    if (known !== undefined && !this.#format.isSlice(known.type) && known.type !== type) return false
+    return this.#hasFirstSlice(payloads)
   }
 
-  learnStart(payloads: readonly Uint8Array[], known: FrameStart | undefined): FrameStart {
-    const type = this.#firstType(payloads[0]!)
-    const repeats = known?.repeatsParameters === true || this.#repeatsParameters(payloads)
-    return known?.type === type && known.repeatsParameters === repeats
-      ? known
-      : { type, repeatsParameters: repeats }
+  learnStart(payloads: readonly Uint8Array[]): FrameStart {
+    return { type: this.#firstType(payloads[0]!) }
   }
 
   assemble(payloads: readonly Uint8Array[]): DepacketizedFrame | undefined {
@@ -88,6 +84,8 @@ export class NalDepacketizer implements Depacketizer {
     let keyframe = false
     /** The header of the unit whose fragments come; -1 between units. */
     let fragmented = -1
+    /** Where its parts begin. */
+    let opened = 0
     for (const payload of payloads) {
       const content = format.read(payload)
       if (content === undefined) return undefined
@@ -95,11 +93,14 @@ export class NalDepacketizer implements Depacketizer {
         if (content.start ? fragmented >= 0 : content.header !== fragmented) return undefined
         if (content.start) {
           const header = this.#headerBytes(content)
-          parts.push(START_CODE, header)
+          opened = parts.push(START_CODE, header) - 1
           keyframe ||= format.startsDecoding(header)
         }
         parts.push(content.data)
         fragmented = content.end ? -1 : content.header
+        if (content.end && !keyframe && format.isMessage?.(content.header) === true) {
+          keyframe = format.startsDecoding(concatBytes(parts.slice(opened)))
+        }
         continue
       }
       if (fragmented >= 0) return undefined
@@ -140,20 +141,6 @@ export class NalDepacketizer implements Depacketizer {
       }
     }
     return true
-  }
-
-  /** Whether a parameter set follows a slice. */
-  #repeatsParameters(payloads: readonly Uint8Array[]): boolean {
-    const format = this.#format
-    let hasSlice = false
-    for (const payload of payloads) {
-      for (const unit of this.#startedUnits(payload)) {
-        const type = format.typeOf(unit)
-        if (hasSlice && type === format.parameters) return true
-        hasSlice ||= format.isSlice(type)
-      }
-    }
-    return false
   }
 }
 

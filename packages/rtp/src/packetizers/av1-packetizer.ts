@@ -1,3 +1,4 @@
+import { leb128, readLeb128 } from '../codecs/leb128.ts'
 import { type Packetizer, type PayloadPieces, payloadOf } from './packetizer.ts'
 
 /** OBU types, AV1 specification section 6.2.2. */
@@ -73,16 +74,10 @@ function splitObus(bytes: Uint8Array): Uint8Array[] | undefined {
     let bodyAt = at + headerLength
     let length = bytes.length - bodyAt
     if ((header & HAS_SIZE) !== 0) {
-      let value = 0
-      let shift = 0
-      for (;;) {
-        const byte = bytes[bodyAt++]
-        if (byte === undefined || shift > 28) return undefined
-        value += (byte & 0x7f) * 2 ** shift
-        shift += 7
-        if ((byte & 0x80) === 0) break
-      }
-      length = value
+      const size = readLeb128(bytes, bodyAt)
+      if (size === undefined) return undefined
+      bodyAt += size.bytes
+      length = size.value
     }
     if (length < 0 || bodyAt + length > bytes.length) return undefined
     const type = (header >> 3) & 0x0f
@@ -100,8 +95,4 @@ function splitObus(bytes: Uint8Array): Uint8Array[] | undefined {
 
 function obuType(unit: Uint8Array): number {
   return (unit[0]! >> 3) & 0x0f
-}
-
-function leb128(value: number): Uint8Array {
-  return value < 0x80 ? Uint8Array.of(value) : Uint8Array.of((value & 0x7f) | 0x80, value >> 7)
 }
