@@ -156,8 +156,7 @@ describe('codecs', () => {
     expect(h264.codec.name).toBe('H264')
     // one that is larger than a packet
     const idr = new Uint8Array(3000).fill(7)
-    // a one behind the header of the slice: it is the first of its picture
-    idr.set([0, 0, 0, 1, 0x67, 0x42, 0xe0, 0x1f, 0, 0, 0, 1, 0x68, 0xce, 0x38, 0x80, 0, 0, 0, 1, 0x65, 0x88])
+    idr.set([0, 0, 0, 1, 0x67, 0x42, 0xe0, 0x1f, 0, 0, 0, 1, 0x68, 0xce, 0x38, 0x80, 0, 0, 0, 1, 0x65])
     expect(h264.write({ value: 9000, clockRate: 90_000 }, idr, { keyframe: true })).toBe(true)
     pair.runFor(50)
     const frames = eventsOf(pair.b.events, 'mediaData')

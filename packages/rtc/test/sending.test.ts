@@ -67,26 +67,9 @@ describe('frames that are sent arrive', () => {
       red: Uint8Array.of(0xfc, 2),
       VP8: vp8(3000, true, 3),
       VP9: Uint8Array.from([0x80, ...new Uint8Array(3000).fill(4)]),
-      // a one behind the header of a slice: it is the first of its picture
-      H264: Uint8Array.from([0, 0, 0, 1, 0x67, 1, 0, 0, 0, 1, 0x65, 0x85, ...new Uint8Array(900).fill(5)]),
+      H264: Uint8Array.from([0, 0, 0, 1, 0x67, 1, 0, 0, 0, 1, 0x65, ...new Uint8Array(900).fill(5)]),
       AV1: Uint8Array.from([0x0a, 1, 7, 0x32, 0x10, ...new Uint8Array(16).fill(6)]),
-      H265: Uint8Array.from([
-        0,
-        0,
-        0,
-        1,
-        0x40,
-        1,
-        7,
-        0,
-        0,
-        0,
-        1,
-        0x26,
-        1,
-        0x85,
-        ...new Uint8Array(900).fill(5),
-      ]),
+      H265: Uint8Array.from([0, 0, 0, 1, 0x40, 1, 7, 0, 0, 0, 1, 0x26, 1, ...new Uint8Array(900).fill(5)]),
     }
     let time = 0
     for (const media of a.medias) {

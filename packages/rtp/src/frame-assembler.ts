@@ -391,7 +391,9 @@ export class FrameAssembler {
   #startsWhole(payloads: readonly Uint8Array[], first: Uint8Array): boolean {
     const depacketizer = this.#depacketizer
     if (!depacketizer.startsFrame(first)) return false
-    return depacketizer.startsWhole?.(payloads, this.#knownStart) ?? true
+    const { framesAssembled, framesDropped, packetsGivenUp } = this.statistics
+    const afterLoss = framesAssembled + framesDropped + packetsGivenUp > 0
+    return depacketizer.startsWhole?.(payloads, this.#knownStart, afterLoss) ?? true
   }
 
   #learnStart(payloads: readonly Uint8Array[]): void {

@@ -249,11 +249,15 @@ describe('after a loss, parameter sets start a frame', () => {
   })
 
   it('nor where nothing has shown that it does', () => {
-    expect(h264([undefined, undefined, undefined, sps, pps, otherSlice])).toBe(0)
     const delta = [Uint8Array.of(0x61, 0x80, 1)]
     expect(h264(delta, delta, [undefined, sps, pps, otherSlice], delta)).toBe(2)
     const slice = (first: number): Uint8Array => Uint8Array.of(0x26, 1, first)
-    expect(h265([undefined, VPS, slice(0x40)], [VPS, slice(0x80)])).toBe(1)
+    expect(h265([slice(0x80)], [undefined, VPS, slice(0x40)], [VPS, slice(0x80)])).toBe(1)
+  })
+
+  it('with any slice in the first frame of all: the order of slices may be arbitrary', () => {
+    expect(h264([sps, pps, otherSlice, firstSlice])).toBe(1)
+    expect(h264([delimiter, sps, pps, otherSlice], [undefined, sps, pps, otherSlice])).toBe(1)
   })
 
   it('but not where the frames of the stream start with a delimiter', () => {

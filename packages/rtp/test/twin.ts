@@ -21,6 +21,8 @@ export class TwinAssembler {
   #cursor = -1
   #current: TwinPacket[] = []
   #aligned = false
+  /** A frame has come, or a packet is missing. */
+  #isUnderWay = false
   #contiguous = true
   #touched = false
   #markersInARow = 0
@@ -51,6 +53,7 @@ export class TwinAssembler {
   timeout(now: number): void {
     while (now >= this.deadline) {
       while (!this.#packets.has(this.#cursor)) this.#cursor++
+      this.#isUnderWay = true
       const first = this.#current[0]?.payload
       if (first !== undefined && this.#depacketizer.startsFrame(first))
         this.#known ??= this.#depacketizer.learnStart?.([first])
@@ -99,7 +102,10 @@ export class TwinAssembler {
     this.#markersInARow = all.some(({ marker }) => marker) ? this.#markersInARow + 1 : 0
     const payloads = media.map(({ payload }) => payload)
     const starts = this.#depacketizer.startsFrame(payloads[0]!)
-    const whole = aligned || (starts && (this.#depacketizer.startsWhole?.(payloads, this.#known) ?? true))
+    const whole =
+      aligned ||
+      (starts && (this.#depacketizer.startsWhole?.(payloads, this.#known, this.#isUnderWay) ?? true))
+    this.#isUnderWay = true
     const frame = whole ? this.#depacketizer.assemble(payloads) : undefined
     if (frame === undefined) {
       this.#contiguous = false

@@ -32,10 +32,10 @@ export interface Depacketizer {
    */
   startsFrame(payload: Uint8Array): boolean
   /**
-   * Where `startsFrame` is too easily said of one payload: whether nothing is missing before `payloads`, which are all that came of a frame since a loss, and the first
-   * of which is said to start it. `known` is what `learnStart` made of earlier frames.
+   * Where `startsFrame` is too easily said of one payload: whether nothing is missing before `payloads`, which are all that came of a frame since a loss or the start of the stream, and the first
+   * of which is said to start it. `known` is what `learnStart` made of earlier frames. `afterLoss` is false at the start of a stream.
    */
-  startsWhole?(payloads: readonly Uint8Array[], known: FrameStart | undefined): boolean
+  startsWhole?(payloads: readonly Uint8Array[], known: FrameStart | undefined, afterLoss: boolean): boolean
   /** What is known of the stream's frames with this one, which is a keyframe or of which `startsFrame` was said. Its end may be missing. */
   learnStart?(payloads: readonly Uint8Array[]): FrameStart
   /** Whether this payload is of a keyframe's first packet. */

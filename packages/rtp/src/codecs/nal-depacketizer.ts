@@ -66,12 +66,15 @@ export class NalDepacketizer implements Depacketizer {
     return false
   }
 
-  /** Parameter sets do not come first where keyframes start with a delimiter or SEI, and what they come first in has its first slice. */
-  startsWhole(payloads: readonly Uint8Array[], known: FrameStart | undefined): boolean {
+  /**
+   * Parameter sets do not come first where keyframes start with a delimiter or SEI, and what they come first in has its first slice. At the start of a stream a picture of which
+   * another slice is the first is taken, as the baseline profile of H.264 may have it (arbitrary slice order), unless the parameter sets are seen to be repeated.
+   */
+  startsWhole(payloads: readonly Uint8Array[], known: FrameStart | undefined, afterLoss: boolean): boolean {
     const type = this.#firstType(payloads[0]!)
     if (type === this.#format.delimiter) return true
     if (known !== undefined && !this.#format.isSlice(known.type) && known.type !== type) return false
-    return this.#hasFirstSlice(payloads)
+    return this.#hasFirstSlice(payloads) || !(afterLoss || this.#repeatsParameters(payloads))
   }
 
   learnStart(payloads: readonly Uint8Array[]): FrameStart {
@@ -141,6 +144,20 @@ export class NalDepacketizer implements Depacketizer {
       }
     }
     return true
+  }
+
+  /** Whether a parameter set follows a slice. */
+  #repeatsParameters(payloads: readonly Uint8Array[]): boolean {
+    const format = this.#format
+    let hasSlice = false
+    for (const payload of payloads) {
+      for (const unit of this.#startedUnits(payload)) {
+        const type = format.typeOf(unit)
+        if (hasSlice && type === format.parameters) return true
+        hasSlice ||= format.isSlice(type)
+      }
+    }
+    return false
   }
 }
 
