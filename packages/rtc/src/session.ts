@@ -225,7 +225,7 @@ export class Session {
         if (isData(section)) this.#acceptData(known, offered, section, local)
         else updates.push(this.#acceptMedia(known, index, offered, section))
       } else {
-        fillRejected(section, local, setup)
+        fillRejected(section, local, setup, offered.rtcpMux)
         this.#stop(known, updates)
       }
       known.local = section
@@ -263,7 +263,7 @@ export class Session {
     const tagged = sections.findIndex(({ port }) => port !== 0)
     const offered = sections.map((section, index): OfferedSection => {
       if (section.port === 0) {
-        fillRejected(section, local, 'actpass')
+        fillRejected(section, local, 'actpass', section.protocol.includes('RTP'))
         return { section, streams: [] }
       }
       fillTransport(section, local, 'actpass', index === tagged)
