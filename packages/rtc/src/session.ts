@@ -175,10 +175,15 @@ export class Session {
     const mids = this.#midsOf(offer)
     this.#checkSections(offer, mids)
     const capabilities = this.#capabilities(this.#feedback.answering(offer))
-    const { sections, shared, bundled } = answerSections(offer, capabilities, (index) => {
-      const known = this.#sections[index]
-      return known !== undefined && stands(known)
-    })
+    const { sections, shared, bundled } = answerSections(
+      offer,
+      capabilities,
+      (index) => {
+        const known = this.#sections[index]
+        return known !== undefined && stands(known)
+      },
+      (index) => choices.rejected.has(mids[index]!),
+    )
     const answers = sections.map((answer, index) =>
       choose(offer.media[index]!, mids[index]!, answer, choices),
     )

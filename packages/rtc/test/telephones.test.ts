@@ -51,3 +51,17 @@ it('RTCP is not said to be multiplexed where that was not offered (RFC 8035 sect
   const [, video] = parseSdp(fresh().acceptOffer(offerOf(LINPHONE_UNBUNDLED)).sdp).media
   expect(video).toMatchObject({ port: 0, rtcpMux: true })
 })
+
+it('of sections with a transport each, the first that is not refused is taken', () => {
+  const rtc = fresh()
+  const { sdp } = rtc.readOffer(offerOf(LINPHONE_UNBUNDLED)).reject('0').accept()
+  const [audio, video] = parseSdp(sdp).media
+  expect(audio!.port).toBe(0)
+  expect(video).toMatchObject({ port: 5000, direction: 'sendrecv' })
+  expect(rtc.medias.map(({ mid, kind }) => [mid, kind])).toEqual([['1', 'video']])
+  // in a session that stands, the one in use stays the one: no other transport takes its place
+  const standing = fresh()
+  standing.acceptOffer(offerOf(LINPHONE_UNBUNDLED))
+  const again = standing.readOffer(offerOf(LINPHONE_UNBUNDLED)).reject('0').accept()
+  expect(parseSdp(again.sdp).media.map(({ port }) => port)).toEqual([0, 0])
+})
