@@ -104,7 +104,6 @@ export {
   type ReportBlock,
   type Rtcp,
   SDES_CNAME,
-  SDES_MID,
   type SenderReport,
   type SourceDescription,
   type StreamArrivals,
