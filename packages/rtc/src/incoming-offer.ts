@@ -74,7 +74,7 @@ export class IncomingOffer {
   }
 
   /**
-   * Answers a section with no. Where the others go on with its transport, which is that of the first one of a session that stands, `accept` throws: see there. Throws a
+   * Answers a section with no. Of a first offer without BUNDLE, the next section that can be taken is taken in its place. Where the others go on with its transport, which is that of the first one of a session that stands, `accept` throws: see there. Throws a
    * `UsageError` (`unknown-mid`).
    */
   reject(mid: Mid): this {

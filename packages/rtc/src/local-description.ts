@@ -30,11 +30,16 @@ export function fillTransport(
 
 /**
  * What a section that is rejected says of the transport. RFC 8829 section 5.3.1 demands none of it, but GStreamer takes no answer in
- * which a section is without.
+ * which a section is without. `rtcpMux`: whether it was offered (RFC 8035 section 3).
  */
-export function fillRejected(section: MediaSection, local: LocalTransport, setup: Setup): void {
+export function fillRejected(
+  section: MediaSection,
+  local: LocalTransport,
+  setup: Setup,
+  rtcpMux: boolean,
+): void {
   fillKeys(section, local, setup)
-  section.rtcpMux = section.protocol.includes('RTP')
+  section.rtcpMux = rtcpMux
 }
 
 function fillKeys(section: MediaSection, { credentials, fingerprint }: LocalTransport, setup: Setup): void {
@@ -53,7 +58,14 @@ export function fillSession(
   const accepted = description.media.filter(({ port }) => port !== 0)
   description.iceLite = local.iceLite
   description.extmapAllowMixed = accepted.some(({ extmapAllowMixed }) => extmapAllowMixed)
+  const connection = accepted[0]?.connection
+  if (connection !== undefined) placeRejected(description, connection)
   if (tagged === undefined) return
   const others = accepted.flatMap(({ mid }) => (mid === undefined || mid === tagged ? [] : [mid]))
   description.groups.push({ semantics: 'BUNDLE', mids: [tagged, ...others] })
+}
+
+/** Linphone takes 0.0.0.0 for an ICE restart, as RFC 5245 section 9.1.1.1 had it, also in a section that is not in use: such ones have the address of those that are. */
+function placeRejected({ media }: SessionDescription, connection: string): void {
+  for (const section of media) if (section.port === 0) section.connection = connection
 }

@@ -175,10 +175,15 @@ export class Session {
     const mids = this.#midsOf(offer)
     this.#checkSections(offer, mids)
     const capabilities = this.#capabilities(this.#feedback.answering(offer))
-    const { sections, shared, bundled } = answerSections(offer, capabilities, (index) => {
-      const known = this.#sections[index]
-      return known !== undefined && stands(known)
-    })
+    const { sections, shared, bundled } = answerSections(
+      offer,
+      capabilities,
+      (index) => {
+        const known = this.#sections[index]
+        return known !== undefined && stands(known)
+      },
+      (index) => choices.rejected.has(mids[index]!),
+    )
     const answers = sections.map((answer, index) =>
       choose(offer.media[index]!, mids[index]!, answer, choices),
     )
@@ -225,7 +230,7 @@ export class Session {
         if (isData(section)) this.#acceptData(known, offered, section, local)
         else updates.push(this.#acceptMedia(known, index, offered, section))
       } else {
-        fillRejected(section, local, setup)
+        fillRejected(section, local, setup, offered.rtcpMux)
         this.#stop(known, updates)
       }
       known.local = section
@@ -263,7 +268,7 @@ export class Session {
     const tagged = sections.findIndex(({ port }) => port !== 0)
     const offered = sections.map((section, index): OfferedSection => {
       if (section.port === 0) {
-        fillRejected(section, local, 'actpass')
+        fillRejected(section, local, 'actpass', section.protocol.includes('RTP'))
         return { section, streams: [] }
       }
       fillTransport(section, local, 'actpass', index === tagged)

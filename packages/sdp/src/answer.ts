@@ -78,12 +78,14 @@ export interface OfferAnswer {
 /**
  * Answers an offer as one who has one transport. Accepted are the sections of the first `a=group:BUNDLE` that has one to be accepted; without such a group, the first section that
  * can be. All others are rejected (RFC 9143 section 7.3.3, RFC 8829 section 5.3.1). `stands`: whether the section at an index of the offer is in use already; what shares its
- * transport comes first. Transport attributes are the caller's to fill in.
+ * transport comes first. `refused`: whether the caller is going to reject it, though it could be accepted: it is no reason to take a transport. Transport attributes are the caller's
+ * to fill in.
  */
 export function answerSections(
   offer: SessionDescription,
   capabilities: Capabilities,
   stands: (index: number) => boolean = () => false,
+  refused: (index: number) => boolean = () => false,
 ): OfferAnswer {
   const candidates = sharedTransports(offer)
   const multiplexed = new Set(candidates.flatMap(({ sections }) => multiplexedSections(sections)))
@@ -96,8 +98,11 @@ export function answerSections(
     sections.some((section) => answers.get(section)!.accepted),
   )
   const standing = new Set(offer.media.filter((_, index) => stands(index)))
+  const isWanted = (section: MediaSection): boolean =>
+    answers.get(section)!.accepted && !refused(offer.media.indexOf(section))
   const { sections, bundled } =
     usable.find((candidate) => candidate.sections.some((section) => standing.has(section))) ??
+    usable.find((candidate) => candidate.sections.some(isWanted)) ??
     usable[0] ??
     NO_TRANSPORT
   const shared = new Set(sections)
