@@ -26,7 +26,10 @@ const MIN_PROBING_SIZE = 250
 const MIN_PROBING_TIME = 8
 /** A probe does not lower the estimate below this part of what arrives. */
 const MIN_PROBED = 0.85
-/** Where the application sent less than it could so many ms ago, a fall of the estimate may have been of what it sent for a moment: it is probed for. */
+/**
+ * Where the application sent less than it could so many ms ago, a fall of the estimate may have been of what it sent for a moment: it is probed for. And what was lost was of
+ * little: it does not stand against what a probe shows.
+ */
 const LIMITED_LATELY = 3000
 /** Arrivals so many ms before the last one are of a clock that was set back; others that lie before it are of feedback that was overtaken. */
 const CLOCK_JUMP = 3000
@@ -248,6 +251,9 @@ export class BandwidthEstimator {
     if (probed !== undefined && !this.#probes.handleResult(last, probed, saturated)) probed = undefined
     const acknowledged = this.#acknowledged.bitrate
     this.#delay.update(this.#now, acknowledged, this.#bounded(probed, acknowledged), saturated, limited)
+    if (probed !== undefined && this.#now - this.#limitedAt < LIMITED_LATELY) {
+      this.#loss.handleProbe(this.#delay.bitrate)
+    }
   }
 
   /** The packets of a feedback that had come, to all who measure. Answers what a probe has shown, bits per second. */
@@ -309,6 +315,7 @@ export class BandwidthEstimator {
       this.#delay.bitrate,
       acknowledged,
       limited,
+      reader.received + reader.untimed + reader.lost - reader.recovered,
     )
   }
 
