@@ -64,7 +64,7 @@ describe('sparse sound for six hours', () => {
     expect(least, `seed ${seed}`).toBeGreaterThan(0.9 * first)
     const { packetsLost, packetsAcknowledged } = flow.estimator.statistics
     expect(packetsLost / packetsAcknowledged).toBeGreaterThan(0.9 * loss)
-    expect(startPictures(call), `seed ${seed}`).toBeGreaterThan(0.5)
+    expect(startPictures(call), `seed ${seed}`).toBeGreaterThan(0.78)
   })
 
   it.each([
@@ -80,12 +80,18 @@ describe('sparse sound for six hours', () => {
 })
 
 describe('sparse sound', () => {
-  it.each([0, 0.02, 0.05])('of which %d is lost at random: pictures start at once', (loss) => {
+  it.each([0, 0.02, 0.05])('of which %d is lost at random: pictures get what the path takes', (loss) => {
+    const parts: number[] = []
     for (const seed of [1, 2, 3, 4, 5, 6, 7, 8]) {
+      expect(startPictures(soundAlone({ seed })), `a new call, seed ${seed}`).toBeGreaterThan(0.9)
       const call = soundAlone({ seed, forward: { loss }, backward: { loss } })
       call.path.runUntil(600_000 + 7000 * seed)
-      expect(startPictures(call), `seed ${seed}`).toBeGreaterThan(0.3)
+      parts.push(startPictures(call))
     }
+    parts.sort((a, b) => a - b)
+    // where a packet of the last probe is lost, that shows less than there is
+    expect(parts[0]).toBeGreaterThan(0.5)
+    expect(parts[1]).toBeGreaterThan(0.78)
   })
 
   it('of which half is lost for 30 s: the estimate falls, and comes back', () => {
@@ -103,6 +109,22 @@ describe('sparse sound', () => {
 })
 
 describe('a path that falls to 100 kbit/s while only sound is sent', () => {
+  it.each([300_000, RATE])('is not overloaded for long after silence, estimate %d', (initialBitrate) => {
+    for (const seed of [1, 2, 3, 4]) {
+      const { path, flow } = soundAlone({ seed }, { initialBitrate })
+      path.setRate(300_000, 100_000)
+      path.runUntil(600_000)
+      expect(flow.estimator.bitrate, `seed ${seed}: nothing shows it`).toBeGreaterThan(0.9 * initialBitrate)
+      flow.paused = false
+      path.runUntil(660_000)
+      const { record } = flow
+      expect(record.lastAbove(200, 600_000, 660_000), `seed ${seed}`).toBeLessThan(606_000)
+      expect(record.delay(0.95, 605_000, 660_000), `seed ${seed}`).toBeLessThan(100)
+      expect(record.throughput(605_000, 660_000), `seed ${seed}`).toBeGreaterThan(80_000)
+      expect(record.throughput(605_000, 660_000), `seed ${seed}`).toBeLessThan(100_000)
+    }
+  })
+
   it.each([0, 0.02, 0.05])('is not overloaded for long by pictures that then start, loss %d', (loss) => {
     for (const seed of [1, 2, 3, 4]) {
       const path = new Path({ seed, rate: RATE, latency: 20, forward: { loss } })
