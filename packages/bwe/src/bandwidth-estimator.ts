@@ -26,8 +26,13 @@ const MIN_PROBING_SIZE = 250
 const MIN_PROBING_TIME = 8
 /** A probe does not lower the estimate below this part of what arrives. */
 const MIN_PROBED = 0.85
-/** Where the application sent less than it could so many ms ago, a fall of the estimate may have been of what it sent for a moment: it is probed for. */
+/**
+ * Where the application sent less than it could so many ms ago, a fall of the estimate may have been of what it sent for a moment: it is probed for. And what was lost was of
+ * little: it does not stand against what a probe shows.
+ */
 const LIMITED_LATELY = 3000
+/** For so many ms what a probe has shown that filled the path is what it takes. */
+const SHOWN_LATELY = 1000
 /** Arrivals so many ms before the last one are of a clock that was set back; others that lie before it are of feedback that was overtaken. */
 const CLOCK_JUMP = 3000
 
@@ -72,6 +77,9 @@ export class BandwidthEstimator {
   #wasLimited = false
   /** When the application was last found to send less than it could. */
   #limitedAt: Instant = Number.NEGATIVE_INFINITY
+  /** What the last probe has shown that filled the path, bits per second, and when. */
+  #shown = 0
+  #shownAt: Instant = Number.NEGATIVE_INFINITY
   #lastArrival = Number.NEGATIVE_INFINITY
   /** Loss of packets that were sent before does not count. */
   #lossFrom: Instant = Number.NEGATIVE_INFINITY
@@ -246,8 +254,22 @@ export class BandwidthEstimator {
     let probed = this.#addPackets()
     const { last, saturated } = this.#results
     if (probed !== undefined && !this.#probes.handleResult(last, probed, saturated)) probed = undefined
+    if (probed !== undefined && saturated) {
+      this.#shown = probed
+      this.#shownAt = this.#now
+    }
     const acknowledged = this.#acknowledged.bitrate
-    this.#delay.update(this.#now, acknowledged, this.#bounded(probed, acknowledged), saturated, limited)
+    const bounded = this.#bounded(probed, acknowledged)
+    this.#delay.update(this.#now, this.#arriving(acknowledged), bounded, saturated, limited)
+    if (probed !== undefined && this.#now - this.#limitedAt < LIMITED_LATELY) {
+      this.#loss.handleProbe(this.#delay.bitrate)
+    }
+  }
+
+  /** What arrives where the path is full: the average is still of little, where little was sent until a probe showed more. */
+  #arriving(acknowledged: number | undefined): number | undefined {
+    if (acknowledged === undefined || this.#now - this.#shownAt > SHOWN_LATELY) return acknowledged
+    return this.#now - this.#limitedAt < LIMITED_LATELY ? Math.max(acknowledged, this.#shown) : acknowledged
   }
 
   /** The packets of a feedback that had come, to all who measure. Answers what a probe has shown, bits per second. */
@@ -309,6 +331,7 @@ export class BandwidthEstimator {
       this.#delay.bitrate,
       acknowledged,
       limited,
+      reader.received + reader.untimed + reader.lost - reader.recovered,
     )
   }
 

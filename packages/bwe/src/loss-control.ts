@@ -71,7 +71,7 @@ export class LossControl {
     return this.#observations.averageLoss
   }
 
-  /** See `LossObservations.add`. `delayBased` is the limit that the delay sets. */
+  /** See `LossObservations.add`. `delayBased` is the limit that the delay sets. `applicationLimited`: less was sent than could be. */
   update(
     bytes: number,
     lostBytes: number,
@@ -81,14 +81,23 @@ export class LossControl {
     delayBased: number,
     acknowledged: number | undefined,
     applicationLimited: boolean,
+    packets?: number,
   ): void {
     const observations = this.#observations
     this.#acknowledged = acknowledged
-    if (!observations.add(bytes, lostBytes, recoveredBytes, firstSentAt, lastSentAt)) return
+    const complete = observations.add(
+      bytes,
+      lostBytes,
+      recoveredBytes,
+      firstSentAt,
+      lastSentAt,
+      applicationLimited ? packets : undefined,
+    )
+    if (!complete) return
     if (Number.isNaN(this.#bandwidth)) this.#bandwidth = this.#result = delayBased
     const candidate = this.#bestBandwidth(delayBased, applicationLimited)
     const inherentLoss = this.#likeliestInherentLoss(candidate)
-    const raised = this.#limitRise(candidate, inherentLoss)
+    const raised = this.#limitRise(candidate, inherentLoss, applicationLimited)
     const bounded = Math.max(this.#lowerBound, Math.min(raised, this.#upperBound, delayBased))
     if (bounded < raised) {
       this.#bandwidth = bounded
@@ -102,6 +111,14 @@ export class LossControl {
       this.state === 'delay-limited' || observations.total < MIN_OBSERVATIONS
         ? Number.POSITIVE_INFINITY
         : this.#result
+  }
+
+  /**
+   * A probe has set the limit of the delay to `delayBased`, bits per second, after little was sent. Where loss was no limit so far, only the delay's was: the bandwidth goes
+   * up with it, whatever was lost of so little.
+   */
+  handleProbe(delayBased: number): void {
+    if (!this.#isLimited && delayBased > this.#bandwidth) this.#bandwidth = this.#result = delayBased
   }
 
   get #isLimited(): boolean {
@@ -171,7 +188,7 @@ export class LossControl {
   }
 
   /** Keeps the bandwidth from rising too fast where loss has been the limit. */
-  #limitRise(candidate: number, inherentLoss: number): number {
+  #limitRise(candidate: number, inherentLoss: number, applicationLimited: boolean): number {
     const current = this.#bandwidth
     let bandwidth = candidate
     // more is lost than the path is taken to lose
@@ -180,7 +197,8 @@ export class LossControl {
     const { lastSentAt } = this.#observations
     if (lastSentAt < this.#riseFrom + RISE_WINDOW) bandwidth = Math.min(bandwidth, this.#riseLimit)
     const rising = bandwidth > current || (bandwidth === current && this.state === 'increasing')
-    if (!rising || this.#acknowledged === undefined) return bandwidth
+    // where little is sent, that little arrives tells nothing: it would never rise again
+    if (!rising || applicationLimited || this.#acknowledged === undefined) return bandwidth
     const factor = this.#acknowledged < HOLD_NEAR * this.#holdBitrate ? RISE_IN_HOLD : RISE
     return Math.max(current, Math.min(bandwidth, factor * this.#acknowledged))
   }

@@ -4,6 +4,11 @@ import type { Instant } from '@str0m/sans-io'
 const WINDOW = 15
 /** ms of sending that one is of, at least. */
 const MIN_DURATION = 250
+/**
+ * Packets that one is of, at least, where the application sends little: of one packet each 400 ms all observations would else be of 15 packets, of which three that are lost by
+ * chance are a fifth.
+ */
+const MIN_PACKETS = 10
 /** The weight of an observation, of that of the one after it. */
 const AGING = 0.9
 /** What was sent while most was lost is no outlier where it is so many times the median: a sudden flood. */
@@ -23,6 +28,7 @@ export class LossObservations {
   readonly #bitrates = new Float64Array(WINDOW)
   readonly #weights = Float64Array.from({ length: WINDOW }, (_, age) => AGING ** age)
   readonly #sorted = new Float64Array(WINDOW)
+  #partialPackets = 0
   #partialBytes = 0
   #partialLost = 0
 
@@ -49,8 +55,8 @@ export class LossObservations {
   }
 
   /**
-   * Feedback told of so many bytes, of which so many were lost, sent between these times; `recoveredBytes` were told as lost before. Answers whether it
-   * completes an observation.
+   * Feedback told of so many bytes, of which so many were lost, sent between these times; `recoveredBytes` were told as lost before. `packets`: how many they were, where
+   * little is sent; else that is not looked at. Answers whether it completes an observation.
    */
   add(
     bytes: number,
@@ -58,19 +64,21 @@ export class LossObservations {
     recoveredBytes: number,
     firstSentAt: Instant,
     lastSentAt: Instant,
+    packets: number = MIN_PACKETS,
   ): boolean {
+    this.#partialPackets += packets
     this.#partialBytes += bytes
     this.#partialLost = Math.max(0, this.#partialLost + lostBytes - recoveredBytes)
     if (bytes === 0) return false
     if (Number.isNaN(this.lastSentAt)) this.lastSentAt = firstSentAt
     const duration = lastSentAt - this.lastSentAt
-    if (duration < MIN_DURATION) return false
+    if (duration < MIN_DURATION || this.#partialPackets < MIN_PACKETS) return false
     const place = this.total++ % WINDOW
     this.#bytes[place] = this.#partialBytes
     this.#lost[place] = Math.min(this.#partialLost, this.#partialBytes)
     this.#bitrates[place] = (this.#partialBytes * 8000) / duration
     this.lastSentAt = lastSentAt
-    this.#partialBytes = this.#partialLost = 0
+    this.#partialPackets = this.#partialBytes = this.#partialLost = 0
     this.averageLoss = this.#average()
     return true
   }
