@@ -95,7 +95,12 @@ function jazzer() {
   if (!existsSync(program)) {
     mkdirSync(folder, { recursive: true })
     writeFileSync(join(folder, 'package.json'), '{ "private": true }\n')
-    const code = run('npm', ['install', '--prefix', folder, '--no-audit', '--no-fund', '--no-save', JAZZER])
+    const code = run(
+      'npm',
+      ['install', '--prefix', folder, '--no-audit', '--no-fund', '--no-save', JAZZER],
+      {},
+      { shell: process.platform === 'win32' },
+    )
     if (code !== 0) process.exit(code)
   }
   const { status, stderr } = spawnSync(node(), [program, '--help'], { encoding: 'utf8' })

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..')
@@ -60,16 +60,20 @@ export function packAll() {
 
 /** Runs a command line with pnpm and the tools of the root at hand; answers its exit code. */
 export function withPnpm(command) {
-  const path = `${join(root, 'node_modules', '.bin')}${process.platform === 'win32' ? ';' : ':'}${process.env.PATH}`
-  return run('npx', ['--yes', '-p', manifest.packageManager, '-c', command], { PATH: path })
+  const path = `${join(root, 'node_modules', '.bin')}${delimiter}${process.env.PATH}`
+  const args = ['--yes', '-p', manifest.packageManager, '-c']
+  // on Windows it is a script that only a shell can start, and the shell is given one line
+  return process.platform === 'win32'
+    ? run('npx', [...args, `"${command}"`], { PATH: path }, { shell: true })
+    : run('npx', [...args, command], { PATH: path })
 }
 
 /** Runs a program; answers its exit code. */
-export function run(program, args, environment = {}) {
+export function run(program, args, environment = {}, { shell = false } = {}) {
   const { status, error } = spawnSync(program, args, {
     cwd: root,
     stdio: 'inherit',
-    shell: process.platform === 'win32',
+    shell,
     env: { ...process.env, TURBO_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1', ...environment },
   })
   if (error !== undefined) console.error(error.message)
