@@ -26,6 +26,8 @@ const LIMIT_BITRATE = 100_000
 const RISE = 1.5
 const RISE_IN_HOLD = 1.2
 const HOLD_NEAR = 1.3
+/** The bandwidth was not sent at where less than this part of what did not arrive of it was lost: next to nothing. A policer drops what is above its rate. */
+const UNUSED_LOSS = 0.02
 /** And not by more than this factor in a window of so many ms. */
 const MAX_RISE = 1.3
 const RISE_WINDOW = 300
@@ -200,7 +202,15 @@ export class LossControl {
     // where little is sent, that little arrives tells nothing: it would never rise again
     if (!rising || applicationLimited || this.#acknowledged === undefined) return bandwidth
     const factor = this.#acknowledged < HOLD_NEAR * this.#holdBitrate ? RISE_IN_HOLD : RISE
-    return Math.max(current, Math.min(bandwidth, factor * this.#acknowledged))
+    const limit = factor * this.#acknowledged
+    // nor does it where less than the bandwidth is sent, though not so much less that it is a limit of the application's
+    if (limit <= current && this.#isUnused(current, this.#acknowledged)) return bandwidth
+    return Math.max(current, Math.min(bandwidth, limit))
+  }
+
+  /** Whether `bandwidth` was not sent at: else all that has not arrived of it would have been lost. */
+  #isUnused(bandwidth: number, acknowledged: number): boolean {
+    return this.#observations.averageLoss < UNUSED_LOSS * (1 - acknowledged / bandwidth)
   }
 
   #settle(bounded: number, delayBased: number): void {

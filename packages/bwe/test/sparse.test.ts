@@ -108,6 +108,31 @@ describe('sparse sound', () => {
   })
 })
 
+describe('steady sound', () => {
+  it.each([
+    [0.3, 300_000],
+    [0.5, 300_000],
+    [0.5, RATE],
+  ])('of which %d is lost for 30 s: pictures start soon, estimate %d before', (loss, initialBitrate) => {
+    for (const seed of [1, 2, 3, 4, 5, 6, 7, 8]) {
+      const path = new Path({ seed, rate: RATE, latency: 20 })
+      const flow = path.add({ initialBitrate })
+      flow.maxVideo = 0
+      path.runUntil(60_000)
+      path.forward.configure(60_000, { loss })
+      path.runUntil(90_000)
+      expect(flow.estimator.bitrate, `seed ${seed}`).toBeLessThan(50_000)
+      path.forward.configure(90_000, { loss: 0 })
+      path.runUntil(160_000)
+      // what the delay allows by what arrives, and so much more than is sent that pictures are probed for
+      expect(flow.estimator.bitrate, `seed ${seed}`).toBeGreaterThan(75_000)
+      flow.maxVideo = 2_500_000
+      path.runUntil(170_000)
+      expect(flow.record.range(162_000, 170_000)[0], `seed ${seed}`).toBeGreaterThan(0.78 * RATE)
+    }
+  })
+})
+
 describe('a path that falls to 100 kbit/s while only sound is sent', () => {
   it.each([300_000, RATE])('is not overloaded for long after silence, estimate %d', (initialBitrate) => {
     for (const seed of [1, 2, 3, 4]) {
