@@ -37,6 +37,7 @@ describe('the other examples compile as a careful user compiles them', () => {
       declare const [frameNumber, opusFrame, packet]: [number, Uint8Array, RtpPacket]
       declare const socket: { send(contents: Uint8Array, port: number, address: string): void }
       declare function handle(event: RtcEvent): void`,
+    'packages/rtc/README.md': '',
     'packages/rtp/README.md': `
       import type { HeaderExtensions, ExtensionIds, RtpHeader, StreamRx } from '@str0m/rtp'
       declare const [randomSequenceNumber, randomTimestamp, now, srtpOverhead]: [number, number, number, number]
