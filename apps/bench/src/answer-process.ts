@@ -1,6 +1,7 @@
 // The side that answers, in a process of its own: started by the one that offers.
 import { type FromAnswerer, monotonicTime, readUsage, type ToAnswerer } from './signalling.ts'
-import { loadStack, type Peer, type StackName } from './stack.ts'
+import { loadStack, type StackName } from './load-stack.ts'
+import type { Peer } from './stack.ts'
 
 const stack = await loadStack(process.argv[2] as StackName)
 const peers = new Map<number, Peer>()

@@ -1,7 +1,8 @@
 // One connection after the other, of one stack: the side that offers.
 import { finish } from './child.ts'
 import { Offerer } from './offerer.ts'
-import type { Purpose, StackName } from './stack.ts'
+import type { StackName } from './load-stack.ts'
+import type { Purpose } from './stack.ts'
 
 export interface ConnectResult {
   /** ms, in the order in which they were made. */

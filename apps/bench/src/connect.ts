@@ -2,7 +2,8 @@ import { runChild } from './child.ts'
 import type { ConnectResult } from './connect-process.ts'
 import type { Cell, Goal, Section } from './report.ts'
 import type { Settings } from './settings.ts'
-import type { Purpose, StackName } from './stack.ts'
+import type { StackName } from './load-stack.ts'
+import type { Purpose } from './stack.ts'
 import { median, percentile } from './statistics.ts'
 
 interface Connecting {

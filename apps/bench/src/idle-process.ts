@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { finish } from './child.ts'
 import { type Connection, Offerer } from './offerer.ts'
-import type { StackName } from './stack.ts'
+import type { StackName } from './load-stack.ts'
 
 export interface IdleOptions {
   readonly stack: StackName

@@ -2,7 +2,7 @@ import { runChild } from './child.ts'
 import type { IdleOptions, IdleResult } from './idle-process.ts'
 import type { Cell, Goal, Section } from './report.ts'
 import type { Settings } from './settings.ts'
-import type { StackName } from './stack.ts'
+import type { StackName } from './load-stack.ts'
 
 const GOAL_MEMORY = 100
 const GOAL_CPU_PERCENT = 3

@@ -1,7 +1,8 @@
 import type { ChildProcess } from 'node:child_process'
 import { startChild } from './child.ts'
 import { type FromAnswerer, monotonicTime, readUsage, type ToAnswerer, type Usage } from './signalling.ts'
-import { loadStack, type OpenOptions, type Peer, type Stack, type StackName } from './stack.ts'
+import { loadStack, type StackName } from './load-stack.ts'
+import type { OpenOptions, Peer, Stack } from './stack.ts'
 
 /** How long one connection may take, ms. */
 const CONNECT_TIMEOUT = 30_000

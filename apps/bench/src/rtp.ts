@@ -1,6 +1,6 @@
 import type { Cell, Goal, Section } from './report.ts'
 import type { Settings } from './settings.ts'
-import type { StackName } from './stack.ts'
+import type { StackName } from './load-stack.ts'
 import { median, pairedRatio } from './statistics.ts'
 import { type Contender, runTraffic } from './traffic.ts'
 import type { TrafficResult, TrafficRound } from './traffic-process.ts'

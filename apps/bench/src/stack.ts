@@ -36,27 +36,6 @@ export interface Stack {
   forward?(publisher: Peer, subscribers: readonly Peer[]): void
 }
 
-/** `-shared`: one socket for all its peers, as a server has it; else a socket each. `bare`: no stack, see there. */
-export type StackName = '@str0m' | '@str0m-shared' | 'bare' | 'bare-shared' | 'werift' | 'node-datachannel'
-
 /** What waits in a channel before `Flow.send` says no, and where there is room again: bytes. */
 export const HIGH_WATER: number = 1024 * 1024
 export const LOW_WATER: number = 256 * 1024
-
-/** Loads a stack, and nothing of the others. */
-export async function loadStack(name: StackName): Promise<Stack> {
-  switch (name) {
-    case '@str0m':
-      return (await import('./stack-str0m.ts')).socketEach()
-    case '@str0m-shared':
-      return (await import('./stack-str0m.ts')).sharedSocket()
-    case 'bare':
-      return (await import('./stack-bare.ts')).bareSocketEach()
-    case 'bare-shared':
-      return (await import('./stack-bare.ts')).bareSharedSocket()
-    case 'werift':
-      return (await import('./stack-werift.ts')).werift
-    case 'node-datachannel':
-      return (await import('./stack-node-datachannel.ts')).nodeDataChannel
-  }
-}

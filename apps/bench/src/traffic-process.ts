@@ -3,7 +3,8 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 import { type Connection, Offerer } from './offerer.ts'
 import { makePayload } from './packets.ts'
 import { monotonicTime } from './signalling.ts'
-import type { Flow, Purpose, StackName } from './stack.ts'
+import type { StackName } from './load-stack.ts'
+import type { Flow, Purpose } from './stack.ts'
 
 export interface TrafficOptions {
   readonly stack: StackName

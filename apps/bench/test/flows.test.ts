@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { makePayload } from '../src/packets.ts'
-import { type Flow, HIGH_WATER, loadStack, type Peer, type Purpose, type Stack } from '../src/stack.ts'
+import { loadStack } from '../src/load-stack.ts'
+import { type Flow, HIGH_WATER, type Peer, type Purpose, type Stack } from '../src/stack.ts'
 
 /** Connects two peers of this process over real sockets. */
 async function connect(

@@ -10,7 +10,7 @@ import { VARIANTS } from '../src/flow-variants.ts'
 import type { ForwardEngineResult } from '../src/forward-engine-process.ts'
 import type { IdleOptions, IdleResult } from '../src/idle-process.ts'
 import type { SrtpTimes } from '../src/srtp-process.ts'
-import type { StackName } from '../src/stack.ts'
+import type { StackName } from '../src/load-stack.ts'
 import type { TrafficOptions, TrafficRound } from '../src/traffic-process.ts'
 
 const dist = join(import.meta.dirname, '..', 'dist')

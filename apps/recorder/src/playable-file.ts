@@ -12,6 +12,7 @@ import {
   QTFF,
   WEBM,
 } from 'mediabunny'
+import { readCodecDelays } from './codec-delay.ts'
 import { type AvcConfiguration, readAvcConfiguration, toByteStream } from './h264.ts'
 
 /** Codecs of a file, by mediabunny's names, and what a description calls them. */
@@ -52,6 +53,8 @@ export class PlayableFile implements PacketSource {
   readonly #videoSink: EncodedPacketSink | undefined
   readonly #audioSink: EncodedPacketSink | undefined
   readonly #avc: AvcConfiguration | undefined
+  /** Seconds by which the file's times of the sound are later than it is to be played. */
+  readonly #audioDelay: number
   readonly video: PlayableVideo | undefined
   readonly hasAudio: boolean
 
@@ -60,11 +63,13 @@ export class PlayableFile implements PacketSource {
     tracks: { video?: InputVideoTrack | undefined; audio?: InputAudioTrack | undefined },
     video: PlayableVideo | undefined,
     avc: AvcConfiguration | undefined,
+    audioDelay: number,
   ) {
     this.#input = input
     this.#videoSink = tracks.video && new EncodedPacketSink(tracks.video)
     this.#audioSink = tracks.audio && new EncodedPacketSink(tracks.audio)
     this.#avc = avc
+    this.#audioDelay = audioDelay
     this.video = video
     this.hasAudio = tracks.audio !== undefined
   }
@@ -76,7 +81,7 @@ export class PlayableFile implements PacketSource {
   static async open(path: string): Promise<PlayableFile> {
     const input = new Input({ source: new FilePathSource(path), formats: [WEBM, MATROSKA, MP4, QTFF] })
     try {
-      return await PlayableFile.#read(input)
+      return await PlayableFile.#read(input, await readCodecDelays(path))
     } catch (error) {
       input.dispose()
       if (error instanceof UsageError) throw error
@@ -86,15 +91,16 @@ export class PlayableFile implements PacketSource {
     }
   }
 
-  static async #read(input: Input): Promise<PlayableFile> {
+  static async #read(input: Input, delays: ReadonlyMap<number, number>): Promise<PlayableFile> {
     const isVideo = (codec: string): boolean => VIDEO_NAMES[codec] !== undefined
     const primaryVideo = await input.getPrimaryVideoTrack()
     const primaryAudio = await input.getPrimaryAudioTrack()
     const videoTrack = (await firstOf(primaryVideo, await input.getVideoTracks(), isVideo)) ?? primaryVideo
     const audio = await firstOf(primaryAudio, await input.getAudioTracks(), (codec) => codec === 'opus')
+    const audioDelay = (audio && delays.get(audio.id)) ?? 0
     if (videoTrack === null) {
       if (audio === undefined) throw new UsageError('not-playable', 'There is no Opus in this file')
-      return new PlayableFile(input, { audio }, undefined, undefined)
+      return new PlayableFile(input, { audio }, undefined, undefined, audioDelay)
     }
     const codec = (await videoTrack.getCodec()) ?? 'unknown'
     const name = VIDEO_NAMES[codec]
@@ -107,22 +113,20 @@ export class PlayableFile implements PacketSource {
       if (avc === undefined) throw new UsageError('not-playable', 'Its H.264 configuration cannot be read')
     }
     const video = { name, codecString: config?.codec ?? '' }
-    return new PlayableFile(input, { video: videoTrack, audio }, video, avc)
+    return new PlayableFile(input, { video: videoTrack, audio }, video, avc, audioDelay)
   }
 
   /** When its first packet is, seconds. */
   async firstTime(): Promise<number> {
     const options = { metadataOnly: true }
-    const first = [
-      await this.#videoSink?.getFirstPacket(options),
-      await this.#audioSink?.getFirstPacket(options),
-    ]
-    return Math.min(...first.map((packet) => packet?.timestamp ?? Infinity))
+    const picture = await this.#videoSink?.getFirstPacket(options)
+    const sound = await this.#audioSink?.getFirstPacket(options)
+    return Math.min(picture?.timestamp ?? Infinity, (sound?.timestamp ?? Infinity) - this.#audioDelay)
   }
 
   async *packetsFrom(time: number): AsyncGenerator<MediaPacket, void> {
     const video = await this.#startOf('video', this.#videoSink, time)
-    const audio = await this.#startOf('audio', this.#audioSink, time)
+    const audio = await this.#startOf('audio', this.#audioSink, time + this.#audioDelay)
     try {
       let picture = await video?.next()
       let sound = await audio?.next()
@@ -131,13 +135,13 @@ export class PlayableFile implements PacketSource {
         const nextSound = sound?.done === false ? sound.value : undefined
         if (
           nextPicture !== undefined &&
-          !(nextSound !== undefined && nextSound.timestamp < nextPicture.timestamp)
+          !(nextSound !== undefined && nextSound.timestamp - this.#audioDelay < nextPicture.timestamp)
         ) {
           const packet = this.#toMedia('video', nextPicture)
           if (packet !== undefined) yield packet
           picture = await video?.next()
         } else if (nextSound !== undefined) {
-          if (nextSound.timestamp >= time) yield { ...this.#toMedia('audio', nextSound)! }
+          if (nextSound.timestamp - this.#audioDelay >= time) yield { ...this.#toMedia('audio', nextSound)! }
           sound = await audio?.next()
         } else {
           return
@@ -171,7 +175,8 @@ export class PlayableFile implements PacketSource {
   }
 
   #toMedia(kind: 'audio' | 'video', packet: EncodedPacket): MediaPacket | undefined {
-    const { timestamp: time, duration } = packet
+    const { timestamp, duration } = packet
+    const time = kind === 'audio' ? timestamp - this.#audioDelay : timestamp
     const keyframe = packet.type === 'key'
     const data =
       kind === 'video' && this.#avc !== undefined
@@ -187,7 +192,7 @@ async function firstOf<T extends InputTrack>(
   all: readonly T[],
   isSent: (codec: string) => boolean,
 ): Promise<T | undefined> {
-  for (const track of primary === null ? all : [primary, ...all]) {
+  for (const track of new Set(primary === null ? all : [primary, ...all])) {
     if (isSent((await track.getCodec()) ?? 'unknown')) return track
   }
   return undefined

@@ -40,11 +40,16 @@ export function widths(path: string): number[] {
   return [...new Set(lines.map((line) => Number.parseInt(line, 10)).filter((width) => width > 0))]
 }
 
+/** The times at which a file's packets of one kind are to be played, seconds. */
+export function packetTimes(path: string, kind: 'audio' | 'video'): number[] {
+  const what = ['-select_streams', kind[0]!, '-show_entries', 'packet=pts_time', '-of', 'csv=p=0']
+  const lines = execFileSync('ffprobe', ['-v', 'error', ...what, path], { encoding: 'utf8' }).split('\n')
+  return lines.map(Number.parseFloat).filter(Number.isFinite)
+}
+
 /** The longest time from one picture of a file to the next, seconds. */
 export function longestStep(path: string): number {
-  const what = ['-select_streams', 'v', '-show_entries', 'packet=pts_time', '-of', 'csv=p=0']
-  const lines = execFileSync('ffprobe', ['-v', 'error', ...what, path], { encoding: 'utf8' }).split('\n')
-  const times = lines.map(Number.parseFloat).filter(Number.isFinite)
+  const times = packetTimes(path, 'video')
   return Math.max(0, ...times.slice(1).map((time, i) => time - times[i]!))
 }
 

@@ -8,7 +8,7 @@ import { nalUnits } from '../src/h264.ts'
 import { type MediaPacket, PlayableFile } from '../src/playable-file.ts'
 import type { FilePacket, VideoFormat } from '../src/recorder.ts'
 import { h264, vp8 } from './frames.ts'
-import { complaints, hasFfmpeg, makeFile, probe } from './media-files.ts'
+import { complaints, hasFfmpeg, makeFile, packetTimes, probe } from './media-files.ts'
 
 const VP8: VideoFormat = { codec: 'vp8', codecString: 'vp8', width: 640, height: 480 }
 const AVC: VideoFormat = { codec: 'avc', codecString: 'avc1.42c00d', width: 320, height: 240 }
@@ -209,5 +209,29 @@ describe.skipIf(!hasFfmpeg)('a picture that changes its size in mid-call', () =>
     const [video] = probe(path).streams
     expect(video).toMatchObject({ width: 320, height: 240, nb_read_frames: '75', nb_read_packets: '75' })
     expect(complaints(path)).toBe('')
+  })
+})
+
+describe.skipIf(!hasFfmpeg)('the times of a file', () => {
+  it.each(['made.webm', 'made.mkv', 'made.mp4'])('are those at which it is played: %s', async (name) => {
+    const path = join(scratchDirectory(), name)
+    makeFile(path, name === 'made.mp4' ? 'H264' : 'VP8', 2)
+    const file = await PlayableFile.open(path)
+    const found = await read(file, await file.firstTime())
+    const times = found.map(({ time }) => time)
+    expect(times).toEqual(times.toSorted((a, b) => a - b))
+    for (const kind of ['audio', 'video'] as const) {
+      const expected = packetTimes(path, kind)
+      const own = found.filter((packet) => packet.kind === kind).map(({ time }) => time)
+      expect(own).toHaveLength(expected.length)
+      // both round to milliseconds
+      for (const [i, time] of own.entries()) expect(Math.abs(time - expected[i]!)).toBeLessThanOrEqual(0.001)
+    }
+    // what the decoder skips is not to be heard
+    expect(times[0]).toBeCloseTo(-0.0065, 3)
+    const later = await read(file, 1)
+    const isLaterSound = ({ kind, time }: MediaPacket): boolean => kind === 'audio' && time >= 1
+    expect(later.filter(({ kind }) => kind === 'audio')).toEqual(found.filter(isLaterSound))
+    file.close()
   })
 })

@@ -211,7 +211,7 @@ export class BandwidthEstimator {
     }
     const reader = this.#reader
     if (this.#timeout.handleFeedback(this.#now)) this.#startAnew()
-    this.#packetsAcknowledged += reader.received + reader.untimed + reader.lost - reader.recovered
+    this.#packetsAcknowledged += reader.packets
     this.#packetsLost += reader.lost - reader.recovered
     this.#updateLimit()
     const limited = this.#limit.since !== undefined
@@ -319,20 +319,10 @@ export class BandwidthEstimator {
     return Math.max(probed, Math.min(this.#delay.bitrate, MIN_PROBED * acknowledged))
   }
 
-  #updateLoss(acknowledged: number | undefined, limited: boolean): void {
+  #updateLoss(acknowledged: number | undefined, applicationLimited: boolean): void {
     const reader = this.#reader
     if (reader.firstSentAt < this.#lossFrom) return
-    this.#loss.update(
-      reader.bytes,
-      reader.lostBytes,
-      reader.recoveredBytes,
-      reader.firstSentAt,
-      reader.lastSentAt,
-      this.#delay.bitrate,
-      acknowledged,
-      limited,
-      reader.received + reader.untimed + reader.lost - reader.recovered,
-    )
+    this.#loss.update(reader, { delayBased: this.#delay.bitrate, acknowledged, applicationLimited })
   }
 
   #settle(): void {

@@ -53,6 +53,11 @@ export class FeedbackReader {
     this.#sent = sent
   }
 
+  /** Packets of which nothing had been told, come or not. */
+  get packets(): number {
+    return this.received + this.untimed + this.lost - this.recovered
+  }
+
   /** Of the packets that had come, in the order in which they came: the slot in `SentPackets`. */
   slot(index: number): number {
     return this.#slots[index]!

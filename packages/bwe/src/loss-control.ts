@@ -1,5 +1,5 @@
 import { type Instant, NEVER } from '@str0m/sans-io'
-import { LossObservations } from './loss-observations.ts'
+import { LossObservations, type ToldPackets } from './loss-observations.ts'
 
 /** Observations before which nothing is said. */
 const MIN_OBSERVATIONS = 3
@@ -39,6 +39,16 @@ const MAX_HOLD = 60_000
 /** By what the estimate is limited: the delay alone, or loss, under which it rises again or does not. */
 export type LossState = 'delay-limited' | 'increasing' | 'decreasing'
 
+/** What else is known when feedback comes, in bits per second. */
+export interface SendingRates {
+  /** The limit that the delay sets. */
+  readonly delayBased: number
+  /** What arrives, where that is known. */
+  readonly acknowledged: number | undefined
+  /** Whether less was sent than could be. */
+  readonly applicationLimited: boolean
+}
+
 /**
  * The part of the estimate that follows loss. A path is taken to lose a part of the packets by itself, and all that is above its bandwidth: of some candidates,
  * the pair that makes what was seen the likeliest is the estimate. So random loss of a few percent is told from that of a full queue. As libwebrtc's second version
@@ -73,29 +83,11 @@ export class LossControl {
     return this.#observations.averageLoss
   }
 
-  /** See `LossObservations.add`. `delayBased` is the limit that the delay sets. `applicationLimited`: less was sent than could be. */
-  update(
-    bytes: number,
-    lostBytes: number,
-    recoveredBytes: number,
-    firstSentAt: Instant,
-    lastSentAt: Instant,
-    delayBased: number,
-    acknowledged: number | undefined,
-    applicationLimited: boolean,
-    packets?: number,
-  ): void {
+  /** Feedback came. */
+  update(told: ToldPackets, { delayBased, acknowledged, applicationLimited }: SendingRates): void {
     const observations = this.#observations
     this.#acknowledged = acknowledged
-    const complete = observations.add(
-      bytes,
-      lostBytes,
-      recoveredBytes,
-      firstSentAt,
-      lastSentAt,
-      applicationLimited ? packets : undefined,
-    )
-    if (!complete) return
+    if (!observations.add(told, applicationLimited)) return
     if (Number.isNaN(this.#bandwidth)) this.#bandwidth = this.#result = delayBased
     const candidate = this.#bestBandwidth(delayBased, applicationLimited)
     const inherentLoss = this.#likeliestInherentLoss(candidate)

@@ -14,6 +14,19 @@ const AGING = 0.9
 /** What was sent while most was lost is no outlier where it is so many times the median: a sudden flood. */
 const FLOOD = 2
 
+/** What feedback told of packets of which nothing had been told, come or lost. */
+export interface ToldPackets {
+  readonly packets: number
+  readonly bytes: number
+  /** Those of the bytes that were lost. */
+  readonly lostBytes: number
+  /** Bytes that were told as lost before, and have come. */
+  readonly recoveredBytes: number
+  /** When the first and the last of them were sent. */
+  readonly firstSentAt: Instant
+  readonly lastSentAt: Instant
+}
+
 /** What was sent and lost in the last stretches of time. An observation's index is its age: 0 is the newest. */
 export class LossObservations {
   /** How many there were so far. */
@@ -54,19 +67,11 @@ export class LossObservations {
     return this.#weights[age]!
   }
 
-  /**
-   * Feedback told of so many bytes, of which so many were lost, sent between these times; `recoveredBytes` were told as lost before. `packets`: how many they were, where
-   * little is sent; else that is not looked at. Answers whether it completes an observation.
-   */
-  add(
-    bytes: number,
-    lostBytes: number,
-    recoveredBytes: number,
-    firstSentAt: Instant,
-    lastSentAt: Instant,
-    packets: number = MIN_PACKETS,
-  ): boolean {
-    this.#partialPackets += packets
+  /** Feedback came; `sparse`: little was sent. Answers whether it completes an observation. */
+  add(told: ToldPackets, sparse: boolean): boolean {
+    const { bytes, lostBytes, recoveredBytes, firstSentAt, lastSentAt } = told
+    // where more is sent, the time alone says when there is enough
+    this.#partialPackets += sparse ? told.packets : MIN_PACKETS
     this.#partialBytes += bytes
     this.#partialLost = Math.max(0, this.#partialLost + lostBytes - recoveredBytes)
     if (bytes === 0) return false

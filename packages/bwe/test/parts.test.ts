@@ -8,6 +8,7 @@ import { BandwidthEstimator } from '../src/index.ts'
 import { InterArrival } from '../src/inter-arrival.ts'
 import { LinkCapacity } from '../src/link-capacity.ts'
 import { LossControl } from '../src/loss-control.ts'
+import type { ToldPackets } from '../src/loss-observations.ts'
 import { OveruseDetector } from '../src/overuse-detector.ts'
 import { ProbeController } from '../src/probe-controller.ts'
 import { ProbeResults } from '../src/probe-results.ts'
@@ -582,10 +583,19 @@ describe('when to probe', () => {
 })
 
 describe('loss', () => {
+  const rates = { delayBased: 800_000, acknowledged: 800_000, applicationLimited: false }
+  const told = (
+    bytes: number,
+    lostBytes: number,
+    recoveredBytes: number,
+    firstSentAt: number,
+    lastSentAt: number,
+  ): ToldPackets => ({ packets: bytes / 1000, bytes, lostBytes, recoveredBytes, firstSentAt, lastSentAt })
+
   it('is no limit before there are enough observations, nor while there is none', () => {
     const control = new LossControl(30_000, Infinity)
     for (let i = 0; i < 40; i++) {
-      control.update(30_000, 0, 0, i * 300, i * 300 + 299, 800_000, 800_000, false)
+      control.update(told(30_000, 0, 0, i * 300, i * 300 + 299), rates)
       expect([control.bitrate, control.state]).toEqual([Infinity, 'delay-limited'])
     }
   })
@@ -594,7 +604,8 @@ describe('loss', () => {
     const control = new LossControl(30_000, Infinity)
     let now = 0
     const observe = (lost: number, delayBased: number, arrives: number): void => {
-      control.update(75_000, lost, 0, now, now + 299, delayBased, arrives, false)
+      const rates = { delayBased, acknowledged: arrives, applicationLimited: false }
+      control.update(told(75_000, lost, 0, now, now + 299), rates)
       now += 300
     }
     for (let i = 0; i < 5; i++) observe(0, 2_000_000, 2_000_000)
@@ -610,8 +621,8 @@ describe('loss', () => {
   it('that was told too early is taken back', () => {
     const control = new LossControl(30_000, Infinity)
     for (let i = 0; i < 20; i++) {
-      control.update(15_000, 7500, 0, i * 300, i * 300 + 149, 800_000, 800_000, false)
-      control.update(15_000, 0, 7500, i * 300 + 150, i * 300 + 299, 800_000, 800_000, false)
+      control.update(told(15_000, 7500, 0, i * 300, i * 300 + 149), rates)
+      control.update(told(15_000, 0, 7500, i * 300 + 150, i * 300 + 299), rates)
     }
     expect(control.averageLoss).toBe(0)
     expect(control.state).toBe('delay-limited')

@@ -221,7 +221,9 @@ describe('the average loss', () => {
     for (let i = 0; i < 60; i++) {
       const bytes = 10_000 + random.integer(1000)
       const lost = random.integer(3000)
-      expect(observations.add(bytes, lost, 0, i * 300, i * 300 + 299)).toBe(true)
+      const between = { firstSentAt: i * 300, lastSentAt: i * 300 + 299 }
+      const told = { packets: 1, bytes, lostBytes: lost, recoveredBytes: 0, ...between }
+      expect(observations.add(told, false)).toBe(true)
       all.push({ bytes, lost })
       const weighted = all
         .slice(-15)

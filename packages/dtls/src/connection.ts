@@ -1,11 +1,11 @@
 import type { Instant } from '@str0m/sans-io'
 import type { CipherSuiteName } from './cipher-suites.ts'
 import type { Flight } from './flight.ts'
-import type { DtlsVersion } from './options.ts'
 import type { PeerCertificate } from './peer-certificate.ts'
 import type { RecordWriter } from './record-protection.ts'
 import type { SrtpProfile } from './srtp-profiles.ts'
 import type { Counters } from './statistics.ts'
+import type { DtlsVersion } from './dtls-version.ts'
 import type { RecordHeader } from './wire/record.ts'
 import type { UnifiedHeader } from './wire/unified-header.ts'
 

@@ -3,14 +3,22 @@
 import type { Instant } from '@str0m/sans-io'
 import type { CipherSuiteName } from './cipher-suites.ts'
 import type { Connection, ConnectionContext } from './connection.ts'
-import type { PendingSession } from './handshake/session.ts'
-import { exportKeyingMaterial } from './key-schedule.ts'
+import { exportKeyingMaterial, type MasterSecret } from './key-schedule.ts'
 import type { PeerCertificate } from './peer-certificate.ts'
-import type { WriteEpoch } from './record-protection.ts'
+import { type ReadEpoch, sealDatagram, type WriteEpoch } from './record-protection.ts'
 import type { SrtpProfile } from './srtp-profiles.ts'
-import { AlertDescription, AlertLevel, alertRecord } from './wire/alert.ts'
-import { ContentType, HandshakeType } from './wire/protocol.ts'
+import { AlertDescription, AlertLevel, encodeAlert } from './wire/alert.ts'
+import { ContentType, DTLS_1_2, HandshakeType } from './wire/protocol.ts'
 import type { RecordHeader } from './wire/record.ts'
+
+/** What a handshake leaves behind. */
+export interface Connection12Parameters {
+  readonly master: MasterSecret
+  readonly read: ReadEpoch
+  readonly write: WriteEpoch
+  readonly peerCertificate: PeerCertificate | undefined
+  readonly srtpProfile: SrtpProfile | undefined
+}
 
 export class Connection12 implements Connection {
   readonly version = 'DTLS 1.2'
@@ -20,9 +28,9 @@ export class Connection12 implements Connection {
   readonly write: WriteEpoch
   readonly isConfirmed = true
   readonly #context: ConnectionContext
-  readonly #session: PendingSession
+  readonly #session: Connection12Parameters
 
-  constructor(context: ConnectionContext, session: PendingSession) {
+  constructor(context: ConnectionContext, session: Connection12Parameters) {
     this.#context = context
     this.#session = session
     this.cipherSuite = session.master.suite.name
@@ -77,7 +85,8 @@ export class Connection12 implements Connection {
       // RFC 5746 section 5: a renegotiation may be refused at any time
       counters.drop('renegotiation')
       if (this.write.exhausted) return
-      this.#context.transmit(alertRecord(this.write, AlertLevel.warning, AlertDescription.noRenegotiation))
+      const alert = encodeAlert({ level: AlertLevel.warning, description: AlertDescription.noRenegotiation })
+      this.#context.transmit(sealDatagram(this.write, ContentType.alert, DTLS_1_2, alert))
     } else if (type === HandshakeType.finished && role === 'server') {
       if (flight.handleRepeated(now)) counters.flightsRetransmitted++
     } else {

@@ -7,16 +7,16 @@ import { NO_BYTES } from './bytes.ts'
 import type { CipherSuite13, CipherSuiteName13 } from './cipher-suites13.ts'
 import type { Connection, ConnectionContext } from './connection.ts'
 import type { FlightItem } from './flight.ts'
-import { acknowledgement } from './handshake/acknowledging.ts'
-import { acknowledgeFlight } from './handshake/flight-acknowledgement.ts'
+import { acknowledgeFlight } from './flight-acknowledgement.ts'
 import type { ExporterSecret, TrafficSecret, TrafficSecrets } from './key-schedule13.ts'
 import type { PeerCertificate } from './peer-certificate.ts'
 import type { PeerMessages } from './peer-messages.ts'
+import { sealDatagram } from './record-protection.ts'
 import { epochBits, FORGERIES_MAX, ReadEpoch13, WriteEpoch13 } from './record-protection13.ts'
 import type { SrtpProfile } from './srtp-profiles.ts'
 import { handshakeMessage, type HandshakeMessage } from './wire/handshake.ts'
 import { encodeKeyUpdate, parseKeyUpdate } from './wire/messages13.ts'
-import { ContentType, HandshakeType } from './wire/protocol.ts'
+import { ContentType, DTLS_1_2, HandshakeType } from './wire/protocol.ts'
 import type { UnifiedHeader } from './wire/unified-header.ts'
 
 /** RFC 9147 section 6.1. */
@@ -133,7 +133,8 @@ export class Connection13 implements Connection {
   /** Sends an ACK of the peer's latest messages. */
   acknowledge(now: Instant): void {
     if (this.#write.exhausted) return
-    this.#context.transmit(acknowledgement(this.#write, this.#peerMessages))
+    const body = this.#peerMessages.received.encode()
+    this.#context.transmit(sealDatagram(this.#write, ContentType.ack, DTLS_1_2, body))
     this.noteSent(now)
   }
 

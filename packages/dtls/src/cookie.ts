@@ -1,39 +1,17 @@
-import { concatBytes } from '@str0m/sans-io'
-import { type CryptoProvider, defaultCrypto, equalConstantTime, type Hmac } from '@str0m/crypto'
-import {
-  ByteReader,
-  encodeUtf8,
-  formatSocketAddress,
-  plainBytes,
-  type SocketAddress,
-  socketAddress,
-} from '@str0m/sans-io'
+import { type CryptoProvider, defaultCrypto } from '@str0m/crypto'
+import { ByteReader, plainBytes, type SocketAddress, socketAddress } from '@str0m/sans-io'
+import { CookieSecret } from './cookie-secret.ts'
 import { Refusal } from './handshake/authentication.ts'
+import { helloVerifyRequest } from './handshake/hello-verify-request.ts'
 import { negotiate13 } from './handshake/negotiation13.ts'
 import { makeRetry, openRetry, retryRequest } from './handshake/retry-cookie.ts'
 import { offers13 } from './handshake/version.ts'
-import type { DtlsVersion } from './options.ts'
-import {
-  type HandshakeFragment,
-  handshakeMessage,
-  type HandshakeMessage,
-  readHandshakeFragment,
-} from './wire/handshake.ts'
-import {
-  type ClientHello,
-  type ClientHelloPrefix,
-  encodeHelloVerifyRequest,
-  parseClientHello,
-  parseClientHelloPrefix,
-} from './wire/hello.ts'
-import { ContentType, DTLS_1_0, DTLS_1_2, HandshakeType } from './wire/protocol.ts'
+import { sealDatagram, WriteEpoch } from './record-protection.ts'
+import type { DtlsVersion } from './dtls-version.ts'
+import { type HandshakeFragment, handshakeMessage, readHandshakeFragment } from './wire/handshake.ts'
+import { type ClientHello, parseClientHello, parseClientHelloPrefix } from './wire/hello.ts'
+import { ContentType, DTLS_1_2, HandshakeType } from './wire/protocol.ts'
 import { emptyRecordHeader, readRecord } from './wire/record.ts'
-import { WriteEpoch } from './record-protection.ts'
-
-const SECRET_LENGTH = 32
-const RETRY_TAG_LENGTH = 32
-/** What the key of the cookies of DTLS 1.3 is made with: shorter than all that goes into a cookie of DTLS 1.2. */
-const RETRY_KEY = encodeUtf8('HelloRetryRequest')
 
 export interface CookieExchangeOptions {
   /** Default: `defaultCrypto()`. */
@@ -50,58 +28,6 @@ export type CookieVerdict =
   | { readonly kind: 'reply'; readonly contents: Uint8Array }
   /** Not the start of a ClientHello. */
   | { readonly kind: 'drop' }
-
-/** The secret of a cookie exchange, and the cookies that follow from it. */
-export class CookieSecret {
-  readonly #crypto: CryptoProvider
-  readonly #hmac: Hmac
-  /** Made when it is first needed. */
-  #retryHmac: Hmac | undefined
-
-  constructor(crypto: CryptoProvider) {
-    this.#crypto = crypto
-    this.#hmac = crypto.hmac('sha256', crypto.randomBytes(SECRET_LENGTH))
-  }
-
-  /** The cookie of this client at this address, RFC 4347 section 4.2.1. */
-  cookie(hello: ClientHelloPrefix, address: SocketAddress): Uint8Array {
-    const from = encodeUtf8(formatSocketAddress(address))
-    // each part has a fixed length or its length in front, so that no two inputs look alike
-    const head = new Uint8Array([
-      hello.version >>> 8,
-      hello.version & 0xff,
-      hello.sessionId.length,
-      from.length,
-    ])
-    return this.#hmac.sign(concatBytes([head, hello.random, hello.sessionId, from]))
-  }
-
-  /** Whether the client has returned its cookie. */
-  verifies(hello: ClientHelloPrefix, address: SocketAddress): boolean {
-    return hello.cookie.length > 0 && equalConstantTime(this.cookie(hello, address), hello.cookie)
-  }
-
-  /** A cookie of DTLS 1.3, RFC 9147 section 5.1: `contents`, which it does not hide, and a tag for them and the address. */
-  sealRetry(contents: Uint8Array, address: SocketAddress): Uint8Array {
-    return concatBytes([contents, this.#retryTag(contents, address)])
-  }
-
-  /** The contents of a cookie; `undefined` where it is none of ours for this address. */
-  openRetry(cookie: Uint8Array, address: SocketAddress): Uint8Array | undefined {
-    const length = cookie.length - RETRY_TAG_LENGTH
-    if (length < 0) return undefined
-    const contents = cookie.subarray(0, length)
-    return equalConstantTime(this.#retryTag(contents, address), cookie.subarray(length))
-      ? contents
-      : undefined
-  }
-
-  #retryTag(contents: Uint8Array, address: SocketAddress): Uint8Array {
-    this.#retryHmac ??= this.#crypto.hmac('sha256', this.#hmac.sign(RETRY_KEY))
-    const from = encodeUtf8(formatSocketAddress(address))
-    return this.#retryHmac.sign(concatBytes([new Uint8Array([from.length]), from, contents]))
-  }
-}
 
 interface Shared {
   readonly secret: CookieSecret
@@ -163,7 +89,7 @@ export class CookieExchange {
     if (versions.includes('DTLS 1.3')) {
       const hello = fragment.body.length === fragment.length ? parseClientHello(fragment.body) : undefined
       if (hello === undefined) return undefined
-      if (offers13(this.#shared, hello)) return this.#answer13(fragment, hello, from, epoch)
+      if (offers13(versions, hello)) return this.#answer13(fragment, hello, from, epoch)
       if (!versions.includes('DTLS 1.2')) return undefined
     }
     const hello = parseClientHelloPrefix(fragment.body)
@@ -187,31 +113,11 @@ export class CookieExchange {
     const message = handshakeMessage(type, messageSequence, body)
     const wanted = keyShare === undefined ? group.id : undefined
     const retry = makeRetry(this.#crypto, secret, from, message, suite, wanted)
-    return inDatagram(epoch, DTLS_1_2, retryRequest(retry, messageSequence))
+    return sealDatagram(epoch, ContentType.handshake, DTLS_1_2, retryRequest(retry, messageSequence).bytes)
   }
 }
 
 /** For the machine that goes on where `exchange` ended. */
 export function sharedOf(exchange: CookieExchange): Shared {
   return sharedIn(exchange)
-}
-
-/** A datagram with a HelloVerifyRequest. */
-export function helloVerifyRequest(
-  cookie: Uint8Array,
-  messageSequence: number,
-  epoch: WriteEpoch,
-): Uint8Array {
-  const body = encodeHelloVerifyRequest(cookie)
-  return inDatagram(
-    epoch,
-    DTLS_1_0,
-    handshakeMessage(HandshakeType.helloVerifyRequest, messageSequence, body),
-  )
-}
-
-function inDatagram(epoch: WriteEpoch, version: number, { bytes }: HandshakeMessage): Uint8Array {
-  const datagram = new Uint8Array(epoch.overhead + bytes.length)
-  epoch.seal(ContentType.handshake, version, bytes, datagram, 0)
-  return datagram
 }

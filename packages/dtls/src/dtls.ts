@@ -28,10 +28,10 @@ import type { Handshake, HandshakeContext, RecordVerdict } from './handshake/con
 import { makeHandshake } from './handshake/make.ts'
 import { type DtlsOptions, resolveOptions } from './options.ts'
 import { HandshakeReassembly } from './reassembly.ts'
-import { type RecordWriter, WriteEpoch } from './record-protection.ts'
+import { type RecordWriter, sealDatagram, WriteEpoch } from './record-protection.ts'
 import { srtpKeys } from './srtp-profiles.ts'
 import { Counters, type DropReason, type DtlsStatistics } from './statistics.ts'
-import { AlertDescription, AlertLevel, alertName, alertRecord, parseAlert } from './wire/alert.ts'
+import { AlertDescription, AlertLevel, alertName, encodeAlert, parseAlert } from './wire/alert.ts'
 import { readHandshakeFragment } from './wire/handshake.ts'
 import { ContentType, DTLS_1_2 } from './wire/protocol.ts'
 import { emptyRecordHeader, readRecord, RECORD_HEADER_LENGTH } from './wire/record.ts'
@@ -455,7 +455,8 @@ export class Dtls implements Machine<DtlsEvent> {
   }
 
   #sendAlert(write: RecordWriter, level: number, description: number): void {
-    if (!write.exhausted) this.#transmit(alertRecord(write, level, description))
+    if (write.exhausted) return
+    this.#transmit(sealDatagram(write, ContentType.alert, DTLS_1_2, encodeAlert({ level, description })))
   }
 
   /** The handshake took too long. Only now the peer is told: earlier, a forgery could make us deny the genuine one. */

@@ -1,5 +1,5 @@
 import type { CipherSuiteName } from './cipher-suites.ts'
-import type { DtlsVersion } from './options.ts'
+import type { DtlsVersion } from './dtls-version.ts'
 import type { PeerCertificate } from './peer-certificate.ts'
 import type { SrtpKeys } from './srtp-profiles.ts'
 import type { DropReason } from './statistics.ts'

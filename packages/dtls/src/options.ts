@@ -1,13 +1,13 @@
 import { type CryptoProvider, defaultCrypto } from '@str0m/crypto'
 import { type SocketAddress, socketAddress, UsageError } from '@str0m/sans-io'
 import type { DtlsCertificate } from './certificate.ts'
-import { type CookieExchange, CookieSecret, sharedOf } from './cookie.ts'
+import { type CookieExchange, sharedOf } from './cookie.ts'
+import { CookieSecret } from './cookie-secret.ts'
 import { type Fingerprint, parseFingerprints } from './fingerprint.ts'
 import type { RetransmissionTimes } from './flight.ts'
 import type { HandshakeConfig } from './handshake/context.ts'
 import { isSrtpProfile, type SrtpProfile } from './srtp-profiles.ts'
-
-export type DtlsVersion = 'DTLS 1.2' | 'DTLS 1.3'
+import type { DtlsVersion } from './dtls-version.ts'
 
 export interface DtlsOptions {
   readonly role: 'client' | 'server'

@@ -37,6 +37,18 @@ export interface RecordWriter {
   seal(type: number, version: number, plaintext: Uint8Array, out: Uint8Array, at: number): number
 }
 
+/** A datagram with one record. */
+export function sealDatagram(
+  write: RecordWriter,
+  type: number,
+  version: number,
+  plaintext: Uint8Array,
+): Uint8Array {
+  const datagram = new Uint8Array(write.overhead + plaintext.length)
+  write.seal(type, version, plaintext, datagram, 0)
+  return datagram
+}
+
 /** The AEAD of one direction of an epoch: nonces and additional data, RFC 5246 section 6.2.3.3. */
 class Protection {
   readonly aead: Aead

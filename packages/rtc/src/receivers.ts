@@ -155,7 +155,7 @@ export class Receivers {
     if (this.#transportIds !== undefined) {
       const { transportSequenceNumber } = readHeaderExtensions(packet, header, this.#transportIds)
       if (transportSequenceNumber !== undefined) {
-        this.feedback.handlePacket(now, transportSequenceNumber, header.ssrc)
+        this.feedback.handlePacket(now, header.ssrc, transportSequenceNumber)
       }
     }
     if (this.negotiated.kind === 'congestion-control') {

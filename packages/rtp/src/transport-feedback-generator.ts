@@ -36,7 +36,7 @@ export class TransportFeedbackGenerator {
   }
 
   /** A packet came, of the stream `ssrc`, with this transport-wide sequence number. */
-  handlePacket(now: Instant, sequenceNumber: number, ssrc: Ssrc): void {
+  handlePacket(now: Instant, ssrc: Ssrc, sequenceNumber: number): void {
     if (this.#highest < 0) this.#base = this.#highest = sequenceNumber + 0x1_0000
     const sequence = serial16.unwrap(sequenceNumber, this.#highest)
     if (sequence <= this.#highest - MAX_SPAN || this.#arrivals.has(sequence)) return

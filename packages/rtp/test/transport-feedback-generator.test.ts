@@ -32,7 +32,7 @@ describe('feedback on all packets of a sender', () => {
         const sequence = (65_000 + i - (random.chance(0.1) ? random.integer(5) : 0)) & 0xffff
         if (!random.chance(0.1)) {
           if (!sent.has(sequence)) sent.set(sequence, now)
-          generator.handlePacket(now, sequence, 7)
+          generator.handlePacket(now, 7, sequence)
         }
         if (generator.deadline <= now) {
           const reports = generator.take(now, 5)
@@ -52,9 +52,9 @@ describe('feedback on all packets of a sender', () => {
   it('is of the time at which it goes, also where nothing but losses are told', () => {
     const generator = new TransportFeedbackGenerator()
     const start = 1_800_000_000_000
-    generator.handlePacket(start, 0, 7)
+    generator.handlePacket(start, 7, 0)
     const [first] = generator.take(start + 80, 5)
-    generator.handlePacket(start + 1000, 1500, 7)
+    generator.handlePacket(start + 1000, 7, 1500)
     const reports = generator.take(start + 1080, 5)
     expect(reports.length).toBeGreaterThan(3)
     for (const { referenceTime, deltas } of reports.slice(0, -1)) {
@@ -66,14 +66,14 @@ describe('feedback on all packets of a sender', () => {
 
   it('says what was lost, and goes on after a silence and after a jump', () => {
     const generator = new TransportFeedbackGenerator()
-    generator.handlePacket(0, 10, 7)
-    generator.handlePacket(1, 13, 7)
+    generator.handlePacket(0, 7, 10)
+    generator.handlePacket(1, 7, 13)
     const [first] = generator.take(80, 5)
     expect(first).toMatchObject({ baseSequence: 10, feedbackCount: 0, senderSsrc: 5, mediaSsrc: 7 })
     expect(first!.deltas.map((delta) => delta !== undefined)).toEqual([true, false, false, true])
     // longer than a delta can tell
-    generator.handlePacket(100, 14, 7)
-    generator.handlePacket(20_100, 15, 7)
+    generator.handlePacket(100, 7, 14)
+    generator.handlePacket(20_100, 7, 15)
     const after = generator.take(20_100, 5)
     expect(after.map(({ feedbackCount }) => feedbackCount)).toEqual([1, 2])
     expect(read(after)).toEqual(
@@ -82,7 +82,7 @@ describe('feedback on all packets of a sender', () => {
         [15, 20_100],
       ]),
     )
-    generator.handlePacket(20_200, 30_000, 7)
+    generator.handlePacket(20_200, 7, 30_000)
     const jump = generator.take(20_300, 5)
     expect(jump.reduce((sum, { deltas }) => sum + deltas.length, 0)).toBeLessThanOrEqual(4000)
     expect(read(jump)).toEqual(new Map([[30_000, 20_200]]))
@@ -92,11 +92,11 @@ describe('feedback on all packets of a sender', () => {
     const generator = new TransportFeedbackGenerator()
     expect(generator.deadline).toBe(Infinity)
     expect(generator.take(0, 5)).toEqual([])
-    generator.handlePacket(0, 1, 7)
+    generator.handlePacket(0, 7, 1)
     expect(generator.deadline).toBe(75)
     generator.take(75, 5)
     expect(generator.deadline).toBe(Infinity)
-    generator.handlePacket(80, 1, 7)
+    generator.handlePacket(80, 7, 1)
     expect(generator.deadline).toBe(Infinity)
   })
 })

@@ -1,5 +1,5 @@
 import { canonicalIpAddress, type SocketAddress } from '@str0m/sans-io'
-import type { CandidateFields, CandidateType } from './candidate.ts'
+import type { CandidateFields, CandidateType } from './candidate-fields.ts'
 
 /** A line of a browser has about 150 characters. */
 const MAX_LINE_LENGTH = 1024

@@ -1,9 +1,6 @@
 import { type Instant, NEVER, sameSocketAddress, type SocketAddress } from '@str0m/sans-io'
 import type { Candidate } from './candidate.ts'
-import type { IcePair, IcePairStatistics } from './ice-types.ts'
-
-/** RFC 8445 section 6.1.2.6. */
-export type PairState = 'frozen' | 'waiting' | 'in-progress' | 'succeeded' | 'failed'
+import type { IcePair, IcePairStatistics, PairState } from './ice-types.ts'
 
 /**
  * A base of this agent and a peer's candidate. It stands for the pair that is checked and for the valid pair

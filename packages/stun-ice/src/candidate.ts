@@ -5,12 +5,9 @@ import {
   socketAddress,
   UsageError,
 } from '@str0m/sans-io'
+import type { CandidateFields, CandidateProtocol, CandidateType } from './candidate-fields.ts'
 import { formatCandidate, parseCandidate } from './candidate-line.ts'
 import { crc32 } from './crc32.ts'
-
-/** RFC 8445 section 5.1.1, by the names of RFC 8839. */
-export type CandidateType = 'host' | 'srflx' | 'prflx' | 'relay'
-export type CandidateProtocol = 'udp' | 'tcp'
 
 /** RFC 8445 section 5.1.2.2. */
 const TYPE_PREFERENCE: Record<CandidateType, number> = { host: 126, prflx: 110, srflx: 100, relay: 0 }
@@ -20,19 +17,6 @@ const COMPONENT = 1
 export interface CandidateOptions {
   /** 0 to 65535: the higher is preferred among candidates of one type. Default: by the address, IPv6 over IPv4. */
   readonly localPreference?: number
-}
-
-export interface CandidateFields {
-  readonly type: CandidateType
-  readonly protocol: CandidateProtocol
-  readonly address: SocketAddress
-  readonly priority: number
-  readonly foundation: string
-  readonly component: number
-  readonly base: SocketAddress
-  readonly relatedAddress?: SocketAddress | undefined
-  readonly tcpType?: string | undefined
-  readonly ufrag?: string | undefined
 }
 
 /** A transport address that a peer may be reached at, RFC 8445 section 5.1. Immutable. */

@@ -1,6 +1,5 @@
 import type { Instant, ReceiveInput, SocketAddress, TransmitOutput } from '@str0m/sans-io'
 import type { Candidate } from './candidate.ts'
-import type { PairState } from './candidate-pair.ts'
 
 /** RFC 8445 section 5.3. */
 export interface IceCredentials {
@@ -16,6 +15,9 @@ export interface IceCredentials {
  * selected pair has been silent for `disconnectedTimeout`. `failed`: no pair works, until `restart`. `closed`.
  */
 export type IceState = 'new' | 'checking' | 'connected' | 'completed' | 'disconnected' | 'failed' | 'closed'
+
+/** RFC 8445 section 6.1.2.6. */
+export type PairState = 'frozen' | 'waiting' | 'in-progress' | 'succeeded' | 'failed'
 
 /** A pair to send on, RFC 8445 section 12. */
 export interface IcePair {

@@ -1,5 +1,5 @@
-export { Candidate, type CandidateOptions, type CandidateProtocol, type CandidateType } from './candidate.ts'
-export type { PairState } from './candidate-pair.ts'
+export { Candidate, type CandidateOptions } from './candidate.ts'
+export type { CandidateProtocol, CandidateType } from './candidate-fields.ts'
 export { IceAgent, type IceAgentOptions } from './ice-agent.ts'
 export { generateCredentials } from './ice-credentials.ts'
 export type { IceTiming } from './ice-timing.ts'
@@ -13,6 +13,7 @@ export type {
   IceState,
   IceStatistics,
   IceTransmit,
+  PairState,
 } from './ice-types.ts'
 export { isStun, parseStun, stunUsername, verifyStunIntegrity } from './stun-parse.ts'
 export type {

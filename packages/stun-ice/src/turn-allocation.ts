@@ -1,5 +1,6 @@
 import { type Instant, NEVER, sameSocketAddress, type SocketAddress } from '@str0m/sans-io'
-import { Candidate, type CandidateProtocol } from './candidate.ts'
+import { Candidate } from './candidate.ts'
+import type { CandidateProtocol } from './candidate-fields.ts'
 import type { LongTermCredentials } from './long-term-credentials.ts'
 import type { ReceivedStun } from './stun-types.ts'
 import { RETRY_DELAY } from './turn-permissions.ts'

@@ -17,7 +17,8 @@ import {
   type TimeoutInput,
   UsageError,
 } from '@str0m/sans-io'
-import { type CandidateProtocol, localAddress } from './candidate.ts'
+import { localAddress } from './candidate.ts'
+import type { CandidateProtocol } from './candidate-fields.ts'
 import { isChannelData, readChannelData, writeChannelData } from './channel-data.ts'
 import { checkAddress } from './check-path.ts'
 import { LongTermCredentials } from './long-term-credentials.ts'

@@ -1,6 +1,7 @@
 import type { CryptoProvider } from '@str0m/crypto'
 import type { Instant, ReceiveInput, SocketAddress, TransmitOutput } from '@str0m/sans-io'
-import type { Candidate, CandidateProtocol } from './candidate.ts'
+import type { Candidate } from './candidate.ts'
+import type { CandidateProtocol } from './candidate-fields.ts'
 import type { IceReceive } from './ice-types.ts'
 
 export interface TurnClientOptions {

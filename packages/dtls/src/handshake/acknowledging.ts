@@ -1,6 +1,6 @@
 import { type Instant, NEVER } from '@str0m/sans-io'
 import type { PeerMessages, RecordOutcome } from '../peer-messages.ts'
-import type { RecordWriter } from '../record-protection.ts'
+import { type RecordWriter, sealDatagram } from '../record-protection.ts'
 import { ContentType, DTLS_1_2 } from '../wire/protocol.ts'
 import type { HandshakeContext } from './context.ts'
 
@@ -35,14 +35,7 @@ export class Acknowledging {
     this.deadline = NEVER
     if (this.#messages.received.isEmpty) return
     this.#sentAt = now
-    this.#context.transmit(acknowledgement(this.#write, this.#messages))
+    const body = this.#messages.received.encode()
+    this.#context.transmit(sealDatagram(this.#write, ContentType.ack, DTLS_1_2, body))
   }
-}
-
-/** A datagram with an ACK of the records that came of the peer's messages. */
-export function acknowledgement(write: RecordWriter, messages: PeerMessages): Uint8Array {
-  const body = messages.received.encode()
-  const datagram = new Uint8Array(write.overhead + body.length)
-  write.seal(ContentType.ack, DTLS_1_2, body, datagram, 0)
-  return datagram
 }

@@ -4,7 +4,7 @@
 import type { CryptoProvider } from '@str0m/crypto'
 import { ByteReader, ByteWriter, type SocketAddress } from '@str0m/sans-io'
 import { CIPHER_SUITES_13, type CipherSuite13 } from '../cipher-suites13.ts'
-import type { CookieSecret } from '../cookie.ts'
+import type { CookieSecret } from '../cookie-secret.ts'
 import { handshakeMessage, type HandshakeMessage } from '../wire/handshake.ts'
 import { encodeServerHello, RETRY_RANDOM } from '../wire/hello.ts'
 import { DTLS_1_3, HandshakeType } from '../wire/protocol.ts'

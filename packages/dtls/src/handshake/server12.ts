@@ -15,7 +15,6 @@ import type { KeyExchange } from '@str0m/crypto'
 import { ByteWriter, concatBytes, type Instant, NEVER } from '@str0m/sans-io'
 import { NO_BYTES, sameBytes } from '../bytes.ts'
 import { Connection12 } from '../connection12.ts'
-import { helloVerifyRequest } from '../cookie.ts'
 import { extendedMasterSecret } from '../key-schedule.ts'
 import type { PeerCertificate } from '../peer-certificate.ts'
 import { keepRival, RIVAL_HELLOS_MAX, RIVAL_SESSIONS_MAX } from '../rivals.ts'
@@ -40,6 +39,7 @@ import {
 import type { RecordHeader } from '../wire/record.ts'
 import { claimCertificate, Refusal } from './authentication.ts'
 import type { Handshake, HandshakeContext, RecordVerdict } from './context.ts'
+import { helloVerifyRequest } from './hello-verify-request.ts'
 import { negotiate, type Negotiated } from './negotiation.ts'
 import { markDowngrade, offers13 } from './version.ts'
 import { handleFirstProtected, makeSession, type PendingSession } from './session.ts'
@@ -162,7 +162,7 @@ export class ServerHandshake12 implements Handshake {
       return
     }
     // another handshake's, beside this one
-    if (offers13(config, hello)) return
+    if (offers13(config.versions, hello)) return
     if (config.cookie !== undefined && !config.cookie.secret.verifies(hello, config.cookie.address)) {
       const cookie = config.cookie.secret.cookie(hello, config.cookie.address)
       this.#requestCookie(cookie, message.messageSequence)

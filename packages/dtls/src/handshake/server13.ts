@@ -14,7 +14,8 @@
 import { type Instant, NEVER, type SocketAddress } from '@str0m/sans-io'
 import { sameBytes } from '../bytes.ts'
 import type { Connection13 } from '../connection13.ts'
-import { CookieSecret } from '../cookie.ts'
+import { CookieSecret } from '../cookie-secret.ts'
+import { acknowledgeFlight } from '../flight-acknowledgement.ts'
 import type { RecordWriter } from '../record-protection.ts'
 import { epochBits } from '../record-protection13.ts'
 import { keepRival, RIVAL_HELLOS_MAX } from '../rivals.ts'
@@ -25,7 +26,6 @@ import type { UnifiedHeader } from '../wire/unified-header.ts'
 import { Refusal } from './authentication.ts'
 import { CLIENT_HELLO_SEQUENCE_MAX } from './client-hellos.ts'
 import type { Handshake, HandshakeContext, RecordVerdict } from './context.ts'
-import { acknowledgeFlight } from './flight-acknowledgement.ts'
 import { negotiate13, type Negotiated13 } from './negotiation13.ts'
 import { makeRetry, openRetry, retryRequest, type RetryState } from './retry-cookie.ts'
 import { ServerOffer13 } from './server-offer13.ts'
@@ -139,7 +139,7 @@ export class ServerHandshake13 implements Handshake {
       return
     }
     const hello = parseClientHello(message.body)
-    if (hello === undefined || !offers13(config, hello)) {
+    if (hello === undefined || !offers13(config.versions, hello)) {
       // otherwise it is told by whom it is for
       const is12 = config.versions.includes('DTLS 1.2')
       if (!is12) counters.refuse(hello === undefined ? 'malformed-handshake' : 'unsupported-version')

@@ -1,6 +1,7 @@
 import type { ByteWriter } from '@str0m/sans-io'
 import { type CryptoProvider, equalConstantTime } from '@str0m/crypto'
 import type { ConnectionContext } from '../connection.ts'
+import type { Connection12Parameters } from '../connection12.ts'
 import { type MasterSecret, trafficKeys, verifyData } from '../key-schedule.ts'
 import type { PeerCertificate } from '../peer-certificate.ts'
 import { ReadEpoch, WriteEpoch } from '../record-protection.ts'
@@ -11,12 +12,7 @@ import type { RecordHeader } from '../wire/record.ts'
 import type { RecordVerdict } from './context.ts'
 
 /** A session with keys, to be confirmed by the peer's Finished. */
-export interface PendingSession {
-  readonly master: MasterSecret
-  readonly read: ReadEpoch
-  readonly write: WriteEpoch
-  readonly peerCertificate: PeerCertificate | undefined
-  readonly srtpProfile: SrtpProfile | undefined
+export interface PendingSession extends Connection12Parameters {
   /** Our Finished. */
   readonly finished: HandshakeMessage
   /** The Finished that the peer must send: all that it says is known before. */

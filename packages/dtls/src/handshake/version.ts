@@ -1,19 +1,17 @@
 // The choice of a version: RFC 8446 sections 4.2.1 and 4.1.3, RFC 9147 section 5.3.
 
 import { sameBytes } from '../bytes.ts'
+import type { DtlsVersion } from '../dtls-version.ts'
 import type { ClientHello, ServerHello } from '../wire/hello.ts'
 import { DTLS_1_2, DTLS_1_3, RANDOM_LENGTH } from '../wire/protocol.ts'
-import type { HandshakeConfig } from './context.ts'
 
 /** "DOWNGRD" and 1: the end of the random of a server that could have done better than DTLS 1.2. */
 const DOWNGRADE_SENTINEL = new Uint8Array([0x44, 0x4f, 0x57, 0x4e, 0x47, 0x52, 0x44, 0x01])
 const SENTINEL_AT = RANDOM_LENGTH - DOWNGRADE_SENTINEL.length
 
 /** Whether a ClientHello is to be answered with DTLS 1.3. */
-export function offers13(config: Pick<HandshakeConfig, 'versions'>, hello: ClientHello): boolean {
-  return (
-    config.versions.includes('DTLS 1.3') && hello.extensions.supportedVersions?.includes(DTLS_1_3) === true
-  )
+export function offers13(versions: readonly DtlsVersion[], hello: ClientHello): boolean {
+  return versions.includes('DTLS 1.3') && hello.extensions.supportedVersions?.includes(DTLS_1_3) === true
 }
 
 /** Whether a ClientHello may be answered with DTLS 1.2. Where it has a list of versions, the version of its own field says nothing. */

@@ -1,6 +1,3 @@
-import type { RecordWriter } from '../record-protection.ts'
-import { ContentType, DTLS_1_2 } from './protocol.ts'
-
 /** AlertLevel, RFC 5246 section 7.2. */
 export const AlertLevel = { warning: 1, fatal: 2 } as const
 
@@ -52,14 +49,11 @@ export function parseAlert(body: Uint8Array): Alert | undefined {
   return { level, description }
 }
 
+export function encodeAlert({ level, description }: Alert): Uint8Array {
+  return new Uint8Array([level, description])
+}
+
 /** The RFC's name of an alert, or `alert_` and its number. */
 export function alertName(description: number): string {
   return NAMES[description] ?? `alert_${description}`
-}
-
-/** A datagram with one alert. */
-export function alertRecord(write: RecordWriter, level: number, description: number): Uint8Array {
-  const datagram = new Uint8Array(write.overhead + 2)
-  write.seal(ContentType.alert, DTLS_1_2, new Uint8Array([level, description]), datagram, 0)
-  return datagram
 }

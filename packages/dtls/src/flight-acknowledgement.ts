@@ -1,7 +1,7 @@
 import type { Instant } from '@str0m/sans-io'
-import type { ConnectionContext } from '../connection.ts'
-import type { FlightItem } from '../flight.ts'
-import { parseAcknowledgement } from '../wire/acknowledgement.ts'
+import type { ConnectionContext } from './connection.ts'
+import type { FlightItem } from './flight.ts'
+import { parseAcknowledgement } from './wire/acknowledgement.ts'
 
 /** Takes an ACK of the peer for a flight that is being sent, RFC 9147 section 7.2. */
 export function acknowledgeFlight(
