@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import type { RemoteInfo, Socket } from 'node:dgram'
+import type { Socket } from 'node:dgram'
 import { lookup } from 'node:dns/promises'
-import { destinationFor } from '@str0m/demo-kit'
+import { destinationFor, type MediaConnections } from '@str0m/demo-kit'
 import {
   type Answer,
   type ChannelData,
@@ -13,7 +13,7 @@ import {
   type RtcEvent,
   RtcRouter,
 } from '@str0m/rtc'
-import { UsageError } from '@str0m/sans-io'
+import { type SocketAddress, UsageError } from '@str0m/sans-io'
 import { EchoQueue } from './echo-queue.ts'
 import { Viewers } from './viewers.ts'
 import {
@@ -28,6 +28,8 @@ import {
 
 export interface CallsOptions {
   readonly socket: Socket
+  /** Of peers that no UDP reaches; `undefined`: none are taken. */
+  readonly connections: MediaConnections | undefined
   /** The addresses that browsers are told. */
   readonly addresses: readonly string[]
   /** How many there are at once, at most. */
@@ -59,6 +61,7 @@ interface Call {
  */
 export class Calls {
   readonly #socket: Socket
+  readonly #connections: MediaConnections | undefined
   readonly #addresses: readonly string[]
   readonly #port: number
   readonly #mapped: boolean
@@ -73,15 +76,20 @@ export class Calls {
   #count = 0
   #timer: NodeJS.Timeout | undefined
 
-  constructor({ socket, addresses, maxCalls, log, onFrame }: CallsOptions) {
+  constructor({ socket, connections, addresses, maxCalls, log, onFrame }: CallsOptions) {
     this.#socket = socket
+    this.#connections = connections
     this.#addresses = addresses
     this.#port = socket.address().port
     this.#mapped = socket.address().family === 'IPv6'
     this.#maxCalls = maxCalls
     this.#log = log
     this.#onFrame = onFrame
-    socket.on('message', (contents, from) => this.#receive(contents, from))
+    socket.on('message', (contents, { address, port }) =>
+      this.#receive('udp', this.#port, contents, { address: address.replace(/^::ffff:/, ''), port }),
+    )
+    if (connections !== undefined)
+      connections.onDatagram = (contents, source) => this.#receive('tcp', connections.port, contents, source)
     // an address that cannot be reached is ICE's matter: it tries others
     socket.on('error', (error) => console.error(`UDP: ${error.message}`))
   }
@@ -134,8 +142,11 @@ export class Calls {
     // 1. A peer.
     const rtc = new Rtc({ certificate: this.#certificate })
     // 2. Where it can be reached.
-    for (const address of this.#addresses)
+    for (const address of this.#addresses) {
       rtc.addLocalCandidate(Candidate.host({ address, port: this.#port }, 'udp'))
+      if (this.#connections !== undefined)
+        rtc.addLocalCandidate(Candidate.host({ address, port: this.#connections.port }, 'tcp'))
+    }
     return rtc
   }
 
@@ -222,16 +233,15 @@ export class Calls {
   }
 
   /** Input: a datagram. */
-  #receive(contents: Uint8Array, from: RemoteInfo): void {
-    const source = { address: from.address.replace(/^::ffff:/, ''), port: from.port }
+  #receive(proto: 'udp' | 'tcp', port: number, contents: Uint8Array, source: SocketAddress): void {
     const address = destinationFor(source.address, this.#addresses)
     if (address === undefined) return
     this.#router.handleInput({
       kind: 'receive',
       now: performance.now(),
-      proto: 'udp',
+      proto,
       source,
-      destination: { address, port: this.#port },
+      destination: { address, port },
       contents,
     })
     this.#run()
@@ -243,6 +253,10 @@ export class Calls {
       const output = this.#router.pollOutput()
       switch (output.kind) {
         case 'transmit': {
+          if (output.proto === 'tcp') {
+            this.#connections?.send(output.contents, output.destination)
+            break
+          }
           const { address, port } = output.destination
           const target = this.#mapped && !address.includes(':') ? `::ffff:${address}` : address
           this.#socket.send(output.contents, port, target)

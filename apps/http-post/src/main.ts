@@ -9,7 +9,8 @@ try {
   } else {
     const log = settings.quiet ? () => {} : (line: string) => console.log(line)
     const server = await startServer(settings, { log })
-    console.log(`Media comes to UDP port ${server.udpPort}.`)
+    const tcp = server.tcpPort === undefined ? '' : `, and to TCP port ${server.tcpPort}`
+    console.log(`Media comes to UDP port ${server.udpPort}${tcp}.`)
     console.log('Open one of these in a browser on this machine, and accept its certificate:')
     for (const address of pageAddresses(settings.host, server.port)) console.log(`  ${address}`)
     closeAtEnd(() => server.close())

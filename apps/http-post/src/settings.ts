@@ -13,6 +13,8 @@ export interface Settings {
   readonly host: string
   /** The port that media comes to; 0: any that is free. */
   readonly udpPort: number
+  /** The port that media comes to by TCP, where a network lets no UDP through; 0: any that is free; `undefined`: none. */
+  readonly tcpPort: number | undefined
   /** The addresses that browsers are told; empty: those of this machine. */
   readonly addresses: readonly string[]
   /** Where the certificate of the HTTPS server is kept. */
@@ -36,6 +38,8 @@ export const USAGE = `Usage: npm start -- [options]
   --port N         port of the HTTPS server (3000, or $PORT)
   --host ADDRESS   address that it listens on (all, or $HOST)
   --udp-port N     port that media comes to (any free one, or $UDP_PORT)
+  --tcp-port N     port that media comes to by TCP, where a network lets no UDP through
+                   (none, or $TCP_PORT)
   --address LIST   addresses that browsers are told, with commas between (those of
                    this machine, or $ADDRESS)
   --directory DIR  where the server's certificate is kept (.str0m beside the app, or $STR0M_DIRECTORY)
@@ -60,6 +64,7 @@ export function parseSettings(
       port: { type: 'string' },
       host: { type: 'string' },
       'udp-port': { type: 'string' },
+      'tcp-port': { type: 'string' },
       address: { type: 'string' },
       directory: { type: 'string' },
       token: { type: 'string' },
@@ -78,6 +83,7 @@ export function parseSettings(
   for (const address of addresses) checkAddress(address)
   const host = values.host ?? environment['HOST'] ?? '::'
   if (host === '') throw new Error('--host: give the address to listen on, or leave it out')
+  const tcpPort = values['tcp-port'] ?? environment['TCP_PORT']
   const token = values.token ?? environment['STR0M_TOKEN']
   if (token !== undefined && !isBearerToken(token)) {
     // an empty one too: who sets it does not want a server that is open
@@ -87,6 +93,7 @@ export function parseSettings(
     port: readPort('--port', values.port ?? environment['PORT'] ?? '3000'),
     host,
     udpPort: readPort('--udp-port', values['udp-port'] ?? environment['UDP_PORT'] ?? '0'),
+    tcpPort: tcpPort === undefined ? undefined : readPort('--tcp-port', tcpPort),
     addresses,
     directory:
       values.directory ??

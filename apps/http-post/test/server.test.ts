@@ -283,6 +283,7 @@ describe('the server', () => {
   it('says which port is taken', async () => {
     const other = {
       host: '::',
+      tcpPort: undefined,
       addresses: [],
       directory: scratchDirectory(),
       token: undefined,
@@ -298,6 +299,9 @@ describe('the server', () => {
     await expect(startServer({ ...other, port: 0, udpPort: server.udpPort }, { log() {} })).rejects.toThrow(
       `UDP port ${server.udpPort} is taken`,
     )
+    await expect(
+      startServer({ ...other, port: 0, udpPort: 0, tcpPort: server.port }, { log() {} }),
+    ).rejects.toThrow(`TCP port ${server.port} is taken`)
   })
 
   it('shows a certificate for both names', async () => {

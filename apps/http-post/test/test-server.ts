@@ -29,6 +29,7 @@ export async function startTestServer(settings: Partial<Settings> = {}): Promise
       port: 0,
       host: '::',
       udpPort: 0,
+      tcpPort: undefined,
       addresses: [],
       directory,
       token: undefined,

@@ -39,6 +39,7 @@ export {
   type IcePairStatistics,
   type IceState,
   type IceStatistics,
+  IceTcpFraming,
 } from '@str0m/stun-ice'
 export { type AddMediaOptions, ChangeSet, PendingChanges } from './change-set.ts'
 export type { Channel, ChannelId, ChannelState } from './channel.ts'
@@ -53,6 +54,7 @@ export type {
   RtcEvent,
   RtcInput,
   RtcOutput,
+  RtcPath,
   TelephoneEvent,
   Transmit,
 } from './events.ts'

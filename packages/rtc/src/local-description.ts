@@ -19,8 +19,9 @@ export function fillTransport(
   setup: Setup,
   tagged: boolean,
 ): void {
-  const preferred =
-    local.candidates.find(({ address }) => !address.address.includes(':')) ?? local.candidates[0]
+  // RFC 6544 section 4.3
+  const ofUdp = local.candidates.filter(({ protocol }) => protocol === 'udp')
+  const preferred = ofUdp.find(({ address }) => !address.address.includes(':')) ?? ofUdp[0]
   fillKeys(section, local, setup)
   section.iceOptions = ['trickle']
   section.port = preferred?.address.port ?? 9

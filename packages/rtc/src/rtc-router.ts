@@ -10,7 +10,7 @@ import {
   type TimeoutOutput,
   UsageError,
 } from '@str0m/sans-io'
-import { stunUsername } from '@str0m/stun-ice'
+import { type CandidateProtocol, stunUsername } from '@str0m/stun-ice'
 import { checkReceive } from './check-receive.ts'
 import { DeadlineHeap, type Scheduled } from './deadline-heap.ts'
 import { demultiplex } from './demultiplex.ts'
@@ -23,6 +23,9 @@ export const MAX_ADDRESSES_PER_PEER = 16
 const MAX_TRANSACTIONS_PER_PEER = 128
 /** User names of one peer: the newest, and the one before an ICE restart. */
 const MAX_UFRAGS_PER_PEER = 2
+
+/** Ports of TCP are kept beyond those of UDP: a number that both have is of two peers, behind one NAT. */
+const TCP_PORTS = 0x1_0000
 
 const BINDING_REQUEST = 0x0001
 const BINDING_SUCCESS = 0x0101
@@ -46,7 +49,7 @@ interface Peer extends Scheduled {
 }
 
 /**
- * Many peers on one socket, driven as one machine: finds the peer that a datagram is for, and the one whose time has come, in a time that
+ * Many peers on one socket, and on connections beside it, driven as one machine: finds the peer that a datagram is for, and the one whose time has come, in a time that
  * does not grow with their number.
  *
  * A datagram's peer is known by the address that it comes from, once ICE has validated that, or where an authentic check of that peer came from
@@ -149,7 +152,7 @@ export class RtcRouter {
       const { rtc } = peer
       if (output.kind === 'transmit') {
         const { proto, source, destination, contents } = output
-        if (!peer.forgotten) this.#noteTransmit(peer, contents, destination)
+        if (!peer.forgotten) this.#noteTransmit(peer, contents, remoteKey(proto, destination))
         return { kind: 'transmit', proto, source, destination, contents, rtc }
       }
       // what it says after that, of its channels, is still to be heard
@@ -166,7 +169,8 @@ export class RtcRouter {
   }
 
   #handleReceive(input: Receive): void {
-    const known = this.#peerAt(input.source)
+    const source = remoteKey(input.proto, input.source)
+    const known = this.#peerAt(source)
     const stun = demultiplex(input.contents) === 'stun'
     const peer = stun ? (this.#byStun(input.contents) ?? known) : known
     if (peer === undefined) {
@@ -175,7 +179,7 @@ export class RtcRouter {
     }
     peer.rtc.handleInput(input)
     this.#markDirty(peer)
-    if (stun && peer !== known && peer.rtc.isValidatedPath(input)) this.#learnAddress(peer, input.source)
+    if (stun && peer !== known && peer.rtc.isValidatedPath(input)) this.#learnAddress(peer, source)
   }
 
   #handleTimeout(now: Instant): void {
@@ -263,6 +267,11 @@ export class RtcRouter {
     )
     peer.addresses.splice(index, 1)
   }
+}
+
+/** What a peer's end of a path is known by. */
+function remoteKey(protocol: CandidateProtocol, end: SocketAddress): SocketAddress {
+  return protocol === 'tcp' ? { address: end.address, port: TCP_PORTS + end.port } : end
 }
 
 function canonical(address: string): string {

@@ -11,7 +11,7 @@ import type { ChangeSet, PendingChanges } from './change-set.ts'
 import { demultiplex } from './demultiplex.ts'
 import type { Answer, Offer } from './description.ts'
 import type { DropReason } from './drops.ts'
-import type { Receive, RtcEvent, RtcInput, RtcOutput } from './events.ts'
+import type { Receive, RtcEvent, RtcInput, RtcOutput, RtcPath } from './events.ts'
 import type { DirectApi } from './direct-api.ts'
 import type { IncomingOffer } from './incoming-offer.ts'
 import type { Media } from './media.ts'
@@ -296,8 +296,8 @@ export class Rtc {
    * Whether a datagram that came by this path is ours: ICE has validated it. A datagram by another path may be too, if it is a check with our
    * `iceUfrag`.
    */
-  isValidatedPath(path: Pick<Receive, 'source' | 'destination'>): boolean {
-    return this.#transport.ice.isValidatedPath(path.source, path.destination)
+  isValidatedPath({ source, destination, proto }: RtcPath): boolean {
+    return this.#transport.ice.isValidatedPath(source, destination, proto)
   }
 
   get statistics(): RtcStatistics {

@@ -138,6 +138,7 @@ export class Transport {
     if (selected === undefined) return undefined
     return this.ice.statistics.pairs.find(
       ({ pair }) =>
+        pair.remote.protocol === selected.remote.protocol &&
         sameSocketAddress(pair.source, selected.source) &&
         sameSocketAddress(pair.destination, selected.destination),
     )
@@ -204,7 +205,7 @@ export class Transport {
 
   handleDtls(input: Receive): void {
     this.#now = Math.max(input.now, this.#now)
-    if (!this.ice.isValidatedPath(input.source, input.destination)) {
+    if (!this.#isValidated(input)) {
       this.#holdBack(this.#earlyFlights, input, 'unvalidatedPath')
     } else if (this.#dtls === undefined) {
       this.#holdBack(this.#earlyFlights, input, 'tooEarly')
@@ -218,7 +219,7 @@ export class Transport {
    * is counted.
    */
   unprotect(input: Receive, rtcp: boolean): number {
-    if (!this.ice.isValidatedPath(input.source, input.destination)) {
+    if (!this.#isValidated(input)) {
       this.dropped.unvalidatedPath++
       return -1
     }
@@ -241,7 +242,7 @@ export class Transport {
     this.packetsSent++
     this.bytesSent += contents.length
     const { source, destination } = pair
-    this.#outputs.push({ kind: 'transmit', proto: 'udp', source, destination, contents })
+    this.#outputs.push({ kind: 'transmit', proto: pair.remote.protocol, source, destination, contents })
   }
 
   /** Sends an SCTP packet, encrypted in its buffer. Dropped where DTLS is not connected. */
@@ -392,6 +393,10 @@ export class Transport {
     this.#dtlsAt = Number.NEGATIVE_INFINITY
   }
 
+  #isValidated({ source, destination, proto }: Receive): boolean {
+    return this.ice.isValidatedPath(source, destination, proto)
+  }
+
   #holdBack(hold: HoldBack<Receive>, input: Receive, reason: 'unvalidatedPath' | 'tooEarly'): void {
     this.dropped[reason] += this.#closed || this.#connected ? 1 : hold.keep(input)
   }
@@ -400,8 +405,10 @@ export class Transport {
   #releaseValidated(pair: IcePair): void {
     for (const input of this.#earlyFlights.release()) {
       const valid =
-        sameSocketAddress(input.source, pair.destination) && sameSocketAddress(input.destination, pair.source)
-      if (valid || this.ice.isValidatedPath(input.source, input.destination)) {
+        input.proto === pair.remote.protocol &&
+        sameSocketAddress(input.source, pair.destination) &&
+        sameSocketAddress(input.destination, pair.source)
+      if (valid || this.#isValidated(input)) {
         this.#outputs.push({ kind: 'released', input })
       } else {
         this.#holdBack(this.#earlyFlights, input, 'unvalidatedPath')

@@ -437,8 +437,7 @@ describe('a mistake of the caller’s throws, and nothing has changed', () => {
       () => rtc.addRemoteCandidate(wrong(undefined)),
       () => rtc.addRemoteCandidate(wrong({ candidate: text, sdpMid: '0' })),
       () => rtc.addLocalCandidate(wrong(text)),
-      () =>
-        rtc.addLocalCandidate(Candidate.parse('candidate:1 1 tcp 1 192.0.2.7 9 typ host tcptype active')!),
+      () => rtc.addLocalCandidate(Candidate.parse('candidate:1 1 tcp 1 192.0.2.7 9 typ host tcptype so')!),
     ]) {
       expect(codeOf(call)).toBe('invalid-candidate')
     }
@@ -481,7 +480,7 @@ describe('candidates trickle', () => {
     const candidate = Candidate.host(RTC_ADDRESS, 'udp')
     rtc.addLocalCandidate(candidate)
     rtc.addLocalCandidate(Candidate.host(RTC_ADDRESS, 'udp'))
-    const tcp = Candidate.parse('candidate:1 1 tcp 1 192.0.2.9 9 typ host tcptype passive')!
+    const tcp = Candidate.parse('candidate:1 1 tcp 1 192.0.2.9 9 typ host tcptype so')!
     expect(() => rtc.addLocalCandidate(tcp)).toThrow(expect.objectContaining({ code: 'invalid-candidate' }))
     const change = rtc.createOffer()
     change.addMedia('audio')

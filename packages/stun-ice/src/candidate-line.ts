@@ -1,5 +1,5 @@
 import { canonicalIpAddress, type SocketAddress } from '@str0m/sans-io'
-import type { CandidateFields, CandidateType } from './candidate-fields.ts'
+import type { CandidateFields, CandidateType, TcpType } from './candidate-fields.ts'
 
 /** A line of a browser has about 150 characters. */
 const MAX_LINE_LENGTH = 1024
@@ -36,7 +36,7 @@ export function parseCandidate(line: string): CandidateFields | undefined {
     foundation,
     component: componentId,
     relatedAddress: parseAddress(extensions.get('raddr'), extensions.get('rport')),
-    tcpType: extensions.get('tcptype'),
+    tcpType: protocol === 'tcp' ? parseTcpType(extensions.get('tcptype')) : undefined,
     ufrag: extensions.get('ufrag'),
   }
 }
@@ -53,6 +53,11 @@ export function formatCandidate(from: CandidateFields): string {
 
 function isType(text: string): text is CandidateType {
   return TYPES.has(text)
+}
+
+function parseTcpType(text: string | undefined): TcpType | undefined {
+  const type = text?.toLowerCase()
+  return type === 'active' || type === 'passive' || type === 'so' ? type : undefined
 }
 
 /** Names and values in turn; an empty value says nothing. `undefined` where a name has no value. */

@@ -1,5 +1,6 @@
 import { type Instant, NEVER, sameSocketAddress, type SocketAddress } from '@str0m/sans-io'
 import type { Candidate } from './candidate.ts'
+import type { CandidateProtocol } from './candidate-fields.ts'
 import type { IcePair, IcePairStatistics, PairState } from './ice-types.ts'
 
 /**
@@ -100,8 +101,16 @@ export class CandidatePair {
     return this.answeredAt !== Number.NEGATIVE_INFINITY
   }
 
-  joins(source: SocketAddress, destination: SocketAddress): boolean {
-    return sameSocketAddress(this.destination, destination) && sameSocketAddress(this.source, source)
+  get protocol(): CandidateProtocol {
+    return this.remote.protocol
+  }
+
+  joins(protocol: CandidateProtocol, source: SocketAddress, destination: SocketAddress): boolean {
+    return (
+      sameSocketAddress(this.destination, destination) &&
+      sameSocketAddress(this.source, source) &&
+      this.protocol === protocol
+    )
   }
 
   /** Data may no longer come or go on it. */

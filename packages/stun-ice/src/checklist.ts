@@ -1,6 +1,7 @@
 import { sameSocketAddress, type SocketAddress } from '@str0m/sans-io'
 import { CandidatePair, pairPriority } from './candidate-pair.ts'
 import { type Candidate, peerReflexive } from './candidate.ts'
+import type { CandidateProtocol } from './candidate-fields.ts'
 
 /** Local candidates of a generation, those learned from responses included. */
 export const MAX_LOCAL_CANDIDATES = 64
@@ -44,7 +45,7 @@ export class Checklist {
 
   /** Pairs it with the local candidates. False where there are too many. */
   addRemote(remote: Candidate): boolean {
-    const at = this.remotes.findIndex((other) => sameSocketAddress(other.address, remote.address))
+    const at = this.remotes.findIndex((other) => isAt(other, remote.protocol, remote.address))
     if (at >= 0) {
       this.#replaceLearned(at, remote)
     } else {
@@ -71,19 +72,20 @@ export class Checklist {
    * where the source is unknown. `undefined` where there are too many, or `destination` is no base.
    */
   pairOfRequest(
+    protocol: CandidateProtocol,
     source: SocketAddress,
     destination: SocketAddress,
     priority: number,
     ufrag: string,
   ): CandidatePair | undefined {
-    const existing = this.find(destination, source)
+    const existing = this.find(protocol, destination, source)
     if (existing !== undefined) return existing
-    const local = this.baseAt(destination)
+    const local = this.baseAt(protocol, destination)
     if (local === undefined) return undefined
-    let remote = this.remotes.find((other) => sameSocketAddress(other.address, source))
+    let remote = this.remotes.find((other) => isAt(other, protocol, source))
     if (remote === undefined) {
       if (!this.#makeRoom()) return undefined
-      remote = peerReflexive(source, source, priority, ufrag)
+      remote = peerReflexive(protocol, source, source, priority, ufrag)
       this.remotes.push(remote)
     }
     return this.#insert(new CandidatePair(local, remote, this.#controlling), true)
@@ -114,10 +116,10 @@ export class Checklist {
   }
 
   /** The local candidate whose base is `address`, the one of the highest priority. */
-  baseAt(address: SocketAddress): Candidate | undefined {
+  baseAt(protocol: CandidateProtocol, address: SocketAddress): Candidate | undefined {
     let best: Candidate | undefined
     for (const local of this.locals) {
-      if (local.type !== 'prflx' && sameSocketAddress(local.base, address)) {
+      if (local.type !== 'prflx' && local.protocol === protocol && sameSocketAddress(local.base, address)) {
         if (best === undefined || local.priority > best.priority) best = local
       }
     }
@@ -125,13 +127,21 @@ export class Checklist {
   }
 
   /** The pair that sends from `source` to `destination`. */
-  find(source: SocketAddress, destination: SocketAddress): CandidatePair | undefined {
-    return this.pairs.find((pair) => pair.joins(source, destination))
+  find(
+    protocol: CandidateProtocol,
+    source: SocketAddress,
+    destination: SocketAddress,
+  ): CandidatePair | undefined {
+    return this.pairs.find((pair) => pair.joins(protocol, source, destination))
   }
 
   /** The same, if data may come on it. */
-  findReceiving(source: SocketAddress, destination: SocketAddress): CandidatePair | undefined {
-    return this.pairs.find((pair) => pair.receives && pair.joins(source, destination))
+  findReceiving(
+    protocol: CandidateProtocol,
+    source: SocketAddress,
+    destination: SocketAddress,
+  ): CandidatePair | undefined {
+    return this.pairs.find((pair) => pair.receives && pair.joins(protocol, source, destination))
   }
 
   /** Forgets what was learned from requests of another peer than `ufrag`: forking, RFC 8445 section 7.3.1.4. */
@@ -213,8 +223,8 @@ export class Checklist {
 
   /** Forms a pair, RFC 8445 section 6.1.2.2, unless it is redundant, section 6.1.2.4. */
   #form(local: Candidate, remote: Candidate): void {
-    if (!isPairable(local.base.address, remote.address.address)) return
-    const existing = this.find(local.base, remote.address)
+    if (!isPairable(local, remote)) return
+    const existing = this.find(remote.protocol, local.base, remote.address)
     if (existing === undefined) {
       const pair = new CandidatePair(local, remote, this.#controlling)
       pair.state = this.#isBusy(pair.foundation) ? 'frozen' : 'waiting'
@@ -258,14 +268,26 @@ function byPriority(a: CandidatePair, b: CandidatePair): number {
 
 /** Equal addresses with equal bases are one candidate: RFC 8445 section 5.1.3. */
 function isSame(a: Candidate, b: Candidate): boolean {
-  return sameSocketAddress(a.address, b.address) && sameSocketAddress(a.base, b.base)
+  return (
+    a.protocol === b.protocol && sameSocketAddress(a.address, b.address) && sameSocketAddress(a.base, b.base)
+  )
 }
 
-/** RFC 8445 section 6.1.2.2: one family, and link-local IPv6 with link-local alone. */
-function isPairable(local: string, remote: string): boolean {
-  const isIpv6 = local.includes(':')
-  if (isIpv6 !== remote.includes(':')) return false
-  return !isIpv6 || isLinkLocal(local) === isLinkLocal(remote)
+function isAt(candidate: Candidate, protocol: CandidateProtocol, address: SocketAddress): boolean {
+  return candidate.protocol === protocol && sameSocketAddress(candidate.address, address)
+}
+
+/**
+ * RFC 8445 section 6.1.2.2: one transport, one family, and link-local IPv6 with link-local alone. Of TCP a connection is made from the active candidate to the passive one; pairs of
+ * a passive one of ours are not checked (RFC 6544 section 6.2), and are formed when the peer has connected.
+ */
+function isPairable(local: Candidate, remote: Candidate): boolean {
+  if (local.protocol !== remote.protocol) return false
+  if (local.protocol === 'tcp' && (local.tcpType !== 'active' || remote.tcpType !== 'passive')) return false
+  const [from, to] = [local.base.address, remote.address.address]
+  const isIpv6 = from.includes(':')
+  if (isIpv6 !== to.includes(':')) return false
+  return !isIpv6 || isLinkLocal(from) === isLinkLocal(to)
 }
 
 function isLinkLocal(address: string): boolean {

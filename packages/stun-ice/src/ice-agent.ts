@@ -16,6 +16,7 @@ import {
 import type { AgentContext } from './agent-context.ts'
 import type { CandidatePair } from './candidate-pair.ts'
 import type { Candidate } from './candidate.ts'
+import type { CandidateProtocol } from './candidate-fields.ts'
 import { checkPath } from './check-path.ts'
 import { MAX_LOCAL_CANDIDATES, MAX_PAIRS, MAX_REMOTE_CANDIDATES } from './checklist.ts'
 import { checkCredentials, checkRemoteCredentials, generateCredentials } from './ice-credentials.ts'
@@ -177,13 +178,17 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
    * Whether a datagram from `source` that came to the local address `destination` is on a path that a check has
    * proven and whose consent lasts, or whose peer knows no consent and goes on sending. To be asked of every datagram that is not STUN, before anything is made of it.
    */
-  isValidatedPath(source: SocketAddress, destination: SocketAddress): boolean {
+  isValidatedPath(
+    source: SocketAddress,
+    destination: SocketAddress,
+    protocol: CandidateProtocol = 'udp',
+  ): boolean {
     const last = this.#lastPath
-    if (last !== undefined && last.receives && last.joins(destination, source)) return true
-    if (this.#findPath(source, destination)) return true
+    if (last !== undefined && last.receives && last.joins(protocol, destination, source)) return true
+    if (this.#findPath(protocol, source, destination)) return true
     // an IPv4-mapped address of a socket for both families
     if (!source.address.includes(':') && !destination.address.includes(':')) return false
-    return this.#findPath(canonical(source), canonical(destination))
+    return this.#findPath(protocol, canonical(source), canonical(destination))
   }
 
   /**
@@ -194,10 +199,10 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
     if (this.#lastPath !== undefined) this.#lastPath.dataAt = now
   }
 
-  #findPath(source: SocketAddress, destination: SocketAddress): boolean {
+  #findPath(protocol: CandidateProtocol, source: SocketAddress, destination: SocketAddress): boolean {
     const pair =
-      this.#session.checklist.findReceiving(destination, source) ??
-      this.#previous?.checklist.findReceiving(destination, source)
+      this.#session.checklist.findReceiving(protocol, destination, source) ??
+      this.#previous?.checklist.findReceiving(protocol, destination, source)
     if (pair === undefined) return false
     this.#lastPath = pair
     return true
@@ -247,7 +252,7 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
   addLocalCandidate(candidate: Candidate): boolean {
     this.#assertOpen()
     assertCandidate(candidate)
-    if (candidate.protocol !== 'udp' || candidate.type === 'prflx' || candidate.isMdns) {
+    if (candidate.type === 'prflx' || candidate.isMdns || !isSendable(candidate)) {
       throw new UsageError(
         'invalid-candidate',
         'a local candidate is made by host, serverReflexive or relayed',
@@ -266,7 +271,7 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
   }
 
   /**
-   * Adds a candidate of the peer's. False where it is not taken: TCP, a component other than 1, the username
+   * Adds a candidate of the peer's. False where it is not taken: TCP that is not passive, since then it is the peer that connects; a component other than 1, the username
    * fragment of another generation, port 0, an unspecified, multicast or broadcast address, or beyond the bound
    * of 100. Throws a `UsageError`: `closed`, or `invalid-candidate` for what is no `Candidate`.
    */
@@ -276,7 +281,7 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
     const { remote } = this.#session
     const isOther = candidate.ufrag !== undefined && remote !== undefined && candidate.ufrag !== remote.ufrag
     const usable =
-      candidate.protocol === 'udp' &&
+      (candidate.protocol === 'udp' || candidate.tcpType === 'passive') &&
       candidate.component === 1 &&
       candidate.address.port !== 0 &&
       isUnicast(candidate.address.address)
@@ -379,19 +384,20 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
     return this.#outputs.shift() ?? { kind: 'timeout', at: this.#isDue ? this.#now : this.#nextAt }
   }
 
-  #receive({ contents, source, destination }: IceReceive): void {
+  #receive({ proto, contents, source, destination }: IceReceive): void {
     if (this.#state === 'closed') return this.#drop('consent')
     const message = parseStun(contents)
     if (typeof message === 'string') return this.#drop('malformed')
     if (message.method !== BINDING) return this.#drop('unsupported')
     const from = canonical(source)
     const to = canonical(destination)
-    if (message.class === 'request') return this.#receiveRequest(message, from, to)
+    const protocol = proto === 'tcp' ? 'tcp' : 'udp'
+    if (message.class === 'request') return this.#receiveRequest(message, protocol, from, to)
     // a keepalive, RFC 8445 section 11: not authenticated, so nothing comes of it
     if (message.class === 'indication') this.#indications++
     else if (
-      !this.#session.handleResponse(this.#now, message, from, to) &&
-      this.#previous?.handleResponse(this.#now, message, from, to) !== true
+      !this.#session.handleResponse(this.#now, message, protocol, from, to) &&
+      this.#previous?.handleResponse(this.#now, message, protocol, from, to) !== true
     ) {
       this.#drop('transaction')
     }
@@ -401,14 +407,19 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
    * A request that is not authenticated gets no answer: RFC 8489 section 9.1.3 has a 400 or 401, which tells a
    * peer nothing that it can act on, and would send to any address that is put in.
    */
-  #receiveRequest(request: ReceivedStun, source: SocketAddress, destination: SocketAddress): void {
+  #receiveRequest(
+    request: ReceivedStun,
+    protocol: CandidateProtocol,
+    source: SocketAddress,
+    destination: SocketAddress,
+  ): void {
     const { username } = request
     const isSigned = request.integrityAt >= 0 || request.integritySha256At >= 0
     if (username === undefined || !isSigned) return this.#drop('incomplete')
     const ufrag = username.slice(0, Math.max(0, username.indexOf(':')))
     const session = this.#session.local.ufrag === ufrag ? this.#session : this.#previous
     if (session?.local.ufrag !== ufrag) return this.#drop('username')
-    session.handleRequest(this.#now, request, source, destination)
+    session.handleRequest(this.#now, request, protocol, source, destination)
   }
 
   /** Does what is due, and says what has come of it. */
@@ -484,6 +495,11 @@ function assertCandidate(candidate: Partial<Candidate> | undefined | null): void
     'invalid-candidate',
     'give a Candidate: Candidate.parse makes it of the text `candidate:…`',
   )
+}
+
+/** By TCP it connects, or accepts connections, not both at once. */
+function isSendable({ protocol, tcpType }: Candidate): boolean {
+  return protocol === 'udp' || tcpType === 'active' || tcpType === 'passive'
 }
 
 /** Not unspecified, multicast or broadcast: those a peer must not make an agent send to. */

@@ -12,8 +12,6 @@ export interface IceCheck extends Transaction {
   readonly useCandidate: boolean
   /** The value of PRIORITY. */
   readonly priority: number
-}
-
-export function isConsentCheck({ maxTransmissions }: IceCheck): boolean {
-  return maxTransmissions === 1
+  /** Whether it is one of consent. */
+  readonly isConsent: boolean
 }

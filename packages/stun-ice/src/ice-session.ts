@@ -1,16 +1,17 @@
-import { type Instant, NEVER, type SocketAddress } from '@str0m/sans-io'
+import { type Instant, NEVER, sameSocketAddress, type SocketAddress } from '@str0m/sans-io'
 import type { AgentContext } from './agent-context.ts'
 import type { CandidatePair } from './candidate-pair.ts'
 import { consentDelay } from './consent-delay.ts'
 import { type Candidate, peerReflexive, peerReflexivePriority } from './candidate.ts'
+import type { CandidateProtocol } from './candidate-fields.ts'
 import { Checklist, MAX_LOCAL_CANDIDATES } from './checklist.ts'
-import { type IceCheck, isConsentCheck, MAX_CHECKS } from './ice-check.ts'
+import { type IceCheck, MAX_CHECKS } from './ice-check.ts'
 import { IceMessages } from './ice-messages.ts'
 import type { IceCredentials, IceDropReason } from './ice-types.ts'
 import { Nomination } from './nomination.ts'
 import { markMaintained, selectPair, type SelectionRules, UNANSWERED_INTERVALS } from './pair-selection.ts'
 import type { ReceivedStun, StunError, StunMessage } from './stun-types.ts'
-import { Transactions, TRANSMISSIONS } from './transactions.ts'
+import { RELIABLE_WAIT, Transactions, TRANSMISSIONS } from './transactions.ts'
 
 /** What is heard of the selected pair within this, ms, leaves no doubt in it; and so long is its answer waited for where there is one: three requests. */
 const DOUBT = 2000
@@ -139,6 +140,7 @@ export class IceSession {
   handleRequest(
     now: Instant,
     request: ReceivedStun,
+    protocol: CandidateProtocol,
     source: SocketAddress,
     destination: SocketAddress,
   ): void {
@@ -146,11 +148,11 @@ export class IceSession {
     const { role, lite } = this.#context
     if (!this.#messages.isRequestGenuine(request)) return this.#drop('integrity')
     if (this.failed) return this.#drop('consent')
-    if (this.checklist.baseAt(destination) === undefined) return this.#drop('destination')
-    const known = this.checklist.find(destination, source)
+    if (this.checklist.baseAt(protocol, destination) === undefined) return this.#drop('destination')
+    const known = this.checklist.find(protocol, destination, source)
     if (known?.revoked === true && !known.muted) return this.#drop('consent')
     const respond = (fields: Partial<StunMessage>): void =>
-      this.#respond(request, source, destination, fields, known)
+      this.#respond(request, protocol, source, destination, fields, known)
     if (request.notUnderstood.length > 0) {
       return respond({
         class: 'error',
@@ -174,7 +176,13 @@ export class IceSession {
       known ??
       (this.#retired
         ? undefined
-        : this.checklist.pairOfRequest(source, destination, request.priority ?? DEFAULT_PRIORITY, ufrag))
+        : this.checklist.pairOfRequest(
+            protocol,
+            source,
+            destination,
+            request.priority ?? DEFAULT_PRIORITY,
+            ufrag,
+          ))
     if (pair === undefined) return this.#drop('limit')
     if (pair !== known) pair.responsesSent++
     pair.requestsReceived++
@@ -240,6 +248,7 @@ export class IceSession {
 
   #respond(
     request: ReceivedStun,
+    protocol: CandidateProtocol,
     source: SocketAddress,
     destination: SocketAddress,
     fields: Partial<StunMessage>,
@@ -247,7 +256,7 @@ export class IceSession {
   ): void {
     const contents = this.#messages.writeResponse(request, fields)
     if (pair !== undefined) pair.responsesSent++
-    this.#transmit(destination, source, contents)
+    this.#transmit(protocol, destination, source, contents)
   }
 
   // --- the answers to our checks, RFC 8445 section 7.2.5
@@ -256,6 +265,7 @@ export class IceSession {
   handleResponse(
     now: Instant,
     response: ReceivedStun,
+    protocol: CandidateProtocol,
     source: SocketAddress,
     destination: SocketAddress,
   ): boolean {
@@ -273,7 +283,7 @@ export class IceSession {
       this.#drop('limit')
       return true
     }
-    if (!pair.joins(destination, source)) {
+    if (!pair.joins(protocol, destination, source)) {
       this.#drop('asymmetric')
       this.#fail(pair)
       return true
@@ -312,15 +322,17 @@ export class IceSession {
     pair.roleConflicts = 0
     pair.answeredAt = this.#now
     pair.consentExpiresAt = this.#now + timing.consentTimeout
-    if (isConsentCheck(transaction)) pair.answersConsent = true
+    if (transaction.isConsent) pair.answersConsent = true
     // Karn: the answer to a request sent twice does not say to which
     if (transaction.transmissions === 1) {
       pair.currentRoundTripTime = this.#now - transaction.sentAt
       pair.totalRoundTripTime += pair.currentRoundTripTime
     }
+    // a connection that was made anew comes from another port
+    if (!pair.valid || pair.protocol === 'tcp')
+      pair.mapped = this.#mappedCandidate(transaction, response.xorMappedAddress)
     if (!pair.valid) {
       this.#transactions.cancel((check) => check.pair === pair)
-      pair.mapped = this.#mappedCandidate(transaction, response.xorMappedAddress)
       this.#validate(pair)
       this.checklist.thaw(pair.foundation)
     }
@@ -352,10 +364,10 @@ export class IceSession {
     if (mapped === undefined) return undefined
     const { locals } = this.checklist
     const known = locals.find(
-      ({ address }) => address.address === mapped.address && address.port === mapped.port,
+      ({ protocol, address }) => protocol === pair.protocol && sameSocketAddress(address, mapped),
     )
     if (known !== undefined) return known
-    const learned = peerReflexive(mapped, pair.source, priority)
+    const learned = peerReflexive(pair.protocol, mapped, pair.source, priority)
     if (locals.length < MAX_LOCAL_CANDIDATES) this.checklist.addLocal(learned)
     return learned
   }
@@ -457,7 +469,7 @@ export class IceSession {
     for (const { pair, bytes } of again) {
       pair.retransmissionsSent++
       // a copy: what was sent belongs to the caller
-      this.#transmit(pair.source, pair.destination, bytes.slice())
+      this.#send(pair, bytes.slice())
     }
     for (const { pair, useCandidate } of failed) {
       // a nomination without an answer is repeated for as long as there is consent
@@ -536,26 +548,28 @@ export class IceSession {
   #request(pair: CandidatePair, useCandidate: boolean, rto: number, consentTimeout?: number): void {
     const { crypto, role } = this.#context
     const transactionId = crypto.randomBytes(12)
-    // not sent again, so it is not kept: an idle agent makes few objects
+    // RFC 7675 section 5.1, and RFC 6544 section 7.1. It is not kept then: an idle agent makes few objects
     const isConsent = consentTimeout !== undefined
+    const isSentOnce = isConsent || pair.protocol === 'tcp'
     const priority = peerReflexivePriority(pair.local)
     const bytes = this.#messages.writeCheck({ transactionId, priority, useCandidate }, role)
     pair.requestsSent++
     this.#transactions.add({
       id: transactionId,
-      bytes: isConsent ? NO_BYTES : bytes,
+      bytes: isSentOnce ? NO_BYTES : bytes,
       sentAt: this.#now,
-      maxTransmissions: isConsent ? 1 : TRANSMISSIONS,
+      maxTransmissions: isSentOnce ? 1 : TRANSMISSIONS,
       rto,
       transmissions: 1,
       cancelled: isConsent,
-      at: this.#now + (consentTimeout ?? rto),
+      at: this.#now + (consentTimeout ?? (isSentOnce ? RELIABLE_WAIT : rto)),
       pair,
       controlling: role.controlling,
       useCandidate,
       priority,
+      isConsent,
     })
-    this.#transmit(pair.source, pair.destination, isConsent ? bytes : bytes.slice())
+    this.#send(pair, isSentOnce ? bytes : bytes.slice())
   }
 
   /** RFC 8445 section 8.1.2, after the patience of RFC 8863. */
@@ -564,8 +578,17 @@ export class IceSession {
     return this.wasConnected || this.#retired || this.#now >= this.#patientUntil
   }
 
-  #transmit(source: SocketAddress, destination: SocketAddress, contents: Uint8Array): void {
-    this.#context.outputs.push({ kind: 'transmit', proto: 'udp', source, destination, contents })
+  #send({ protocol, source, destination }: CandidatePair, contents: Uint8Array): void {
+    this.#transmit(protocol, source, destination, contents)
+  }
+
+  #transmit(
+    proto: CandidateProtocol,
+    source: SocketAddress,
+    destination: SocketAddress,
+    contents: Uint8Array,
+  ): void {
+    this.#context.outputs.push({ kind: 'transmit', proto, source, destination, contents })
   }
 
   #drop(reason: IceDropReason): void {

@@ -1,5 +1,6 @@
 import type { Instant, ReceiveInput, SocketAddress, TransmitOutput } from '@str0m/sans-io'
 import type { Candidate } from './candidate.ts'
+import type { CandidateProtocol } from './candidate-fields.ts'
 
 /** RFC 8445 section 5.3. */
 export interface IceCredentials {
@@ -42,16 +43,20 @@ export type IceEvent =
   | { readonly type: 'resolveMdns'; readonly name: string }
 
 export interface IceTransmit extends TransmitOutput {
-  readonly proto: 'udp'
+  /**
+   * `tcp`: framed (`IceTcpFraming`), over the connection between the two. From a base that is passive it is one that the peer has opened, and nothing is sent where that is gone; from
+   * one that is active it is opened where it is not there. RFC 6544 sections 7.1 and 11.1.
+   */
+  readonly proto: CandidateProtocol
   /** The base to send from. */
   readonly source: SocketAddress
   readonly destination: SocketAddress
 }
 
 export interface IceReceive extends ReceiveInput {
-  readonly proto: 'udp'
+  readonly proto: CandidateProtocol
   readonly source: SocketAddress
-  /** The local address that it came to, not the wildcard that a socket may be bound to. */
+  /** The local candidate's base that it came to, not the wildcard that a socket may be bound to; of TCP the one that accepts the connections, or that they are made from. */
   readonly destination: SocketAddress
 }
 

@@ -1,7 +1,8 @@
 export { Candidate, type CandidateOptions } from './candidate.ts'
-export type { CandidateProtocol, CandidateType } from './candidate-fields.ts'
+export type { CandidateProtocol, CandidateType, TcpType } from './candidate-fields.ts'
 export { IceAgent, type IceAgentOptions } from './ice-agent.ts'
 export { generateCredentials } from './ice-credentials.ts'
+export { IceTcpFraming } from './ice-tcp-framing.ts'
 export type { IceTiming } from './ice-timing.ts'
 export type {
   IceCredentials,

@@ -26,7 +26,7 @@ export interface Transaction {
 /** RFC 8489 section 6.2.1. */
 const RTO = 500
 /** Ti: how long a request that is sent once is waited for, ms. RFC 8489 section 6.2.2. */
-const RELIABLE_WAIT = 39_500
+export const RELIABLE_WAIT = 39_500
 
 /** A request that has just been sent to a server, to be retransmitted as RFC 8489 section 6.2.1 has it. */
 export function requestTransaction(

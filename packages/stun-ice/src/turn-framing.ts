@@ -1,5 +1,6 @@
-import { plainBytes, readU16, readU32 } from '@str0m/sans-io'
+import { readU16, readU32 } from '@str0m/sans-io'
 import { isChannelData } from './channel-data.ts'
+import { MessageStream } from './message-stream.ts'
 import { MAGIC_COOKIE, STUN_HEADER_LENGTH } from './stun-types.ts'
 
 /** The type and the length of a message, of both kinds. */
@@ -11,59 +12,16 @@ const MAX_MESSAGE_LENGTH = STUN_HEADER_LENGTH + 0xffff
  * Cuts what comes over TCP or TLS into messages for `TurnClient.handleInput`: STUN (RFC 8489 section 6.2.2) and ChannelData (RFC 8656 section 12.5).
  */
 export class TurnFraming {
-  /** What came of a message that is not complete: the first `#length` bytes. */
-  #buffer = new Uint8Array(0)
-  #length = 0
-  #broken = false
+  readonly #stream = new MessageStream(messageLength, MAX_MESSAGE_LENGTH)
 
   /** Something came that begins no message, so that the next one cannot be found: close the connection. */
   get broken(): boolean {
-    return this.#broken
+    return this.#stream.broken
   }
 
   /** Takes the next part of the stream, which belongs to it from here on. Answers the messages that it completes; none once the stream is broken. */
   read(part: Uint8Array): Uint8Array[] {
-    const messages: Uint8Array[] = []
-    if (this.#broken) return messages
-    const isJoined = this.#length > 0
-    const bytes = isJoined ? this.#append(part) : plainBytes(part)
-    let at = 0
-    for (;;) {
-      const length = messageLength(bytes, at)
-      if (length === 'broken') {
-        this.#broken = true
-        this.#buffer = new Uint8Array(0)
-        this.#length = 0
-        return messages
-      }
-      if (length > bytes.length - at) break
-      // the buffer is used again
-      messages.push(isJoined ? bytes.slice(at, at + length) : bytes.subarray(at, at + length))
-      at += length
-    }
-    this.#keep(bytes, at)
-    return messages
-  }
-
-  #append(part: Uint8Array): Uint8Array {
-    const length = this.#length + part.length
-    if (length > this.#buffer.length) {
-      const larger = new Uint8Array(Math.max(length, 2 * this.#buffer.length))
-      larger.set(this.#buffer.subarray(0, this.#length))
-      this.#buffer = larger
-    }
-    this.#buffer.set(part, this.#length)
-    return this.#buffer.subarray(0, length)
-  }
-
-  #keep(bytes: Uint8Array, from: number): void {
-    const length = bytes.length - from
-    if (bytes.buffer === this.#buffer.buffer && this.#buffer.length <= 2 * MAX_MESSAGE_LENGTH) {
-      this.#buffer.copyWithin(0, from, bytes.length)
-    } else {
-      this.#buffer = bytes.slice(from)
-    }
-    this.#length = length
+    return this.#stream.read(part)
   }
 }
 

@@ -63,6 +63,7 @@ export interface TurnAllocated {
  */
 export interface TurnDatagram extends IceReceive {
   readonly type: 'datagram'
+  readonly proto: 'udp'
 }
 
 export interface TurnEnded {

@@ -61,7 +61,7 @@ describe('a local candidate', () => {
     ['invalid-address', () => Candidate.host('0.0.0.0:5000')],
     ['invalid-address', () => Candidate.host('[::]:5000')],
     ['invalid-address', () => Candidate.host(undefined as unknown as string)],
-    ['invalid-protocol', () => Candidate.host('192.0.2.1:1', 'tcp')],
+    ['invalid-protocol', () => Candidate.host('192.0.2.1:1', 'sctp' as 'udp')],
     ['invalid-option', () => Candidate.host('192.0.2.1:1', 'udp', { localPreference: 65_536 })],
   ])('%s', (code, make) => {
     expect(make).toThrow(expect.objectContaining({ code }))
