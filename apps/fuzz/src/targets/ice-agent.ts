@@ -26,6 +26,8 @@ const REMOTE: readonly SocketAddress[] = [
   { address: '2001:db8::2', port: 6001 },
   { address: '203.0.113.5', port: 6002 },
 ]
+/** From this address all comes by TCP. */
+const BY_TCP = '203.0.113.5'
 const US = { ufrag: 'ours', pwd: 'o'.repeat(24) }
 const PEER = { ufrag: 'peer', pwd: 'p'.repeat(24) }
 const MAX_OPS = 300
@@ -53,6 +55,11 @@ class World {
       controlling: (flags & 3) === 2,
     })
     for (const address of LOCAL) this.agent.addLocalCandidate(Candidate.host(address))
+    for (const address of LOCAL) this.agent.addLocalCandidate(Candidate.host(address, 'tcp'))
+    if ((flags & 16) !== 0) {
+      this.agent.addLocalCandidate(Candidate.host('192.0.2.1:9', 'tcp', { tcpType: 'active' }))
+      this.agent.addRemoteCandidate(Candidate.host({ address: BY_TCP, port: 443 }, 'tcp'))
+    }
     if ((flags & 4) === 0) this.agent.setRemoteCredentials(PEER)
     if ((flags & 8) !== 0) this.agent.addRemoteCandidate(Candidate.host(REMOTE[0]!))
     this.settle()
@@ -75,7 +82,8 @@ class World {
 
   /** `authentic`: whether the peer could have sent it. */
   #receive(contents: Uint8Array, from: SocketAddress, to: SocketAddress): void {
-    const input = { kind: 'receive', now: this.#now, proto: 'udp', source: from, destination: to } as const
+    const proto = from.address === BY_TCP ? 'tcp' : 'udp'
+    const input = { kind: 'receive', now: this.#now, proto, source: from, destination: to } as const
     const message = parseStun(contents)
     // what was due before is not its doing
     this.#wakeAt(this.#now)
@@ -141,7 +149,7 @@ class World {
         for (const [i, sent] of this.#sent.slice(-8).entries()) if (i % 2 === 0) this.#answer(sent, 0)
         break
       default:
-        this.agent.isValidatedPath(input.pick(REMOTE), input.pick(LOCAL))
+        this.agent.isValidatedPath(input.pick(REMOTE), input.pick(LOCAL), input.pick(['udp', 'tcp']))
     }
   }
 
