@@ -19,7 +19,7 @@ const BACK = 4
 const RATE = 15
 
 describe.skipIf(!hasPeer('gstreamer'))('[gstreamer] webrtcbin', { timeout: 300_000 }, () => {
-  const call = ForeignCall.forEachTest()
+  const call = ForeignCall.forEachTest({ tcpPort: 0 })
 
   function start(options: object): ForeignPeer {
     return call.start(ForeignPeer.python('gstreamer.py', call.server.address, options))
@@ -30,6 +30,7 @@ describe.skipIf(!hasPeer('gstreamer'))('[gstreamer] webrtcbin', { timeout: 300_0
     ['VP8 and Opus', { video: 'VP8', audio: 'OPUS' }, 0.02],
     ['VP8 and Opus with RTX, RED and FEC', { video: 'VP8', audio: 'OPUS', nack: true, fec: true }, 0.02],
     ['VP9 and Opus with RTX', { video: 'VP9', audio: 'OPUS', nack: true }, 0.02],
+    ['VP8 and Opus by TCP alone', { video: 'VP8', audio: 'OPUS', tcp: true }, 0.02],
     ['H.264 and G.711', { video: 'H264', audio: 'PCMU' }, 0.128],
     [
       'H.264 and Opus with RTX, RED and FEC, trickled',

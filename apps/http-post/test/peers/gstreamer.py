@@ -1,12 +1,13 @@
 """A GStreamer webrtcbin (libnice, OpenSSL, libsrtp, usrsctp) that calls http-post: gstreamer.py ADDRESS OPTIONS.
 
-OPTIONS is JSON: `video` and `audio` are codecs, `bundle`, `fec`, `nack`, `trickle`, `echo` and `json` (of the offer that is posted) are flags, `messages` are
+OPTIONS is JSON: `video` and `audio` are codecs, `bundle`, `fec`, `nack`, `trickle`, `tcp` (no candidates of UDP), `echo` and `json` (of the offer that is posted) are flags, `messages` are
 sizes in bytes. With `offer` in place of an address, it answers the offers that come as lines of standard input. It goes on until a line `end`
 comes on standard input, or its end. What happens is printed, a JSON object a line: what has come so far four times a second, and at last the
 result.
 """
 
 import json
+import re
 import sys
 import threading
 import time
@@ -192,6 +193,7 @@ class Peer:
 
     def post(self, sdp):
         as_json = self.options.get("json", False)
+        sdp = self.candidates_of(sdp)
         body = json.dumps({"type": "offer", "sdp": sdp}) if as_json else sdp
         status, headers, text = request("POST", self.address, body, "application/json" if as_json else "application/sdp")
         if as_json and status == 200:
@@ -202,9 +204,14 @@ class Peer:
             return
         self.session = urllib.parse.urljoin(self.address, headers["Location"])
         self.etag = headers.get("ETag")
-        answer = self.description(GstWebRTC.WebRTCSDPType.ANSWER, text)
+        answer = self.description(GstWebRTC.WebRTCSDPType.ANSWER, self.candidates_of(text))
         self.webrtc.emit("set-remote-description", answer, Gst.Promise.new())
         self.trickle()
+
+    def candidates_of(self, sdp):
+        if not self.options.get("tcp"):
+            return sdp
+        return re.sub(r"a=candidate:\S+ \d+ udp .*\r\n", "", sdp, flags=re.IGNORECASE)
 
     def description(self, kind, sdp):
         _, message = GstSdp.SDPMessage.new()
