@@ -218,6 +218,22 @@ describe('after a loss, parameter sets start a frame', () => {
   const firstSlice = Uint8Array.of(0x65, 0x80, 1)
   const otherSlice = Uint8Array.of(0x65, 0x40, 1)
   const VPS = Uint8Array.of(0x40, 1, 1)
+  const spsOf = (profile: number, constraints: number): Uint8Array =>
+    Uint8Array.of(0x67, profile, constraints, 0x1f, 0xda, 0x90)
+  // Baseline and Extended
+  const ANY_ORDER = [
+    [66, 0x80],
+    [66, 0],
+    [88, 0x20],
+  ] as const
+  // Constrained Baseline, Main, High, and an Extended that is Main too
+  const IN_ORDER = [
+    [66, 0xe0],
+    [66, 0xc0],
+    [77, 0x40],
+    [100, 0],
+    [88, 0x60],
+  ] as const
 
   /** How many frames there are of these, each an access unit of which some payloads are lost. */
   const received = (depacketizer: Depacketizer, ...units: (Uint8Array | undefined)[][]): number => {
@@ -270,6 +286,26 @@ describe('after a loss, parameter sets start a frame', () => {
   it('with any slice in the first frame of all: the order of slices may be arbitrary', () => {
     expect(h264([sps, pps, otherSlice, firstSlice])).toBe(1)
     expect(h264([delimiter, sps, pps, otherSlice], [undefined, sps, pps, otherSlice])).toBe(1)
+    for (const [profile, constraints] of ANY_ORDER) {
+      expect(h264([spsOf(profile, constraints), pps, otherSlice]), `profile ${profile}`).toBe(1)
+    }
+  })
+
+  it('but with the first slice alone where slices come in order', () => {
+    const delta = [Uint8Array.of(0x61, 0x80, 1)]
+    for (const [profile, constraints] of IN_ORDER) {
+      const parameters = spsOf(profile, constraints)
+      // all of the stream up to the middle of its first frame was lost
+      expect(h264([parameters, pps, otherSlice], delta), `profile ${profile}`).toBe(1)
+      expect(h264([parameters, pps, firstSlice, otherSlice], delta), `profile ${profile}`).toBe(2)
+      const aggregate = Uint8Array.of(0x78, 0, 6, ...parameters, 0, 2, ...pps, 0, 3, ...otherSlice)
+      expect(h264([aggregate], delta), `profile ${profile}`).toBe(1)
+    }
+    const vps = new Uint8Array(24).fill(1)
+    vps.set(VPS)
+    const slice = (first: number): Uint8Array => Uint8Array.of(0x26, 1, first)
+    expect(h265([vps, slice(0x40)], [slice(0x80)])).toBe(1)
+    expect(h265([vps, slice(0x80), slice(0x40)], [slice(0x80)])).toBe(2)
   })
 
   it('but not where the frames of the stream start with a delimiter', () => {
