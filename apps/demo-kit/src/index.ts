@@ -11,6 +11,7 @@ export {
   reply,
   servePage,
 } from './http.ts'
+export { readOffer, sendAnswer } from './offers.ts'
 export { Peers } from './peers.ts'
 export { closeAtEnd, readPort } from './program.ts'
 export { loadTlsCertificate, type TlsCertificate } from './tls-certificate.ts'
