@@ -1,4 +1,4 @@
-// An offer that is posted as `application/sdp`, and the answer to it, as WHIP has them: RFC 9725 section 4.2.
+// An offer that is posted as `application/sdp`, and the answer to it, as WHIP has them (RFC 9725).
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Answer, Offer } from '@str0m/rtc'
