@@ -12,6 +12,7 @@ export {
   servePage,
 } from './http.ts'
 export { MediaConnections } from './media-connections.ts'
+export { readOffer, sendAnswer } from './offers.ts'
 export { Peers } from './peers.ts'
 export { closeAtEnd, readPort } from './program.ts'
 export { loadTlsCertificate, type TlsCertificate } from './tls-certificate.ts'

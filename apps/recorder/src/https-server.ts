@@ -6,17 +6,15 @@ import { extname } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import {
   createHttpsServer,
-  isType,
-  MAX_BODY,
   type Page,
-  readBody,
+  readOffer,
   refuseMethod,
   reply,
+  sendAnswer,
   servePage,
   type TlsCertificate,
 } from '@str0m/demo-kit'
 import { UsageError } from '@str0m/sans-io'
-import type { Answer, Offer } from '@str0m/rtc'
 import type { Calls } from './calls.ts'
 import type { Recordings } from './recordings.ts'
 
@@ -77,15 +75,21 @@ async function handle(
   switch (folder) {
     case 'record': {
       const offer = await readOffer(request, response)
-      if (offer !== undefined) sendAnswer(response, await calls.record(offer))
+      if (offer === undefined) break
+      const { id, answer } = await calls.record(offer)
+      sendAnswer(response, `/calls/${id}`, answer)
       break
     }
     case 'play': {
       const path = await recordings.find(name)
       const offer = await readOffer(request, response)
       if (offer === undefined) break
-      if (path === undefined) refuseUnknown(response, 'recording')
-      else sendAnswer(response, await calls.play(path, searchParams.has('loop'), offer))
+      if (path === undefined) {
+        refuseUnknown(response, 'recording')
+        break
+      }
+      const { id, answer } = await calls.play(path, searchParams.has('loop'), offer)
+      sendAnswer(response, `/calls/${id}`, answer)
       break
     }
     case 'calls':
@@ -124,21 +128,4 @@ async function sendRecording(
 
 function refuseUnknown(response: ServerResponse, what: string): void {
   reply(response, 404, { error: `There is no such ${what}` })
-}
-
-async function readOffer(request: IncomingMessage, response: ServerResponse): Promise<Offer | undefined> {
-  const sdp = await readBody(request)
-  if (sdp !== undefined && isType(request, 'application/sdp')) return { type: 'offer', sdp }
-  if (sdp === undefined) reply(response, 413, { error: `An offer has at most ${MAX_BODY} bytes` })
-  else reply(response, 415, { error: 'Offers come as application/sdp' })
-  return undefined
-}
-
-function sendAnswer(response: ServerResponse, { id, answer }: { id: string; answer: Answer }): void {
-  response.writeHead(201, {
-    Location: `/calls/${id}`,
-    'Content-Type': 'application/sdp',
-    'Content-Length': Buffer.byteLength(answer.sdp),
-  })
-  response.end(answer.sdp)
 }

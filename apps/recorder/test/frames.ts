@@ -17,7 +17,8 @@ export function vp8(length: number, size?: readonly [number, number]): Uint8Arra
 /** An H.264 frame in the byte-stream format. */
 export function h264(length: number, keyframe: boolean): Uint8Array {
   const slice = new Uint8Array(length).fill(0x55)
-  slice.set([0, 0, 0, 1, keyframe ? 0x65 : 0x41])
+  // a one behind the header: it is the first of its picture, as the profile of the parameter sets has it
+  slice.set([0, 0, 0, 1, keyframe ? 0x65 : 0x41, 0xd5])
   return keyframe ? Uint8Array.from([...PARAMETERS, ...slice]) : slice
 }
 

@@ -2,17 +2,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Server } from 'node:https'
 import {
   createHttpsServer,
-  isType,
-  MAX_BODY,
   type Page,
-  readBody,
+  readOffer,
   refuseMethod,
   reply,
+  sendAnswer,
   servePage,
   type TlsCertificate,
 } from '@str0m/demo-kit'
 import { UsageError } from '@str0m/sans-io'
-import type { Answer, Offer } from '@str0m/rtc'
 import type { Room } from './room.ts'
 
 const PAGES: Readonly<Record<string, Page>> = {
@@ -63,12 +61,16 @@ async function handle(
       break
     case 'whip': {
       const offer = await readOffer(request, response)
-      if (offer !== undefined) sendAnswer(response, 'publishers', room.publish(offer))
+      if (offer === undefined) break
+      const { id: publisher, answer } = room.publish(offer)
+      sendAnswer(response, `/publishers/${publisher}`, answer)
       break
     }
     case 'whep': {
       const offer = await readOffer(request, response)
-      if (offer !== undefined) sendAnswer(response, 'subscribers', room.subscribe(offer))
+      if (offer === undefined) break
+      const { id: subscriber, answer } = room.subscribe(offer)
+      sendAnswer(response, `/subscribers/${subscriber}`, answer)
       break
     }
     default:
@@ -78,25 +80,4 @@ async function handle(
         reply(response, 404, { error: 'There is nobody of this address' })
       }
   }
-}
-
-async function readOffer(request: IncomingMessage, response: ServerResponse): Promise<Offer | undefined> {
-  const sdp = await readBody(request)
-  if (sdp !== undefined && isType(request, 'application/sdp')) return { type: 'offer', sdp }
-  if (sdp === undefined) reply(response, 413, { error: `An offer has at most ${MAX_BODY} bytes` })
-  else reply(response, 415, { error: 'Offers come as application/sdp' })
-  return undefined
-}
-
-function sendAnswer(
-  response: ServerResponse,
-  folder: string,
-  { id, answer }: { id: string; answer: Answer },
-): void {
-  response.writeHead(201, {
-    Location: `/${folder}/${id}`,
-    'Content-Type': 'application/sdp',
-    'Content-Length': Buffer.byteLength(answer.sdp),
-  })
-  response.end(answer.sdp)
 }

@@ -2,7 +2,9 @@ import { isBytes, UsageError } from '@str0m/sans-io'
 import type { Receive } from './events.ts'
 
 /** What a driver gives that its compiler does not look at. Throws a `UsageError` (`invalid-input`, `invalid-address`). */
-export function checkReceive({ kind, source, destination, contents }: Receive): void {
+export function checkReceive(input: Receive): void {
+  // a driver in JavaScript may give anything
+  const { kind, source, destination, contents } = (input ?? {}) as Partial<Receive>
   if (kind !== 'receive' || !isBytes(contents)) {
     throw new UsageError(
       'invalid-input',

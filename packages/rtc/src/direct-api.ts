@@ -112,7 +112,7 @@ export class DirectApi {
    */
   connect(connection: DirectConnection): void {
     const { iceUfrag, icePwd, fingerprints, dtlsRole, iceLite = false } = connection
-    if (fingerprints.length === 0) {
+    if (!Array.isArray(fingerprints) || fingerprints.length === 0) {
       throw new UsageError('invalid-option', 'Without a fingerprint the peer could be anyone: give one')
     }
     if (dtlsRole !== 'client' && dtlsRole !== 'server') {

@@ -73,12 +73,15 @@ const MTU = { min: 256, max: 65_507, default: 1200 } as const
 
 /** Checks what has no range of its own below. Throws a `UsageError` (`invalid-option`). */
 export function checkOptions(options: RtcOptions): void {
-  const { certificate, wallClock, srtpProfiles, dtlsSetup, transportFeedback, maxReorderWait } = options
-  if (certificate !== undefined && typeof certificate.fingerprint !== 'function')
+  const { crypto, certificate, wallClock, codecs = [], srtpProfiles } = options
+  const { dtlsSetup, transportFeedback, maxReorderWait } = options
+  if (crypto !== undefined && typeof crypto?.randomBytes !== 'function')
+    throw invalid('crypto is a CryptoProvider: nativeCrypto() and portableCrypto() make one')
+  if (certificate !== undefined && typeof certificate?.fingerprint !== 'function')
     throw invalid('certificate is a DtlsCertificate: DtlsCertificate.fromPem makes it of a text')
-  if (wallClock !== undefined && !(Number.isFinite(wallClock.now) && Number.isFinite(wallClock.unixTime)))
+  if (wallClock !== undefined && !(Number.isFinite(wallClock?.now) && Number.isFinite(wallClock?.unixTime)))
     throw invalid('wallClock is { now, unixTime }, both in milliseconds')
-  if (srtpProfiles?.length === 0)
+  if (srtpProfiles !== undefined && !(Array.isArray(srtpProfiles) && srtpProfiles.length > 0))
     throw invalid('srtpProfiles has one profile at least: without keys for media nobody connects')
   if (dtlsSetup !== undefined && !['active', 'passive'].includes(dtlsSetup))
     throw invalid(`dtlsSetup is "active" or "passive", not "${dtlsSetup}"`)
@@ -86,7 +89,8 @@ export function checkOptions(options: RtcOptions): void {
     throw invalid(`transportFeedback is "simulcast", "always" or "rfc8888", not "${transportFeedback}"`)
   if (maxReorderWait !== undefined && !(maxReorderWait >= 0 && Number.isFinite(maxReorderWait)))
     throw invalid(`maxReorderWait is finite and 0 ms or more, not ${maxReorderWait}`)
-  for (const codec of options.codecs ?? []) checkCodec(codec)
+  if (!Array.isArray(codecs)) throw invalid('codecs is a list, as DEFAULT_CODECS is')
+  for (const codec of codecs) checkCodec(codec)
 }
 
 function checkCodec({ kind, name, clockRate, preferredPt, feedback }: CodecCapability): void {
@@ -111,7 +115,12 @@ export function resolveFeedback(options: RtcOptions): FeedbackChoice {
 /** Throws a `UsageError` (`invalid-option`). */
 export function resolveDtlsVersions({ dtlsVersions }: RtcOptions): readonly DtlsVersion[] {
   const versions = dtlsVersions ?? ['DTLS 1.2']
-  if (versions.length > 0 && versions.every((version) => DTLS_VERSIONS.has(version))) return versions
+  if (
+    Array.isArray(versions) &&
+    versions.length > 0 &&
+    versions.every((version) => DTLS_VERSIONS.has(version))
+  )
+    return versions
   throw invalid('dtlsVersions has "DTLS 1.2", "DTLS 1.3", or both')
 }
 

@@ -245,7 +245,7 @@ export class Rtc {
    * bytes (`invalid-input`), and where its addresses are none, or the wildcard that a socket is bound to (`invalid-address`).
    */
   handleInput(input: RtcInput): void {
-    if (input.kind !== 'timeout') checkReceive(input)
+    if (input?.kind !== 'timeout') checkReceive(input)
     this.#now = latestInstant(this.#now, input.now)
     this.#media.setNow(this.#now)
     this.#channels.setNow(this.#now)

@@ -41,6 +41,9 @@ export class RtpWriter {
    */
   write(fields: RtpFields, payload: Uint8Array): boolean {
     if (!isBytes(payload)) throw new UsageError('invalid-packet', 'The payload of a packet is a Uint8Array')
+    if (typeof fields !== 'object' || fields === null) {
+      throw new UsageError('invalid-packet', 'A packet has fields: { pt, sequenceNumber, timestamp }')
+    }
     return this.#write(fields, payload)
   }
 }

@@ -30,8 +30,8 @@ import type { MediaTime, WriteOptions } from './writer.ts'
 const RTP_HEADER_LENGTH = 12
 const EXTENSION_HEADER_LENGTH = 4
 
-/** What is kept of a video stream for when packets are asked for again: bytes, and ms. */
-const MAX_CACHE_BYTES = 512 * 1024
+/** What is kept of a video stream for when packets are asked for again: bytes, as many as a peer of ours waits with, and ms. */
+const MAX_CACHE_BYTES = 8 * 2 ** 20
 const MAX_CACHE_AGE = 2000
 /** Milliseconds within which a packet is not sent again where the round trip is not known. */
 const DEFAULT_RESEND_INTERVAL = 50

@@ -38,6 +38,12 @@ describe('a set of changes', () => {
 describe('an option', () => {
   it.each<[string, object]>([
     ['a certificate as text', { certificate: '-----BEGIN CERTIFICATE-----' }],
+    ['no certificate at all', { certificate: null }],
+    ['a crypto that is no provider', { crypto: {} }],
+    ['codecs that are no list', { codecs: 5 }],
+    ['profiles that are no list', { srtpProfiles: 'AEAD_AES_128_GCM' }],
+    ['versions that are no list', { dtlsVersions: 'DTLS 1.2' }],
+    ['no wall clock at all', { wallClock: null }],
     ['half a wall clock', { wallClock: { now: 0 } }],
     ['a wall clock that shows nothing', { wallClock: { now: 0, unixTime: Number.NaN } }],
     ['no profile for media, without which nobody connects', { srtpProfiles: [] }],
@@ -61,6 +67,16 @@ describe('an option', () => {
     expect(new Rtc({ maxReorderWait: 0, dtlsSetup: 'passive', transportFeedback: 'rfc8888' }).closed).toBe(
       false,
     )
+  })
+})
+
+describe('a session without descriptions', () => {
+  it.each<[string, object]>([
+    ['nothing', {}],
+    ['no fingerprints', { fingerprints: [], dtlsRole: 'client' }],
+    ['one that is no list', { fingerprints: 'sha-256', dtlsRole: 'client' }],
+  ])('connects to nobody of whom it knows %s', (_, connection) => {
+    expect(() => new Rtc().direct().connect(connection as never)).toThrow(refusal('invalid-option'))
   })
 })
 
@@ -106,6 +122,9 @@ describe('what is sent', () => {
     for (const payload of notBytes) {
       expect(() => writer.write(fields, payload)).toThrow(refusal('invalid-packet'))
     }
+    for (const none of [undefined, null, 96] as unknown as readonly never[]) {
+      expect(() => writer.write(none, Uint8Array.of(1))).toThrow(refusal('invalid-packet'))
+    }
     expect(writer.write(fields, Uint8Array.of(1))).toBe(true)
   })
 
@@ -144,6 +163,14 @@ describe('what a driver gives', () => {
     const rtc = new Rtc()
     expect(() => rtc.handleInput({ ...datagram, ...wrong } as never)).toThrow(refusal(code))
     expect(rtc.statistics.ice.dropped.malformed).toBe(0)
+  })
+
+  it.each([undefined, null, 5])('is refused where it is nothing: %s', (input) => {
+    expect(() => new Rtc().handleInput(input as never)).toThrow(refusal('invalid-input'))
+  })
+
+  it.each([null, 5, 'printer.local'])('is no address of a name: %s', (address) => {
+    expect(() => new Rtc().resolveMdns('printer.local', address as never)).toThrow(refusal('invalid-address'))
   })
 
   it('may be what a socket reports', () => {

@@ -3,6 +3,7 @@ import type { Depacketizer, FrameLayers, FrameStart } from './codecs/depacketize
 import { unwrapTimestamp } from './elapsed-timestamp.ts'
 import type { HeaderExtensions } from './header-extensions.ts'
 import {
+  bytesOf,
   clearSlot,
   emptySlot,
   type FramePacket,
@@ -10,6 +11,7 @@ import {
   PacketRing,
   type PacketSlot,
 } from './packet-ring.ts'
+import { MAX_MISORDER_OF_REPEATED } from './reception-statistics.ts'
 
 // The packets of a stream lie in a ring, each in the place of its sequence number:
 //
@@ -19,8 +21,12 @@ import {
 // From #start up to #scan all are there and of one frame. #scan goes on while the packet there has come; at a marker or a new
 // timestamp a frame is delivered. Where the packet at #scan is missing, a later one waits for it: `maxWait` at most.
 
-/** Most packets that wait for an earlier one, or make up one frame: about a second of a 12 Mbit/s stream. A power of two. */
-export const MAX_REORDERED_PACKETS: number = 1024
+/** Most packets that wait for an earlier one, or make up one frame: about a second of an 80 Mbit/s stream. A power of two. */
+export const MAX_REORDERED_PACKETS: number = 8192
+/** And most bytes of them, with their headers. */
+export const MAX_REORDERED_BYTES: number = 8 * 2 ** 20
+/** Most packets in a row that are waited for: more is an outage. */
+const MAX_GAP = 1024
 /** A packet this far from the others is no loss but may be a restart of the sender, RFC 3550 appendix A.1 (MAX_DROPOUT). */
 const MAX_DROPOUT = 3000
 /** How close the packet after such a jump has to be, to confirm it (MAX_MISORDER). */
@@ -75,7 +81,7 @@ export function checkWait(name: string, milliseconds: number): void {
 
 /**
  * Puts the packets of one stream in order and makes frames of them. A lost packet delays what comes after it by `maxWait` at
- * most, and only by as many packets as the buffer holds: then it is given up. A frame that comes out was sent just so.
+ * most, and only by as many packets and bytes as the buffer holds: then it is given up. A frame that comes out was sent just so.
  */
 export class FrameAssembler {
   readonly statistics: FrameAssemblerStatistics = {
@@ -209,12 +215,18 @@ export class FrameAssembler {
   }
 
   #accept(sequence: number, packet: FramePacket, payload: Uint8Array): void {
-    if (sequence - this.#start >= MAX_REORDERED_PACKETS) this.#makeRoomAfter(sequence)
-    this.#packets.fit(sequence - this.#start + 1)
-    if (!this.#packets.put(sequence, packet, payload, this.#now)) {
+    if (this.#packets.at(sequence) !== undefined) {
       this.statistics.packetsDuplicated++
       return
     }
+    this.#makeRoomFor(sequence, bytesOf(packet, payload))
+    // it was among what was given up
+    if (sequence < this.#start) {
+      this.statistics.packetsLate++
+      return
+    }
+    this.#packets.fit(sequence - this.#start + 1)
+    this.#packets.put(sequence, packet, payload, this.#now)
     this.#lateInARow = 0
     if (this.#suspect.sequence >= 0) {
       this.statistics.packetsLate++
@@ -237,7 +249,7 @@ export class FrameAssembler {
   }
 
   #handleLate(sequence: number, packet: FramePacket, payload: Uint8Array): void {
-    if (this.#start - sequence > MAX_REORDERED_PACKETS) {
+    if (this.#start - sequence > MAX_MISORDER_OF_REPEATED) {
       this.#handleJump(packet, payload)
       return
     }
@@ -277,14 +289,23 @@ export class FrameAssembler {
     this.#accept(serial16.unwrap(packet.sequenceNumber, this.#highest), packet, payload)
   }
 
-  /** Gives up from the front until `sequence` fits. */
-  #makeRoomAfter(sequence: number): void {
-    while (sequence - this.#start >= MAX_REORDERED_PACKETS) {
+  /** Whether so many bytes more at `sequence` are within the bounds. */
+  #hasRoom(sequence: number, bytes: number): boolean {
+    return (
+      sequence - this.#start < MAX_REORDERED_PACKETS &&
+      sequence - this.#highest <= MAX_GAP &&
+      this.#packets.bytes + bytes <= MAX_REORDERED_BYTES
+    )
+  }
+
+  /** Gives up from the front until so many bytes at `sequence` fit. */
+  #makeRoomFor(sequence: number, bytes: number): void {
+    while (sequence >= this.#start && !this.#hasRoom(sequence, bytes)) {
       if (this.#scan <= this.#highest) {
         this.#giveUp()
         continue
       }
-      // nothing waits: what lies between never came
+      // nothing waits: what lies between is not waited for, or the frame is too large
       this.statistics.packetsGivenUp += sequence - this.#scan
       if (this.#scan > this.#start) this.#drop()
       this.#packets.discard(this.#start, this.#scan)

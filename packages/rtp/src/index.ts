@@ -62,6 +62,7 @@ export {
   type Frame,
   FrameAssembler,
   type FrameAssemblerStatistics,
+  MAX_REORDERED_BYTES,
   MAX_REORDERED_PACKETS,
 } from './frame-assembler.ts'
 export type { FramePacket } from './packet-ring.ts'

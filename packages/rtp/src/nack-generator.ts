@@ -1,8 +1,8 @@
 import { type Instant, NEVER, serial16 } from '@str0m/sans-io'
 import { MAX_MISORDER_OF_REPEATED } from './reception-statistics.ts'
 
-/** Packets that are missed at once; more is no loss but an outage, and a keyframe is the answer to it. */
-export const MAX_MISSING_PACKETS: number = 512
+/** Packets that are missed at once, a tenth of the largest frame and more; beyond it is no loss but an outage, and a keyframe is the answer to it. */
+export const MAX_MISSING_PACKETS: number = 1024
 /** A packet that far ahead is no loss but may be a restart of the sender, RFC 3550 appendix A.1; so may one that is too far behind to be sent again. */
 const MAX_DROPOUT = 3000
 /** How close the packet after such a jump has to be, to confirm it. */

@@ -2,8 +2,10 @@ import type { Instant } from '@str0m/sans-io'
 
 /** Bytes that the ring starts with; it doubles as the stream grows. */
 const INITIAL_BYTES = 32 * 1024
-/** Packets of one stream that are remembered: a power of two. */
-const MAX_PACKETS = 2048
+/** Packets of one stream that are remembered. */
+const MAX_PACKETS = 8192
+/** By so many last bits of their numbers packets are found; where there are more packets, by more. A power of two. */
+const INITIAL_PLACES = 2048
 /** Bytes up to which a copy one by one is the fastest: a header. */
 const SHORT = 64
 
@@ -59,7 +61,7 @@ export class SendCache {
   #first = 0
   #count = 0
   /** By a sequence number's last bits, one more than the place of the newest such packet. */
-  readonly #places = new Uint16Array(MAX_PACKETS)
+  #places = new Uint16Array(INITIAL_PLACES)
 
   /** `maxBytes` is a bound on memory, `maxAge` is in milliseconds. */
   constructor(maxBytes: number, maxAge: number) {
@@ -82,8 +84,7 @@ export class SendCache {
     sharedLength = 0,
   ): void {
     if (length > this.#maxBytes) return
-    const index = sequenceNumber & (MAX_PACKETS - 1)
-    const before = this.#placeOf(index)
+    const before = this.#placeOf(sequenceNumber)
     if (before >= 0) this.#letGo(before)
     this.#makeRoom(now, length)
     const at = this.#copy(buffer, length - sharedLength)
@@ -101,7 +102,7 @@ export class SendCache {
     this.#times[TIMES * place + SENT_AT] = now
     this.#times[TIMES * place + RESENT_AT] = Number.NEGATIVE_INFINITY
     this.#shared[place] = shared
-    this.#places[index] = place + 1
+    this.#places[sequenceNumber & (this.#places.length - 1)] = place + 1
     this.#count++
     this.#bytes += length
   }
@@ -114,7 +115,7 @@ export class SendCache {
    * `laterInterval` milliseconds either, and after each further time for twice as long. Default 0: for no longer than `interval`.
    */
   take(now: Instant, sequenceNumber: number, interval: number, laterInterval = 0): CachedPacket | undefined {
-    const place = this.#placeOf(sequenceNumber & (MAX_PACKETS - 1))
+    const place = this.#placeOf(sequenceNumber)
     if (place < 0 || this.#fields[FIELDS * place + SEQUENCE_NUMBER] !== sequenceNumber) return undefined
     const times = this.#times
     const sentAt = times[TIMES * place + SENT_AT]!
@@ -157,9 +158,9 @@ export class SendCache {
     return packet
   }
 
-  /** The place of the packet with such last bits; -1: there is none. */
-  #placeOf(index: number): number {
-    return this.#places[index]! - 1
+  /** The place of the packet whose number has the same last bits; -1: there is none. */
+  #placeOf(sequenceNumber: number): number {
+    return this.#places[sequenceNumber & (this.#places.length - 1)]! - 1
   }
 
   /** Forgets a packet; its record stays until it is its turn. */
@@ -167,7 +168,7 @@ export class SendCache {
     const record = FIELDS * place
     this.#fields[record + GONE] = 1
     this.#shared[place] = undefined
-    this.#places[this.#fields[record + SEQUENCE_NUMBER]! & (MAX_PACKETS - 1)] = 0
+    this.#places[this.#fields[record + SEQUENCE_NUMBER]! & (this.#places.length - 1)] = 0
     this.#bytes -= this.#fields[record + LENGTH]!
   }
 
@@ -252,13 +253,15 @@ export class SendCache {
     const fields = new Int32Array(FIELDS * larger)
     const times = new Float64Array(TIMES * larger)
     const shared: (Uint8Array | undefined)[] = []
+    // with twice as many places, packets in a row do not let go of each other before there are more records
+    if (2 * larger > this.#places.length) this.#places = new Uint16Array(2 * larger)
     for (let i = 0; i < this.#count; i++) {
       const place = (this.#first + i) % capacity
       fields.set(this.#fields.subarray(FIELDS * place, FIELDS * (place + 1)), FIELDS * i)
       times.set(this.#times.subarray(TIMES * place, TIMES * (place + 1)), TIMES * i)
       shared.push(this.#shared[place])
       if (fields[FIELDS * i + GONE] === 0) {
-        this.#places[fields[FIELDS * i + SEQUENCE_NUMBER]! & (MAX_PACKETS - 1)] = i + 1
+        this.#places[fields[FIELDS * i + SEQUENCE_NUMBER]! & (this.#places.length - 1)] = i + 1
       }
     }
     this.#fields = fields

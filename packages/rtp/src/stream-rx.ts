@@ -13,8 +13,8 @@ import { readRed } from './audio/red.ts'
 import type { Depacketizer } from './codecs/depacketizer.ts'
 import type { HeaderExtensions } from './header-extensions.ts'
 import { type DependencyDescriptor, DependencyDescriptorReader } from './dependency-descriptor.ts'
-import { checkWait, type Frame, FrameAssembler, MAX_REORDERED_PACKETS } from './frame-assembler.ts'
-import { ReceptionStatistics } from './reception-statistics.ts'
+import { checkWait, type Frame, FrameAssembler } from './frame-assembler.ts'
+import { MAX_MISORDER_OF_REPEATED, ReceptionStatistics } from './reception-statistics.ts'
 import { ReceivedNumbers } from './received-numbers.ts'
 import { NackGenerator } from './nack-generator.ts'
 import { KeyframeRequester } from './keyframe-requests.ts'
@@ -455,7 +455,8 @@ export class StreamRx {
       const timestamp = serial32.add(header.timestamp, -block.timestampOffset)
       if (back === 0) {
         const { marker } = header
-        const packet = { sequenceNumber, timestamp, marker, payloadType: pt, extensions }
+        const { payloadStart } = header
+        const packet = { sequenceNumber, timestamp, marker, payloadType: pt, extensions, payloadStart }
         assembler.handlePacket(this.#now, packet, isOurs ? block.payload : NO_BYTES, repeated)
       } else if (isOurs && block.payload.length > 0 && assembler.isMissing(sequenceNumber, timestamp)) {
         // RFC 2198 has no numbers: blocks are taken to be of the packets just before, as browsers send them, unless their times say otherwise
@@ -503,7 +504,9 @@ export class StreamRx {
   /** Whether a packet of another codec was sent before the change to this one. */
   #isOvertaken(sequenceNumber: number): boolean {
     const behind = serial16.diff(this.#newest, sequenceNumber)
-    return behind >= 0 && behind < MAX_REORDERED_PACKETS && this.#now - this.#codecSeenAt < CODEC_SWITCH_WAIT
+    return (
+      behind >= 0 && behind < MAX_MISORDER_OF_REPEATED && this.#now - this.#codecSeenAt < CODEC_SWITCH_WAIT
+    )
   }
 
   /** Frames that were not yet complete are dropped: they cannot be, once the sender has changed its codec. Those behind them come out. */

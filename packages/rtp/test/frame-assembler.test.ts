@@ -1,14 +1,19 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
+import { hasV8Heap } from '../../../vitest.alone.ts'
 import {
   type Depacketizer,
   depacketizerFor,
   type Frame,
   FrameAssembler,
   h264Depacketizer,
+  MAX_REORDERED_BYTES,
   MAX_REORDERED_PACKETS,
   vp8Depacketizer,
   wholePayloadDepacketizer,
 } from '../src/index.ts'
+import { forSeeds } from './seeds.ts'
 
 const START = 0x10
 const KEY = 0x00
@@ -17,6 +22,13 @@ const DELTA = 0x01
 /** A VP8 payload: the first of a frame, or one that follows. */
 const first = (type: number, id = 0): Uint8Array => Uint8Array.of(START, type, id)
 const following = (id = 0): Uint8Array => Uint8Array.of(0, id)
+
+function heapUsed(): number {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  collect()
+  return process.memoryUsage().heapUsed
+}
 
 function drain(assembler: FrameAssembler): Frame[] {
   const frames: Frame[] = []
@@ -206,6 +218,22 @@ describe('after a loss, parameter sets start a frame', () => {
   const firstSlice = Uint8Array.of(0x65, 0x80, 1)
   const otherSlice = Uint8Array.of(0x65, 0x40, 1)
   const VPS = Uint8Array.of(0x40, 1, 1)
+  const spsOf = (profile: number, constraints: number): Uint8Array =>
+    Uint8Array.of(0x67, profile, constraints, 0x1f, 0xda, 0x90)
+  // Baseline and Extended
+  const ANY_ORDER = [
+    [66, 0x80],
+    [66, 0],
+    [88, 0x20],
+  ] as const
+  // Constrained Baseline, Main, High, and an Extended that is Main too
+  const IN_ORDER = [
+    [66, 0xe0],
+    [66, 0xc0],
+    [77, 0x40],
+    [100, 0],
+    [88, 0x60],
+  ] as const
 
   /** How many frames there are of these, each an access unit of which some payloads are lost. */
   const received = (depacketizer: Depacketizer, ...units: (Uint8Array | undefined)[][]): number => {
@@ -258,6 +286,26 @@ describe('after a loss, parameter sets start a frame', () => {
   it('with any slice in the first frame of all: the order of slices may be arbitrary', () => {
     expect(h264([sps, pps, otherSlice, firstSlice])).toBe(1)
     expect(h264([delimiter, sps, pps, otherSlice], [undefined, sps, pps, otherSlice])).toBe(1)
+    for (const [profile, constraints] of ANY_ORDER) {
+      expect(h264([spsOf(profile, constraints), pps, otherSlice]), `profile ${profile}`).toBe(1)
+    }
+  })
+
+  it('but with the first slice alone where slices come in order', () => {
+    const delta = [Uint8Array.of(0x61, 0x80, 1)]
+    for (const [profile, constraints] of IN_ORDER) {
+      const parameters = spsOf(profile, constraints)
+      // all of the stream up to the middle of its first frame was lost
+      expect(h264([parameters, pps, otherSlice], delta), `profile ${profile}`).toBe(1)
+      expect(h264([parameters, pps, firstSlice, otherSlice], delta), `profile ${profile}`).toBe(2)
+      const aggregate = Uint8Array.of(0x78, 0, 6, ...parameters, 0, 2, ...pps, 0, 3, ...otherSlice)
+      expect(h264([aggregate], delta), `profile ${profile}`).toBe(1)
+    }
+    const vps = new Uint8Array(24).fill(1)
+    vps.set(VPS)
+    const slice = (first: number): Uint8Array => Uint8Array.of(0x26, 1, first)
+    expect(h265([vps, slice(0x40)], [slice(0x80)])).toBe(1)
+    expect(h265([vps, slice(0x80), slice(0x40)], [slice(0x80)])).toBe(2)
   })
 
   it('but not where the frames of the stream start with a delimiter', () => {
@@ -368,9 +416,73 @@ describe('exhaust', () => {
   it('a frame of more packets than the buffer holds is dropped, and the stream goes on', () => {
     const video = new Video()
     expect(video.put(0, 0, false, first(KEY))).toEqual([])
-    for (let i = 1; i < 3000; i++) expect(video.put(i, 0, i === 2999, following())).toEqual([])
+    for (let i = 1; i < 10_000; i++) expect(video.put(i, 0, i === 9999, following())).toEqual([])
     expect(video.assembler.statistics.framesDropped).toBeGreaterThan(0)
-    expect(video.put(3000, 1, true, first(KEY))).toMatchObject([{ keyframe: true, contiguous: false }])
+    expect(video.put(10_000, 1, true, first(KEY))).toMatchObject([{ keyframe: true, contiguous: false }])
+  })
+
+  it('a frame of more bytes than the buffer holds is dropped, and the stream goes on', () => {
+    const video = new Video()
+    const payload = new Uint8Array(60_000)
+    const last = Math.ceil(MAX_REORDERED_BYTES / payload.length)
+    expect(video.put(0, 0, false, first(KEY))).toEqual([])
+    for (let i = 1; i <= last; i++) expect(video.put(i, 0, i === last, payload)).toEqual([])
+    expect(video.assembler.statistics.framesDropped).toBeGreaterThan(0)
+    expect(video.put(last + 1, 1, true, first(KEY))).toMatchObject([{ keyframe: true, contiguous: false }])
+  })
+
+  it.each([
+    ['payloads', 60_000, 0],
+    ['headers', 2, 59_998],
+  ])('what waits has no more bytes than the buffer holds: of %s', (_, length, payloadStart) => {
+    const { assembler } = new Video()
+    const most = Math.floor(MAX_REORDERED_BYTES / (length + payloadStart))
+    const payload = new Uint8Array(length)
+    payload.set([START, KEY])
+    let out = 0
+    for (let i = 0; i < 1000; i++) {
+      // each the only one of its frame; 1 and all further odd ones are missing
+      if (i % 2 === 1 || i === 0) continue
+      assembler.handlePacket(0, { sequenceNumber: i, timestamp: i, marker: true, payloadStart }, payload)
+      out += drain(assembler).length
+      expect(i / 2 - out).toBeLessThanOrEqual(most)
+    }
+    expect(out).toBe(499 - most)
+    expect(assembler.deadline).toBe(200)
+  })
+
+  it.skipIf(!hasV8Heap)('S12: numbers far apart take little memory', () => {
+    const streams = Array.from({ length: 1000 }, () => new Video())
+    const before = heapUsed()
+    for (const video of streams) {
+      for (let i = 1; i <= MAX_REORDERED_PACKETS; i += 1000) video.put(i, i, false, first(DELTA))
+    }
+    // a place for each of the 8192, and not a slot
+    expect((heapUsed() - before) / streams.length).toBeLessThan(100_000)
+    expect(streams).toHaveLength(1000)
+  })
+
+  it('what comes into gaps of a full buffer is late or in its place', () => {
+    forSeeds(20, (random) => {
+      const { assembler } = new Video()
+      const payload = new Uint8Array(60_000)
+      payload.set([START, KEY])
+      let last = -1
+      let now = 0
+      for (let i = 0; i < 3000; i++) {
+        const sequenceNumber = Math.max(0, (i >> 1) - random.integer(400))
+        now += random.integer(3)
+        assembler.handlePacket(now, { sequenceNumber, timestamp: sequenceNumber, marker: true }, payload)
+        if (assembler.deadline <= now) assembler.handleTimeout(now)
+        for (const { firstSequence } of drain(assembler)) {
+          expect(firstSequence).toBeGreaterThan(last)
+          last = firstSequence
+        }
+      }
+      expect(last).toBeGreaterThan(1000)
+      assembler.handleTimeout(now + 1000)
+      expect(assembler.deadline).toBe(Infinity)
+    })
   })
 })
 

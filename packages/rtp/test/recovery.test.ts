@@ -106,7 +106,7 @@ describe('the cache of what was sent', () => {
   it('exhaust: of small packets, so many', () => {
     const cache = new SendCache(512 * 1024, 1e9)
     const { bytes, payloadStart } = packet(1, Uint8Array.of(1))
-    for (let i = 0; i < 10_000; i++) {
+    for (let i = 0; i < 20_000; i++) {
       cache.add(
         i,
         i,
@@ -118,10 +118,10 @@ describe('the cache of what was sent', () => {
         i % 3 === 0 ? 1 : 0,
       )
     }
-    const there = Array.from({ length: 10_000 }, (_, i) => i).filter(
-      (i) => cache.take(10_000, i, 0) !== undefined,
+    const there = Array.from({ length: 20_000 }, (_, i) => i).filter(
+      (i) => cache.take(20_000, i, 0) !== undefined,
     )
-    expect(there).toEqual(Array.from({ length: 2048 }, (_, i) => 10_000 - 2048 + i))
+    expect(there).toEqual(Array.from({ length: 8192 }, (_, i) => 20_000 - 8192 + i))
   })
 
   it('does not answer twice within a round trip', () => {

@@ -314,8 +314,12 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
    */
   resolveMdns(name: string, address: string | undefined): void {
     this.#assertOpen()
-    if (address !== undefined && canonicalIpAddress(address) === undefined) {
-      throw new UsageError('invalid-address', `"${address}" is no IP address`)
+    const isAddress = typeof address === 'string' && canonicalIpAddress(address) !== undefined
+    if (address !== undefined && !isAddress) {
+      throw new UsageError(
+        'invalid-address',
+        `"${address}" is no IP address: give undefined where there is none`,
+      )
     }
     const waiting = this.#mdns.get(name.toLowerCase()) ?? []
     this.#mdns.delete(name.toLowerCase())

@@ -2,7 +2,7 @@
 //
 //   ServerHello, {EncryptedExtensions}, {CertificateRequest}, {Certificate}, {CertificateVerify}, {Finished}
 
-import { assert, type Instant, NEVER } from '@str0m/sans-io'
+import { assert, type Instant } from '@str0m/sans-io'
 import { equalConstantTime } from '@str0m/crypto'
 import { Delivery } from '../acknowledgements.ts'
 import { NO_BYTES } from '../bytes.ts'
@@ -10,7 +10,6 @@ import type { CipherSuite13 } from '../cipher-suites13.ts'
 import { Connection13 } from '../connection13.ts'
 import type { FlightItem } from '../flight.ts'
 import { HandshakeSecret, type TrafficSecrets } from '../key-schedule13.ts'
-import { PeerMessages, type RecordOutcome } from '../peer-messages.ts'
 import { ReadEpoch13, WriteEpoch13 } from '../record-protection13.ts'
 import { OWN_SIGNATURE_SCHEME } from '../signature-schemes.ts'
 import { type SrtpProfile, srtpProfileId } from '../srtp-profiles.ts'
@@ -21,11 +20,12 @@ import {
   parseEncryptedExtensions,
 } from '../wire/messages13.ts'
 import { ExtensionType, HandshakeType } from '../wire/protocol.ts'
-import { Acknowledging } from './acknowledging.ts'
+import type { Acknowledging } from './acknowledging.ts'
 import { type ClaimedCertificate, Refusal } from './authentication.ts'
 import { certificateVerify13, checkCertificateVerify, claimCertificate13 } from './authentication13.ts'
 import type { SentHello } from './client-hellos.ts'
 import type { HandshakeContext } from './context.ts'
+import { type FlightStep, PeerFlight13 } from './peer-flight13.ts'
 import { helloTranscript } from './retry13.ts'
 import type { CertificateDemand } from './server-flight.ts'
 import type { Transcript13 } from './transcript13.ts'
@@ -39,13 +39,11 @@ type Expected =
   | { readonly name: 'certificate' }
   | { readonly name: 'certificate-verify'; readonly claimed: ClaimedCertificate }
   | { readonly name: 'finished'; readonly claimed: ClaimedCertificate }
-  | { readonly name: 'nothing' }
 
 export class ClientSession13 {
   readonly hello: SentHello
   readonly serverHello: HandshakeMessage
   readonly read: ReadEpoch13
-  readonly acknowledging: Acknowledging
   /** Epoch 2. */
   readonly write: WriteEpoch13
   readonly #context: HandshakeContext
@@ -53,7 +51,7 @@ export class ClientSession13 {
   readonly #secret: HandshakeSecret
   readonly #traffic: TrafficSecrets
   readonly #transcript: Transcript13
-  readonly #messages: PeerMessages
+  readonly #flight: PeerFlight13
   #expected: Expected = { name: 'encrypted-extensions' }
   #certificateRequest: CertificateDemand = 'none'
   #srtpProfile: SrtpProfile | undefined
@@ -66,7 +64,7 @@ export class ClientSession13 {
     suite: CipherSuite13,
     sharedSecret: Uint8Array,
   ) {
-    const { config, counters } = context
+    const { config } = context
     this.#context = context
     this.hello = hello
     this.serverHello = serverHello
@@ -76,36 +74,25 @@ export class ClientSession13 {
     this.#traffic = this.#secret.trafficSecrets(this.#transcript.digest())
     this.read = new ReadEpoch13(config.crypto, this.#traffic.server, HANDSHAKE_EPOCH)
     this.write = new WriteEpoch13(config.crypto, this.#traffic.client, HANDSHAKE_EPOCH)
-    this.#messages = new PeerMessages(counters, serverHello.messageSequence + 1)
-    if (recordSequence !== undefined) this.#messages.received.add(0, recordSequence)
-    this.acknowledging = new Acknowledging(context, this.#messages, this.write)
+    this.#flight = new PeerFlight13(context, serverHello.messageSequence + 1, this.write)
+    if (recordSequence !== undefined) this.#flight.messages.received.add(0, recordSequence)
+  }
+
+  get acknowledging(): Acknowledging {
+    return this.#flight.acknowledging
   }
 
   /** Whether the server has said something that it may not say: nothing more is read of it. */
   get failed(): boolean {
-    return this.#expected.name === 'nothing'
+    return this.#flight.failed
   }
 
   /** A handshake record that `read` opened last. The connection, once the server's Finished came. */
   handleRecord(now: Instant): Connection13 | undefined {
-    if (this.failed) return undefined
-    const { plaintext, epoch, sequence } = this.read
-    const outcome: RecordOutcome = this.#messages.handleRecord(plaintext, epoch, sequence)
-    for (let message = this.#messages.take(); message !== undefined; message = this.#messages.take()) {
-      const result = this.#handleMessage(message, now)
-      if (result instanceof Connection13) return result
-      if (result !== undefined) {
-        this.#context.counters.refuse(result.reason)
-        this.#expected = { name: 'nothing' }
-        this.acknowledging.deadline = NEVER
-        return undefined
-      }
-    }
-    this.acknowledging.note(outcome, now)
-    return undefined
+    return this.#flight.handleRecord(this.read, now, (message) => this.#handleMessage(message, now))
   }
 
-  #handleMessage(message: HandshakeMessage, now: Instant): Connection13 | Refusal | undefined {
+  #handleMessage(message: HandshakeMessage, now: Instant): FlightStep {
     const expected = this.#expected
     const { type } = message
     if (expected.name === 'encrypted-extensions' && type === HandshakeType.encryptedExtensions) {
@@ -192,7 +179,7 @@ export class ClientSession13 {
     const last = items.at(-1)
     assert(last !== undefined && last.message !== 'change-cipher-spec', 'a flight ends with a Finished')
     flight.send(items, now, true)
-    this.#messages.received.clear()
+    this.#flight.messages.received.clear()
     return new Connection13(this.#context, {
       crypto: config.crypto,
       suite: this.#suite,
@@ -201,7 +188,7 @@ export class ClientSession13 {
       exporter: application.exporter,
       traffic: application.traffic,
       handshakeRead: this.read,
-      peerMessages: this.#messages,
+      peerMessages: this.#flight.messages,
       nextMessageSequence: last.message.messageSequence + 1,
       lastFlight: items,
     })

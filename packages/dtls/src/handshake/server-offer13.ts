@@ -3,13 +3,12 @@
 //   {Certificate}, {CertificateVerify}, {Finished}
 
 import { equalConstantTime } from '@str0m/crypto'
-import { type Instant, NEVER } from '@str0m/sans-io'
+import type { Instant } from '@str0m/sans-io'
 import { Delivery } from '../acknowledgements.ts'
 import { NO_BYTES } from '../bytes.ts'
 import { Connection13 } from '../connection13.ts'
 import type { FlightItem } from '../flight.ts'
 import { type ExporterSecret, HandshakeSecret, type TrafficSecrets } from '../key-schedule13.ts'
-import { PeerMessages } from '../peer-messages.ts'
 import { ReadEpoch13, WriteEpoch13 } from '../record-protection13.ts'
 import { SIGNATURE_SCHEMES } from '../signature-schemes.ts'
 import { srtpProfileId } from '../srtp-profiles.ts'
@@ -22,11 +21,12 @@ import {
   parseCertificate13,
 } from '../wire/messages13.ts'
 import { DTLS_1_3, HandshakeType, RANDOM_LENGTH } from '../wire/protocol.ts'
-import { Acknowledging } from './acknowledging.ts'
+import type { Acknowledging } from './acknowledging.ts'
 import { type ClaimedCertificate, Refusal } from './authentication.ts'
 import { certificateVerify13, checkCertificateVerify, claimCertificate13 } from './authentication13.ts'
 import type { HandshakeContext } from './context.ts'
 import type { Negotiated13 } from './negotiation13.ts'
+import { type FlightStep, PeerFlight13 } from './peer-flight13.ts'
 import type { Transcript13 } from './transcript13.ts'
 
 /** RFC 9147 section 6.1. */
@@ -40,14 +40,12 @@ type Expected =
   | { readonly name: 'certificate' }
   | { readonly name: 'certificate-verify'; readonly claimed: ClaimedCertificate }
   | { readonly name: 'finished'; readonly claimed: ClaimedCertificate | undefined }
-  | { readonly name: 'nothing' }
 
 export class ServerOffer13 {
   readonly hello: HandshakeMessage
   /** Flight 4. */
   readonly items: readonly FlightItem[]
   readonly read: ReadEpoch13
-  readonly acknowledging: Acknowledging
   /** Epoch 3: what an ACK of ours goes under, RFC 9147 section 7. */
   readonly write: WriteEpoch13
   readonly #context: HandshakeContext
@@ -55,7 +53,7 @@ export class ServerOffer13 {
   readonly #transcript: Transcript13
   readonly #handshake: TrafficSecrets
   readonly #application: { readonly traffic: TrafficSecrets; readonly exporter: ExporterSecret }
-  readonly #messages: PeerMessages
+  readonly #flight: PeerFlight13
   #expected: Expected
 
   /** `transcript` ends with `hello`; `publicKey` is ours. */
@@ -67,7 +65,7 @@ export class ServerOffer13 {
     publicKey: Uint8Array,
     sharedSecret: Uint8Array,
   ) {
-    const { config, counters } = context
+    const { config } = context
     const { crypto, certificate, requestClientCertificate } = config
     this.#context = context
     this.hello = hello
@@ -94,38 +92,27 @@ export class ServerOffer13 {
     this.items = items
     this.#application = secret.application(transcript.digest())
     this.write = new WriteEpoch13(crypto, this.#application.traffic.server, APPLICATION_EPOCH)
-    this.#messages = new PeerMessages(counters, hello.messageSequence + 1)
-    this.acknowledging = new Acknowledging(context, this.#messages, this.write)
+    this.#flight = new PeerFlight13(context, hello.messageSequence + 1, this.write)
     this.#expected = requestClientCertificate
       ? { name: 'certificate' }
       : { name: 'finished', claimed: undefined }
   }
 
+  get acknowledging(): Acknowledging {
+    return this.#flight.acknowledging
+  }
+
   /** Whether the client has said something that it may not say: nothing more is read of it. */
   get failed(): boolean {
-    return this.#expected.name === 'nothing'
+    return this.#flight.failed
   }
 
   /** A handshake record that `read` opened last. The connection, once the client's Finished came. */
   handleRecord(now: Instant): Connection13 | undefined {
-    if (this.failed) return undefined
-    const { plaintext, epoch, sequence } = this.read
-    const outcome = this.#messages.handleRecord(plaintext, epoch, sequence)
-    for (let message = this.#messages.take(); message !== undefined; message = this.#messages.take()) {
-      const result = this.#handleMessage(message, now)
-      if (result instanceof Connection13) return result
-      if (result !== undefined) {
-        this.#context.counters.refuse(result.reason)
-        this.#expected = { name: 'nothing' }
-        this.acknowledging.deadline = NEVER
-        return undefined
-      }
-    }
-    this.acknowledging.note(outcome, now)
-    return undefined
+    return this.#flight.handleRecord(this.read, now, (message) => this.#handleMessage(message, now))
   }
 
-  #handleMessage(message: HandshakeMessage, now: Instant): Connection13 | Refusal | undefined {
+  #handleMessage(message: HandshakeMessage, now: Instant): FlightStep {
     const expected = this.#expected
     const { config } = this.#context
     const { type } = message
@@ -167,7 +154,7 @@ export class ServerOffer13 {
       traffic: this.#application.traffic,
       write: this.write,
       handshakeRead: this.read,
-      peerMessages: this.#messages,
+      peerMessages: this.#flight.messages,
       nextMessageSequence: this.hello.messageSequence + this.items.length,
       lastFlight: undefined,
     })

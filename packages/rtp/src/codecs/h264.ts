@@ -5,6 +5,10 @@ import { aggregatedUnits, NalDepacketizer, type NalFormat, type NalFragment } fr
 /** NAL unit types, ITU-T H.264 table 7-1, and the packet types of RFC 6184 section 5.2. */
 const NAL = { slice: 1, partitionA: 2, idr: 5, sei: 6, sps: 7, delimiter: 9, stapA: 24, fuA: 28 } as const
 const LAST_SINGLE_NAL = 23
+/** profile_idc, ITU-T H.264 section A.2. */
+const PROFILE = { baseline: 66, extended: 88 } as const
+/** Bytes of the shortest sequence parameter set, ITU-T H.264 section 7.3.2.1.1: of a picture of one macroblock. */
+const MIN_SPS_LENGTH = 6
 
 const FORMAT: NalFormat = {
   delimiter: NAL.delimiter,
@@ -24,6 +28,12 @@ const FORMAT: NalFormat = {
   isSlice: (type) => type === NAL.slice || type === NAL.partitionA || type === NAL.idr,
   /** first_mb_in_slice of 0, which is a one. */
   isFirstSlice: (slice) => slice.length > 1 && (slice[1]! & 0x80) !== 0,
+  /** ITU-T H.264 section A.2: in all profiles but Baseline and Extended, and in those where constraint_set1_flag says that they keep to the Main profile too. */
+  ordersSlices(parameters) {
+    if (parameters.length < MIN_SPS_LENGTH) return false
+    const profile = parameters[1]!
+    return (profile !== PROFILE.baseline && profile !== PROFILE.extended) || (parameters[2]! & 0x40) !== 0
+  },
   /** Streams with open groups of pictures have recovery points in the place of IDR pictures. */
   startsDecoding(unit) {
     const type = typeOf(unit)

@@ -7,6 +7,8 @@ const END_OF_SEQUENCE = 36
 const END_OF_BITSTREAM = 37
 const HEADER_LENGTH = 2
 const FU_HEADER_LENGTH = 3
+/** Bytes of a video parameter set up to the level, ITU-T H.265 section 7.3.2.1: each is longer. */
+const MIN_VPS_LENGTH = 18
 
 /** Reads single NAL units, aggregation packets and fragmentation units, all without decoding order numbers; a PACI packet is malformed to it. */
 const FORMAT: NalFormat = {
@@ -28,6 +30,8 @@ const FORMAT: NalFormat = {
   isSlice: (type) => type < NAL.vps,
   /** first_slice_segment_in_pic_flag, ITU-T H.265 section 7.3.6.1. */
   isFirstSlice: (slice) => slice.length > HEADER_LENGTH && (slice[HEADER_LENGTH]! & 0x80) !== 0,
+  /** ITU-T H.265 section 7.4.2.4.5: they always do. */
+  ordersSlices: (parameters) => parameters.length >= MIN_VPS_LENGTH,
   /** At an intra random access point, ITU-T H.265 section 3.69. */
   startsDecoding(unit) {
     const type = typeOf(unit)

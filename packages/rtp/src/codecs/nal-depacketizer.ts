@@ -33,6 +33,8 @@ export interface NalFormat {
   isSlice(type: number): boolean
   /** Whether a slice is the first of its picture. */
   isFirstSlice(slice: Uint8Array): boolean
+  /** Whether a parameter set says that the slices of a picture come in their order. One that is not whole says nothing. */
+  ordersSlices(parameters: Uint8Array): boolean
   /** Whether decoding can start at a unit, of which there may be no more than the header. */
   startsDecoding(unit: Uint8Array): boolean
   /** Whether a unit with this header has to be read to its end for that. */
@@ -68,13 +70,14 @@ export class NalDepacketizer implements Depacketizer {
 
   /**
    * Parameter sets do not come first where keyframes start with a delimiter or SEI, and what they come first in has its first slice. At the start of a stream a picture of which
-   * another slice is the first is taken, as the baseline profile of H.264 may have it (arbitrary slice order), unless the parameter sets are seen to be repeated.
+   * another slice is the first is taken where slices may come in any order (arbitrary slice order), unless the parameter sets are seen to be repeated.
    */
   startsWhole(payloads: readonly Uint8Array[], known: FrameStart | undefined, afterLoss: boolean): boolean {
     const type = this.#firstType(payloads[0]!)
     if (type === this.#format.delimiter) return true
     if (known !== undefined && !this.#format.isSlice(known.type) && known.type !== type) return false
-    return this.#hasFirstSlice(payloads) || !(afterLoss || this.#repeatsParameters(payloads))
+    if (this.#hasFirstSlice(payloads)) return true
+    return !(afterLoss || this.#ordersSlices(payloads) || this.#repeatsParameters(payloads))
   }
 
   learnStart(payloads: readonly Uint8Array[]): FrameStart {
@@ -144,6 +147,17 @@ export class NalDepacketizer implements Depacketizer {
       }
     }
     return true
+  }
+
+  /** Whether a parameter set here says that slices come in their order. */
+  #ordersSlices(payloads: readonly Uint8Array[]): boolean {
+    const format = this.#format
+    for (const payload of payloads) {
+      for (const unit of this.#startedUnits(payload)) {
+        if (format.typeOf(unit) === format.parameters && format.ordersSlices(unit)) return true
+      }
+    }
+    return false
   }
 
   /** Whether a parameter set follows a slice. */
