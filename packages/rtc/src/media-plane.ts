@@ -308,6 +308,9 @@ export class MediaPlane implements MediaOwner {
       case 'receiverReport':
         this.#handleReports(packet.reports)
         break
+      case 'sourceDescription':
+        this.#receivers.handleDescription(this.#now, packet)
+        break
       case 'goodbye':
         for (const ssrc of packet.ssrcs) this.#receivers.handleGoodbye(ssrc)
         break

@@ -105,6 +105,8 @@ export {
   type Rtcp,
   SDES_CNAME,
   SDES_MID,
+  SDES_REPAIRED_RID,
+  SDES_RID,
   type SenderReport,
   type SourceDescription,
   type StreamArrivals,
