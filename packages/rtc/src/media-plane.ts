@@ -174,12 +174,11 @@ export class MediaPlane implements MediaOwner {
 
   /** Says goodbye. Nothing is sent after it. */
   close(): void {
-    const sending = Array.from(this.#senders.all, ({ stream }) => stream.ssrc)
-    this.#sayGoodbye([...new Set([...sending, ...this.#reporter.sources])])
+    this.#sayGoodbye([...new Set([...this.#senders.sources, ...this.#reporter.sources])])
     this.#closed = true
   }
 
-  /** RFC 3550 section 6.6, of all sources that are gone: a packet has room for some. */
+  /** RFC 3550 section 6.6, of all sources that are gone: a packet has room for some. One that sent nothing and has reported nothing has none (section 6.3.7). */
   #sayGoodbye(ssrcs: readonly Ssrc[]): void {
     const { outbound } = this.#transport
     if (outbound === undefined) return

@@ -48,8 +48,9 @@ export class ReportingSources {
 
   /** Takes the sections as they now stand. Answers the sources that are gone: of sections that were stopped, or have one that is sent now. */
   setMedias(medias: readonly Media[]): Ssrc[] {
-    const standing = new Set(medias)
     const gone: Ssrc[] = []
+    if (this.#byMedia.size === 0) return gone
+    const standing = new Set(medias)
     for (const [media, ssrc] of this.#byMedia) {
       const { stopped, localStreams } = media
       const isKept = localStreams.length === 0 || localStreams.some((local) => local.ssrc === ssrc)
