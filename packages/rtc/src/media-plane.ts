@@ -128,7 +128,8 @@ export class MediaPlane implements MediaOwner {
   setMedias(medias: readonly Media[]): void {
     this.#receivers.setMedias(medias)
     if (medias.length > 0) this.#bandwidth?.setFeedback(this.#now, this.#receivers.negotiated)
-    this.#sayGoodbye(this.#senders.setMedias(medias))
+    const gone = [...this.#senders.setMedias(medias), ...this.#reporter.setMedias(medias)]
+    this.#sayGoodbye([...new Set(gone)])
   }
 
   /** Throws a `UsageError` (`invalid-option`, `wrong-mode` where the bandwidth is not estimated). */
@@ -173,11 +174,11 @@ export class MediaPlane implements MediaOwner {
 
   /** Says goodbye. Nothing is sent after it. */
   close(): void {
-    this.#sayGoodbye(Array.from(this.#senders.all, ({ stream }) => stream.ssrc))
+    this.#sayGoodbye([...new Set([...this.#senders.sources, ...this.#reporter.sources])])
     this.#closed = true
   }
 
-  /** RFC 3550 section 6.6, of all sources that are gone: a packet has room for some. */
+  /** RFC 3550 section 6.6, of all sources that are gone: a packet has room for some. One that sent nothing and has reported nothing has none (section 6.3.7). */
   #sayGoodbye(ssrcs: readonly Ssrc[]): void {
     const { outbound } = this.#transport
     if (outbound === undefined) return
@@ -305,6 +306,9 @@ export class MediaPlane implements MediaOwner {
         break
       case 'receiverReport':
         this.#handleReports(packet.reports)
+        break
+      case 'sourceDescription':
+        this.#receivers.handleDescription(this.#now, packet)
         break
       case 'goodbye':
         for (const ssrc of packet.ssrcs) this.#receivers.handleGoodbye(ssrc)
@@ -469,13 +473,14 @@ export class MediaPlane implements MediaOwner {
     })
   }
 
-  #sendNacks({ stream }: Receiver): void {
+  #sendNacks(receiver: Receiver): void {
+    const { stream, media } = receiver
     const { outbound } = this.#transport
     const sequenceNumbers = stream.takeNacks(this.#now, this.#transport.roundTripTime ?? DEFAULT_ROUND_TRIP)
     if (outbound === undefined || sequenceNumbers.length === 0) return
-    const room = this.#reporter.feedbackRoom(outbound, true)
-    for (const nack of nacksOf(this.#reporter.ssrc, stream.ssrc, sequenceNumbers, room)) {
-      this.#transport.transmit(this.#reporter.feedback(this.#now, nack, outbound, stream))
+    const room = this.#reporter.feedbackRoom(outbound, media)
+    for (const nack of nacksOf(this.#reporter.sourceOf(media), stream.ssrc, sequenceNumbers, room)) {
+      this.#transport.transmit(this.#reporter.feedback(this.#now, nack, outbound, receiver))
     }
   }
 
@@ -486,12 +491,13 @@ export class MediaPlane implements MediaOwner {
   }
 
   /** Asks for a keyframe, where none was asked for lately. */
-  #requestKeyframe({ stream }: Receiver, kind: 'pli' | 'fir'): boolean {
+  #requestKeyframe(receiver: Receiver, kind: 'pli' | 'fir'): boolean {
+    const { stream, media } = receiver
     const { outbound } = this.#transport
     if (outbound === undefined) return false
-    const request = stream.requestKeyframe(this.#now, kind, this.#reporter.ssrc)
+    const request = stream.requestKeyframe(this.#now, kind, this.#reporter.sourceOf(media))
     if (request === undefined) return false
-    this.#transport.transmit(this.#reporter.feedback(this.#now, request, outbound, stream))
+    this.#transport.transmit(this.#reporter.feedback(this.#now, request, outbound, receiver))
     return true
   }
 

@@ -9,12 +9,14 @@ import {
   type ReportBlock,
   type RtpHeader,
   type SenderReport,
+  type SourceDescription,
   StreamRx,
   TelephoneEventReader,
   TransportFeedbackGenerator,
 } from '@str0m/rtp'
 import { type Instant, type Mid, NEVER, type Rid, type Ssrc } from '@str0m/sans-io'
 import type { Codec } from './codec.ts'
+import { type DescribedSource, describedSource, DescribedSources } from './described-sources.ts'
 import type { DropReason } from './drops.ts'
 import type { Media } from './media.ts'
 import { negotiatedFeedback, type NegotiatedFeedback } from './negotiated-feedback.ts'
@@ -28,6 +30,9 @@ const SILENCE = 30_000
 
 /** Sender reports that are kept for streams of which no packet has come: a browser's are some, an SFU's may all come first. */
 export const MAX_EARLY_REPORTS = 64
+
+/** For so long (ms) after a packet has said which section its source is of, a description may be one that it has overtaken (RFC 7941 section 4.2.6): it moves nothing. */
+const OVERTAKEN = 2000
 
 const NONE: readonly Receiver[] = []
 const NO_REPORTS: readonly ReportBlock[] = []
@@ -47,6 +52,8 @@ export interface Receiver {
   active: boolean
   /** Whether its source has said goodbye, and only what is missing is waited for. */
   ended: boolean
+  /** When a packet of its own said which section it is of, and that was new. */
+  placedAt: Instant
   readonly telephoneEvents: TelephoneEventReader
 }
 
@@ -82,6 +89,7 @@ export class Receivers {
   readonly clock: PeerClock = new PeerClock()
   /** The last report of each source of which no packet has come. The oldest one first. */
   readonly #earlyReports = new Map<Ssrc, EarlyReport>()
+  readonly #described = new DescribedSources()
   #latest: Receiver | undefined
 
   constructor(maxReorderWait: number | undefined, makesFrames: boolean) {
@@ -116,6 +124,8 @@ export class Receivers {
     }
     this.#midId = this.#extensionIds.id('mid') ?? -1
     this.#setFeedback(negotiatedFeedback(this.#medias))
+    // what a description says of a source counts from then on
+    for (const { remoteSsrcs } of this.#medias) for (const ssrc of remoteSsrcs) this.#described.forget(ssrc)
     if (this.#bySsrc.size > 0) this.#forgetMoved()
   }
 
@@ -229,8 +239,32 @@ export class Receivers {
     early.set(ssrc, { report: { ...report, reports: NO_REPORTS }, at: now })
   }
 
+  /** RFC 9143 section 9.2: takes what is said of sources, also of those of which no packet has come. */
+  handleDescription(now: Instant, { chunks }: SourceDescription): void {
+    for (const { ssrc, items } of chunks) {
+      const source = describedSource(items)
+      if (source === undefined) continue
+      const receiver = this.#bySsrc.get(ssrc)
+      if (receiver === undefined) this.#described.set(ssrc, source)
+      else this.#place(now, receiver, source)
+    }
+  }
+
+  #place(now: Instant, receiver: Receiver, { mid, rid }: DescribedSource): void {
+    const media = mid === undefined ? receiver.media : this.#mediaByMid.get(mid)
+    if (media === undefined) return
+    if (media === receiver.media) {
+      receiver.rid ??= rid
+      return
+    }
+    if (now - receiver.placedAt < OVERTAKEN) return
+    receiver.media = media
+    receiver.rid = rid
+  }
+
   handleGoodbye(ssrc: Ssrc): void {
     this.#earlyReports.delete(ssrc)
+    this.#described.forget(ssrc)
     this.#byRtxSsrc.delete(ssrc)
     const receiver = this.#bySsrc.get(ssrc)
     if (receiver === undefined) return
@@ -274,7 +308,7 @@ export class Receivers {
       latest !== undefined && latest.stream.ssrc === header.ssrc ? latest : this.#bySsrc.get(header.ssrc)
     if (known !== undefined) {
       this.#latest = known
-      if (header.extensionLength > 0 && this.#midId > 0) this.#followMid(packet, header, known)
+      if (header.extensionLength > 0 && this.#midId > 0) this.#followMid(now, packet, header, known)
       return known
     }
     const repaired = this.#byRtxSsrc.get(header.ssrc)
@@ -286,7 +320,7 @@ export class Receivers {
   }
 
   /** RFC 9143 section 9.2: a source goes over to the section whose mid its newest packet has. */
-  #followMid(packet: Uint8Array, header: RtpHeader, receiver: Receiver): void {
+  #followMid(now: Instant, packet: Uint8Array, header: RtpHeader, receiver: Receiver): void {
     if (!hasOtherExtension(packet, header, this.#midId, receiver.media.midBytes)) return
     const { mid, rid } = readHeaderExtensions(packet, header, this.#extensionIds)
     const media = mid === undefined ? undefined : this.#mediaByMid.get(mid)
@@ -294,17 +328,21 @@ export class Receivers {
     if (!receiver.stream.isNewest(header.sequenceNumber)) return
     receiver.media = media
     receiver.rid = rid
+    receiver.placedAt = now
   }
 
-  /** RFC 9143 section 9.2: by the mid in the packet, by the SSRCs of the description, by a payload type that one section alone has. */
+  /**
+   * RFC 9143 section 9.2: by the mid in the packet, or that RTCP has told of its source, by the SSRCs of the description, by a payload type that one section alone
+   * has.
+   */
   #create(now: Instant, packet: Uint8Array, header: RtpHeader): Receiver | DropReason {
-    const { mid, rid, repairedRid } = readHeaderExtensions(packet, header, this.#extensionIds)
-    const media =
-      mid === undefined
-        ? (this.#medias.find(({ remoteSsrcs }) => remoteSsrcs.has(header.ssrc)) ??
-          this.#onlyMediaWith(header.payloadType))
-        : this.#mediaByMid.get(mid)
+    const { mid, ...own } = readHeaderExtensions(packet, header, this.#extensionIds)
+    const described = this.#described.of(header.ssrc)
+    const media = mid === undefined ? this.#mediaOf(header, described) : this.#mediaByMid.get(mid)
     if (media === undefined) return 'unknownStream'
+    // RFC 8852 section 3: the other ids are of the section
+    const known = described?.mid === undefined || described.mid === media.mid ? described : undefined
+    const { rid = known?.rid, repairedRid = known?.repairedRid } = own
     if (media.originalPt(header.payloadType) !== undefined)
       return this.#findOriginal(media, packet, header, repairedRid)
     if (media.codec(header.payloadType) === undefined) return 'unknownPayloadType'
@@ -320,6 +358,7 @@ export class Receivers {
       }),
       active: false,
       ended: false,
+      placedAt: mid === undefined ? Number.NEGATIVE_INFINITY : now,
       telephoneEvents: new TelephoneEventReader(),
     }
     // RFC 4588 section 5.3: upon packets with a new SSRC, the association is made again
@@ -329,6 +368,7 @@ export class Receivers {
     }
     this.#bySsrc.set(header.ssrc, receiver)
     this.#latest = receiver
+    this.#described.forget(header.ssrc)
     const early = this.#earlyReports.get(header.ssrc)
     if (early !== undefined) {
       this.#earlyReports.delete(header.ssrc)
@@ -362,6 +402,16 @@ export class Receivers {
     }
     this.#byRtxSsrc.set(rtxSsrc, receiver)
     return receiver
+  }
+
+  /** The section of a source whose packet does not say it. */
+  #mediaOf({ ssrc, payloadType }: RtpHeader, described: DescribedSource | undefined): Media | undefined {
+    const media = described?.mid === undefined ? undefined : this.#mediaByMid.get(described.mid)
+    return (
+      media ??
+      this.#medias.find(({ remoteSsrcs }) => remoteSsrcs.has(ssrc)) ??
+      this.#onlyMediaWith(payloadType)
+    )
   }
 
   #onlyMediaWith(payloadType: number): Media | undefined {

@@ -4,10 +4,12 @@ import {
   MAX_COUNT,
   ntpFromUnix,
   ntpMiddle,
+  type ReceiverReport,
   type ReportBlock,
   type Rtcp,
   SDES_CNAME,
-  type StreamRx,
+  SDES_MID,
+  type SenderReport,
   type SourceDescription,
   writeRtcp,
 } from '@str0m/rtp'
@@ -21,25 +23,37 @@ import {
   type WallClock,
 } from '@str0m/sans-io'
 import type { SrtpContext } from '@str0m/srtp'
+import type { Media } from './media.ts'
 import type { Receiver } from './receivers.ts'
+import { ReportingSources } from './reporting-sources.ts'
 import type { Sender } from './senders.ts'
 
 /** Milliseconds between reports, times 0.5 to 1.5: RFC 3550 section 6.2, with the reduced minimum that RFC 4585 section 3.5.2 allows. */
 const REPORT_INTERVAL = 1000
 /** Milliseconds between a report and one that is hastened. */
 const HASTENED_INTERVAL = 100
-/** Sources of ours in one datagram, where it has room for so many: the rest is for blocks. */
-const MAX_SENDERS_PER_REPORT = 8
 /** Bytes of a sender report and of a receiver report without blocks, of a block, and of the header of a source description (RFC 3550 sections 6.4 and 6.5). */
 const SENDER_REPORT_LENGTH = 28
 const RECEIVER_REPORT_LENGTH = 8
 const BLOCK_LENGTH = 24
 const DESCRIPTION_LENGTH = 4
+/** Bytes of the text of an item, RFC 3550 section 6.5. */
+const MAX_TEXT_LENGTH = 255
+
+/** A source of ours, and the section that it is of; `undefined`: of none. */
+interface Source {
+  readonly ssrc: Ssrc
+  readonly media: Media | undefined
+}
+
+/** What one source of ours reports: on what it sends, where it sends something, and on what comes in on its section. */
+interface SourceReport extends Source {
+  readonly sender: Sender | undefined
+  readonly blocks: ReportBlock[]
+}
 
 /** Writes our RTCP: reports while something comes in or goes out, and feedback when it is wanted. */
 export class Reporter {
-  /** Our SSRC in reports, where we send no media. */
-  readonly ssrc: Ssrc
   /** RFC 7022 section 4.2: of one session, and of no use outside it. */
   readonly cname: string
   /** RFC 5506: feedback may go without a report before it. */
@@ -47,20 +61,41 @@ export class Reporter {
   readonly #mtu: number
   readonly #wallClock: WallClock
   readonly #random: RandomSource
-  readonly #times: ExtendedReportTimes
+  readonly #sources: ReportingSources
+  #times: ExtendedReportTimes
   /** How many reports there were. */
   #turn = 0
   #reportAt: Instant = NEVER
   #reportedAt: Instant = Number.NEGATIVE_INFINITY
 
-  /** `mtu`: bytes of a datagram at most. */
+  /** `ssrc`: our source of what is of no section. `mtu`: bytes of a datagram at most. */
   constructor(ssrc: Ssrc, cname: string, mtu: number, wallClock: WallClock, random: RandomSource) {
-    this.ssrc = ssrc
+    this.#sources = new ReportingSources(ssrc, random)
     this.#mtu = mtu
     this.#times = new ExtendedReportTimes(ssrc)
     this.cname = cname
     this.#wallClock = wallClock
     this.#random = random
+  }
+
+  /** Our source in feedback that is of no section, as when packets came. */
+  get ssrc(): Ssrc {
+    return this.#sources.ofTransport
+  }
+
+  /** Our source in feedback on a section. */
+  sourceOf(media: Media): Ssrc {
+    return this.#sources.of(media)
+  }
+
+  /** Those that have reported on sections, and still do. */
+  get sources(): Iterable<Ssrc> {
+    return this.#sources.ofSections
+  }
+
+  /** Takes the sections as they now stand. Answers the sources that are gone, of those that have reported. */
+  setMedias(medias: readonly Media[]): Ssrc[] {
+    return this.#sources.setMedias(medias)
   }
 
   /** Seconds, without media of ours (RFC 3611 section 4.5); `undefined` before an answer. */
@@ -91,8 +126,9 @@ export class Reporter {
   }
 
   /**
-   * The reports on what came in and went out since the last ones, as datagrams. Another stream is the first each time: Janus reads no further, and keeps
-   * nothing to be sent again of a stream before it has read a report on it.
+   * The reports on what came in and went out since the last ones, as datagrams: on a section, from the source that is of it. A datagram is on what came in of one section alone, as
+   * browsers' are: Janus takes all of it for what is said of one stream. Another stream of the section is the first each time: Janus reads no further, and keeps nothing to be sent
+   * again of a stream before it has read a report on it.
    */
   reports(
     now: Instant,
@@ -104,41 +140,95 @@ export class Reporter {
     const senders = rotated(activeSenders, this.#turn++)
     this.#reportAt = NEVER
     this.#reportedAt = now
+    const collided = this.#replaceCollided(activeReceivers)
     const ntpTime = ntpFromUnix(unixTimeAt(this.#wallClock, now))
-    const blocks = receivers.map(({ stream }) => stream.report(now)).filter((block) => block !== undefined)
     // RFC 3611 section 4.4: one that sends has its sender reports to measure by
     const times = this.#times.blocks(now, ntpTime, senders.length === 0)
-    let extended: Rtcp[] =
+    const extended: Rtcp[] =
       times.length === 0 ? [] : [{ type: 'extendedReport', ssrc: this.ssrc, blocks: times }]
     const datagrams: Uint8Array[] = []
-    for (let b = 0, s = 0; b < blocks.length || s < senders.length;) {
-      let room = this.#mtu - srtp.rtcpOverhead - DESCRIPTION_LENGTH - writeRtcp(extended).length
-      const ours = senders.slice(s, s + this.#sendersIn(room))
-      s += ours.length
-      const names = this.#names(ours.length === 0 ? [this.ssrc] : ours.map(({ stream }) => stream.ssrc))
-      room -= ours.length === 0 ? RECEIVER_REPORT_LENGTH : ours.length * SENDER_REPORT_LENGTH
-      room -= names.chunks.length * this.#nameLength
-      const least = ours.length === 0 ? 1 : 0
-      const some = blocks.slice(b, b + Math.min(MAX_COUNT, Math.max(least, Math.floor(room / BLOCK_LENGTH))))
-      b += some.length
-      const reports = ours.map(({ stream, codec }, i) =>
-        stream.report(now, ntpTime, codec.clockRate, i === 0 ? some : []),
-      )
-      const first: Rtcp[] = ours.length === 0 ? [this.#receiverReport(some)] : reports
-      datagrams.push(protect(srtp, [...first, names, ...extended]))
-      extended = []
+    let reports: (SenderReport | ReceiverReport)[] = []
+    let sources: Source[] = extended.length === 0 ? [] : [this.#transport]
+    const whole = this.#mtu - srtp.rtcpOverhead - DESCRIPTION_LENGTH
+    let room = whole - writeRtcp(extended).length - (extended.length === 0 ? 0 : this.#chunkLength(undefined))
+    const finish = (): void => {
+      datagrams.push(protect(srtp, [...reports, this.#names(sources), ...extended.splice(0)]))
+      reports = []
+      sources = []
+      room = whole
     }
+    for (const { ssrc, media, sender, blocks } of this.#reportsOf(now, receivers, senders)) {
+      const chunk = this.#chunkLength(media)
+      for (let b = 0, isFirst = true; isFirst || b < blocks.length; isFirst = false) {
+        const sent = isFirst ? sender : undefined
+        const length = sent === undefined ? RECEIVER_REPORT_LENGTH : SENDER_REPORT_LENGTH
+        const least = length + chunk + (blocks.length === 0 ? 0 : BLOCK_LENGTH)
+        const isApart = blocks.length > 0 && reports.some((report) => report.reports.length > 0)
+        if (isApart || (reports.length > 0 && (least > room || sources.length === MAX_COUNT))) finish()
+        if (!sources.some((named) => named.ssrc === ssrc)) {
+          sources.push({ ssrc, media })
+          room -= chunk
+        }
+        const count = Math.max(1, Math.floor((room - length) / BLOCK_LENGTH))
+        const some = blocks.slice(b, b + Math.min(MAX_COUNT, count))
+        b += some.length
+        room -= length + some.length * BLOCK_LENGTH
+        reports.push(
+          sent === undefined
+            ? receiverReport({ ssrc, media }, some)
+            : sent.stream.report(now, ntpTime, sent.codec.clockRate, some),
+        )
+      }
+    }
+    if (reports.length > 0) finish()
+    for (const ssrc of collided) datagrams.push(this.goodbye([ssrc], srtp))
     return datagrams
   }
 
-  /** A datagram of feedback, on the stream `about` where it is on one. */
-  feedback(now: Instant, feedback: Rtcp, srtp: SrtpContext, about?: StreamRx): Uint8Array {
+  /** What each of our sources reports, section by section: they come in the order of the streams. */
+  #reportsOf(now: Instant, receivers: readonly Receiver[], senders: readonly Sender[]): SourceReport[] {
+    const sections = new Map<Media, { blocks: ReportBlock[]; senders: Sender[] }>()
+    const sectionOf = (media: Media): { blocks: ReportBlock[]; senders: Sender[] } => {
+      let section = sections.get(media)
+      if (section === undefined) sections.set(media, (section = { blocks: [], senders: [] }))
+      return section
+    }
+    for (const { stream, media } of receivers) {
+      const block = stream.report(now)
+      if (block !== undefined) sectionOf(media).blocks.push(block)
+    }
+    for (const sender of senders) sectionOf(sender.media).senders.push(sender)
+    const reports: SourceReport[] = []
+    for (const [media, { blocks, senders: ofSection }] of sections) {
+      const source = blocks.length === 0 ? undefined : this.#sourceAbout(media)
+      const ours = ofSection.find(({ stream }) => stream.ssrc === source?.ssrc)
+      if (source !== undefined) reports.push({ ...source, sender: ours, blocks })
+      for (const sender of ofSection) {
+        if (sender !== ours) reports.push({ ssrc: sender.stream.ssrc, media, sender, blocks: [] })
+      }
+    }
+    return reports
+  }
+
+  /** RFC 3550 section 8.2. Answers what sources of ours were called that have another number now, as the peer has that. */
+  #replaceCollided(receivers: readonly Receiver[]): Ssrc[] {
+    const { ssrc } = this
+    const collided = receivers
+      .map(({ stream }) => stream.ssrc)
+      .filter((theirs) => this.#sources.replace(theirs))
+    if (ssrc !== this.ssrc) this.#times = new ExtendedReportTimes(this.ssrc)
+    return collided
+  }
+
+  /** A datagram of feedback. `about`: the stream that it is on, where it is on one; it comes from the source of its section then, else from `ssrc`. */
+  feedback(now: Instant, feedback: Rtcp, srtp: SrtpContext, about?: Receiver): Uint8Array {
     if (this.reducedSize) return protect(srtp, [feedback])
     // RFC 3550 section 6.1: a report first, then the name. Section 6.4.2: it is empty where there is nothing to report. Janus knows the stream by its
-    // first block alone, where it does not know our SSRC: without one it drops the whole.
-    const block = about?.report(now)
-    const report = this.#receiverReport(block === undefined ? [] : [block])
-    return protect(srtp, [report, this.#names([this.ssrc]), feedback])
+    // first block alone, where it does not know our SSRC: without one it drops the whole. One that sends has a receiver report here too: the sender reports go at their own time.
+    const block = about?.stream.report(now)
+    const source = this.#sourceAbout(about?.media)
+    const report = receiverReport(source, block === undefined ? [] : [block])
+    return protect(srtp, [report, this.#names([source]), feedback])
   }
 
   /** What reports on when packets came say of `now`: the middle 32 bits of NTP time (RFC 8888 section 3.1). */
@@ -146,23 +236,29 @@ export class Reporter {
     return ntpMiddle(ntpFromUnix(unixTimeAt(this.#wallClock, now)))
   }
 
-  /** Bytes that feedback may have so that it fits a datagram. `about`: whether it is on one stream. */
-  feedbackRoom(srtp: SrtpContext, about = false): number {
+  /** Bytes that feedback may have so that it fits a datagram. `about`: the section of the stream that it is on, where it is on one. */
+  feedbackRoom(srtp: SrtpContext, about?: Media): number {
     const room = this.#mtu - srtp.rtcpOverhead
     if (this.reducedSize) return room
-    const before = RECEIVER_REPORT_LENGTH + DESCRIPTION_LENGTH + this.#nameLength
-    return room - before - (about ? BLOCK_LENGTH : 0)
+    const { media } = this.#sourceAbout(about)
+    const before = RECEIVER_REPORT_LENGTH + DESCRIPTION_LENGTH + this.#chunkLength(media)
+    return room - before - (about === undefined ? 0 : BLOCK_LENGTH)
   }
 
   /** Sources of ours are gone, RFC 3550 section 6.6: `MAX_COUNT` of them at most. */
   goodbye(ssrcs: readonly Ssrc[], srtp: SrtpContext): Uint8Array {
-    return protect(srtp, [this.#receiverReport([]), this.#names([this.ssrc]), { type: 'goodbye', ssrcs }])
+    const source = this.#transport
+    return protect(srtp, [receiverReport(source, []), this.#names([source]), { type: 'goodbye', ssrcs }])
   }
 
-  /** Our sources that a datagram has room for, of so many bytes: one at least. */
-  #sendersIn(room: number): number {
-    const count = Math.floor(room / (SENDER_REPORT_LENGTH + this.#nameLength))
-    return Math.min(MAX_SENDERS_PER_REPORT, Math.max(1, count))
+  get #transport(): Source {
+    return { ssrc: this.ssrc, media: undefined }
+  }
+
+  #sourceAbout(media: Media | undefined): Source {
+    if (media === undefined) return this.#transport
+    const ssrc = this.#sources.of(media)
+    return ssrc === this.ssrc ? this.#transport : { ssrc, media }
   }
 
   /** 0 to 1, in steps of 1/256. */
@@ -172,19 +268,31 @@ export class Reporter {
     return byte[0]! / 256
   }
 
-  /** Bytes of a chunk: a source, an item, and one to four zeros (RFC 3550 section 6.5). */
-  get #nameLength(): number {
-    return 4 * Math.floor((4 + 2 + this.cname.length) / 4 + 1)
+  /** Bytes of a chunk: a source, its items, and one to four zeros (RFC 3550 section 6.5). */
+  #chunkLength(media: Media | undefined): number {
+    const mid = media === undefined || !isNamed(media) ? 0 : 2 + media.midBytes.length
+    return 4 * Math.floor((4 + 2 + this.cname.length + mid) / 4 + 1)
   }
 
-  #receiverReport(reports: readonly ReportBlock[]): Rtcp {
-    return { type: 'receiverReport', ssrc: this.ssrc, reports }
+  /** RFC 9143 section 15: with their mids. */
+  #names(sources: readonly Source[]): SourceDescription {
+    const name = { type: SDES_CNAME, text: this.cname }
+    const chunks = sources.map(({ ssrc, media }) => {
+      const items =
+        media === undefined || !isNamed(media) ? [name] : [name, { type: SDES_MID, text: media.mid }]
+      return { ssrc, items }
+    })
+    return { type: 'sourceDescription', chunks }
   }
+}
 
-  #names(ssrcs: readonly Ssrc[]): SourceDescription {
-    const items = [{ type: SDES_CNAME, text: this.cname }]
-    return { type: 'sourceDescription', chunks: ssrcs.map((ssrc) => ({ ssrc, items })) }
-  }
+function receiverReport({ ssrc }: Source, reports: readonly ReportBlock[]): ReceiverReport {
+  return { type: 'receiverReport', ssrc, reports }
+}
+
+/** Whether its mid is told to the peer, who knows it then. */
+function isNamed({ sendExtensionIds, midBytes }: Media): boolean {
+  return sendExtensionIds.id('mid') !== undefined && midBytes.length <= MAX_TEXT_LENGTH
 }
 
 /** The same in a circle, from another one on. */

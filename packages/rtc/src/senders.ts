@@ -93,9 +93,11 @@ export class Senders {
     this.#egress = egress
   }
 
-  /** All streams that anything was sent on. */
-  get all(): Iterable<Sender> {
-    return this.#bySsrc.values()
+  /** The sources that anything was sent of. */
+  get sources(): Ssrc[] {
+    const sources: Ssrc[] = []
+    for (const [ssrc, { stream }] of this.#bySsrc) if (stream.packetsSent > 0) sources.push(ssrc)
+    return sources
   }
 
   find(ssrc: Ssrc): Sender | undefined {
@@ -320,7 +322,7 @@ export class Senders {
     }))
   }
 
-  /** Takes the sections as they now stand: what is sent, and with which extensions, may have been negotiated anew. Answers the sources that are gone. */
+  /** Takes the sections as they now stand: what is sent, and with which extensions, may have been negotiated anew. Answers the sources that are gone, of those that anything was sent of. */
   setMedias(medias: readonly Media[]): Ssrc[] {
     const { numbers } = this.#egress
     const isAsBefore = numbers === this.#numbers
@@ -332,7 +334,7 @@ export class Senders {
       const local = stands ? media.localStreams.find((stream) => stream.ssrc === ssrc) : undefined
       if (local === undefined) {
         this.#forget(sender)
-        gone.push(ssrc)
+        if (sender.stream.packetsSent > 0) gone.push(ssrc)
         continue
       }
       sender.local = local

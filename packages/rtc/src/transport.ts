@@ -28,6 +28,8 @@ export const SRTP_PROFILES: readonly SrtpProfile[] = [
  * high rate more than a thousand packets later.
  */
 const REPLAY_WINDOW = 2048
+/** Sources that RTCP comes from in a session's whole life: those that send, `MAX_SEND_STREAMS`, and those that only report, `MAX_REPORTING_SOURCES`. */
+const MAX_OUTBOUND_SOURCES = 0x2_0000
 
 export interface TransportOptions {
   readonly crypto: CryptoProvider
@@ -361,6 +363,7 @@ export class Transport {
       profile,
       masterKey: keys.localKey,
       masterSalt: keys.localSalt,
+      maxStreams: MAX_OUTBOUND_SOURCES,
       // a packet that was lost is sent again as it was, where no retransmission was negotiated
       allowRepeats: true,
     })

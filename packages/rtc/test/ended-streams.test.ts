@@ -1,5 +1,6 @@
 import { EXTENSION_URIS } from '@str0m/rtp'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
+import { Reporter } from '../src/reporter.ts'
 import { MAX_SEND_STREAMS } from '../src/senders.ts'
 import { codeOf, connectedPair, directPair, eventsOf } from './harness.ts'
 
@@ -104,6 +105,25 @@ describe('the streams of a section that ends', () => {
       expect(b.statistics.inbound).toMatchObject([{ mid: 'y', ssrc: 7, packetsReceived: 5, packetsLost: 0 }])
     },
   )
+
+  it('that never sent anything say no goodbye (RFC 3550 section 6.3.7)', () => {
+    const { a, b, da, db, pair } = directPair(7, LINK, { rtpMode: true })
+    for (const mid of ['x', 'y', 'z']) {
+      const section = { mid, kind: 'audio', codecs: [OPUS], extensions: EXTENSIONS } as const
+      da.addMedia({ ...section, direction: 'sendonly' })
+      db.addMedia({ ...section, direction: 'recvonly' })
+    }
+    pair.runUntil(() => a.connected && b.connected)
+    const goodbyes: number[] = []
+    const goodbye = vi.spyOn(Reporter.prototype, 'goodbye')
+    for (const mid of ['x', 'y', 'z']) a.media(mid)!.forwarder(OPUS.pt)
+    a.media('z')!.rtpWriter().write({ pt: OPUS.pt, sequenceNumber: 1, timestamp: 1 }, Uint8Array.of(0xfc))
+    da.stopMedia('x')
+    a.close()
+    for (const [ssrcs] of goodbye.mock.calls) goodbyes.push(...ssrcs)
+    goodbye.mockRestore()
+    expect(goodbyes).toEqual([a.media('z')!.localStreams[0]!.ssrc])
+  })
 
   it('exhaust: of one that went on for ever, that is said where a source is new, and not in the middle of a time-out', () => {
     const { a, b, da, db, pair } = directPair(6, LINK)

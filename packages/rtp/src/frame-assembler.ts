@@ -327,10 +327,21 @@ export class FrameAssembler {
         this.#frameTimestamp = slot.timestamp
       }
       this.#scan++
-      if (onePacketPerFrame || slot.marker) this.#deliver(this.#scan)
+      if (onePacketPerFrame || (slot.marker && this.#holdsPicture())) this.#deliver(this.#scan)
     }
     if (this.#scan > this.#highest) this.#waitingSince = NEVER
     else if (this.#scan !== from || this.#waitingSince === NEVER) this.#waitingSince = this.#firstWaiting()
+  }
+
+  /** Whether there is something of the picture before `#scan`, as in the last packet most often. What is of padding alone has none to wait for. */
+  #holdsPicture(): boolean {
+    const depacketizer = this.#depacketizer
+    if (depacketizer.holdsPicture === undefined || this.#frameTimestamp < 0) return true
+    for (let sequence = this.#scan - 1; sequence >= this.#start; sequence--) {
+      const { payload } = this.#packets.at(sequence)!
+      if (payload.length > 0 && depacketizer.holdsPicture(payload)) return true
+    }
+    return false
   }
 
   /** When the first of the packets after `#scan` came. Looked for only where a gap becomes the foremost. */
@@ -348,7 +359,8 @@ export class FrameAssembler {
    * that forwards, and has gone over to another source. Nobody can decode it, and nothing refers to it.
    */
   #end(next: Uint8Array): void {
-    if (this.#markersInARow < MARKERS_OF_HABIT || !this.#depacketizer.startsKeyframe(next)) {
+    const isHabit = this.#markersInARow >= MARKERS_OF_HABIT
+    if (!isHabit || !this.#depacketizer.startsKeyframe(next) || !this.#holdsPicture()) {
       this.#deliver(this.#scan)
       return
     }

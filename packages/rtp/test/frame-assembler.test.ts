@@ -341,6 +341,94 @@ describe('after a loss, parameter sets start a frame', () => {
   })
 })
 
+describe('a marker on parameter sets alone', () => {
+  // as GStreamer sends them before a keyframe that it is asked for: in a packet of their own
+  const parameters = Uint8Array.of(0x78, 0, 2, 0x67, 1, 0, 2, 0x68, 1)
+  const start = Uint8Array.of(0x78, 0, 2, 0x09, 0x10, 0, 2, 0x67, 1, 0, 2, 0x68, 1, 0, 3, 0x65, 0x80, 1)
+  const end = Uint8Array.of(0x65, 0x40, 2)
+  const delta = Uint8Array.of(0x78, 0, 2, 0x09, 0x30, 0, 3, 0x61, 0x80, 3)
+  const VPS = Uint8Array.of(0x40, 1, 1)
+
+  class Nal {
+    readonly assembler: FrameAssembler
+    #sequence = 0
+
+    constructor(depacketizer: Depacketizer) {
+      this.assembler = new FrameAssembler(depacketizer, 10)
+    }
+
+    put(timestamp: number, marker: boolean, payload: Uint8Array): Frame[] {
+      const sequenceNumber = this.#sequence++
+      this.assembler.handlePacket(0, { sequenceNumber, timestamp, marker }, payload)
+      return drain(this.assembler)
+    }
+
+    /** So many packets are lost. */
+    lose(count: number): void {
+      this.#sequence += count
+    }
+  }
+
+  it('ends no frame: what follows with their timestamp is of it', () => {
+    const video = new Nal(h264Depacketizer)
+    expect(video.put(0, false, start)).toEqual([])
+    expect(video.put(0, true, end)).toMatchObject([{ keyframe: true }])
+    expect(video.put(1, true, delta)).toHaveLength(1)
+    expect(video.put(2, true, parameters)).toEqual([])
+    expect(video.put(2, false, start)).toEqual([])
+    const [frame] = video.put(2, true, end)
+    expect(frame).toMatchObject({ keyframe: true, contiguous: true, timestamp: 2 })
+    const types = [...frame!.data].flatMap((byte, i, bytes) =>
+      bytes[i - 1] === 1 && bytes[i - 2] === 0 ? byte & 31 : [],
+    )
+    expect(types).toEqual([7, 8, 9, 7, 8, 5, 5])
+    expect(video.put(3, true, delta)).toMatchObject([{ contiguous: true, timestamp: 3 }])
+    expect(video.assembler.statistics).toMatchObject({ framesAssembled: 4, framesDropped: 0 })
+  })
+
+  it.each([
+    ['one unit in fragments', [Uint8Array.of(0x7c, 0x87, 1), Uint8Array.of(0x7c, 0x47, 2)], h264Depacketizer],
+    ['H.265', [VPS, Uint8Array.of(0x42, 1, 1), Uint8Array.of(0x44, 1, 1)], depacketizerFor('H265')!],
+  ])('nor of %s', (_, sets, depacketizer) => {
+    const video = new Nal(depacketizer)
+    for (const set of sets) expect(video.put(0, true, set)).toEqual([])
+    const slice = depacketizer === h264Depacketizer ? end : Uint8Array.of(0x26, 1, 0x80)
+    expect(video.put(0, true, slice)).toMatchObject([{ keyframe: true, contiguous: true }])
+  })
+
+  it('ends one that has a picture', () => {
+    const video = new Nal(h264Depacketizer)
+    video.put(0, false, start)
+    expect(video.put(0, true, parameters)).toMatchObject([{ keyframe: true }])
+  })
+
+  it('makes a frame of them where another timestamp follows, also where all frames before had a marker', () => {
+    const video = new Nal(h264Depacketizer)
+    for (let i = 0; i < 40; i++) expect(video.put(i, true, i === 0 ? start : delta)).toHaveLength(1)
+    expect(video.put(40, true, parameters)).toEqual([])
+    expect(video.put(41, true, start)).toMatchObject([
+      { timestamp: 40, keyframe: false, contiguous: true },
+      { timestamp: 41, keyframe: true, contiguous: true },
+    ])
+  })
+
+  it('does not hide the delimiter after them: not after a loss, nor from what is learnt of the stream', () => {
+    const video = new Nal(h264Depacketizer)
+    expect(video.put(0, true, start)).toHaveLength(1)
+    video.lose(1)
+    video.put(2, true, parameters)
+    video.put(2, true, start)
+    video.assembler.handleTimeout(10)
+    expect(drain(video.assembler)).toMatchObject([{ timestamp: 2, keyframe: true, contiguous: false }])
+    // its delimiter was lost
+    video.lose(1)
+    video.put(3, false, Uint8Array.of(0x67, 1))
+    video.put(3, true, Uint8Array.of(0x65, 0x80, 1))
+    video.assembler.handleTimeout(20)
+    expect(drain(video.assembler)).toEqual([])
+  })
+})
+
 describe('loss', () => {
   it('delays what comes after it by the wait, and says so', () => {
     const video = new Video()

@@ -38,6 +38,11 @@ export interface Depacketizer {
   startsWhole?(payloads: readonly Uint8Array[], known: FrameStart | undefined, afterLoss: boolean): boolean
   /** What is known of the stream's frames with this one, which is a keyframe or of which `startsFrame` was said. Its end may be missing. */
   learnStart?(payloads: readonly Uint8Array[]): FrameStart
+  /**
+   * Where a marker can be set on a packet that is none of the picture: whether something in this payload is. A frame of payloads without any goes on until the timestamp is another one,
+   * whatever their markers say.
+   */
+  holdsPicture?(payload: Uint8Array): boolean
   /** Whether this payload is of a keyframe's first packet. */
   startsKeyframe(payload: Uint8Array): boolean
   /** The frame whose payloads, complete and in order, are given; `undefined` where they are malformed. */

@@ -26,6 +26,8 @@ const FORMAT: NalFormat = {
   typeOf,
   /** Whether it begins with a slice's header, ITU-T H.264 section 7.3.3. */
   isSlice: (type) => type === NAL.slice || type === NAL.partitionA || type === NAL.idr,
+  /** ITU-T H.264 section 7.4.1.2.3; an extension of a parameter set (13) is no start of an access unit, and follows one that is. */
+  comesBefore: (type) => (type >= NAL.sei && type <= NAL.delimiter) || (type >= 13 && type <= 18),
   /** first_mb_in_slice of 0, which is a one. */
   isFirstSlice: (slice) => slice.length > 1 && (slice[1]! & 0x80) !== 0,
   /** ITU-T H.264 section A.2: in all profiles but Baseline and Extended, and in those where constraint_set1_flag says that they keep to the Main profile too. */

@@ -31,6 +31,8 @@ export interface NalFormat {
   /** By the unit's header. */
   typeOf(unit: Uint8Array): number
   isSlice(type: number): boolean
+  /** Whether a unit comes before the slices of its picture, and is none of it itself. */
+  comesBefore(type: number): boolean
   /** Whether a slice is the first of its picture. */
   isFirstSlice(slice: Uint8Array): boolean
   /** Whether a parameter set says that the slices of a picture come in their order. One that is not whole says nothing. */
@@ -57,6 +59,19 @@ export class NalDepacketizer implements Depacketizer {
     return type === this.#format.delimiter || type === this.#format.parameters
   }
 
+  /**
+   * Asked for a keyframe, GStreamer sends the parameter sets before it, with its timestamp and a marker, and then all of it. RFC 6184 section 5.1, RFC 7798 section 4.1: a marker is not to be
+   * relied on.
+   */
+  holdsPicture(payload: Uint8Array): boolean {
+    const format = this.#format
+    const content = format.read(payload)
+    // what is malformed ends a frame as it did
+    if (content === undefined) return true
+    if ('data' in content) return !format.comesBefore(format.typeOf(this.#headerBytes(content)))
+    return content.some((unit) => !format.comesBefore(format.typeOf(unit)))
+  }
+
   /** A parameter set, with no slice before it. */
   startsKeyframe(payload: Uint8Array): boolean {
     const format = this.#format
@@ -73,7 +88,7 @@ export class NalDepacketizer implements Depacketizer {
    * another slice is the first is taken where slices may come in any order (arbitrary slice order), unless the parameter sets are seen to be repeated.
    */
   startsWhole(payloads: readonly Uint8Array[], known: FrameStart | undefined, afterLoss: boolean): boolean {
-    const type = this.#firstType(payloads[0]!)
+    const type = this.#startType(payloads)
     if (type === this.#format.delimiter) return true
     if (known !== undefined && !this.#format.isSlice(known.type) && known.type !== type) return false
     if (this.#hasFirstSlice(payloads)) return true
@@ -81,7 +96,7 @@ export class NalDepacketizer implements Depacketizer {
   }
 
   learnStart(payloads: readonly Uint8Array[]): FrameStart {
-    return { type: this.#firstType(payloads[0]!) }
+    return { type: this.#startType(payloads) }
   }
 
   assemble(payloads: readonly Uint8Array[]): DepacketizedFrame | undefined {
@@ -117,6 +132,16 @@ export class NalDepacketizer implements Depacketizer {
     }
     if (fragmented >= 0 || parts.length === 0) return undefined
     return { data: concatBytes(parts), keyframe, layers: format.layersOf?.(payloads) }
+  }
+
+  /** The type of the first NAL unit; a delimiter is that also where parameter sets were sent before it. */
+  #startType(payloads: readonly Uint8Array[]): number {
+    const { delimiter } = this.#format
+    for (const payload of payloads) {
+      if (this.#firstType(payload) === delimiter) return delimiter
+      if (this.holdsPicture(payload)) break
+    }
+    return this.#firstType(payloads[0]!)
   }
 
   /** The type of the first NAL unit that starts in this payload; -1 where none does. */
