@@ -410,7 +410,7 @@ export class MediaPlane implements MediaOwner {
   /** Something was sent, whose time of capture is known of that source. */
   #noteSent(sender: Sender, timedBy: Ssrc | undefined): void {
     this.#bandwidth?.flush(this.#now)
-    this.#reporter.noteActivity(this.#now)
+    this.#reporter.noteSent(this.#now, sender)
     if (sender.timedBy === timedBy) return
     sender.timedBy = timedBy
     this.#reporter.hasten(this.#now)
@@ -478,10 +478,17 @@ export class MediaPlane implements MediaOwner {
     const { outbound } = this.#transport
     const sequenceNumbers = stream.takeNacks(this.#now, this.#transport.roundTripTime ?? DEFAULT_ROUND_TRIP)
     if (outbound === undefined || sequenceNumbers.length === 0) return
-    const room = this.#reporter.feedbackRoom(outbound, media)
+    const about = this.#about(receiver)
+    const room = this.#reporter.feedbackRoom(outbound, about)
     for (const nack of nacksOf(this.#reporter.sourceOf(media), stream.ssrc, sequenceNumbers, room)) {
-      this.#transport.transmit(this.#reporter.feedback(this.#now, nack, outbound, receiver))
+      this.#transport.transmit(this.#reporter.feedback(this.#now, nack, outbound, about))
     }
+  }
+
+  /** What feedback on a stream is about: that, and then the others of its section. */
+  #about(receiver: Receiver): readonly Receiver[] {
+    if (this.#reporter.reducedSize) return [receiver]
+    return [receiver, ...this.#receivers.of(receiver.media).filter((other) => other !== receiver)]
   }
 
   #retransmit(mediaSsrc: Ssrc, sequenceNumbers: readonly number[]): void {
@@ -497,7 +504,7 @@ export class MediaPlane implements MediaOwner {
     if (outbound === undefined) return false
     const request = stream.requestKeyframe(this.#now, kind, this.#reporter.sourceOf(media))
     if (request === undefined) return false
-    this.#transport.transmit(this.#reporter.feedback(this.#now, request, outbound, receiver))
+    this.#transport.transmit(this.#reporter.feedback(this.#now, request, outbound, this.#about(receiver)))
     return true
   }
 

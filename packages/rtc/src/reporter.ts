@@ -25,7 +25,7 @@ import {
 import type { SrtpContext } from '@str0m/srtp'
 import type { Media } from './media.ts'
 import type { Receiver } from './receivers.ts'
-import { ReportingSources } from './reporting-sources.ts'
+import { isNamed, ReportingSources } from './reporting-sources.ts'
 import type { Sender } from './senders.ts'
 
 /** Milliseconds between reports, times 0.5 to 1.5: RFC 3550 section 6.2, with the reduced minimum that RFC 4585 section 3.5.2 allows. */
@@ -37,8 +37,8 @@ const SENDER_REPORT_LENGTH = 28
 const RECEIVER_REPORT_LENGTH = 8
 const BLOCK_LENGTH = 24
 const DESCRIPTION_LENGTH = 4
-/** Bytes of the text of an item, RFC 3550 section 6.5. */
-const MAX_TEXT_LENGTH = 255
+/** Streams of a section that are reported on before feedback on one of them: as many as a section mostly has encodings at most. */
+const MAX_BLOCKS_BEFORE_FEEDBACK = 4
 
 /** A source of ours, and the section that it is of; `undefined`: of none. */
 interface Source {
@@ -115,6 +115,12 @@ export class Reporter {
   /** Something came in or went out: a report is to follow. */
   noteActivity(now: Instant): void {
     if (this.#reportAt === NEVER) this.#reportAt = now + REPORT_INTERVAL * (0.5 + this.#fraction())
+  }
+
+  /** Something of this source went out. */
+  noteSent(now: Instant, sender: Sender): void {
+    this.#sources.noteSent(sender)
+    this.noteActivity(now)
   }
 
   /**
@@ -220,14 +226,21 @@ export class Reporter {
     return collided
   }
 
-  /** A datagram of feedback. `about`: the stream that it is on, where it is on one; it comes from the source of its section then, else from `ssrc`. */
-  feedback(now: Instant, feedback: Rtcp, srtp: SrtpContext, about?: Receiver): Uint8Array {
+  /**
+   * A datagram of feedback. `about`: the stream that it is on, where it is on one, and then the others of its section; it comes from the source of that section then, else from
+   * `ssrc`.
+   */
+  feedback(now: Instant, feedback: Rtcp, srtp: SrtpContext, about: readonly Receiver[] = []): Uint8Array {
     if (this.reducedSize) return protect(srtp, [feedback])
     // RFC 3550 section 6.1: a report first, then the name. Section 6.4.2: it is empty where there is nothing to report. Janus knows the stream by its
     // first block alone, where it does not know our SSRC: without one it drops the whole. One that sends has a receiver report here too: the sender reports go at their own time.
-    const block = about?.stream.report(now)
-    const source = this.#sourceAbout(about?.media)
-    const report = receiverReport(source, block === undefined ? [] : [block])
+    // libdatachannel knows one encoding of several alone, and finds the section by any block: OBS sends none of the others again without one on that.
+    const blocks = about.slice(0, MAX_BLOCKS_BEFORE_FEEDBACK).map(({ stream }) => stream.report(now))
+    const source = this.#sourceAbout(about[0]?.media)
+    const report = receiverReport(
+      source,
+      blocks.filter((block) => block !== undefined),
+    )
     return protect(srtp, [report, this.#names([source]), feedback])
   }
 
@@ -236,13 +249,13 @@ export class Reporter {
     return ntpMiddle(ntpFromUnix(unixTimeAt(this.#wallClock, now)))
   }
 
-  /** Bytes that feedback may have so that it fits a datagram. `about`: the section of the stream that it is on, where it is on one. */
-  feedbackRoom(srtp: SrtpContext, about?: Media): number {
+  /** Bytes that feedback may have so that it fits a datagram. `about` as with `feedback`. */
+  feedbackRoom(srtp: SrtpContext, about: readonly Receiver[] = []): number {
     const room = this.#mtu - srtp.rtcpOverhead
     if (this.reducedSize) return room
-    const { media } = this.#sourceAbout(about)
+    const { media } = this.#sourceAbout(about[0]?.media)
     const before = RECEIVER_REPORT_LENGTH + DESCRIPTION_LENGTH + this.#chunkLength(media)
-    return room - before - (about === undefined ? 0 : BLOCK_LENGTH)
+    return room - before - Math.min(about.length, MAX_BLOCKS_BEFORE_FEEDBACK) * BLOCK_LENGTH
   }
 
   /** Sources of ours are gone, RFC 3550 section 6.6: `MAX_COUNT` of them at most. */
@@ -288,11 +301,6 @@ export class Reporter {
 
 function receiverReport({ ssrc }: Source, reports: readonly ReportBlock[]): ReceiverReport {
   return { type: 'receiverReport', ssrc, reports }
-}
-
-/** Whether its mid is told to the peer, who knows it then. */
-function isNamed({ sendExtensionIds, midBytes }: Media): boolean {
-  return sendExtensionIds.id('mid') !== undefined && midBytes.length <= MAX_TEXT_LENGTH
 }
 
 /** The same in a circle, from another one on. */

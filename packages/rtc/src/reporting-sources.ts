@@ -1,6 +1,10 @@
 import { type RandomSource, readU32, type Ssrc } from '@str0m/sans-io'
+import { sends } from '@str0m/sdp'
 import type { Media } from './media.ts'
+import type { Sender } from './senders.ts'
 
+/** Bytes of the text of an item, RFC 3550 section 6.5. */
+const MAX_TEXT_LENGTH = 255
 /**
  * Sources that report in a session's whole life, beside those that send: SRTP keeps the numbers of each. Beyond it, the one of the transport reports on new sections too, and none gets
  * another number.
@@ -8,13 +12,15 @@ import type { Media } from './media.ts'
 export const MAX_REPORTING_SOURCES = 65_536
 
 /**
- * Which of our sources reports on what: RFC 8108 section 5.4.1 has feedback on a medium come from the source that is of it. oRTP, which is Linphone's, finds the section by it, and
+ * Which of our sources reports on what: RFC 8108 section 5.4.1 has feedback on a medium come from the source that is of it. oRTP, which is Linphone's, and Asterisk find the section by it, and
  * GStreamer heeds no full intra request of a source that it has not heard of.
  */
 export class ReportingSources {
   readonly #random: RandomSource
   #ofTransport: Ssrc
   readonly #byMedia = new Map<Media, Ssrc>()
+  /** One that the peer has had something of. */
+  #sent: Sender | undefined
   /** All that there were. */
   readonly #known = new Set<Ssrc>()
 
@@ -35,8 +41,19 @@ export class ReportingSources {
     return this.#byMedia.values()
   }
 
-  /** The source of a section: the first that is sent there, or else one that is for this alone. It stays the same until `setMedias` or `replace` says that it is gone. */
+  /** Something of this source was sent. */
+  noteSent(sender: Sender): void {
+    if (this.#sent === undefined || !sends(this.#sent.media.direction)) this.#sent = sender
+  }
+
+  /**
+   * The source of a section: the first that is sent there, or else one that is for this alone. It stays the same until `setMedias` or `replace` says that it is gone. Where nothing is sent
+   * and the peer knows no mids, it is one of another section: Asterisk, which knows none, drops what comes from a source that it has had nothing of.
+   */
   of(media: Media): Ssrc {
+    const sent = this.#sent
+    const isUntold = media.localStreams.length === 0 && !isNamed(media)
+    if (isUntold && sent !== undefined && sends(sent.media.direction)) return sent.stream.ssrc
     const before = this.#byMedia.get(media)
     if (before !== undefined) return before
     const ssrc = media.localStreams[0]?.ssrc ?? this.#newSsrc()
@@ -88,4 +105,9 @@ export class ReportingSources {
       if (ssrc !== 0 && !this.#known.has(ssrc)) return ssrc
     }
   }
+}
+
+/** Whether the peer is told the mid of a section, and knows it then. */
+export function isNamed({ sendExtensionIds, midBytes }: Media): boolean {
+  return sendExtensionIds.id('mid') !== undefined && midBytes.length <= MAX_TEXT_LENGTH
 }
