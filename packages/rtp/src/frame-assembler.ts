@@ -16,7 +16,7 @@ import {
 //   #start          #scan                          #highest
 //     |  one frame    |  missing, then what waits      |
 //
-// From #start up to #scan all are there and of one frame. #scan goes on while the packet there has come; at a marker or a new
+// From #start up to #scan all are there and of one frame. #scan goes on while the packet there has come; at a marker, where there is something to show, or a new
 // timestamp a frame is delivered. Where the packet at #scan is missing, a later one waits for it: `maxWait` at most.
 
 /** Most packets that wait for an earlier one, or make up one frame: about a second of a 12 Mbit/s stream. A power of two. */
@@ -306,10 +306,22 @@ export class FrameAssembler {
         this.#frameTimestamp = slot.timestamp
       }
       this.#scan++
-      if (onePacketPerFrame || slot.marker) this.#deliver(this.#scan)
+      if (onePacketPerFrame || (slot.marker && this.#hasPicture())) this.#deliver(this.#scan)
     }
     if (this.#scan > this.#highest) this.#waitingSince = NEVER
     else if (this.#scan !== from || this.#waitingSince === NEVER) this.#waitingSince = this.#firstWaiting()
+  }
+
+  /** Whether the frame before `#scan` holds more than what comes before a picture. */
+  #hasPicture(): boolean {
+    const depacketizer = this.#depacketizer
+    if (depacketizer.precedesPicture === undefined) return true
+    // mostly the last one tells
+    for (let sequence = this.#scan - 1; sequence >= this.#start; sequence--) {
+      const { payload } = this.#packets.at(sequence)!
+      if (payload.length > 0 && !depacketizer.precedesPicture(payload)) return true
+    }
+    return this.#frameTimestamp < 0
   }
 
   /** When the first of the packets after `#scan` came. Looked for only where a gap becomes the foremost. */
@@ -323,11 +335,12 @@ export class FrameAssembler {
   }
 
   /**
-   * Ends the frame before `#scan`, which has no marker and is followed by `next`. Where all frames for a while had one, and a keyframe follows, its end was left out: by one
+   * Ends the frame before `#scan`, which is followed by `next`, and has no marker or one that was not relied on. Where it has none, all frames for a while had one, and a keyframe follows, its end was left out: by one
    * that forwards, and has gone over to another source. Nobody can decode it, and nothing refers to it.
    */
   #end(next: Uint8Array): void {
-    if (this.#markersInARow < MARKERS_OF_HABIT || !this.#depacketizer.startsKeyframe(next)) {
+    const isHabit = this.#markersInARow >= MARKERS_OF_HABIT && !this.#packets.at(this.#scan - 1)!.marker
+    if (!isHabit || !this.#depacketizer.startsKeyframe(next)) {
       this.#deliver(this.#scan)
       return
     }

@@ -176,7 +176,9 @@ describe('the dependency descriptor', () => {
       })
       return stream.pollFrame()
     }
-    expect(send(1, write({ template: 60, frame: 10, structure: L1T2 }), [0x67, 1])).toMatchObject({
+    // parameter sets alone are no frame
+    const keyframe = [0x78, 0, 2, 0x67, 1, 0, 2, 0x65, 0x80]
+    expect(send(1, write({ template: 60, frame: 10, structure: L1T2 }), keyframe)).toMatchObject({
       layers: { spatial: 0, temporal: 0 },
       dependency: { startsSequence: true, frameNumber: 10 },
     })

@@ -293,6 +293,74 @@ describe('after a loss, parameter sets start a frame', () => {
   })
 })
 
+// GStreamer, asked for a keyframe, sends parameter sets with a marker, and then a frame of the same timestamp
+describe('what comes before a picture is no frame of its own, whatever its marker says', () => {
+  const [delimiter, sps, pps] = [Uint8Array.of(0x09, 0xf0), Uint8Array.of(0x67, 1), Uint8Array.of(0x68, 1)]
+  const both = Uint8Array.of(0x78, 0, 2, ...sps, 0, 2, ...pps)
+  const slice = Uint8Array.of(0x65, 0x80, 1)
+  const delta = Uint8Array.of(0x61, 0x80, 1)
+
+  /** The NAL unit types of the frames of packets, of which each is a timestamp, a payload, and whether it has a marker. */
+  const typesOf = (depacketizer: Depacketizer, packets: [number, Uint8Array, boolean?][]): number[][] => {
+    const assembler = new FrameAssembler(depacketizer, 10)
+    packets.forEach(([timestamp, payload, marker = true], sequenceNumber) =>
+      assembler.handlePacket(0, { sequenceNumber, timestamp, marker }, payload),
+    )
+    return drain(assembler).map(({ data, contiguous }) => {
+      expect(contiguous).toBe(true)
+      return [...data.keys()]
+        .filter((i) => data[i] === 1 && data[i - 1] === 0 && data[i - 2] === 0)
+        .map((i) => (depacketizer === h264Depacketizer ? data[i + 1]! & 0x1f : data[i + 1]! >> 1))
+    })
+  }
+
+  it('where the picture has its timestamp', () => {
+    for (const units of [[both], [sps, pps], [Uint8Array.of(0x06, 5, 1, 7), sps, pps]]) {
+      const alone = units.map((unit): [number, Uint8Array] => [1, unit])
+      const [first, merged, ...others] = typesOf(h264Depacketizer, [
+        [0, delimiter, false],
+        [0, slice],
+        ...alone,
+        [1, delimiter, false],
+        [1, slice],
+      ])
+      expect([first, merged!.slice(-4), others]).toEqual([[9, 5], [7, 8, 9, 5], []])
+    }
+    const h265 = depacketizerFor('H265')!
+    const [vps, irap] = [Uint8Array.of(0x40, 1, 1), Uint8Array.of(0x26, 1, 0x80)]
+    expect(
+      typesOf(h265, [
+        [0, vps],
+        [0, irap],
+      ]),
+    ).toEqual([[32, 19]])
+  })
+
+  it('but where it has another one, also after many frames that end with a marker', () => {
+    const deltas = Array.from({ length: 40 }, (_, i): [number, Uint8Array] => [i, delta])
+    const start: [number, Uint8Array, boolean] = [0, delimiter, false]
+    const frames = typesOf(h264Depacketizer, [start, ...deltas, [40, both], [41, both, false], [41, slice]])
+    expect(frames.slice(-2)).toEqual([
+      [7, 8],
+      [7, 8, 5],
+    ])
+    expect(frames).toHaveLength(42)
+  })
+
+  it('and what follows a picture ends it', () => {
+    const end = Uint8Array.of(0x0a)
+    for (const last of [Uint8Array.of(0x0c, 0xff, 0x80), end, sps]) {
+      expect(
+        typesOf(h264Depacketizer, [
+          [0, delimiter, false],
+          [0, slice, false],
+          [0, last],
+        ]),
+      ).toEqual([[9, 5, last[0]! & 0x1f]])
+    }
+  })
+})
+
 describe('loss', () => {
   it('delays what comes after it by the wait, and says so', () => {
     const video = new Video()

@@ -38,6 +38,8 @@ export interface Depacketizer {
   startsWhole?(payloads: readonly Uint8Array[], known: FrameStart | undefined, afterLoss: boolean): boolean
   /** What is known of the stream's frames with this one, which is a keyframe or of which `startsFrame` was said. Its end may be missing. */
   learnStart?(payloads: readonly Uint8Array[]): FrameStart
+  /** Whether this payload is of what comes before a picture alone, so that no frame ends with it, whatever its marker says. Absent: of none. */
+  precedesPicture?(payload: Uint8Array): boolean
   /** Whether this payload is of a keyframe's first packet. */
   startsKeyframe(payload: Uint8Array): boolean
   /** The frame whose payloads, complete and in order, are given; `undefined` where they are malformed. */

@@ -3,7 +3,18 @@ import { isImmediateRecoveryPoint } from './h264-sei.ts'
 import { aggregatedUnits, NalDepacketizer, type NalFormat, type NalFragment } from './nal-depacketizer.ts'
 
 /** NAL unit types, ITU-T H.264 table 7-1, and the packet types of RFC 6184 section 5.2. */
-const NAL = { slice: 1, partitionA: 2, idr: 5, sei: 6, sps: 7, delimiter: 9, stapA: 24, fuA: 28 } as const
+const NAL = {
+  slice: 1,
+  partitionA: 2,
+  idr: 5,
+  sei: 6,
+  sps: 7,
+  delimiter: 9,
+  prefix: 14,
+  lastReserved: 18,
+  stapA: 24,
+  fuA: 28,
+} as const
 const LAST_SINGLE_NAL = 23
 
 const FORMAT: NalFormat = {
@@ -22,6 +33,9 @@ const FORMAT: NalFormat = {
   typeOf,
   /** Whether it begins with a slice's header, ITU-T H.264 section 7.3.3. */
   isSlice: (type) => type === NAL.slice || type === NAL.partitionA || type === NAL.idr,
+  /** ITU-T H.264 section 7.4.1.2.3. */
+  precedesSlices: (type) =>
+    (type >= NAL.sei && type <= NAL.delimiter) || (type >= NAL.prefix && type <= NAL.lastReserved),
   /** first_mb_in_slice of 0, which is a one. */
   isFirstSlice: (slice) => slice.length > 1 && (slice[1]! & 0x80) !== 0,
   /** Streams with open groups of pictures have recovery points in the place of IDR pictures. */

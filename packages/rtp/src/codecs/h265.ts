@@ -2,7 +2,16 @@ import type { Depacketizer } from './depacketizer.ts'
 import { aggregatedUnits, NalDepacketizer, type NalFormat, type NalFragment } from './nal-depacketizer.ts'
 
 /** NAL unit types, ITU-T H.265 table 7-1, and the packet types of RFC 7798 section 4.4. */
-const NAL = { firstIrap: 16, lastIrap: 23, vps: 32, sps: 33, delimiter: 35, aggregation: 48, fragment: 49 }
+const NAL = {
+  firstIrap: 16,
+  lastIrap: 23,
+  vps: 32,
+  sps: 33,
+  delimiter: 35,
+  prefixSei: 39,
+  aggregation: 48,
+  fragment: 49,
+}
 const END_OF_SEQUENCE = 36
 const END_OF_BITSTREAM = 37
 const HEADER_LENGTH = 2
@@ -26,6 +35,8 @@ const FORMAT: NalFormat = {
   typeOf,
   /** ITU-T H.265 table 7-1: what is of the picture itself. */
   isSlice: (type) => type < NAL.vps,
+  /** ITU-T H.265 section 7.4.2.4.4; those that are reserved are left out. */
+  precedesSlices: (type) => (type >= NAL.vps && type <= NAL.delimiter) || type === NAL.prefixSei,
   /** first_slice_segment_in_pic_flag, ITU-T H.265 section 7.3.6.1. */
   isFirstSlice: (slice) => slice.length > HEADER_LENGTH && (slice[HEADER_LENGTH]! & 0x80) !== 0,
   /** At an intra random access point, ITU-T H.265 section 3.69. */

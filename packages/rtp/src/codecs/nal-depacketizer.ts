@@ -2,7 +2,8 @@ import { concatBytes, readU16 } from '@str0m/sans-io'
 import type { DepacketizedFrame, Depacketizer, FrameLayers, FrameStart } from './depacketizer.ts'
 
 // Where the frames of H.264 and H.265 start is not said by their packets. An access unit delimiter is the first unit of a frame, and a parameter set where there is none
-// (ITU-T H.264 section 7.4.1.2.3, H.265 section 7.4.2.4.4); but GStreamer can repeat parameter sets before each slice of an IDR picture.
+// (ITU-T H.264 section 7.4.1.2.3, H.265 section 7.4.2.4.4); but GStreamer can repeat parameter sets before each slice of an IDR picture. Where they end is said by the
+// marker, which is not to be relied on (RFC 6184 section 5.1): GStreamer, asked for a keyframe, sends parameter sets with a marker, and then the frame that they are of.
 
 const START_CODE = Uint8Array.of(0, 0, 0, 1)
 const NO_UNITS: readonly Uint8Array[] = []
@@ -31,6 +32,8 @@ export interface NalFormat {
   /** By the unit's header. */
   typeOf(unit: Uint8Array): number
   isSlice(type: number): boolean
+  /** Whether a unit is one of those that begin an access unit, before its slices. */
+  precedesSlices(type: number): boolean
   /** Whether a slice is the first of its picture. */
   isFirstSlice(slice: Uint8Array): boolean
   /** Whether decoding can start at a unit, of which there may be no more than the header. */
@@ -64,6 +67,14 @@ export class NalDepacketizer implements Depacketizer {
       if (format.isSlice(type)) return false
     }
     return false
+  }
+
+  precedesPicture(payload: Uint8Array): boolean {
+    const format = this.#format
+    const content = format.read(payload)
+    if (content === undefined) return false
+    if ('data' in content) return format.precedesSlices(format.typeOf(this.#headerBytes(content)))
+    return content.every((unit) => format.precedesSlices(format.typeOf(unit)))
   }
 
   /**
