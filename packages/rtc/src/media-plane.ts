@@ -469,13 +469,14 @@ export class MediaPlane implements MediaOwner {
     })
   }
 
-  #sendNacks({ stream }: Receiver): void {
+  #sendNacks(receiver: Receiver): void {
+    const { stream, media } = receiver
     const { outbound } = this.#transport
     const sequenceNumbers = stream.takeNacks(this.#now, this.#transport.roundTripTime ?? DEFAULT_ROUND_TRIP)
     if (outbound === undefined || sequenceNumbers.length === 0) return
-    const room = this.#reporter.feedbackRoom(outbound, true)
-    for (const nack of nacksOf(this.#reporter.ssrc, stream.ssrc, sequenceNumbers, room)) {
-      this.#transport.transmit(this.#reporter.feedback(this.#now, nack, outbound, stream))
+    const room = this.#reporter.feedbackRoom(outbound, media)
+    for (const nack of nacksOf(this.#reporter.sourceOf(media), stream.ssrc, sequenceNumbers, room)) {
+      this.#transport.transmit(this.#reporter.feedback(this.#now, nack, outbound, receiver))
     }
   }
 
@@ -486,12 +487,13 @@ export class MediaPlane implements MediaOwner {
   }
 
   /** Asks for a keyframe, where none was asked for lately. */
-  #requestKeyframe({ stream }: Receiver, kind: 'pli' | 'fir'): boolean {
+  #requestKeyframe(receiver: Receiver, kind: 'pli' | 'fir'): boolean {
     const { outbound } = this.#transport
     if (outbound === undefined) return false
-    const request = stream.requestKeyframe(this.#now, kind, this.#reporter.ssrc)
+    const source = this.#reporter.sourceOf(receiver.media)
+    const request = receiver.stream.requestKeyframe(this.#now, kind, source)
     if (request === undefined) return false
-    this.#transport.transmit(this.#reporter.feedback(this.#now, request, outbound, stream))
+    this.#transport.transmit(this.#reporter.feedback(this.#now, request, outbound, receiver))
     return true
   }
 

@@ -7,7 +7,7 @@ import {
   type ReportBlock,
   type Rtcp,
   SDES_CNAME,
-  type StreamRx,
+  SDES_MID,
   type SourceDescription,
   writeRtcp,
 } from '@str0m/rtp'
@@ -15,12 +15,15 @@ import {
   datagramBytes,
   type Instant,
   NEVER,
+  readU32,
   type RandomSource,
   type Ssrc,
   unixTimeAt,
   type WallClock,
 } from '@str0m/sans-io'
+import { sends } from '@str0m/sdp'
 import type { SrtpContext } from '@str0m/srtp'
+import type { Media } from './media.ts'
 import type { Receiver } from './receivers.ts'
 import type { Sender } from './senders.ts'
 
@@ -35,6 +38,14 @@ const SENDER_REPORT_LENGTH = 28
 const RECEIVER_REPORT_LENGTH = 8
 const BLOCK_LENGTH = 24
 const DESCRIPTION_LENGTH = 4
+/** Bytes of the text of an item, RFC 3550 section 6.5. */
+const MAX_TEXT_LENGTH = 255
+
+/** A source of ours, and the section that it is of; `undefined`: of none alone. */
+interface Source {
+  readonly ssrc: Ssrc
+  readonly media: Media | undefined
+}
 
 /** Writes our RTCP: reports while something comes in or goes out, and feedback when it is wanted. */
 export class Reporter {
@@ -48,6 +59,8 @@ export class Reporter {
   readonly #wallClock: WallClock
   readonly #random: RandomSource
   readonly #times: ExtendedReportTimes
+  /** Sources of sections on which nothing of ours is sent. */
+  readonly #sources = new WeakMap<Media, Ssrc>()
   /** How many reports there were. */
   #turn = 0
   #reportAt: Instant = NEVER
@@ -61,6 +74,30 @@ export class Reporter {
     this.cname = cname
     this.#wallClock = wallClock
     this.#random = random
+  }
+
+  /**
+   * Our source in feedback on a section: the one that is sent there, or else one that is for this alone (RFC 8108 section 5.4.1). oRTP, which is Linphone's, and Asterisk find
+   * the section by it, and drop what comes from a source that they know none of.
+   */
+  sourceOf(media: Media): Ssrc {
+    const [local] = media.localStreams
+    if (local !== undefined && sends(media.direction)) return local.ssrc
+    let ssrc = this.#sources.get(media)
+    if (ssrc === undefined) {
+      ssrc = this.#randomSsrc()
+      this.#sources.set(media, ssrc)
+    }
+    return ssrc
+  }
+
+  #randomSsrc(): Ssrc {
+    const bytes = new Uint8Array(4)
+    for (;;) {
+      this.#random(bytes)
+      const ssrc = readU32(bytes, 0)
+      if (ssrc !== 0) return ssrc
+    }
   }
 
   /** Seconds, without media of ours (RFC 3611 section 4.5); `undefined` before an answer. */
@@ -92,7 +129,8 @@ export class Reporter {
 
   /**
    * The reports on what came in and went out since the last ones, as datagrams. Another stream is the first each time: Janus reads no further, and keeps
-   * nothing to be sent again of a stream before it has read a report on it.
+   * nothing to be sent again of a stream before it has read a report on it. Those on a section come from what is sent there, if anything is: oRTP takes the first
+   * block of such a report for its own stream.
    */
   reports(
     now: Instant,
@@ -105,7 +143,10 @@ export class Reporter {
     this.#reportAt = NEVER
     this.#reportedAt = now
     const ntpTime = ntpFromUnix(unixTimeAt(this.#wallClock, now))
-    const blocks = receivers.map(({ stream }) => stream.report(now)).filter((block) => block !== undefined)
+    const blocks = receivers.flatMap(({ stream, media }) => {
+      const block = stream.report(now)
+      return block === undefined ? [] : [{ block, media }]
+    })
     // RFC 3611 section 4.4: one that sends has its sender reports to measure by
     const times = this.#times.blocks(now, ntpTime, senders.length === 0)
     let extended: Rtcp[] =
@@ -113,32 +154,38 @@ export class Reporter {
     const datagrams: Uint8Array[] = []
     for (let b = 0, s = 0; b < blocks.length || s < senders.length;) {
       let room = this.#mtu - srtp.rtcpOverhead - DESCRIPTION_LENGTH - writeRtcp(extended).length
-      const ours = senders.slice(s, s + this.#sendersIn(room))
+      const ours = senders.slice(s, s + this.#sendersIn(room, senders, s))
       s += ours.length
-      const names = this.#names(ours.length === 0 ? [this.ssrc] : ours.map(({ stream }) => stream.ssrc))
+      const sources =
+        ours.length === 0 ? [this.#self] : ours.map(({ stream, media }) => ({ ssrc: stream.ssrc, media }))
       room -= ours.length === 0 ? RECEIVER_REPORT_LENGTH : ours.length * SENDER_REPORT_LENGTH
-      room -= names.chunks.length * this.#nameLength
+      for (const { media } of sources) room -= this.#chunkLength(media)
       const least = ours.length === 0 ? 1 : 0
       const some = blocks.slice(b, b + Math.min(MAX_COUNT, Math.max(least, Math.floor(room / BLOCK_LENGTH))))
       b += some.length
-      const reports = ours.map(({ stream, codec }, i) =>
-        stream.report(now, ntpTime, codec.clockRate, i === 0 ? some : []),
-      )
-      const first: Rtcp[] = ours.length === 0 ? [this.#receiverReport(some)] : reports
-      datagrams.push(protect(srtp, [...first, names, ...extended]))
+      const mine = ours.map((): ReportBlock[] => [])
+      for (const { block, media } of some) {
+        const at = ours.findIndex((sender) => sender.media === media)
+        mine[Math.max(0, at)]?.push(block)
+      }
+      const first: Rtcp[] =
+        ours.length === 0
+          ? [this.#receiverReport(some.map(({ block }) => block))]
+          : ours.map(({ stream, codec }, i) => stream.report(now, ntpTime, codec.clockRate, mine[i]!))
+      datagrams.push(protect(srtp, [...first, this.#names(sources), ...extended]))
       extended = []
     }
     return datagrams
   }
 
-  /** A datagram of feedback, on the stream `about` where it is on one. */
-  feedback(now: Instant, feedback: Rtcp, srtp: SrtpContext, about?: StreamRx): Uint8Array {
+  /** A datagram of feedback. `about`: the stream that it is on, where it is on one; it comes from `sourceOf` its section then, else from `ssrc`. */
+  feedback(now: Instant, feedback: Rtcp, srtp: SrtpContext, about?: Receiver): Uint8Array {
     if (this.reducedSize) return protect(srtp, [feedback])
     // RFC 3550 section 6.1: a report first, then the name. Section 6.4.2: it is empty where there is nothing to report. Janus knows the stream by its
-    // first block alone, where it does not know our SSRC: without one it drops the whole.
-    const block = about?.report(now)
+    // first block alone, where it does not know our SSRC: without one it drops the whole. It need not be a report of the same source (RFC 8108 section 5.4.1).
+    const block = about?.stream.report(now)
     const report = this.#receiverReport(block === undefined ? [] : [block])
-    return protect(srtp, [report, this.#names([this.ssrc]), feedback])
+    return protect(srtp, [report, this.#names(this.#sourcesAbout(about?.media)), feedback])
   }
 
   /** What reports on when packets came say of `now`: the middle 32 bits of NTP time (RFC 8888 section 3.1). */
@@ -146,23 +193,37 @@ export class Reporter {
     return ntpMiddle(ntpFromUnix(unixTimeAt(this.#wallClock, now)))
   }
 
-  /** Bytes that feedback may have so that it fits a datagram. `about`: whether it is on one stream. */
-  feedbackRoom(srtp: SrtpContext, about = false): number {
-    const room = this.#mtu - srtp.rtcpOverhead
+  /** Bytes that feedback may have so that it fits a datagram. `about`: the section of the stream that it is on, where it is on one. */
+  feedbackRoom(srtp: SrtpContext, about?: Media): number {
+    let room = this.#mtu - srtp.rtcpOverhead
     if (this.reducedSize) return room
-    const before = RECEIVER_REPORT_LENGTH + DESCRIPTION_LENGTH + this.#nameLength
-    return room - before - (about ? BLOCK_LENGTH : 0)
+    room -= RECEIVER_REPORT_LENGTH + DESCRIPTION_LENGTH
+    for (const { media } of this.#sourcesAbout(about)) room -= this.#chunkLength(media)
+    return room - (about === undefined ? 0 : BLOCK_LENGTH)
   }
 
   /** Sources of ours are gone, RFC 3550 section 6.6: `MAX_COUNT` of them at most. */
   goodbye(ssrcs: readonly Ssrc[], srtp: SrtpContext): Uint8Array {
-    return protect(srtp, [this.#receiverReport([]), this.#names([this.ssrc]), { type: 'goodbye', ssrcs }])
+    return protect(srtp, [this.#receiverReport([]), this.#names([this.#self]), { type: 'goodbye', ssrcs }])
   }
 
-  /** Our sources that a datagram has room for, of so many bytes: one at least. */
-  #sendersIn(room: number): number {
-    const count = Math.floor(room / (SENDER_REPORT_LENGTH + this.#nameLength))
-    return Math.min(MAX_SENDERS_PER_REPORT, Math.max(1, count))
+  get #self(): Source {
+    return { ssrc: this.ssrc, media: undefined }
+  }
+
+  /** Who is named before feedback: who reports, then who sends it. */
+  #sourcesAbout(media: Media | undefined): Source[] {
+    return media === undefined ? [this.#self] : [this.#self, { ssrc: this.sourceOf(media), media }]
+  }
+
+  /** Our sources, from the one at `from` on, that a datagram has room for, of so many bytes: one at least. */
+  #sendersIn(room: number, senders: readonly Sender[], from: number): number {
+    let count = 0
+    for (; count < MAX_SENDERS_PER_REPORT && from + count < senders.length; count++) {
+      room -= SENDER_REPORT_LENGTH + this.#chunkLength(senders[from + count]!.media)
+      if (room < 0) break
+    }
+    return Math.max(1, count)
   }
 
   /** 0 to 1, in steps of 1/256. */
@@ -172,19 +233,33 @@ export class Reporter {
     return byte[0]! / 256
   }
 
-  /** Bytes of a chunk: a source, an item, and one to four zeros (RFC 3550 section 6.5). */
-  get #nameLength(): number {
-    return 4 * Math.floor((4 + 2 + this.cname.length) / 4 + 1)
+  /** Bytes of a chunk at most: a source, its items, and one to four zeros (RFC 3550 section 6.5). */
+  #chunkLength(media: Media | undefined): number {
+    const mid = media === undefined || !isNamed(media) ? 0 : 2 + media.midBytes.length
+    return 4 * Math.floor((4 + 2 + this.cname.length + mid) / 4 + 1)
   }
 
   #receiverReport(reports: readonly ReportBlock[]): Rtcp {
     return { type: 'receiverReport', ssrc: this.ssrc, reports }
   }
 
-  #names(ssrcs: readonly Ssrc[]): SourceDescription {
-    const items = [{ type: SDES_CNAME, text: this.cname }]
-    return { type: 'sourceDescription', chunks: ssrcs.map((ssrc) => ({ ssrc, items })) }
+  /**
+   * RFC 9143 section 15: with the mid of the last one, which is another one each time. aiortc takes two zeros for the end of a chunk, as they are after our CNAME, and drops the whole datagram where
+   * a chunk that is not the last has other ones.
+   */
+  #names(sources: readonly Source[]): SourceDescription {
+    const name = { type: SDES_CNAME, text: this.cname }
+    const chunks = sources.map(({ ssrc, media }, i) => {
+      const tellsMid = i === sources.length - 1 && media !== undefined && isNamed(media)
+      return { ssrc, items: tellsMid ? [name, { type: SDES_MID, text: media.mid }] : [name] }
+    })
+    return { type: 'sourceDescription', chunks }
   }
+}
+
+/** Whether its mid is told to the peer, who knows it then. */
+function isNamed({ sendExtensionIds, midBytes }: Media): boolean {
+  return sendExtensionIds.id('mid') !== undefined && midBytes.length <= MAX_TEXT_LENGTH
 }
 
 /** The same in a circle, from another one on. */

@@ -1,4 +1,4 @@
-import { parseRtcp, StreamRx, StreamTx } from '@str0m/rtp'
+import { ExtensionIds, parseRtcp, StreamRx, StreamTx } from '@str0m/rtp'
 import { SeededRandom } from '@str0m/sans-io'
 import { describe, expect, it } from 'vitest'
 import type { Receiver } from '../src/receivers.ts'
@@ -9,6 +9,12 @@ import { TELLING, videoCall } from './video-call.ts'
 
 /** As long as our own are. */
 const NAME = '0123456789abcdef01234567'
+/** A section whose mid the peer is told, as long as it may be in most packets. */
+const MEDIA = {
+  mid: 'fedcba9876543210',
+  midBytes: new Uint8Array(16),
+  sendExtensionIds: new ExtensionIds([{ id: 4, uri: 'urn:ietf:params:rtp-hdrext:sdes:mid' }]),
+}
 const VP8 = { pt: 96, name: 'VP8', clockRate: 90_000, kind: 'video' } as const
 
 /** Streams that something came in on, and went out on. */
@@ -19,10 +25,11 @@ function streams(incoming: number, outgoing: number): { receivers: Receiver[]; s
     const rest = { csrcs: [], extensionProfile: 0, extensionStart: 0, extensionLength: 0, payloadStart: 12 }
     const lengths = { payloadLength: 1, paddingLength: 0 }
     stream.handlePacket(0, { ...header, ...rest, ...lengths }, new Uint8Array(1), VP8)
-    return { stream } as unknown as Receiver
+    return { stream, media: MEDIA } as unknown as Receiver
   })
   const senders = Array.from({ length: outgoing }, (_, i) => {
-    return { stream: new StreamTx({ ssrc: 2000 + i, sequenceNumber: 0 }), codec: VP8 } as unknown as Sender
+    const stream = new StreamTx({ ssrc: 2000 + i, sequenceNumber: 0 })
+    return { stream, codec: VP8, media: MEDIA } as unknown as Sender
   })
   return { receivers, senders }
 }

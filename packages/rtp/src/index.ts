@@ -104,6 +104,7 @@ export {
   type ReportBlock,
   type Rtcp,
   SDES_CNAME,
+  SDES_MID,
   type SenderReport,
   type SourceDescription,
   type StreamArrivals,

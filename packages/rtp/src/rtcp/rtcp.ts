@@ -190,3 +190,5 @@ export const TRANSPORT_FORMAT = { nack: 1, congestionControl: 11, transportWide:
 export const PAYLOAD_FORMAT = { pli: 1, fir: 4, applicationLayer: 15 } as const
 /** SDES item types, RFC 3550 section 6.5. */
 export const SDES_CNAME = 1
+/** Which section of the description a source belongs to, RFC 9143 section 15.1. */
+export const SDES_MID = 15
