@@ -406,7 +406,7 @@ export class MediaPlane implements MediaOwner {
   /** Something was sent, whose time of capture is known of that source. */
   #noteSent(sender: Sender, timedBy: Ssrc | undefined): void {
     this.#bandwidth?.flush(this.#now)
-    this.#reporter.noteActivity(this.#now)
+    this.#reporter.noteSent(this.#now, sender)
     if (sender.timedBy === timedBy) return
     sender.timedBy = timedBy
     this.#reporter.hasten(this.#now)

@@ -61,6 +61,8 @@ export class Reporter {
   readonly #times: ExtendedReportTimes
   /** Sources of sections on which nothing of ours is sent. */
   readonly #sources = new WeakMap<Media, Ssrc>()
+  /** A source that the peer has had something of. */
+  #sent: Sender | undefined
   /** How many reports there were. */
   #turn = 0
   #reportAt: Instant = NEVER
@@ -77,12 +79,14 @@ export class Reporter {
   }
 
   /**
-   * Our source in feedback on a section: the one that is sent there, or else one that is for this alone (RFC 8108 section 5.4.1). oRTP, which is Linphone's, and Asterisk find
-   * the section by it, and drop what comes from a source that they know none of.
+   * Our source in feedback on a section: the one that is sent there, or else one that is for this alone (RFC 8108 section 5.4.1), which its mid tells of. oRTP, which is Linphone's, and Asterisk
+   * find the section by it, and drop what comes from a source that they know none of. Asterisk knows no mids: it is content with a source of another section.
    */
   sourceOf(media: Media): Ssrc {
     const [local] = media.localStreams
     if (local !== undefined && sends(media.direction)) return local.ssrc
+    const sent = this.#sent
+    if (sent !== undefined && sends(sent.media.direction) && !isNamed(media)) return sent.stream.ssrc
     let ssrc = this.#sources.get(media)
     if (ssrc === undefined) {
       ssrc = this.#randomSsrc()
@@ -117,6 +121,12 @@ export class Reporter {
   /** Something came in or went out: a report is to follow. */
   noteActivity(now: Instant): void {
     if (this.#reportAt === NEVER) this.#reportAt = now + REPORT_INTERVAL * (0.5 + this.#fraction())
+  }
+
+  /** Something of this source went out. */
+  noteSent(now: Instant, sender: Sender): void {
+    if (this.#sent === undefined || !sends(this.#sent.media.direction)) this.#sent = sender
+    this.noteActivity(now)
   }
 
   /**

@@ -3,6 +3,7 @@ import { SeededRandom } from '@str0m/sans-io'
 import { describe, expect, it } from 'vitest'
 import type { BrowserPeer } from './browser-peer.ts'
 import { connectedCall } from './harness.ts'
+import type { Rtc } from '../src/index.ts'
 import { Media } from '../src/media.ts'
 import { Reporter } from '../src/reporter.ts'
 
@@ -53,8 +54,9 @@ function described(compound: readonly Rtcp[]): Map<number, { name?: string; mid?
 }
 
 /** A call in which a packet of video is lost, and a keyframe asked for: the datagrams with a nack and a pli. */
-function feedbackIn(seed: number, offered: (sdp: string) => string) {
+function feedbackIn(seed: number, offered: (sdp: string) => string, before?: (rtc: Rtc) => void) {
   const { rtc, peer, pair } = connectedCall(seed, { link: { latency: 10 }, offered })
+  before?.(rtc)
   sendAudio(peer, 0)
   for (const i of [0, 1, 2, 4, 5]) sendVideo(peer, i)
   const find = (type: Rtcp['type']) =>
@@ -109,6 +111,31 @@ describe('feedback', () => {
     for (const compound of compounds) {
       const sources = described(compound)
       expect(sources.get(senderOf(compound))).toEqual({ name: expect.any(String) })
+    }
+  })
+
+  it('comes from what is sent elsewhere where nothing is sent, to one who does not know mids', () => {
+    const offered = (sdp: string): string => {
+      const at = sdp.indexOf('m=video')
+      return withoutMid(sdp.slice(0, at)) + onlySends(withoutMid(sdp.slice(at)))
+    }
+    const sendSound = (rtc: Rtc): void => {
+      const { pt } = rtc.media('0')!.codecs[0]!
+      rtc.media('0')!.writer(pt).write({ value: 0, clockRate: 48_000 }, Uint8Array.of(1))
+    }
+    const { rtc, compounds } = feedbackIn(6, offered, sendSound)
+    const [{ ssrc }] = rtc.media('0')!.localStreams as [{ ssrc: number }]
+    expect(compounds.map(senderOf)).toEqual([ssrc, ssrc])
+    // who knows them is told of a source of the section
+    const named = feedbackIn(
+      7,
+      (sdp) => sdp.replace(/m=video[^]*/, onlySends).replace('a=rtcp-rsize\r\n', ''),
+      sendSound,
+    )
+    const [sound] = named.rtc.media('0')!.localStreams
+    for (const compound of named.compounds) {
+      expect(senderOf(compound)).not.toBe(sound!.ssrc)
+      expect(described(compound).get(senderOf(compound))).toMatchObject({ mid: '1' })
     }
   })
 
