@@ -474,10 +474,17 @@ export class MediaPlane implements MediaOwner {
     const { outbound } = this.#transport
     const sequenceNumbers = stream.takeNacks(this.#now, this.#transport.roundTripTime ?? DEFAULT_ROUND_TRIP)
     if (outbound === undefined || sequenceNumbers.length === 0) return
-    const room = this.#reporter.feedbackRoom(outbound, media)
+    const about = this.#about(receiver)
+    const room = this.#reporter.feedbackRoom(outbound, about)
     for (const nack of nacksOf(this.#reporter.sourceOf(media), stream.ssrc, sequenceNumbers, room)) {
-      this.#transport.transmit(this.#reporter.feedback(this.#now, nack, outbound, receiver))
+      this.#transport.transmit(this.#reporter.feedback(this.#now, nack, outbound, about))
     }
+  }
+
+  /** What feedback on a stream is about: that, and then the others of its section. */
+  #about(receiver: Receiver): readonly Receiver[] {
+    if (this.#reporter.reducedSize) return [receiver]
+    return [receiver, ...this.#receivers.of(receiver.media).filter((other) => other !== receiver)]
   }
 
   #retransmit(mediaSsrc: Ssrc, sequenceNumbers: readonly number[]): void {
@@ -493,7 +500,7 @@ export class MediaPlane implements MediaOwner {
     const source = this.#reporter.sourceOf(receiver.media)
     const request = receiver.stream.requestKeyframe(this.#now, kind, source)
     if (request === undefined) return false
-    this.#transport.transmit(this.#reporter.feedback(this.#now, request, outbound, receiver))
+    this.#transport.transmit(this.#reporter.feedback(this.#now, request, outbound, this.#about(receiver)))
     return true
   }
 

@@ -33,6 +33,8 @@ const REPORT_INTERVAL = 1000
 const HASTENED_INTERVAL = 100
 /** Sources of ours in one datagram, where it has room for so many: the rest is for blocks. */
 const MAX_SENDERS_PER_REPORT = 8
+/** Streams of a section that are reported on before feedback on one of them: as many as a section mostly has encodings at most. */
+const MAX_BLOCKS_BEFORE_FEEDBACK = 4
 /** Bytes of a sender report and of a receiver report without blocks, of a block, and of the header of a source description (RFC 3550 sections 6.4 and 6.5). */
 const SENDER_REPORT_LENGTH = 28
 const RECEIVER_REPORT_LENGTH = 8
@@ -188,14 +190,18 @@ export class Reporter {
     return datagrams
   }
 
-  /** A datagram of feedback. `about`: the stream that it is on, where it is on one; it comes from `sourceOf` its section then, else from `ssrc`. */
-  feedback(now: Instant, feedback: Rtcp, srtp: SrtpContext, about?: Receiver): Uint8Array {
+  /**
+   * A datagram of feedback. `about`: the stream that it is on, where it is on one, and then the others of its section; it comes from `sourceOf` that section then, else from
+   * `ssrc`.
+   */
+  feedback(now: Instant, feedback: Rtcp, srtp: SrtpContext, about: readonly Receiver[] = []): Uint8Array {
     if (this.reducedSize) return protect(srtp, [feedback])
     // RFC 3550 section 6.1: a report first, then the name. Section 6.4.2: it is empty where there is nothing to report. Janus knows the stream by its
     // first block alone, where it does not know our SSRC: without one it drops the whole. It need not be a report of the same source (RFC 8108 section 5.4.1).
-    const block = about?.stream.report(now)
-    const report = this.#receiverReport(block === undefined ? [] : [block])
-    return protect(srtp, [report, this.#names(this.#sourcesAbout(about?.media)), feedback])
+    // libdatachannel knows one encoding of several alone, and finds the section by any block: OBS sends none of the others again without one on that.
+    const blocks = about.slice(0, MAX_BLOCKS_BEFORE_FEEDBACK).map(({ stream }) => stream.report(now))
+    const report = this.#receiverReport(blocks.filter((block) => block !== undefined))
+    return protect(srtp, [report, this.#names(this.#sourcesAbout(about[0]?.media)), feedback])
   }
 
   /** What reports on when packets came say of `now`: the middle 32 bits of NTP time (RFC 8888 section 3.1). */
@@ -203,13 +209,13 @@ export class Reporter {
     return ntpMiddle(ntpFromUnix(unixTimeAt(this.#wallClock, now)))
   }
 
-  /** Bytes that feedback may have so that it fits a datagram. `about`: the section of the stream that it is on, where it is on one. */
-  feedbackRoom(srtp: SrtpContext, about?: Media): number {
+  /** Bytes that feedback may have so that it fits a datagram. `about` as with `feedback`. */
+  feedbackRoom(srtp: SrtpContext, about: readonly Receiver[] = []): number {
     let room = this.#mtu - srtp.rtcpOverhead
     if (this.reducedSize) return room
     room -= RECEIVER_REPORT_LENGTH + DESCRIPTION_LENGTH
-    for (const { media } of this.#sourcesAbout(about)) room -= this.#chunkLength(media)
-    return room - (about === undefined ? 0 : BLOCK_LENGTH)
+    for (const { media } of this.#sourcesAbout(about[0]?.media)) room -= this.#chunkLength(media)
+    return room - Math.min(about.length, MAX_BLOCKS_BEFORE_FEEDBACK) * BLOCK_LENGTH
   }
 
   /** Sources of ours are gone, RFC 3550 section 6.6: `MAX_COUNT` of them at most. */

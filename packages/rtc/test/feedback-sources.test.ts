@@ -139,6 +139,28 @@ describe('feedback', () => {
     }
   })
 
+  // libdatachannel knows the first encoding of several alone, and finds the section by any source that it knows
+  it('on one of several streams follows a report on all of its section, that one first', () => {
+    for (const [seed, offered] of [
+      [8, fullSize],
+      [9, (sdp: string) => sdp],
+    ] as const) {
+      const { peer, pair } = connectedCall(seed, { link: { latency: 10 }, offered })
+      const others = Array.from({ length: 5 }, (_, i) => VIDEO_SSRC + 1 + i)
+      sendAudio(peer, 0)
+      for (const ssrc of [VIDEO_SSRC, ...others]) send(peer, 96, ssrc, '1', 0)
+      for (const i of [1, 3, 4]) send(peer, 96, others[0]!, '1', i)
+      const compound = (): Rtcp[] | undefined =>
+        compoundsTo(pair.b).find((packets) => packets.some(({ type }) => type === 'nack'))
+      pair.runUntil(() => compound() !== undefined)
+      const reported = compound()!.flatMap((packet) =>
+        packet.type === 'receiverReport' ? packet.reports.map(({ ssrc }) => ssrc) : [],
+      )
+      const expected = [others[0], VIDEO_SSRC, others[1], others[2]]
+      expect(reported, `seed ${seed}`).toEqual(offered === fullSize ? expected : [])
+    }
+  })
+
   it('of two sections that only receive has two sources', () => {
     const reporter = new Reporter(1, 'name', 1200, { now: 0, unixTime: 0 }, new SeededRandom(5).fill)
     const owner = connectedCall(5).rtc as never
