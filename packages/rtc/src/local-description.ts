@@ -5,6 +5,8 @@ import type { Candidate } from '@str0m/stun-ice'
 export interface LocalTransport {
   readonly credentials: { readonly ufrag: string; readonly pwd: string }
   readonly candidates: readonly Candidate[]
+  /** The username fragment before any restart: the candidates of that session are told as they are. */
+  readonly firstUfrag: string
   readonly iceLite: boolean
   /** The sha-256 fingerprint of our certificate. */
   readonly fingerprint: string
@@ -26,7 +28,10 @@ export function fillTransport(
   section.iceOptions = ['trickle']
   section.port = preferred?.address.port ?? 9
   section.connection = preferred?.address.address ?? '0.0.0.0'
-  section.candidates = tagged ? local.candidates.map(String) : []
+  const { ufrag } = local.credentials
+  const told = (candidate: Candidate): Candidate =>
+    ufrag === local.firstUfrag ? candidate : candidate.ofSession(ufrag)
+  section.candidates = tagged ? local.candidates.map((candidate) => String(told(candidate))) : []
 }
 
 /**

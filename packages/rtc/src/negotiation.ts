@@ -46,6 +46,7 @@ export class Negotiation implements ChangeTarget, PendingTarget {
   readonly #iceLite: boolean
   readonly #session: Session
   readonly #transport: Transport
+  readonly #firstUfrag: string
   readonly #media: MediaPlane
   readonly #channels: Channels
   readonly #outputs: OutputQueue<RtcOutput>
@@ -61,6 +62,7 @@ export class Negotiation implements ChangeTarget, PendingTarget {
     this.#iceLite = parts.iceLite
     this.#session = parts.session
     this.#transport = parts.transport
+    this.#firstUfrag = parts.transport.ice.localCredentials.ufrag
     this.#media = parts.media
     this.#channels = parts.channels
     this.#outputs = parts.outputs
@@ -283,6 +285,7 @@ export class Negotiation implements ChangeTarget, PendingTarget {
     return {
       credentials: this.#transport.ice.localCredentials,
       candidates: this.#transport.ice.localCandidates,
+      firstUfrag: this.#firstUfrag,
       iceLite: this.#iceLite,
       fingerprint: this.#fingerprint,
       initChunk: () => this.#channels.initChunk(),

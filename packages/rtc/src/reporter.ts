@@ -281,19 +281,21 @@ export class Reporter {
     return byte[0]! / 256
   }
 
-  /** Bytes of a chunk: a source, its items, and one to four zeros (RFC 3550 section 6.5). */
+  /** Bytes of a chunk at most: a source, its items, and one to four zeros (RFC 3550 section 6.5). */
   #chunkLength(media: Media | undefined): number {
     const mid = media === undefined || !isNamed(media) ? 0 : 2 + media.midBytes.length
     return 4 * Math.floor((4 + 2 + this.cname.length + mid) / 4 + 1)
   }
 
-  /** RFC 9143 section 15: with their mids. */
+  /**
+   * RFC 9143 section 15: with the mid of the last one, which is another one each time. aiortc takes two zeros for the end of a chunk, as they are after our CNAME, and drops the whole datagram where
+   * a chunk that is not the last has other ones; oRTP learns the last mid alone.
+   */
   #names(sources: readonly Source[]): SourceDescription {
     const name = { type: SDES_CNAME, text: this.cname }
-    const chunks = sources.map(({ ssrc, media }) => {
-      const items =
-        media === undefined || !isNamed(media) ? [name] : [name, { type: SDES_MID, text: media.mid }]
-      return { ssrc, items }
+    const chunks = sources.map(({ ssrc, media }, i) => {
+      const tellsMid = i === sources.length - 1 && media !== undefined && isNamed(media)
+      return { ssrc, items: tellsMid ? [name, { type: SDES_MID, text: media.mid }] : [name] }
     })
     return { type: 'sourceDescription', chunks }
   }

@@ -11,7 +11,7 @@ import { describe, expect, it } from 'vitest'
 import { Candidate, Rtc, type RtcOptions } from '../src/index.ts'
 import { codeOf, RTC_ADDRESS, seededCrypto } from './harness.ts'
 import { ANSWERS, SHAPES, textOf } from './foreign-shapes.ts'
-import { BARESIP, LINPHONE, LINPHONE_UNBUNDLED } from './telephone-shapes.ts'
+import { ASTERISK, BARESIP, LINPHONE, LINPHONE_UNBUNDLED } from './telephone-shapes.ts'
 
 function peer(options: RtcOptions = {}): Rtc {
   const rtc = new Rtc({ crypto: seededCrypto(1), ...options })
@@ -86,7 +86,7 @@ function checkAnswer(offered: string, answered: string): void {
   })
 }
 
-describe.each([...SHAPES, LINPHONE, LINPHONE_UNBUNDLED, BARESIP])('an offer of $name', (shape) => {
+describe.each([...SHAPES, LINPHONE, LINPHONE_UNBUNDLED, BARESIP, ASTERISK])('an offer of $name', (shape) => {
   const offer = { type: 'offer', sdp: textOf(shape) } as const
 
   it('is answered line by line', () => {

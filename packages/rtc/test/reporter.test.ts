@@ -113,10 +113,17 @@ describe('reports', () => {
         expect(new Set(chunks.map(({ ssrc }) => ssrc)).size).toBe(chunks.length)
         for (const packet of compound) {
           if (!('reports' in packet)) continue
-          const { items } = chunks.find(({ ssrc }) => ssrc === packet.ssrc)!
-          const mid = items.find(({ type }) => type === SDES_MID)!.text
-          for (const { ssrc } of packet.reports) expect(mediaOf.get(ssrc)!.mid).toBe(mid)
+          for (const { ssrc } of packet.reports) {
+            const media = mediaOf.get(ssrc)!
+            expect(packet.ssrc).toBe(reporter.sourceOf(media))
+            const { items } = chunks.find((chunk) => chunk.ssrc === packet.ssrc)!
+            for (const { type, text } of items) if (type === SDES_MID) expect(text).toBe(media.mid)
+          }
         }
+        // what aiortc reads: see `Reporter`
+        const tells = chunks.map(({ items }) => items.some(({ type }) => type === SDES_MID))
+        expect(tells.slice(0, -1)).not.toContain(true)
+        if (chunks.at(-1)!.ssrc !== reporter.ssrc) expect(tells.at(-1)).toBe(true)
       }
     }
   })

@@ -111,3 +111,76 @@ export const BARESIP_UNMULTIPLEXED: Shape = {
   lines: baresip(false),
   answered: ['-'],
 }
+
+const ASTERISK_FEEDBACK = ['transport-cc', 'ccm fir', 'goog-remb', 'nack'].map(
+  (type) => `a=rtcp-fb:* ${type}`,
+)
+
+/** What a section of Asterisk's says of its transport, once the connection stands: the first alone has its candidates. */
+function asteriskTransport(candidates: boolean): string[] {
+  return [
+    'a=connection:existing',
+    'a=setup:actpass',
+    `a=fingerprint:SHA-256 ${FINGERPRINT}`,
+    'a=ice-ufrag:0f6d1c7be0a94e1d5a4f83b2c96e7d18',
+    'a=ice-pwd:7c1e90f4b8a24d63e5f71a0c2d9b8e46',
+    ...(candidates ? ['a=candidate:Hcb007121 1 UDP 2130706431 203.0.113.33 20002 typ host'] : []),
+  ]
+}
+
+function asteriskVideo(direction: string, ssrc: number, ...end: readonly string[]): string[] {
+  return [
+    'm=video 20002 UDP/TLS/RTP/SAVPF 96 102 98',
+    ...asteriskTransport(false),
+    'a=rtpmap:96 VP8/90000',
+    'a=rtpmap:102 H264/90000',
+    'a=fmtp:102 packetization-mode=1;level-asymmetry-allowed=1;profile-level-id=42001F',
+    'a=rtpmap:98 VP9/90000',
+    `a=${direction}`,
+    'a=rtcp-mux',
+    `a=ssrc:${ssrc} cname:9c0d6f1e-3b57-4a86-8e42-d17f5a0b${ssrc % 10_000}`,
+    `a=msid:5e8a2b1c-7d94-4f06-b3e1-0a6c9d2f8e75 1b7f3c9e-${ssrc % 10_000}-4d28-a5e6-8c0b4f9d7a13`,
+    ...end,
+  ]
+}
+
+export const ASTERISK: Shape = {
+  name: 'Asterisk 22, once another has joined the room: feedback for all formats, a section whose mid is at its end',
+  lines: [
+    'v=0',
+    'o=- 5552086731 4 IN IP4 203.0.113.33',
+    's=Asterisk',
+    'c=IN IP4 203.0.113.33',
+    't=0 0',
+    'a=msid-semantic:WMS *',
+    'a=group:BUNDLE 0 1 video-2',
+    'm=audio 20002 UDP/TLS/RTP/SAVPF 111 0 101 113',
+    ...asteriskTransport(true),
+    'a=rtpmap:111 opus/48000/2',
+    'a=rtpmap:0 PCMU/8000',
+    'a=rtpmap:101 telephone-event/48000',
+    'a=fmtp:101 0-16',
+    'a=rtpmap:113 telephone-event/8000',
+    'a=fmtp:113 0-16',
+    'a=ptime:20',
+    'a=maxptime:60',
+    'a=sendrecv',
+    'a=rtcp-mux',
+    'a=ssrc:1587998643 cname:2dbb92d8-84f9-4ccf-91ca-6608950be928',
+    'a=msid:807d0f40-0115-4222-a5d6-4cffce2ffce0 da7f97e5-0f33-42e9-b01a-c44d9eeea50f',
+    'a=rtcp-fb:* transport-cc',
+    'a=mid:0',
+    ...asteriskVideo('sendrecv', 382843027, ...ASTERISK_FEEDBACK, 'a=mid:1'),
+    ...asteriskVideo(
+      'sendonly',
+      181191087,
+      'a=label:1796042144.73',
+      ...ASTERISK_FEEDBACK,
+      'a=extmap:3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01',
+      'a=mid:video-2',
+    ),
+    '',
+  ],
+  answered: ['111 0 101 113 sendrecv', '96 102 98 sendrecv', '96 102 98 recvonly'],
+  group: '0 1 video-2',
+}

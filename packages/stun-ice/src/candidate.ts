@@ -144,6 +144,16 @@ export class Candidate implements CandidateFields {
     return this.address.address.endsWith('.local')
   }
 
+  /**
+   * The same candidate as a description of the ICE session with the username fragment `ufrag` has it: with a foundation of that session alone. An agent may
+   * keep its candidates over a restart (RFC 8445 section 9), but Asterisk takes an offer for no restart where it has seen all of them, by foundation and address, and then
+   * goes on with the old credentials while its answer has new ones. A foundation is an arbitrary string (section 5.1.1.3).
+   */
+  ofSession(ufrag: string): Candidate {
+    const foundation = String(crc32(encodeUtf8(`${this.foundation} ${ufrag}`)))
+    return new Candidate(Object.assign({}, this, { foundation }))
+  }
+
   /** The same candidate at another address: that of an mDNS name. Throws a `UsageError` (`invalid-address`). */
   withAddress(address: string): Candidate {
     const resolved = socketAddress({ address, port: this.address.port })

@@ -42,6 +42,22 @@ describe('a local candidate', () => {
     expect(of('192.0.2.1:1')).not.toBe(of('192.0.2.2:1'))
   })
 
+  test('each session has foundations of its own, which group candidates as those of before do', () => {
+    const candidates = ['192.0.2.1:1', '192.0.2.1:2', '192.0.2.2:1'].map((address) => Candidate.host(address))
+    const [first, second] = ['k3Fq', 'pT7m'].map((ufrag) =>
+      candidates.map((candidate) => candidate.ofSession(ufrag).foundation),
+    )
+    expect([new Set(first).size, new Set(second).size, new Set([...first!, ...second!]).size]).toEqual([
+      2, 2, 4,
+    ])
+    expect(first![0]).toBe(first![1])
+    const { foundation, ...fields } = candidates[0]!
+    const told = candidates[0]!.ofSession('k3Fq')
+    expect(told).toMatchObject(fields)
+    expect(Candidate.parse(String(told))?.foundation).toBe(first![0])
+    expect(candidates[0]!.foundation).toBe(foundation)
+  })
+
   test('PRIORITY of a check is that of a peer-reflexive candidate', () => {
     const { priority } = Candidate.host('192.0.2.1:1', 'udp', { localPreference: 65_535 })
     expect(peerReflexivePriority(Candidate.host('192.0.2.1:1', 'udp', { localPreference: 65_535 }))).toBe(
