@@ -23,7 +23,7 @@ for (const name of ['chromium', 'firefox'] as const) {
 
       if (name === 'chromium') {
         it('that may use no UDP: the page calls by TCP', async () => {
-          const flags = ['--force-webrtc-ip-handling-policy=disable_non_proxied_udp']
+          const flags = ['--webrtc-ip-handling-policy=disable_non_proxied_udp']
           const stage = await BrowserStage.forTest(name, { flags }, { tcpPort: 0 })
           const page = await call(stage.browser, stage.server.address, ['echo', 'cam', 'mic'])
           await untilMet(
