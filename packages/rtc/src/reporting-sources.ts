@@ -66,6 +66,10 @@ export class ReportingSources {
   /** Takes the sections as they now stand. Answers the sources that are gone: of sections that were stopped, or have one that is sent now. */
   setMedias(medias: readonly Media[]): Ssrc[] {
     const gone: Ssrc[] = []
+    const sent = this.#sent
+    // it has said goodbye
+    if (sent?.media.localStreams.every(({ ssrc }) => ssrc !== sent.stream.ssrc) === true)
+      this.#sent = undefined
     if (this.#byMedia.size === 0) return gone
     const standing = new Set(medias)
     for (const [media, ssrc] of this.#byMedia) {

@@ -15,6 +15,7 @@ import { connectedCall, directPair, eventsOf } from './harness.ts'
 import type { Rtc } from '../src/index.ts'
 import type { Media } from '../src/media.ts'
 import { MAX_REPORTING_SOURCES, ReportingSources } from '../src/reporting-sources.ts'
+import type { Sender } from '../src/senders.ts'
 
 // oRTP, which is Linphone's, finds the section that a packet of RTCP is about by who sends it, and drops the packets of those that it knows no section of
 
@@ -240,6 +241,21 @@ describe('sources that only report', () => {
     expect(sources.setMedias([sends, one, other])).toEqual(ssrcs.slice(1))
     expect([sends, one].map((section) => sources.of(section))).toEqual([7, 9])
     expect(sources.setMedias([])).toEqual([7, 9])
+  })
+
+  it('are none of those sent elsewhere that have said goodbye', () => {
+    const sources = new ReportingSources(1, new SeededRandom(1).fill)
+    const streams = [{ ssrc: 7 }, { ssrc: 8 }]
+    const sound = Object.assign(media(), { direction: 'sendrecv', localStreams: streams })
+    const video = media()
+    sources.noteSent({ media: sound, stream: { ssrc: 7 } } as unknown as Sender)
+    sources.noteSent({ media: sound, stream: { ssrc: 8 } } as unknown as Sender)
+    expect(sources.of(video)).toBe(7)
+    streams.shift()
+    sources.setMedias([sound, video])
+    expect([7, 8]).not.toContain(sources.of(video))
+    sources.noteSent({ media: sound, stream: { ssrc: 8 } } as unknown as Sender)
+    expect(sources.of(video)).toBe(8)
   })
 
   it('get another number where the peer has that, but those that send keep theirs (RFC 3550 section 8.2)', () => {

@@ -26,14 +26,8 @@ export interface CandidateOptions {
   readonly tcpType?: Exclude<TcpType, 'so'>
 }
 
-interface Origin {
-  readonly type: CandidateType
-  readonly protocol: CandidateProtocol
-  readonly address: SocketAddress
-  readonly base: SocketAddress
-  readonly relatedAddress?: SocketAddress
-  readonly tcpType?: TcpType
-}
+/** What a candidate of ours is made of. */
+type Origin = Omit<CandidateFields, 'priority' | 'foundation' | 'component' | 'ufrag'>
 
 /** A transport address that a peer may be reached at, RFC 8445 section 5.1. Immutable. */
 export class Candidate implements CandidateFields {
