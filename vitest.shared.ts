@@ -4,13 +4,13 @@ export const conditions: string[] = ['@str0m/source', 'module', 'node', 'import'
 
 /**
  * What every package's `vitest.config.ts` starts from: tests read the source of the
- * workspace's packages through the `@str0m/source` condition, so nothing is built first.
+ * workspace's packages through the `@str0m/source` condition, so nothing is built first. They drive machines, so that no processor is kept free for a clock.
  */
 export function project(name: string, test: ViteUserConfig['test'] = {}): ViteUserConfig {
   return {
     resolve: { conditions },
     ssr: { resolve: { conditions } },
-    test: { name, include: ['test/**/*.test.ts'], testTimeout: 30_000, ...test },
+    test: { name, include: ['test/**/*.test.ts'], testTimeout: 30_000, maxWorkers: '100%', ...test },
   }
 }
 
