@@ -2,7 +2,7 @@
 export type DropReason =
   /** The first byte is of no protocol here, RFC 7983. */
   | 'unknownProtocol'
-  /** DTLS or SRTP from an address that ICE has not validated. */
+  /** DTLS or SRTP by a path that ICE has not validated, and on which no check of the peer's was answered. */
   | 'unvalidatedPath'
   /** SRTP before its keys, or DTLS before the description that names the peer's certificate. */
   | 'tooEarly'

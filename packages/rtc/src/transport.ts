@@ -66,7 +66,8 @@ export type TransportOutput =
 
 /**
  * The one way to the peer: ICE finds the path, DTLS on that path authenticates and gives keys, SRTP protects with them. The
- * order is RFC 8842's and RFC 5764's: nothing of DTLS or SRTP is looked at that did not come by a path which ICE has validated.
+ * order is RFC 8842's and RFC 5764's: nothing of DTLS or SRTP is looked at that did not come by a path which ICE has validated or, once there are
+ * keys to tell by, on which an authentic check of the peer's was answered.
  */
 export class Transport {
   readonly ice: IceAgent
@@ -207,7 +208,7 @@ export class Transport {
 
   handleDtls(input: Receive): void {
     this.#now = Math.max(input.now, this.#now)
-    if (!this.#isValidated(input)) {
+    if (!this.#isValidated(input) && !(this.#connected && this.#isConsented(input))) {
       this.#holdBack(this.#earlyFlights, input, 'unvalidatedPath')
     } else if (this.#dtls === undefined) {
       this.#holdBack(this.#earlyFlights, input, 'tooEarly')
@@ -221,11 +222,12 @@ export class Transport {
    * is counted.
    */
   unprotect(input: Receive, rtcp: boolean): number {
-    if (!this.#isValidated(input)) {
+    const inbound = this.#inbound
+    const isValidated = this.#isValidated(input)
+    if (!isValidated && (inbound === undefined || !this.#isConsented(input))) {
       this.dropped.unvalidatedPath++
       return -1
     }
-    const inbound = this.#inbound
     if (inbound === undefined) {
       this.#holdBack(this.#earlyMedia, input, 'tooEarly')
       return -1
@@ -233,7 +235,7 @@ export class Transport {
     this.packetsReceived++
     this.bytesReceived += input.contents.length
     const length = rtcp ? inbound.unprotectRtcp(input.contents) : inbound.unprotectRtp(input.contents)
-    if (length >= 0) this.ice.pathAuthenticated(input.now)
+    if (length >= 0 && isValidated) this.ice.pathAuthenticated(input.now)
     return length
   }
 
@@ -398,6 +400,10 @@ export class Transport {
 
   #isValidated({ source, destination, proto }: Receive): boolean {
     return this.ice.isValidatedPath(source, destination, proto)
+  }
+
+  #isConsented({ source, destination, proto }: Receive): boolean {
+    return this.ice.isConsentedPath(source, destination, proto)
   }
 
   #holdBack(hold: HoldBack<Receive>, input: Receive, reason: 'unvalidatedPath' | 'tooEarly'): void {

@@ -1,3 +1,4 @@
+import { parseSdp, writeSdp } from '@str0m/sdp'
 import { describe, expect, it } from 'vitest'
 import { type ChangeSet, type Media, type Rtc, type RtcOptions } from '../src/index.ts'
 import { codeOf, connectedPair, eventsOf } from './harness.ts'
@@ -247,4 +248,50 @@ it('a stream whose place in the description serves another section is forgotten'
     expect(b.statistics.inbound).toEqual([])
   }
   expect(eventsOf(pair.b.events, 'mediaData')).toHaveLength(10)
+})
+
+describe('a section that we have stopped', () => {
+  /** Pion 3 has no eye for port 0, and answers as if the section went on: in the group, with a transport, formats and a direction. */
+  function asPion(sdp: string): string {
+    const answer = parseSdp(sdp)
+    const [used, stopped] = answer.media.toSorted((a, b) => b.port - a.port)
+    const { iceUfrag, icePwd, setup, connection } = used!
+    expect(stopped!.port).toBe(0)
+    Object.assign(stopped!, {
+      port: 9,
+      iceUfrag,
+      icePwd,
+      setup,
+      connection,
+      rtcpMux: true,
+      direction: 'inactive',
+    })
+    return writeSdp({
+      ...answer,
+      groups: [{ semantics: 'BUNDLE', mids: answer.media.map(({ mid }) => mid!) }],
+    })
+  }
+
+  it.each(['0', '1'])(
+    'stays so where the peer answers that it goes on, and its place is used again: %s',
+    (mid) => {
+      const call = connectedPair({ seed: 5 })
+      const { a, b, pair } = call
+      negotiate(a, b, { change: (change) => change.stopMedia(mid), answered: asPion })
+      expect(a.media(mid)!.stopped).toBe(true)
+      const going = a.medias.find(({ stopped }) => !stopped)!
+      expect([going.direction, a.connected]).toEqual(['sendrecv', true])
+      // also in the offers that follow
+      negotiate(a, b, { change: (change) => change.iceRestart(), answered: asPion })
+      expect(a.media(mid)!.stopped).toBe(true)
+      let again = ''
+      negotiate(a, b, { change: (change) => (again = change.addMedia('video')) })
+      expect([a.media(again)!.direction, b.media(again)!.direction]).toEqual(['sendrecv', 'sendrecv'])
+      pair.runFor(1000)
+      const { pt } = a.media(again)!.codecs.find(({ name }) => name === 'VP8')!
+      a.media(again)!.writer(pt).write({ value: 0, clockRate: 90_000 }, frame(true, 1), { keyframe: true })
+      pair.runFor(100)
+      expect(eventsOf(pair.b.events, 'mediaData').map((event) => event.mid)).toEqual([again])
+    },
+  )
 })

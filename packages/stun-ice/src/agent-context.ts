@@ -1,5 +1,6 @@
 import type { CryptoProvider } from '@str0m/crypto'
 import type { EventOutput, OutputQueue } from '@str0m/sans-io'
+import type { GivenConsent } from './given-consent.ts'
 import type { IceRole } from './ice-role.ts'
 import type { IceTiming } from './ice-timing.ts'
 import type { IceDropReason, IceEvent, IceTransmit } from './ice-types.ts'
@@ -14,6 +15,7 @@ export interface AgentContext {
   readonly maxPairs: number
   readonly outputs: OutputQueue<IceTransmit | EventOutput<IceEvent>>
   readonly dropped: Record<IceDropReason, number>
+  readonly given: GivenConsent
   /** Takes the other role, after a conflict. */
   switchRole(): void
 }

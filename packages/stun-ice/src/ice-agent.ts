@@ -19,6 +19,7 @@ import type { Candidate } from './candidate.ts'
 import type { CandidateProtocol } from './candidate-fields.ts'
 import { checkPath } from './check-path.ts'
 import { MAX_LOCAL_CANDIDATES, MAX_PAIRS, MAX_REMOTE_CANDIDATES } from './checklist.ts'
+import { GivenConsent } from './given-consent.ts'
 import { checkCredentials, checkRemoteCredentials, generateCredentials } from './ice-credentials.ts'
 import { IceRole } from './ice-role.ts'
 import { IceSession } from './ice-session.ts'
@@ -116,6 +117,7 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
       role: new IceRole(crypto, options.controlling ?? false),
       outputs: this.#outputs,
       dropped: this.#dropped,
+      given: new GivenConsent(),
       switchRole: () => {
         this.setControlling(!this.controlling)
         this.#emit({ type: 'roleChange', controlling: this.controlling })
@@ -189,6 +191,19 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
     // an IPv4-mapped address of a socket for both families
     if (!source.address.includes(':') && !destination.address.includes(':')) return false
     return this.#findPath(protocol, canonical(source), canonical(destination))
+  }
+
+  /**
+   * Whether the peer may send by this path all the same: an authentic check of its was answered there, 30 s ago at most, which is consent (RFC 7675 section 5.1), and so it
+   * need not wait for a check of ours. No proof that the peer is there: to be asked of a datagram that carries its own, as those of SRTP and of a connected DTLS do.
+   */
+  isConsentedPath(
+    source: SocketAddress,
+    destination: SocketAddress,
+    protocol: CandidateProtocol = 'udp',
+  ): boolean {
+    if (this.#state === 'closed' || this.#state === 'failed') return false
+    return this.#context.given.lasts(protocol, canonical(destination), canonical(source), this.#now)
   }
 
   /**

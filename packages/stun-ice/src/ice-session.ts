@@ -256,6 +256,9 @@ export class IceSession {
   ): void {
     const contents = this.#messages.writeResponse(request, fields)
     if (pair !== undefined) pair.responsesSent++
+    const { given, timing } = this.#context
+    if (fields.class === 'success')
+      given.give(protocol, destination, source, this.#now + timing.consentTimeout)
     this.#transmit(protocol, destination, source, contents)
   }
 

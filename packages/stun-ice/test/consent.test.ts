@@ -252,3 +252,56 @@ describe('falling back', () => {
     expect(b.machine.selectedPair!.remote.address).toEqual(SECOND)
   })
 })
+
+describe('S13: the consent that we give', () => {
+  const asked = (ufrag: string, pwd: string, peer: string): Uint8Array =>
+    writeStun(
+      {
+        class: 'request',
+        method: 1,
+        transactionId: seededCrypto(3).randomBytes(12),
+        username: `${ufrag}:${peer}`,
+        priority: 1,
+        iceControlled: 1n,
+      },
+      { integrity: seededCrypto(0).hmac('sha1', encodeUtf8(pwd)) },
+    )
+
+  test('lasts 30 s from an authentic check that was answered, also one of before a restart of the peer, and proves no path', () => {
+    const pair = joined()
+    const { machine } = pair.a
+    const { ufrag, pwd } = machine.localCredentials
+    const other = at(B.address, 7000)
+    const ask = (password: string): void => {
+      const contents = asked(ufrag, password, 'other')
+      machine.handleInput(receive(pair.now, { source: other, destination: A, contents }))
+    }
+    ask('x'.repeat(24))
+    expect([machine.isConsentedPath(other, A), sent(machine)]).toEqual([false, []])
+    ask(pwd)
+    expect(sent(machine)).toHaveLength(1)
+    expect([machine.isConsentedPath(other, A), machine.isValidatedPath(other, A)]).toEqual([true, false])
+    expect(machine.isConsentedPath(other, A, 'tcp')).toBe(false)
+    expect(machine.isConsentedPath(other, at(A.address, 1))).toBe(false)
+    const end = pair.now + 30_000
+    pair.runFor(29_999)
+    machine.handleInput({ kind: 'timeout', now: end - 1 })
+    expect(machine.isConsentedPath(other, A)).toBe(true)
+    machine.handleInput({ kind: 'timeout', now: end })
+    expect(machine.isConsentedPath(other, A)).toBe(false)
+    expect(machine.isConsentedPath(B, A)).toBe(true)
+    machine.close()
+    expect(machine.isConsentedPath(B, A)).toBe(false)
+  })
+
+  test('is remembered for the last eight paths', () => {
+    const { machine } = joined().a
+    const { ufrag, pwd } = machine.localCredentials
+    const ports = Array.from({ length: 200 }, (_, i) => 7000 + i)
+    for (const [i, port] of ports.entries()) {
+      const contents = asked(ufrag, pwd, 'other')
+      machine.handleInput(receive(1000 + i, { source: at(B.address, port), destination: A, contents }))
+    }
+    expect(ports.filter((port) => machine.isConsentedPath(at(B.address, port), A))).toEqual(ports.slice(-8))
+  })
+})
