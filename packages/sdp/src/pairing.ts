@@ -1,5 +1,5 @@
 import { onceForBoth } from '@str0m/sans-io'
-import { configurationOf, retransmittedPt } from './codec.ts'
+import { configurationOf, isPayloadType, retransmittedPt } from './codec.ts'
 import { type ExtensionMap, intersectDirections, type PayloadFormat, reverseDirection } from './model.ts'
 
 /** The formats of an offer that its answer takes. */
@@ -32,7 +32,7 @@ function pair(offered: readonly PayloadFormat[], answered: readonly PayloadForma
     if (ours.pt !== theirs.pt) sendPts.set(ours.pt, theirs.pt)
   }
   for (const theirs of answered) {
-    if (retransmittedPt(theirs) !== undefined) continue
+    if (retransmittedPt(theirs) !== undefined || !isPayloadType(theirs.pt)) continue
     const same = offered.find(
       ({ pt, name }) => pt === theirs.pt && name.toLowerCase() === theirs.name.toLowerCase(),
     )
@@ -41,7 +41,7 @@ function pair(offered: readonly PayloadFormat[], answered: readonly PayloadForma
   }
   for (const theirs of answered) {
     const original = paired.get(retransmittedPt(theirs) ?? -1)
-    if (original === undefined) continue
+    if (original === undefined || !isPayloadType(theirs.pt)) continue
     const ours = offered.find((format) => retransmittedPt(format) === original)
     if (ours !== undefined && !taken.has(ours)) take(ours, theirs)
   }
