@@ -11,7 +11,7 @@ export interface PairedPayloads {
 }
 
 /**
- * Finds the formats that were `offered` in those of the answer: by the payload type, or, where the answer uses its own, by what they are. The same lists are paired
+ * Finds the formats that were `offered` in those of the answer: by the payload type, where it has that name and clock rate, or, where the answer uses its own, by what they are. The same lists are paired
  * once; what comes of it is not to be changed.
  */
 export const pairPayloads: (
@@ -34,7 +34,10 @@ function pair(offered: readonly PayloadFormat[], answered: readonly PayloadForma
   for (const theirs of answered) {
     if (retransmittedPt(theirs) !== undefined || !isPayloadType(theirs.pt)) continue
     const same = offered.find(
-      ({ pt, name }) => pt === theirs.pt && name.toLowerCase() === theirs.name.toLowerCase(),
+      ({ pt, name, clockRate }) =>
+        pt === theirs.pt &&
+        clockRate === theirs.clockRate &&
+        name.toLowerCase() === theirs.name.toLowerCase(),
     )
     const ours = same ?? findSame(offered, theirs, taken)
     if (ours !== undefined && !taken.has(ours)) take(ours, theirs)

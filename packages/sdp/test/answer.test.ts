@@ -432,3 +432,25 @@ describe('payload types that RTCP would be taken for, RFC 5761 section 4', () =>
     expect([...sendPts]).toEqual([])
   })
 })
+
+describe('the formats of an answer with payload types of its own', () => {
+  it('are told apart by their clock rates too', () => {
+    const events = (first: number, second: number): MediaSection['payloads'] =>
+      parseSdp(
+        description([
+          `a=rtpmap:${first} telephone-event/48000`,
+          `a=rtpmap:${second} telephone-event/8000`,
+        ]).replace('SAVPF 111', `SAVPF 111 ${first} ${second}`),
+      ).media[0]!.payloads
+    const { payloads, sendPts } = pairPayloads(events(110, 126), events(126, 110))
+    expect(payloads.map(({ pt, clockRate }) => [pt, clockRate])).toEqual([
+      [111, 48_000],
+      [110, 48_000],
+      [126, 8000],
+    ])
+    expect([...sendPts]).toEqual([
+      [110, 126],
+      [126, 110],
+    ])
+  })
+})
