@@ -4,6 +4,7 @@ import {
   type Direction,
   type ExtensionMap,
   type Fingerprint,
+  isPayloadType,
   type MediaSection,
   mediaSection,
   type PayloadFormat,
@@ -31,6 +32,7 @@ export interface DirectConnection {
 
 /** A codec that both sides know by the same payload types. */
 export interface DirectCodec {
+  /** 0 to 63, or 96 to 127: RFC 5761 section 4. */
   readonly pt: Pt
   /** The encoding name, such as `VP8`. Frames are made of those that `DEFAULT_CODECS` has; of others, packets alone with `rtpMode`. */
   readonly name: string
@@ -238,11 +240,11 @@ function sectionOf({ mid, kind, codecs, extensions = [] }: DirectMedia): MediaSe
     ...(rtxPt === undefined ? [] : [retransmission(rtxPt, codec.pt, codec.clockRate)]),
   ])
   const pts = new Set(payloads.map(({ pt }) => pt))
-  const isValid = payloads.every(({ pt }) => Number.isInteger(pt) && pt >= 0 && pt <= 127)
+  const isValid = payloads.every(({ pt }) => isPayloadType(pt))
   if (pts.size !== payloads.length || !isValid || codecs.length === 0) {
     throw new UsageError(
       'invalid-option',
-      'A section has one codec or more, each with a payload type of its own, 0 to 127',
+      'A section has one codec or more, each with a payload type of its own: 0 to 63 or 96 to 127, since RTCP has the others',
     )
   }
   section.payloads = payloads

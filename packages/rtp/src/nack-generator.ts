@@ -5,8 +5,10 @@ import { MAX_MISORDER_OF_REPEATED } from './reception-statistics.ts'
 export const MAX_MISSING_PACKETS: number = 1024
 /** A packet that far ahead is no loss but may be a restart of the sender, RFC 3550 appendix A.1; so may one that is too far behind to be sent again. */
 const MAX_DROPOUT = 3000
-/** How close the packet after such a jump has to be, to confirm it. */
+/** How close the packet after such a jump has to be, to confirm it; and one that was sent before the first to come, to be one that it has overtaken. */
 const CONFIRMING_DISTANCE = 100
+/** So long after the first packet one that was sent before it may come, ms. */
+const OVERTAKING_TIME = 100
 const SEQUENCE_CYCLE = 0x1_0000
 /** How often one packet is asked for: at a round trip of 40 ms, all through the second for which a frame is waited for. */
 const MAX_TRIES = 20
@@ -27,6 +29,9 @@ interface Missing {
 export class NackGenerator {
   readonly #missing = new Map<number, Missing>()
   #highest = -1
+  /** The first packet to come, or one sent before it that came soon after. */
+  #lowest = -1
+  #startedAt: Instant = 0
   /** A packet after a jump, which another one is to confirm; -1: there is none. */
   #suspect = -1
   #deadline: Instant = NEVER
@@ -46,7 +51,7 @@ export class NackGenerator {
   /** A packet came. False where so many are missing, or the sender began anew, that it started over: a keyframe is needed. */
   handlePacket(now: Instant, sequenceNumber: number): boolean {
     if (this.#highest < 0) {
-      this.#highest = sequenceNumber + SEQUENCE_CYCLE
+      this.#startAt(now, sequenceNumber + SEQUENCE_CYCLE)
       return true
     }
     const sequence = serial16.unwrap(sequenceNumber, this.#highest)
@@ -74,10 +79,15 @@ export class NackGenerator {
       return true
     }
     this.#startOver()
-    this.#highest = this.#suspect + SEQUENCE_CYCLE
+    this.#startAt(now, this.#suspect + SEQUENCE_CYCLE)
     this.#suspect = -1
     this.#handleNear(now, this.#highest + distance)
     return false
+  }
+
+  #startAt(now: Instant, sequence: number): void {
+    this.#highest = this.#lowest = sequence
+    this.#startedAt = now
   }
 
   #startOver(): void {
@@ -87,6 +97,7 @@ export class NackGenerator {
 
   #handleNear(now: Instant, sequence: number): boolean {
     if (sequence <= this.#highest) {
+      if (sequence < this.#lowest) this.#handleOvertaken(now, sequence)
       this.#missing.delete(sequence)
       if (this.#missing.size === 0) this.#deadline = NEVER
       return true
@@ -103,6 +114,20 @@ export class NackGenerator {
     for (let missing = first; missing < sequence; missing++) this.#missing.set(missing, { tries: 0, at })
     this.#deadline = Math.min(this.#deadline, at)
     return true
+  }
+
+  /** The stream starts earlier than it seemed to: what was sent between is missing too, and the first to be asked for. */
+  #handleOvertaken(now: Instant, sequence: number): void {
+    const before = this.#lowest
+    if (before - sequence > CONFIRMING_DISTANCE || now - this.#startedAt > OVERTAKING_TIME) return
+    this.#lowest = sequence
+    if (before - sequence === 1) return
+    const later = [...this.#missing]
+    this.#missing.clear()
+    const at = now + REORDER_TOLERANCE
+    for (let missing = sequence + 1; missing < before; missing++) this.#missing.set(missing, { tries: 0, at })
+    for (const [missing, state] of later) this.#missing.set(missing, state)
+    this.#deadline = Math.min(this.#deadline, at)
   }
 
   /** Whether a packet is missing and was asked for. */

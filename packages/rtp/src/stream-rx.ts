@@ -247,6 +247,8 @@ export class StreamRx {
     this.#nacks?.handlePacket(this.#now, sequenceNumber)
     const late = this.#packetsLate
     this.#assemble(header, payload, codec, extensions, repeated)
+    // nor is what was sent before a packet that was handed on already
+    if (this.#packetsLate > late) this.#nacks?.giveUpBefore(this.#now, this.#assembler!.nextSequenceNumber)
     return this.#isFirst(sequenceNumber, repeated, late)
   }
 

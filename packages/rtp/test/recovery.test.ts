@@ -227,6 +227,33 @@ describe('what is missing is asked for', () => {
     expect(nacks.take(100)).toEqual([])
   })
 
+  it('also where it was sent before the first packet that came, and after one that came soon after', () => {
+    const nacks = new NackGenerator()
+    nacks.handlePacket(0, 1)
+    nacks.handlePacket(1, 3)
+    nacks.handlePacket(2, 65_534)
+    expect(nacks.missing).toBe(3)
+    expect(nacks.take(11)).toEqual([2])
+    expect(nacks.take(12)).toEqual([65_535, 0])
+    // and what came before that
+    nacks.handlePacket(13, 65_532)
+    nacks.giveUpBefore(13, 0)
+    expect(nacks.take(1000)).toEqual([0, 2])
+  })
+
+  it('but not before one that came much later, or was sent long before', () => {
+    for (const [now, sequenceNumber] of [
+      [101, 195],
+      [1, 99],
+    ] as const) {
+      const nacks = new NackGenerator()
+      nacks.handlePacket(0, 200)
+      nacks.handlePacket(now, sequenceNumber)
+      expect(nacks.missing, `${sequenceNumber}`).toBe(0)
+      expect(nacks.deadline).toBe(Infinity)
+    }
+  })
+
   it('not where so much is missing that it is an outage', () => {
     const nacks = new NackGenerator()
     expect(nacks.handlePacket(0, 1)).toBe(true)

@@ -20,6 +20,8 @@ const TEXT: StreamCodec = { pt: 100, name: 't140', clockRate: 1000, kind: 'audio
 
 const KEYFRAME = Uint8Array.of(0x10, 0, 1, 2)
 const DELTA = Uint8Array.of(0x10, 1, 1, 2)
+/** A packet of a frame that is not its first. */
+const CONTINUED = Uint8Array.of(0, 3)
 
 function packet(sequence: number, payload: Uint8Array, codec: StreamCodec): [RtpHeader, Uint8Array] {
   const datagram = Buffer.alloc(12 + payload.length)
@@ -68,6 +70,27 @@ describe('a stream whose lost packets are asked for', () => {
     }
     expect(asked).toEqual([10, 320, 630, 940])
     expect(stream.deadline).toBe(Infinity)
+  })
+
+  it('asks for what was sent between the first packet and one that has overtaken it', () => {
+    const stream = new StreamRx({ ssrc: 5, nack: true })
+    const part = (sequenceNumber: number): Uint8Array => (sequenceNumber === 1 ? KEYFRAME : CONTINUED)
+    const put = (now: number, sequence: number): void => {
+      const [header, payload] = packet(sequence, part(sequence), VP8)
+      stream.handlePacket(now, { ...header, timestamp: 0, marker: sequence === 5 }, payload, VP8)
+    }
+    for (const sequence of [4, 1, 5, 3]) put(0, sequence)
+    expect(stream.takeNacks(stream.deadline, 50)).toEqual([2])
+    put(60, 2)
+    expect(stream.pollFrame()).toMatchObject({ keyframe: true, firstSequence: 65_537, lastSequence: 65_541 })
+    expect(stream.deadline).toBe(Infinity)
+  })
+
+  it('asks for nothing that was sent before a frame that is out', () => {
+    const stream = new StreamRx({ ssrc: 5, nack: true })
+    for (const sequence of [5, 2]) stream.handlePacket(0, ...packet(sequence, KEYFRAME, VP8), VP8)
+    expect(stream.pollFrame()).toBeDefined()
+    expect(stream.nackDeadline).toBe(Infinity)
   })
 
   it.each(['under their own number', 'as RFC 4588 has it'])(

@@ -151,6 +151,14 @@ export function retransmittedPt({ name, parameters }: PayloadFormat): number | u
   return /^\d{1,3}$/.test(apt) ? Number(apt) : undefined
 }
 
+/**
+ * Whether packets can have this payload type where RTCP goes through the same port: those of 64 to 95 would be taken for RTCP where they have the
+ * marker (RFC 5761 section 4).
+ */
+export function isPayloadType(pt: number): boolean {
+  return Number.isInteger(pt) && pt >= 0 && pt <= 127 && !(pt >= 64 && pt <= 95)
+}
+
 /** Formats that go beside a codec and are of no use without one. */
 const COMPANIONS = new Set(['rtx', 'red', 'cn', 'telephone-event'])
 

@@ -4,6 +4,7 @@ import {
   configurationOf,
   configurationOfCapability,
   CONGESTION_CONTROL_FEEDBACK,
+  isPayloadType,
   retransmittedPt,
 } from './codec.ts'
 import { type ExtensionMap, type PayloadFormat, reverseDirection } from './model.ts'
@@ -41,12 +42,13 @@ function find(
     if (configuration !== undefined && !known.has(configuration)) known.set(configuration, codec)
   }
   const agreed = new Map<number, CodecCapability>()
-  for (const format of offered) {
+  const usable = offered.filter(({ pt }) => isPayloadType(pt))
+  for (const format of usable) {
     const codec = known.get(configurationOf(format))
     if (codec !== undefined) agreed.set(format.pt, codec)
   }
   const payloads: PayloadFormat[] = []
-  for (const format of offered) {
+  for (const format of usable) {
     const codec = agreed.get(format.pt)
     if (codec !== undefined) {
       payloads.push({ ...ofReceiver(format), feedback: commonFeedback(format, codec) })

@@ -13,6 +13,7 @@ export {
   type CodecIdentity,
   CONGESTION_CONTROL_FEEDBACK,
   DEFAULT_CODECS,
+  isPayloadType,
   isSameCodec,
   matchesCodec,
   parseParameters,

@@ -4,6 +4,7 @@ import {
   type CodecCapability,
   CONGESTION_CONTROL_FEEDBACK,
   isMediaFormat,
+  isPayloadType,
   matchesCodec,
   retransmittedPt,
 } from './codec.ts'
@@ -187,10 +188,6 @@ function numberFormats(
     extensions: Object.freeze(extensions),
     numbers: numbering.numbers,
   }
-}
-
-function isPayloadType(pt: number): boolean {
-  return Number.isInteger(pt) && pt >= 0 && pt <= 127 && !(pt >= 64 && pt <= 95)
 }
 
 /** A section of an offer. Transport attributes and streams are the caller's to fill in. */

@@ -1,5 +1,5 @@
 import { onceForBoth } from '@str0m/sans-io'
-import { configurationOf, retransmittedPt } from './codec.ts'
+import { configurationOf, isPayloadType, retransmittedPt } from './codec.ts'
 import { type ExtensionMap, intersectDirections, type PayloadFormat, reverseDirection } from './model.ts'
 
 /** The formats of an offer that its answer takes. */
@@ -11,7 +11,7 @@ export interface PairedPayloads {
 }
 
 /**
- * Finds the formats that were `offered` in those of the answer: by the payload type, or, where the answer uses its own, by what they are. The same lists are paired
+ * Finds the formats that were `offered` in those of the answer: by the payload type, where it has that name and clock rate, or, where the answer uses its own, by what they are. The same lists are paired
  * once; what comes of it is not to be changed.
  */
 export const pairPayloads: (
@@ -32,16 +32,19 @@ function pair(offered: readonly PayloadFormat[], answered: readonly PayloadForma
     if (ours.pt !== theirs.pt) sendPts.set(ours.pt, theirs.pt)
   }
   for (const theirs of answered) {
-    if (retransmittedPt(theirs) !== undefined) continue
+    if (retransmittedPt(theirs) !== undefined || !isPayloadType(theirs.pt)) continue
     const same = offered.find(
-      ({ pt, name }) => pt === theirs.pt && name.toLowerCase() === theirs.name.toLowerCase(),
+      ({ pt, name, clockRate }) =>
+        pt === theirs.pt &&
+        clockRate === theirs.clockRate &&
+        name.toLowerCase() === theirs.name.toLowerCase(),
     )
     const ours = same ?? findSame(offered, theirs, taken)
     if (ours !== undefined && !taken.has(ours)) take(ours, theirs)
   }
   for (const theirs of answered) {
     const original = paired.get(retransmittedPt(theirs) ?? -1)
-    if (original === undefined) continue
+    if (original === undefined || !isPayloadType(theirs.pt)) continue
     const ours = offered.find((format) => retransmittedPt(format) === original)
     if (ours !== undefined && !taken.has(ours)) take(ours, theirs)
   }

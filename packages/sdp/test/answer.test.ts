@@ -5,6 +5,7 @@ import {
   type Capabilities,
   DEFAULT_CODECS,
   type MediaSection,
+  pairPayloads,
   parseSdp,
   type Rejection,
   type SectionAnswer,
@@ -229,6 +230,14 @@ describe('a section is rejected', () => {
     expect(outcome(description().replace('opus', 'speex'))).toEqual(['no-common-codec'])
     // a video codec in an audio section
     expect(outcome(description().replace('opus/48000/2', 'VP8/90000'))).toEqual(['no-common-codec'])
+    for (const [pt, expected] of [
+      [63, 'accepted'],
+      [64, 'no-common-codec'],
+      [95, 'no-common-codec'],
+      [96, 'accepted'],
+    ] as const) {
+      expect(outcome(description().replaceAll('111', `${pt}`)), `${pt}`).toEqual([expected])
+    }
     for (const protocol of [
       'UDP/TLS/RTP/SAVP',
       'RTP/SAVPF',
@@ -387,5 +396,61 @@ describe('the sections of an answer that are in use', () => {
     expect(mids(text.replace('BUNDLE 1 0', 'BUNDLE 0'))).toEqual(['0'])
     expect(mids(text.replace('BUNDLE 1 0', 'BUNDLE 1'))).toEqual(['0'])
     expect(mids(text.replace('m=audio 9', 'm=audio 0'))).toEqual([])
+  })
+})
+
+describe('payload types that RTCP would be taken for, RFC 5761 section 4', () => {
+  const section = (codec: number, retransmission: number): MediaSection =>
+    parseSdp(
+      [
+        'v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0',
+        `m=video 9 UDP/TLS/RTP/SAVPF ${codec} ${retransmission} 98`,
+        'a=rtcp-mux',
+        `a=rtpmap:${codec} VP8/90000`,
+        `a=rtpmap:${retransmission} rtx/90000`,
+        `a=fmtp:${retransmission} apt=${codec}`,
+        'a=rtpmap:98 VP9/90000',
+        '',
+      ].join('\r\n'),
+    ).media[0]!
+
+  it.each([
+    [96, 97, ['96 VP8', '97 rtx', '98 VP9']],
+    [96, 72, ['96 VP8', '98 VP9']],
+    [64, 97, ['98 VP9']],
+    [95, 97, ['98 VP9']],
+  ])('are not taken of an offer with %i and %i, nor of such an answer', (codec, retransmission, expected) => {
+    const offer = { ...parseSdp(description()), media: [section(codec, retransmission)] }
+    const [answered] = answerSections(offer, CAPABILITIES).sections
+    expect(names(answered!.section)).toEqual(expected)
+
+    const { payloads, sendPts } = pairPayloads(
+      section(96, 97).payloads,
+      section(codec, retransmission).payloads,
+    )
+    expect(payloads.map(({ pt, name }) => `${pt} ${name}`).sort()).toEqual(expected)
+    expect([...sendPts]).toEqual([])
+  })
+})
+
+describe('the formats of an answer with payload types of its own', () => {
+  it('are told apart by their clock rates too', () => {
+    const events = (first: number, second: number): MediaSection['payloads'] =>
+      parseSdp(
+        description([
+          `a=rtpmap:${first} telephone-event/48000`,
+          `a=rtpmap:${second} telephone-event/8000`,
+        ]).replace('SAVPF 111', `SAVPF 111 ${first} ${second}`),
+      ).media[0]!.payloads
+    const { payloads, sendPts } = pairPayloads(events(110, 126), events(126, 110))
+    expect(payloads.map(({ pt, clockRate }) => [pt, clockRate])).toEqual([
+      [111, 48_000],
+      [110, 48_000],
+      [126, 8000],
+    ])
+    expect([...sendPts]).toEqual([
+      [110, 126],
+      [126, 110],
+    ])
   })
 })

@@ -66,7 +66,7 @@ export type IceDropReason =
   | 'malformed'
   /** No Binding request or response. Binding indications are keepalives and no drop. */
   | 'unsupported'
-  /** Without USERNAME, MESSAGE-INTEGRITY or what RFC 8445 has in a request besides. */
+  /** A request without USERNAME or message integrity. One without PRIORITY or a role is answered all the same. */
   | 'incomplete'
   /** USERNAME names no generation of this agent. */
   | 'username'
