@@ -193,10 +193,19 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
 
   /**
    * Says that what came by the path that `isValidatedPath` was last asked of is authentic, so that the peer is there: some send
-   * media and no checks. It changes nothing about consent.
+   * media and no checks. It changes nothing about consent. Where the state is `disconnected`, poll after it: it may be no longer.
    */
   pathAuthenticated(now: Instant): void {
-    if (this.#lastPath !== undefined) this.#lastPath.dataAt = now
+    const path = this.#lastPath
+    if (path === undefined) return
+    path.dataAt = now
+    if (this.#state !== 'disconnected' || this.#session.selected !== path) return
+    if (!this.lite) {
+      // the next check of consent may be 6 s away, RFC 7675 section 5.1, and consent may end before
+      path.rechecking = true
+      this.#session.checklist.trigger(path)
+    }
+    this.#changed()
   }
 
   #findPath(protocol: CandidateProtocol, source: SocketAddress, destination: SocketAddress): boolean {
