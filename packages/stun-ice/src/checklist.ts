@@ -43,6 +43,39 @@ export class Checklist {
     return true
   }
 
+  /**
+   * Forgets a local candidate. Where nothing else has its base, or it is the base, all goes that was learned there, and the pairs from there with it. False where it is
+   * not there.
+   */
+  removeLocal(local: Candidate): boolean {
+    if (!this.locals.some((other) => isSame(other, local))) return false
+    const { protocol, base } = local
+    const isBase = sameSocketAddress(local.address, base)
+    const isFrom = (other: Candidate): boolean =>
+      other.protocol === protocol && sameSocketAddress(other.base, base)
+    this.#retainLocals((other) => !isSame(other, local) && !(isBase && isFrom(other)))
+    const left = this.baseAt(protocol, base)
+    if (left === undefined) this.#retainLocals((other) => !isFrom(other))
+    for (let at = this.pairs.length - 1; at >= 0; at--) {
+      const pair = this.pairs[at]!
+      if (!isFrom(pair.local)) continue
+      if (left === undefined) {
+        pair.invalidate()
+        if (pair.triggered) this.#triggered.splice(this.#triggered.indexOf(pair), 1)
+        this.#forget(at)
+      } else if (isSame(pair.local, local)) {
+        pair.local = left
+      }
+    }
+    this.reprioritise(this.#controlling)
+    return true
+  }
+
+  #retainLocals(keep: (local: Candidate) => boolean): void {
+    const kept = this.locals.filter(keep)
+    this.locals.splice(0, this.locals.length, ...kept)
+  }
+
   /** Pairs it with the local candidates. False where there are too many. */
   addRemote(remote: Candidate): boolean {
     const at = this.remotes.findIndex((other) => isAt(other, remote.protocol, remote.address))

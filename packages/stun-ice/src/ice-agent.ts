@@ -270,11 +270,27 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
     if (this.#localCandidates.length >= MAX_LOCAL_CANDIDATES) {
       throw new UsageError(
         'too-many-candidates',
-        `an agent has at most ${MAX_LOCAL_CANDIDATES} local candidates`,
+        `an agent has at most ${MAX_LOCAL_CANDIDATES} local candidates: take back those that are gone, by removeLocalCandidate`,
       )
     }
     if (!this.#session.checklist.addLocal(candidate)) return false
     this.#localCandidates.push(candidate)
+    this.#changed()
+    return true
+  }
+
+  /**
+   * Takes a local candidate back: its address is gone, as with the network that a phone has left. One that is itself a base takes those with it that have that base. Nothing is
+   * sent from there any more, and later generations are without it. Where no other pair is left, the state is `failed` until a restart: first add what there is in
+   * its place. False where it is not there. Throws a `UsageError`: `closed`, or `invalid-candidate` for what is no `Candidate`.
+   */
+  removeLocalCandidate(candidate: Candidate): boolean {
+    this.#assertOpen()
+    assertCandidate(candidate)
+    if (!this.#session.removeLocalCandidate(candidate)) return false
+    this.#previous?.removeLocalCandidate(candidate)
+    const { locals } = this.#session.checklist
+    this.#localCandidates = this.#localCandidates.filter((local) => locals.includes(local))
     this.#changed()
     return true
   }
