@@ -82,6 +82,21 @@ describe('a local candidate that is taken back', () => {
     pair.runUntil(() => areJoined(machine, pair.b.machine), 1000)
   })
 
+  test('before there is another: the peer is told to that one all the same', () => {
+    const agent = new IceAgent()
+    agent.addLocalCandidate(Candidate.host(A))
+    agent.setRemoteCredentials(new IceAgent().localCredentials)
+    agent.addRemoteCandidate(Candidate.host(B))
+    agent.handleInput({ kind: 'timeout', now: 0 })
+    agent.handleInput({ kind: 'timeout', now: 39_000 })
+    agent.removeLocalCandidate(Candidate.host(A))
+    expect(agent.statistics.pairs).toEqual([])
+    agent.addLocalCandidate(Candidate.host(SECOND))
+    expect(agent.statistics.pairs.map(({ pair: { source, destination } }) => [source, destination])).toEqual([
+      [SECOND, B],
+    ])
+  })
+
   test('in the middle of a restart: the path before it is given up too', () => {
     const pair = joined({ link: { latency: 20 } })
     const { machine } = pair.a
@@ -109,5 +124,35 @@ describe('a local candidate that is taken back', () => {
     agent.removeLocalCandidate(host)
     expect(agent.localCandidates).toEqual([other])
     expect(agent.statistics.pairs.map(({ pair }) => pair.source)).toEqual([SECOND])
+  })
+})
+
+describe('a peer that moves for days without a restart', () => {
+  test.each([
+    ['tells of its addresses', true],
+    ['does not', false],
+  ])('and %s is found each time', (_, tells) => {
+    const pair = joined({ link: { latency: 20 } })
+    const address = { now: A }
+    onlyAt(pair, address)
+    const [mover, other] = [pair.a.machine, pair.b.machine]
+    for (let i = 1; i <= 150; i++) {
+      const [before] = mover.localCandidates
+      address.now = at(`203.0.113.${i}`, 7000)
+      const here = Candidate.host(address.now)
+      mover.addLocalCandidate(here)
+      mover.removeLocalCandidate(before!)
+      if (tells) {
+        // the one that leads nowhere is of another network, as phones have
+        expect(other.addRemoteCandidate(Candidate.host(at(`10.0.0.${i}`, 7000))), `move ${i}`).toBe(true)
+        expect(other.addRemoteCandidate(here), `move ${i}`).toBe(true)
+      }
+      const from = pair.now
+      pair.runUntil(() => other.selectedPair?.destination.address === address.now.address, 20_000)
+      expect(pair.now - from, `move ${i}`).toBeLessThan(15_000)
+      pair.runFor(60_000)
+      expect([mover.state, other.state], `move ${i}`).toEqual(['completed', 'completed'])
+      expect(other.statistics.pairs.length).toBeLessThanOrEqual(100)
+    }
   })
 })
