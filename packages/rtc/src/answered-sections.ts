@@ -17,7 +17,10 @@ interface AnsweredSections {
   readonly payloads: readonly PairedPayloads[]
 }
 
-/** Whether the sections of an answer are an answer to those that were `offered` (RFC 3264 section 6), on one transport. Throws a `UsageError` (`invalid-answer`). */
+/**
+ * Whether the sections of an answer are an answer to those that were `offered` (RFC 3264 section 6), on one transport. What was offered as stopped is stopped in the answer
+ * too. Throws a `UsageError` (`invalid-answer`).
+ */
 export function checkAnsweredSections(
   answer: SessionDescription,
   offered: readonly MediaSection[],

@@ -89,7 +89,7 @@ export class BandwidthControl {
   readonly #given = new GivenNumbers()
   /** Sources and sequence numbers of what waits. */
   readonly #held = new Set<number>()
-  /** The newest sequence number of each source of ours, sent or waiting. */
+  /** The newest sequence number of each source of ours that is there, sent or waiting. */
   readonly #newest = new Map<Ssrc, number>()
 
   constructor(transport: Transport, options: BandwidthEstimatorOptions, owner: BandwidthOwner) {
@@ -167,9 +167,10 @@ export class BandwidthControl {
     this.#pacer.push(now, { buffer, length, stream, since: now, repetition }, size, priority)
   }
 
-  /** Nothing more is sent of a source. */
+  /** Nothing more is sent of a source, nor what waits of it: it has said goodbye. */
   forget(ssrc: Ssrc): void {
     this.#given.forget(ssrc)
+    this.#newest.delete(ssrc)
   }
 
   handleFeedback(now: Instant, feedback: TransportFeedback): void {
@@ -220,6 +221,7 @@ export class BandwidthControl {
       const packet = this.#pacer.poll(now)
       if (packet !== undefined) {
         this.#held.delete(identityOf(packet.buffer))
+        if (!this.#newest.has(readU32(packet.buffer, 8))) continue
         packet.stream.countSendDelay(now - packet.since)
         this.#transmit(now, packet, packet.repetition)
         continue

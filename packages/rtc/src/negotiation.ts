@@ -74,6 +74,11 @@ export class Negotiation implements ChangeTarget, PendingTarget {
     this.#transport.touch()
   }
 
+  removeLocalCandidate(candidate: Candidate): void {
+    this.#transport.ice.removeLocalCandidate(candidate)
+    this.#transport.touch()
+  }
+
   addRemoteCandidate(candidate: Candidate | string): void {
     const { ice } = this.#transport
     if (candidate === '') {

@@ -130,6 +130,16 @@ export class Rtc {
   }
 
   /**
+   * Takes a local address back that is gone, as with the network that a phone has left: nothing is sent from there any more, and descriptions are without it. A host candidate takes those
+   * with it that have it as their base. Where it was the only one, the ICE state is `failed` until ICE is restarted: add the new address first, then offer with
+   * `iceRestart`. One that is not there changes nothing. Throws a `UsageError` (`closed`, `invalid-candidate`).
+   */
+  removeLocalCandidate(candidate: Candidate): void {
+    this.#checkOpen()
+    this.#negotiation.removeLocalCandidate(candidate)
+  }
+
+  /**
    * Takes a candidate of the peer's: a `Candidate`, or the text of RFC 8839 as `RTCIceCandidate.candidate` has it. An empty text says that there are
    * no more. What cannot be used is ignored. Throws a `UsageError` (`closed`, `invalid-candidate` for what is neither).
    */

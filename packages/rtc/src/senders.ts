@@ -352,7 +352,9 @@ export class Senders {
     this.#egress.forget(stream.ssrc)
     this.#signalling.delete(sender)
     this.#nextNumbers.set(stream.ssrc, stream.sequenceNumber)
-    if (rtx !== undefined) this.#nextNumbers.set(rtx.ssrc, rtx.sequenceNumber)
+    if (rtx === undefined) return
+    this.#egress.forget(rtx.ssrc)
+    this.#nextNumbers.set(rtx.ssrc, rtx.sequenceNumber)
   }
 
   /** The sender of a stream; it is made with the first. Throws a `UsageError` (`too-many-streams`). */

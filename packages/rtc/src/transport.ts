@@ -235,7 +235,11 @@ export class Transport {
     this.packetsReceived++
     this.bytesReceived += input.contents.length
     const length = rtcp ? inbound.unprotectRtcp(input.contents) : inbound.unprotectRtp(input.contents)
-    if (length >= 0 && isValidated) this.ice.pathAuthenticated(input.now)
+    if (length >= 0 && isValidated) {
+      this.ice.pathAuthenticated(input.now)
+      // it is connected again, and says so
+      if (this.ice.state === 'disconnected') this.touch()
+    }
     return length
   }
 

@@ -103,6 +103,21 @@ describe('what goes beside speech', () => {
     }
   })
 
+  it('keys are heard of however long after the ones before they are pressed', () => {
+    const { a, pair } = connectedPair({ seed: 31, link: LINK })
+    const media = a.media('0')!
+    const keys = ['1', '2', '3']
+    for (const [i, hours] of [0, 13, 20].entries()) {
+      pair.runFor(hours * 3_600_000)
+      a.handleInput({ kind: 'timeout', now: pair.now })
+      media.sendTelephoneEvent(pt(a, 'telephone-event'), keys[i]!)
+      pair.runFor(1000)
+    }
+    const events = eventsOf(pair.b.events, 'telephoneEvent')
+    expect(events.filter(({ started }) => started).map(({ digit }) => digit)).toEqual(keys)
+    expect(events.filter(({ ended }) => ended).map(({ digit }) => digit)).toEqual(keys)
+  })
+
   it('wrong keys are refused', () => {
     const { a } = connectedPair({ seed: 30, link: LINK })
     const media = a.media('0')!

@@ -247,6 +247,40 @@ describe('in RTP mode', () => {
   })
 })
 
+describe('a stream that is stopped while its packets wait', () => {
+  it.each(['always', 'rfc8888'] as const)(
+    'sends none of them after its goodbye (%s)',
+    (transportFeedback) => {
+      const options = { bandwidthEstimation: {}, transportFeedback }
+      const { a, b, pair } = connectedPair({ seed: 15, link: { latency: 20 }, a: options, b: options })
+      const video = a.media('1')!
+      const { pt } = video.codecs.find(({ name }) => name === 'VP8')!
+      const picture = new Uint8Array(100_000).fill(0x10)
+      video.writer(pt).write({ value: 0, clockRate: 90_000 }, picture, { keyframe: true })
+      pair.runFor(100)
+      expect(a.statistics.bandwidth!.packetsQueued).toBeGreaterThan(50)
+      const change = a.createOffer()
+      change.stopMedia('1')
+      const answer = b.acceptOffer(change.apply())
+      a.pendingChanges()!.acceptAnswer(answer)
+      const { packetsSent } = a.statistics
+      pair.runFor(3000)
+      expect(a.statistics.bandwidth!.packetsQueued).toBe(0)
+      // reports, checks, and those that went out in the same instant
+      expect(a.statistics.packetsSent - packetsSent).toBeLessThan(10)
+      expect(b.statistics.dropped.unknownStream).toBeLessThan(5)
+      const again = a.createOffer()
+      const mid = again.addMedia('video', 'sendonly')
+      const second = b.acceptOffer(again.apply())
+      a.pendingChanges()!.acceptAnswer(second)
+      const other = a.media(mid)!
+      other.writer(pt).write({ value: 90_000, clockRate: 90_000 }, picture, { keyframe: true })
+      pair.runFor(3000)
+      expect(eventsOf(pair.b.events, 'mediaData').map((event) => event.mid)).toEqual([mid])
+    },
+  )
+})
+
 describe('without it', () => {
   it('nothing is numbered or held back, and no peer is asked', () => {
     const { a, pair } = connectedPair({ seed: 7, a: { rtpMode: true }, b: { rtpMode: true } })

@@ -347,6 +347,23 @@ describe('telephone events, RFC 4733', () => {
     })
   })
 
+  it('wrap: a key that is pressed after any time starts, and what is late does not', () => {
+    const payload = writeTelephoneEvent({ event: 5, end: true, volume: 10, duration: 800 })
+    for (const clockRate of [8000, 48_000]) {
+      for (const hours of [0.1, 1, 12, 13, 20, 24, 26, 74, 80, 140, 150, 1000]) {
+        const reader = new TelephoneEventReader()
+        const first = 0xffff_0000
+        const second = (first + hours * 3600 * clockRate) % 0x1_0000_0000
+        expect(reader.handlePacket(first, payload)).toMatchObject({ started: true, ended: true })
+        const report = reader.handlePacket(second, payload)
+        expect(report, `${hours} h at ${clockRate} Hz`).toMatchObject({ started: true, ended: true })
+        for (const late of [0.05, 1, 30]) {
+          expect(reader.handlePacket(second - late * clockRate, payload)).toBeUndefined()
+        }
+      }
+    }
+  })
+
   it('come through a stream in the order of its audio', () => {
     const stream = new StreamRx({ ssrc: 1 })
     put(stream, 0, 1, 0, frameOf(0), OPUS)

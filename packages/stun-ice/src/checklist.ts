@@ -43,13 +43,46 @@ export class Checklist {
     return true
   }
 
+  /**
+   * Forgets a local candidate. Where nothing else has its base, or it is the base, all goes that was learned there, and the pairs from there with it. False where it is
+   * not there.
+   */
+  removeLocal(local: Candidate): boolean {
+    if (!this.locals.some((other) => isSame(other, local))) return false
+    const { protocol, base } = local
+    const isBase = sameSocketAddress(local.address, base)
+    const isFrom = (other: Candidate): boolean =>
+      other.protocol === protocol && sameSocketAddress(other.base, base)
+    this.#retainLocals((other) => !isSame(other, local) && !(isBase && isFrom(other)))
+    const left = this.baseAt(protocol, base)
+    if (left === undefined) this.#retainLocals((other) => !isFrom(other))
+    for (let at = this.pairs.length - 1; at >= 0; at--) {
+      const pair = this.pairs[at]!
+      if (!isFrom(pair.local)) continue
+      if (left === undefined) {
+        pair.invalidate()
+        if (pair.triggered) this.#triggered.splice(this.#triggered.indexOf(pair), 1)
+        this.#forget(at, false)
+      } else if (isSame(pair.local, local)) {
+        pair.local = left
+      }
+    }
+    this.reprioritise(this.#controlling)
+    return true
+  }
+
+  #retainLocals(keep: (local: Candidate) => boolean): void {
+    const kept = this.locals.filter(keep)
+    this.locals.splice(0, this.locals.length, ...kept)
+  }
+
   /** Pairs it with the local candidates. False where there are too many. */
   addRemote(remote: Candidate): boolean {
     const at = this.remotes.findIndex((other) => isAt(other, remote.protocol, remote.address))
     if (at >= 0) {
       this.#replaceLearned(at, remote)
     } else {
-      if (this.remotes.length >= MAX_REMOTE_CANDIDATES) return false
+      if (!this.#makeRoom(true)) return false
       this.remotes.push(remote)
     }
     if (this.remotes[at < 0 ? this.remotes.length - 1 : at] === remote) {
@@ -84,7 +117,7 @@ export class Checklist {
     if (local === undefined) return undefined
     let remote = this.remotes.find((other) => isAt(other, protocol, source))
     if (remote === undefined) {
-      if (!this.#makeRoom()) return undefined
+      if (!this.#makeRoom(false)) return undefined
       remote = peerReflexive(protocol, source, source, priority, ufrag)
       this.remotes.push(remote)
     }
@@ -92,26 +125,35 @@ export class Checklist {
   }
 
   /**
-   * Whether one more candidate may be learned. At the bound those make room that were left behind by a peer that moves: they have answered once, so that
-   * no one can have ever more addresses checked.
+   * Whether there is room for one more candidate. At the bound the oldest makes room that was left behind by a peer that moves: of those that are told, one that fails (RFC 8838 section
+   * 10); of those that are learned, only one that has answered once, so that no one can have ever more addresses checked.
    */
-  #makeRoom(): boolean {
-    while (this.remotes.length >= MAX_REMOTE_CANDIDATES) {
-      const at = this.pairs.findLastIndex(
-        ({ remote, state, triggered, wasAnswered, muted }) =>
-          remote.type === 'prflx' && state === 'failed' && !triggered && wasAnswered && !muted,
-      )
-      if (at < 0) return false
-      this.#forget(at)
-    }
+  #makeRoom(isTold: boolean): boolean {
+    if (this.remotes.length < MAX_REMOTE_CANDIDATES) return true
+    const at = this.remotes.findIndex((remote) => this.#isLeftBehind(remote, isTold))
+    if (at < 0) return false
+    const [remote] = this.remotes.splice(at, 1)
+    for (let i = this.pairs.length - 1; i >= 0; i--)
+      if (this.pairs[i]!.remote === remote) this.pairs.splice(i, 1)
     return true
   }
 
-  /** Forgets a pair, and with the last one what was learned of the peer by it. */
-  #forget(at: number): void {
+  #isLeftBehind(remote: Candidate, unanswered: boolean): boolean {
+    let isLeft = false
+    for (const pair of this.pairs) {
+      if (pair.remote !== remote) continue
+      if (pair.state !== 'failed' || pair.triggered || pair.muted) return false
+      isLeft ||= unanswered || pair.wasAnswered
+    }
+    return isLeft
+  }
+
+  /** Forgets a pair, and with the last one the peer's candidate that was learned by it, or that `hasFailed`. */
+  #forget(at: number, hasFailed: boolean): void {
     const [pair] = this.pairs.splice(at, 1)
     const { remote, wasAnswered } = pair!
-    if (remote.type !== 'prflx' || !wasAnswered || this.pairs.some((other) => other.remote === remote)) return
+    const isLeft = remote.type === 'prflx' ? wasAnswered : hasFailed
+    if (!isLeft || this.pairs.some((other) => other.remote === remote)) return
     this.remotes.splice(this.remotes.indexOf(remote), 1)
   }
 
@@ -251,7 +293,7 @@ export class Checklist {
       const lowest = this.pairs[at]
       if (lowest === undefined) return undefined
       if (failedAt < 0 && !triggered && lowest.priority >= pair.priority) return undefined
-      this.#forget(at)
+      this.#forget(at, lowest.state === 'failed')
     }
     // of equal priority are paths of one candidate of the peer's whose NAT has given it another port: the last is the one
     const at = this.pairs.findIndex(

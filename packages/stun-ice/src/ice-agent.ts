@@ -208,10 +208,19 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
 
   /**
    * Says that what came by the path that `isValidatedPath` was last asked of is authentic, so that the peer is there: some send
-   * media and no checks. It changes nothing about consent.
+   * media and no checks. It changes nothing about consent. Where the state is `disconnected`, poll after it: it may be no longer.
    */
   pathAuthenticated(now: Instant): void {
-    if (this.#lastPath !== undefined) this.#lastPath.dataAt = now
+    const path = this.#lastPath
+    if (path === undefined) return
+    path.dataAt = now
+    if (this.#state !== 'disconnected' || this.#session.selected !== path) return
+    if (!this.lite) {
+      // the next check of consent may be 6 s away, RFC 7675 section 5.1, and consent may end before
+      path.rechecking = true
+      this.#session.checklist.trigger(path)
+    }
+    this.#changed()
   }
 
   #findPath(protocol: CandidateProtocol, source: SocketAddress, destination: SocketAddress): boolean {
@@ -276,11 +285,27 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
     if (this.#localCandidates.length >= MAX_LOCAL_CANDIDATES) {
       throw new UsageError(
         'too-many-candidates',
-        `an agent has at most ${MAX_LOCAL_CANDIDATES} local candidates`,
+        `an agent has at most ${MAX_LOCAL_CANDIDATES} local candidates: take back those that are gone, by removeLocalCandidate`,
       )
     }
     if (!this.#session.checklist.addLocal(candidate)) return false
     this.#localCandidates.push(candidate)
+    this.#changed()
+    return true
+  }
+
+  /**
+   * Takes a local candidate back: its address is gone, as with the network that a phone has left. One that is itself a base takes those with it that have that base. Nothing is
+   * sent from there any more, and later generations are without it. Where no other pair is left, the state is `failed` until a restart: first add what there is in
+   * its place. False where it is not there. Throws a `UsageError`: `closed`, or `invalid-candidate` for what is no `Candidate`.
+   */
+  removeLocalCandidate(candidate: Candidate): boolean {
+    this.#assertOpen()
+    assertCandidate(candidate)
+    if (!this.#session.removeLocalCandidate(candidate)) return false
+    this.#previous?.removeLocalCandidate(candidate)
+    const { locals } = this.#session.checklist
+    this.#localCandidates = this.#localCandidates.filter((local) => locals.includes(local))
     this.#changed()
     return true
   }

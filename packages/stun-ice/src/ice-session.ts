@@ -26,6 +26,8 @@ const DEFAULT_PRIORITY = 110 * 2 ** 24
 const ROLE_CONFLICT: StunError = { code: 487, reason: 'Role Conflict' }
 const UNKNOWN_ATTRIBUTE: StunError = { code: 420, reason: 'Unknown Attribute' }
 
+type Path = Pick<CandidatePair, 'protocol' | 'source' | 'destination'>
+
 /**
  * One generation of ICE: the time from one pair of credentials to the next restart (RFC 8445 calls it a
  * session). In the order of the protocol:
@@ -82,6 +84,13 @@ export class IceSession {
   addRemoteCandidate(candidate: Candidate): boolean {
     if (this.remote !== undefined) this.#patienceStarts = true
     return this.checklist.addRemote(candidate)
+  }
+
+  /** False where it is not there. */
+  removeLocalCandidate(candidate: Candidate): boolean {
+    const removed = this.checklist.removeLocal(candidate)
+    if (removed) this.#transactions.retain(({ pair }) => this.checklist.pairs.includes(pair))
+    return removed
   }
 
   /** Whether a pair was ever valid. */
@@ -259,7 +268,7 @@ export class IceSession {
     const { given, timing } = this.#context
     if (fields.class === 'success')
       given.give(protocol, destination, source, this.#now + timing.consentTimeout)
-    this.#transmit(protocol, destination, source, contents)
+    this.#send({ protocol, source: destination, destination: source }, contents)
   }
 
   // --- the answers to our checks, RFC 8445 section 7.2.5
@@ -581,16 +590,7 @@ export class IceSession {
     return this.wasConnected || this.#retired || this.#now >= this.#patientUntil
   }
 
-  #send({ protocol, source, destination }: CandidatePair, contents: Uint8Array): void {
-    this.#transmit(protocol, source, destination, contents)
-  }
-
-  #transmit(
-    proto: CandidateProtocol,
-    source: SocketAddress,
-    destination: SocketAddress,
-    contents: Uint8Array,
-  ): void {
+  #send({ protocol: proto, source, destination }: Path, contents: Uint8Array): void {
     this.#context.outputs.push({ kind: 'transmit', proto, source, destination, contents })
   }
 

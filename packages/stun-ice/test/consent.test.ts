@@ -89,6 +89,29 @@ describe('S16: consent', () => {
     expect(areJoined(pair.a.machine, pair.b.machine)).toBe(true)
   })
 
+  test('data that comes again after a silence ends `disconnected` at once, and has the path asked before its consent ends', () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const pair = joined({ seed, link: { latency: 20 } })
+      const { machine } = pair.a
+      pair.runFor(7000)
+      for (const link of [pair.aToB, pair.bToA]) link.addOutage(pair.now, pair.now + 20_000)
+      pair.runFor(20_001)
+      const [before] = machine.statistics.pairs
+      expect([machine.state, before!.valid], `seed ${seed}`).toEqual(['disconnected', true])
+      for (let i = 0; i < 3; i++) {
+        expect(machine.isValidatedPath(B, A)).toBe(true)
+        machine.pathAuthenticated(pair.now)
+        pair.runFor(1)
+        expect(machine.state, `seed ${seed}`).toBe('completed')
+      }
+      pair.runFor(50)
+      const [after] = machine.statistics.pairs
+      const asked = after!.requestsSent - before!.requestsSent
+      expect(after!.consentRequestsSent, `seed ${seed}`).toBe(before!.consentRequestsSent)
+      expect([asked, after!.responsesReceived - before!.responsesReceived], `seed ${seed}`).toEqual([1, 1])
+    }
+  })
+
   test('a 403 that is authenticated ends it at once, one that is not does nothing', () => {
     const pair = agents({ link: {} })
     const { machine } = pair.a

@@ -5,6 +5,11 @@ import { type Instant, NEVER, serial32, UsageError } from '@str0m/sans-io'
 const PAYLOAD_LENGTH = 4
 /** The longest duration that a packet can state; what lasts longer is sent in segments (section 2.5.1.3). */
 const MAX_DURATION = 0xffff
+/**
+ * Units of the timestamp by which a packet may be late: four minutes at 8 kHz, 43 s at 48 kHz. What lies farther back is of a key that is pressed after hours, of which 32 bits
+ * do not tell on which side it lies, or of a sender that has started anew.
+ */
+const MAX_LATE = 0x20_0000
 /** How often the last packet of an event is sent (section 2.5.1.4). */
 const END_PACKETS = 3
 /** The DTMF digits by their event codes, RFC 4733 section 3.2. */
@@ -181,7 +186,7 @@ export class TelephoneEventReader {
     let current = this.#current
     let started = false
     const ahead = current === undefined ? 1 : serial32.diff(timestamp, current.segment)
-    if (ahead < 0) return undefined
+    if (ahead < 0 && ahead >= -MAX_LATE) return undefined
     if (current !== undefined && ahead === 0) {
       if (current.event !== event || this.#ended || (duration <= current.duration && !end)) return undefined
       current.duration = Math.max(current.duration, duration)
