@@ -33,8 +33,8 @@ export function checkAnsweredSections(
     if (section.kind !== ours.kind || (section.mid !== undefined && section.mid !== ours.mid)) {
       throw invalid('answer', `its media section ${index} is not the one that was offered`)
     }
-    // RFC 3264 section 6: a section that was offered with port 0 stays so. Pion 3 has no eye for port 0, and answers as if the section went on: were that refused, nothing could
-    // be negotiated with it any more once a section is stopped
+    // RFC 3264 section 6: a section that was offered with port 0 stays so. Pion 3, aiortc and GStreamer have no eye for that, and answer as if it went on: were that
+    // refused, nothing could be negotiated with them any more once a section is stopped
     if (ours.port === 0) section.port = 0
   })
   const payloads = answer.media.map((section, index) =>

@@ -304,7 +304,7 @@ export class Rtc {
 
   /**
    * Whether a datagram that came by this path is ours: ICE has validated it. A datagram by another path may be too, if it is a check with our
-   * `iceUfrag`.
+   * `iceUfrag`, or comes from where such a check was answered.
    */
   isValidatedPath({ source, destination, proto }: RtcPath): boolean {
     return this.#transport.ice.isValidatedPath(source, destination, proto)

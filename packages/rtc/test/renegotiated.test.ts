@@ -251,8 +251,8 @@ it('a stream whose place in the description serves another section is forgotten'
 })
 
 describe('a section that we have stopped', () => {
-  /** Pion 3 has no eye for port 0, and answers as if the section went on: in the group, with a transport, formats and a direction. */
-  function asPion(sdp: string): string {
+  /** Pion 3, aiortc and GStreamer have no eye for port 0, and answer as if the section went on: in the group, with a transport, formats and a direction. */
+  function asIfItWentOn(sdp: string): string {
     const answer = parseSdp(sdp)
     const [used, stopped] = answer.media.toSorted((a, b) => b.port - a.port)
     const { iceUfrag, icePwd, setup, connection } = used!
@@ -277,12 +277,12 @@ describe('a section that we have stopped', () => {
     (mid) => {
       const call = connectedPair({ seed: 5 })
       const { a, b, pair } = call
-      negotiate(a, b, { change: (change) => change.stopMedia(mid), answered: asPion })
+      negotiate(a, b, { change: (change) => change.stopMedia(mid), answered: asIfItWentOn })
       expect(a.media(mid)!.stopped).toBe(true)
       const going = a.medias.find(({ stopped }) => !stopped)!
       expect([going.direction, a.connected]).toEqual(['sendrecv', true])
       // also in the offers that follow
-      negotiate(a, b, { change: (change) => change.iceRestart(), answered: asPion })
+      negotiate(a, b, { change: (change) => change.iceRestart(), answered: asIfItWentOn })
       expect(a.media(mid)!.stopped).toBe(true)
       let again = ''
       negotiate(a, b, { change: (change) => (again = change.addMedia('video')) })

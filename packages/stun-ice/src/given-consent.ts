@@ -39,11 +39,15 @@ export class GivenConsent {
   }
 
   #find(protocol: CandidateProtocol, base: SocketAddress, peer: SocketAddress): ConsentedPath | undefined {
-    return this.#paths.find(
-      (path) =>
-        path.protocol === protocol &&
+    for (const path of this.#paths) {
+      if (
         sameSocketAddress(path.peer, peer) &&
-        sameSocketAddress(path.base, base),
-    )
+        sameSocketAddress(path.base, base) &&
+        path.protocol === protocol
+      ) {
+        return path
+      }
+    }
+    return undefined
   }
 }
