@@ -97,7 +97,11 @@ export class Pacer {
     return this.#at + Math.max(MIN_INTERVAL, (1 - this.#credit) / this.#rate)
   }
 
+  /**
+   * Of what is sent though `maySend` says no (the only packet in flight, a probe), no more than a burst is owed: where a peer that was away acknowledges all at one instant, hundreds of
+   * them go, and nothing would for seconds after.
+   */
   onSent(bytes: number): void {
-    this.#credit -= bytes
+    this.#credit = Math.max(this.#credit - bytes, -this.#burst)
   }
 }

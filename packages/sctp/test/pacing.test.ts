@@ -216,3 +216,33 @@ describe('bursts', () => {
     }
   })
 })
+
+describe('a peer that was away for a while, and takes at one instant what has come meanwhile', () => {
+  it.each([1500, 2000, 5000])('is sent to at once again, after %i ms', (away) => {
+    for (let seed = 1; seed <= 3; seed++) {
+      const { pair, a } = connected(seed, { latency: 20 })
+      const { aToB } = pair
+      const [poll, nextAt] = [aToB.poll.bind(aToB), aToB.nextAt.bind(aToB)]
+      let back = 0
+      aToB.poll = (now) => (now < back ? undefined : poll(now))
+      aToB.nextAt = () => Math.max(nextAt(), back)
+      let sent = 0
+      const talk = (duration: number): number => {
+        const before = messagesOf(pair.b.events).length
+        for (const end = pair.now + duration; pair.now < end; pair.runFor(5)) {
+          a.handleInput({ kind: 'timeout', now: pair.now })
+          for (let i = 0; i < 4 && a.bufferedAmount(0) < 500_000; i++) {
+            a.send(pair.now, 0, 53, numbered(sent++, 16_000))
+          }
+        }
+        return messagesOf(pair.b.events).length - before
+      }
+      talk(1000)
+      back = pair.now + away
+      talk(away)
+      talk(100)
+      // ten packets of the slowest start and what comes of them: more than one packet a round trip
+      expect(talk(1000), `seed ${seed}`).toBeGreaterThan(15)
+    }
+  })
+})

@@ -300,6 +300,15 @@ describe('S22: timers advance', () => {
           else if (step === 3) a.machine.setControlling(random.chance(0.5))
           else if (step === 4) a.machine.handleInput({ kind: 'timeout', now: random.integer(1000) })
           else if (step === 5) a.machine.restart()
+          else if (step === 6) {
+            const { localCandidates } = a.machine
+            const one = localCandidates[random.integer(localCandidates.length)]
+            if (one !== undefined) a.machine.removeLocalCandidate(one)
+          } else if (step === 7) {
+            const here = Candidate.host(at(A.address, 5002 + random.integer(3)))
+            a.machine.addLocalCandidate(here)
+            b.machine.addRemoteCandidate(here)
+          } else if (step === 8 && a.machine.isValidatedPath(B, A)) a.machine.pathAuthenticated(pair.now)
         }
         pair.runFor(60_000)
         expect(pair.now).toBeGreaterThanOrEqual(60_000)
