@@ -123,6 +123,22 @@ export class Pacer<T> {
     this.#queue(priority).push(this.#now, packet, size)
   }
 
+  /** Takes out what waits and is not to be sent any more: the rate has nothing to spend on it, and no probe counts it. */
+  discard(isGone: (packet: T) => boolean): void {
+    for (const queue of [this.#audio, this.#retransmission, this.#video]) {
+      for (let left = queue.length; left > 0; left--) {
+        const { firstSize: size, firstTime: time } = queue
+        const packet = queue.shift() as T
+        if (isGone(packet)) {
+          this.#bytes -= size
+          this.#times -= time - this.#epoch
+        } else {
+          queue.push(time, packet, size)
+        }
+      }
+    }
+  }
+
   /** Sends the next packets at the cluster's rate. One after the other, in the order in which they were given. */
   startProbe(now: Instant, cluster: ProbeCluster): void {
     this.#advance(now)

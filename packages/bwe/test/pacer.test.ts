@@ -37,6 +37,45 @@ function push(
   for (let i = 0; i < count; i++) pacer.push(now, `${priority} ${i}`, size, priority)
 }
 
+describe('what is discarded', () => {
+  it('counts for nothing: the others go as if it had never been there', () => {
+    for (let seed = 1; seed <= 50; seed++) {
+      const random = new SeededRandom(seed)
+      const [pacer, twin] = [paced({ maxQueueTime: 300 }), paced({ maxQueueTime: 300 })]
+      let now = 0
+      for (let i = 0; i < 200; i++) {
+        now += random.integer(3)
+        // not the first, from which times are counted: these are the same to the last bit
+        const isGone = i > 0 && random.chance(0.5)
+        const priority = (['audio', 'retransmission', 'video'] as const)[random.integer(3)]!
+        const size = 1 + random.integer(1500)
+        pacer.push(now, isGone ? 'gone' : `${i}`, size, priority)
+        if (!isGone) twin.push(now, `${i}`, size, priority)
+      }
+      pacer.discard((name) => name === 'gone')
+      // the last may have been one of those
+      twin.setBitrate(now, 1_000_000)
+      const waiting = ({ queuedPackets, queuedBytes, queueTime }: Pacer<string>): number[] => [
+        queuedPackets,
+        queuedBytes,
+        queueTime,
+      ]
+      expect(waiting(pacer), `seed ${seed}`).toEqual(waiting(twin))
+      expect(drive(pacer, now, 60_000), `seed ${seed}`).toEqual(drive(twin, now, 60_000))
+      expect(pacer.deadline).toBe(Infinity)
+    }
+  })
+
+  it('is no part of a probe', () => {
+    const pacer = paced()
+    push(pacer, 0, 20)
+    pacer.startProbe(0, { id: 7, bitrate: 5_000_000, minBytes: 5000, minPackets: 5 })
+    pacer.discard((name) => name !== 'video 19')
+    expect([pacer.poll(0), pacer.probe]).toEqual(['video 19', 7])
+    expect(pacer.paddingDue(pacer.deadline)).toBeGreaterThan(0)
+  })
+})
+
 describe('order', () => {
   it('is audio, retransmissions, video, and first in, first out', () => {
     const pacer = paced()

@@ -171,6 +171,11 @@ export class BandwidthControl {
   forget(ssrc: Ssrc): void {
     this.#given.forget(ssrc)
     this.#newest.delete(ssrc)
+    this.#pacer.discard(({ buffer }) => {
+      const isGone = readU32(buffer, 8) === ssrc
+      if (isGone) this.#held.delete(identityOf(buffer))
+      return isGone
+    })
   }
 
   handleFeedback(now: Instant, feedback: TransportFeedback): void {
@@ -221,7 +226,6 @@ export class BandwidthControl {
       const packet = this.#pacer.poll(now)
       if (packet !== undefined) {
         this.#held.delete(identityOf(packet.buffer))
-        if (!this.#newest.has(readU32(packet.buffer, 8))) continue
         packet.stream.countSendDelay(now - packet.since)
         this.#transmit(now, packet, packet.repetition)
         continue

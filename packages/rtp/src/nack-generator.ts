@@ -5,9 +5,10 @@ import { MAX_MISORDER_OF_REPEATED } from './reception-statistics.ts'
 export const MAX_MISSING_PACKETS: number = 1024
 /** A packet that far ahead is no loss but may be a restart of the sender, RFC 3550 appendix A.1; so may one that is too far behind to be sent again. */
 const MAX_DROPOUT = 3000
-/** How close the packet after such a jump has to be, to confirm it; and one that was sent before the first to come, to be one that it has overtaken. */
+/** How close the packet after such a jump has to be, to confirm it. */
 const CONFIRMING_DISTANCE = 100
-/** So long after the first packet one that was sent before it may come, ms. */
+/** How far before the first packet to come one may lie that it has overtaken, and how much later, ms, that one may come. */
+const MAX_OVERTAKEN = 100
 const OVERTAKING_TIME = 100
 const SEQUENCE_CYCLE = 0x1_0000
 /** How often one packet is asked for: at a round trip of 40 ms, all through the second for which a frame is waited for. */
@@ -119,7 +120,7 @@ export class NackGenerator {
   /** The stream starts earlier than it seemed to: what was sent between is missing too, and the first to be asked for. */
   #handleOvertaken(now: Instant, sequence: number): void {
     const before = this.#lowest
-    if (before - sequence > CONFIRMING_DISTANCE || now - this.#startedAt > OVERTAKING_TIME) return
+    if (before - sequence > MAX_OVERTAKEN || now - this.#startedAt > OVERTAKING_TIME) return
     this.#lowest = sequence
     if (before - sequence === 1) return
     const later = [...this.#missing]

@@ -125,8 +125,8 @@ export class Checklist {
   }
 
   /**
-   * Whether there is room for one more candidate. At the bound the oldest makes room that was left behind by a peer that moves: of those that are told, one that fails (RFC 8838 section
-   * 10); of those that are learned, only one that has answered once, so that no one can have ever more addresses checked.
+   * Whether there is room for one more candidate. At the bound the oldest makes room that was left behind by a peer that moves: for one that is told, any that has failed (RFC 8838 section
+   * 10); for one that is learned, only one that had answered before, so that no one can have ever more addresses checked.
    */
   #makeRoom(isTold: boolean): boolean {
     if (this.remotes.length < MAX_REMOTE_CANDIDATES) return true
@@ -138,12 +138,12 @@ export class Checklist {
     return true
   }
 
-  #isLeftBehind(remote: Candidate, unanswered: boolean): boolean {
+  #isLeftBehind(remote: Candidate, orNeverAnswered: boolean): boolean {
     let isLeft = false
     for (const pair of this.pairs) {
       if (pair.remote !== remote) continue
       if (pair.state !== 'failed' || pair.triggered || pair.muted) return false
-      isLeft ||= unanswered || pair.wasAnswered
+      isLeft ||= orNeverAnswered || pair.wasAnswered
     }
     return isLeft
   }

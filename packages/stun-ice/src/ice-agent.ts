@@ -313,7 +313,7 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
   /**
    * Adds a candidate of the peer's. False where it is not taken: TCP that is not passive, since then it is the peer that connects; a component other than 1, the username
    * fragment of another generation, port 0, an unspecified, multicast or broadcast address, or beyond the bound
-   * of 100. Throws a `UsageError`: `closed`, or `invalid-candidate` for what is no `Candidate`.
+   * of 100 where none has failed. Throws a `UsageError`: `closed`, or `invalid-candidate` for what is no `Candidate`.
    */
   addRemoteCandidate(candidate: Candidate): boolean {
     this.#assertOpen()
