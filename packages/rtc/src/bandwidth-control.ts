@@ -140,9 +140,14 @@ export class BandwidthControl {
     this.#heedEstimate(now)
   }
 
+  /** Whether a packet of this source and number waits. */
+  holds(ssrc: Ssrc, sequenceNumber: number): boolean {
+    return this.#held.has(ssrc * 0x1_0000 + sequenceNumber)
+  }
+
   /** Whether a packet of this source and number waits, or lies so far behind one that waits that it will be too late for it. */
   isTaken(ssrc: Ssrc, sequenceNumber: number, replayWindow: number): boolean {
-    if (this.#held.has(ssrc * 0x1_0000 + sequenceNumber)) return true
+    if (this.holds(ssrc, sequenceNumber)) return true
     const newest = this.#newest.get(ssrc)
     return newest !== undefined && serial16.diff(sequenceNumber, newest) <= -replayWindow
   }

@@ -41,6 +41,11 @@ export class Egress {
     if (outboundMedia !== undefined) this.#transport.transmit(protect(packet, outboundMedia))
   }
 
+  /** Whether the packet of this source and number waits for its turn. */
+  holds(ssrc: Ssrc, sequenceNumber: number): boolean {
+    return this.#control?.holds(ssrc, sequenceNumber) === true
+  }
+
   /** Nothing more is sent of a source. */
   forget(ssrc: Ssrc): void {
     this.#control?.forget(ssrc)

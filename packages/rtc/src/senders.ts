@@ -14,7 +14,17 @@ import {
   type WrittenPacket,
   writeRtx,
 } from '@str0m/rtp'
-import { datagramBytes, type Instant, NEVER, type Pt, serial32, type Ssrc, UsageError } from '@str0m/sans-io'
+import {
+  datagramBytes,
+  type Instant,
+  NEVER,
+  type Pt,
+  readU16,
+  serial16,
+  serial32,
+  type Ssrc,
+  UsageError,
+} from '@str0m/sans-io'
 import { type Codec, isSameEncoding } from './codec.ts'
 import type { Egress } from './egress.ts'
 import { FramePacketizers } from './frame-packetizers.ts'
@@ -42,6 +52,9 @@ const RESEND_INTERVAL = 0.7
  * come as a retransmission, for as long as it remembers: answered each time, that is soon more than the media.
  */
 const LATER_RESEND_INTERVAL = 200
+/** By so much more than a round trip, ms, has a packet to be older than a report that should have it: it may have waited on its way. Where none was measured, one of 300 is assumed. */
+const REPORT_TOLERANCE = 50
+const ASSUMED_ROUND_TRIP = 300
 /** Sources of a session's whole life, those of retransmissions with them: as many as SRTP keeps the numbers of, and one is that of reports. */
 export const MAX_SEND_STREAMS = 65_535
 
@@ -254,22 +267,24 @@ export class Senders {
    * same again.
    */
   retransmit(now: Instant, mediaSsrc: Ssrc, sequenceNumbers: readonly number[]): void {
-    const { overhead } = this.#egress
     const sender = this.#bySsrc.get(mediaSsrc)
     if (sender?.cache === undefined) return
     sender.stream.countFeedback('nack')
-    const { roundTripTime } = sender.stream.statistics
-    const interval =
-      roundTripTime === undefined ? DEFAULT_RESEND_INTERVAL : RESEND_INTERVAL * 1000 * roundTripTime
+    const roundTrip = roundTripOf(sender)
+    const interval = roundTrip === undefined ? DEFAULT_RESEND_INTERVAL : RESEND_INTERVAL * roundTrip
     for (const sequenceNumber of sequenceNumbers) {
       const cached = sender.cache.take(now, sequenceNumber, interval, LATER_RESEND_INTERVAL)
-      if (cached === undefined) continue
-      const apart = repeat(sender, cached, overhead)
-      const repetition: Repetition = apart === undefined ? 'again' : 'never'
-      sender.stream.countRetransmission(cached.packet.length - cached.payloadStart, cached.payloadStart)
-      const packet = apart ?? sameAgain(cached.packet, overhead)
-      this.#egress.send(now, packet, sender.stream, 'retransmission', repetition)
+      if (cached !== undefined) this.#sendAgain(now, sender, cached)
     }
+  }
+
+  #sendAgain(now: Instant, sender: Sender, cached: CachedPacket): void {
+    const { overhead } = this.#egress
+    const apart = repeat(sender, cached, overhead)
+    const repetition: Repetition = apart === undefined ? 'again' : 'never'
+    sender.stream.countRetransmission(cached.packet.length - cached.payloadStart, cached.payloadStart)
+    const packet = apart ?? sameAgain(cached.packet, overhead)
+    this.#egress.send(now, packet, sender.stream, 'retransmission', repetition)
   }
 
   /** The last packet of a video once more, as a retransmission: what fills a probe for bandwidth; `undefined` where no stream has such. */
@@ -298,7 +313,29 @@ export class Senders {
 
   /** Takes what a peer's report says of our streams. */
   handleReports(now: Instant, reports: readonly ReportBlock[]): void {
-    for (const block of reports) this.#bySsrc.get(block.ssrc)?.stream.handleReport(now, block)
+    for (const block of reports) {
+      const sender = this.#bySsrc.get(block.ssrc)
+      if (sender === undefined) continue
+      sender.stream.handleReport(now, block)
+      this.#repairEnd(now, sender, block.highestSequence)
+    }
+  }
+
+  /**
+   * Sends the last packet again where a report should have it and has not. A loss shows by what comes after it: where nothing does, as after the last frame of a picture that stands
+   * still, nobody asks. What is missing before that packet is asked for once it is there.
+   */
+  #repairEnd(now: Instant, sender: Sender, highestSequence: number): void {
+    const { cache, stream } = sender
+    const last = cache?.latest(now)
+    if (cache === undefined || last === undefined) return
+    const sequenceNumber = readU16(last.packet, 2)
+    if (serial16.diff(sequenceNumber, highestSequence & 0xffff) <= 0) return
+    const roundTrip = roundTripOf(sender) ?? ASSUMED_ROUND_TRIP
+    if (now - last.sentAt < roundTrip + REPORT_TOLERANCE) return
+    if (this.#egress.holds(stream.ssrc, sequenceNumber)) return
+    const cached = cache.take(now, sequenceNumber, roundTrip, LATER_RESEND_INTERVAL)
+    if (cached !== undefined) this.#sendAgain(now, sender, cached)
   }
 
   /** The streams of ours that a full intra request is new for. */
@@ -449,6 +486,12 @@ const NO_CSRCS: readonly Ssrc[] = []
 
 function newCache(): SendCache {
   return new SendCache(MAX_CACHE_BYTES, MAX_CACHE_AGE)
+}
+
+/** Milliseconds, as the peer's reports last told. */
+function roundTripOf({ stream }: Sender): number | undefined {
+  const { roundTripTime } = stream.statistics
+  return roundTripTime === undefined ? undefined : 1000 * roundTripTime
 }
 
 /** A retransmission is two bytes longer than what it repeats, RFC 4588 section 4. */

@@ -165,6 +165,46 @@ describe('lost packets are sent again', () => {
     }
   })
 
+  it.each([
+    ['at the start', 0, [0]],
+    ['at the start', 0, [0, 1, 2]],
+    ['at the end', 9, [3]],
+    ['at the end', 9, [1, 2, 3]],
+  ] as const)('also %s, in frame %i: packets %j of four', (_, lossy, lost) => {
+    for (const options of [{}, { codecs: withoutRtx }, { bandwidthEstimation: {} }] satisfies RtcOptions[]) {
+      const { a, b, pair } = rtcPair(61, { latency: 25 }, options)
+      pair.runUntil(() => a.connected && b.connected)
+      const media = a.media('1')!
+      const { pt } = media.codecs.find(({ name }) => name === 'VP8')!
+      const send = pair.aToB.send.bind(pair.aToB)
+      for (let i = 0; i < 10; i++) {
+        let count = 0
+        pair.aToB.send = (now, datagram) => {
+          const isMedia = datagram.contents[0]! >> 6 === 2 && datagram.contents.length > 500
+          const isLost = isMedia && i === lossy && lost.some((number) => number === count)
+          if (isMedia) count++
+          if (!isLost) send(now, datagram)
+        }
+        const data = new Uint8Array(4400).fill(i)
+        data[0] = i === 0 ? 0x10 : 0x11
+        media.writer(pt).write({ value: 18_000 * i, clockRate: 90_000 }, data)
+        pair.runFor(200)
+      }
+      pair.aToB.send = send
+      pair.runFor(2000)
+      const frames = eventsOf(pair.b.events, 'mediaData')
+      expect(frames.map(({ data }) => data[1])).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+      expect(frames.every(({ contiguous }) => contiguous)).toBe(true)
+      // and no more of it
+      const { packetsSent, retransmittedPacketsSent: sent } = a.statistics.outbound[0]!
+      expect(packetsSent - sent).toBe(40)
+      pair.runFor(20_000)
+      expect(a.statistics.outbound[0]!.retransmittedPacketsSent).toBe(sent)
+      // that of probes is sent again too
+      if (!('bandwidthEstimation' in options)) expect(sent).toBeLessThanOrEqual(lost.length + 1)
+    }
+  })
+
   it('and arrive soon', () => {
     const { frames, pair } = call(20, { loss: BURSTS })
     const start = pair.b.events.find(({ event }) => event.type === 'mediaData')!.at

@@ -102,6 +102,7 @@ export class FrameAssembler {
   #highest = -1
   /** Whether nothing was delivered or given up yet: until then, a packet before the first one is welcome. */
   #fresh = true
+  #seeksBeginning = false
   /** Whether `#start` is known to be the first packet of a frame. */
   #aligned = false
   /** How many frames in a row have ended with a marker. */
@@ -148,6 +149,11 @@ export class FrameAssembler {
   /** Whether what comes next cannot be decoded before a keyframe: the stream started without one, or something was lost since. */
   get needsKeyframe(): boolean {
     return this.#needsKeyframe
+  }
+
+  /** Whether the stream seems to start in the middle of a frame: its beginning was lost or overtaken, and is waited for, as long as no keyframe comes instead. */
+  get seeksBeginning(): boolean {
+    return this.#seeksBeginning
   }
 
   /**
@@ -234,12 +240,16 @@ export class FrameAssembler {
     }
     this.#acceptedAt = this.#now
     if (sequence > this.#highest) this.#highest = sequence
+    if (this.#seeksBeginning && sequence > this.#start && this.#depacketizer.startsKeyframe(payload)) {
+      this.#giveUp()
+    }
     this.#advance()
   }
 
   /** Before the first delivery, lets the stream start at an earlier packet: the first two may have changed places. */
   #makeRoomBefore(sequence: number): boolean {
-    if (!this.#fresh || this.#highest - sequence >= MAX_MISORDER) return false
+    if (!this.#fresh || this.#start - sequence >= MAX_MISORDER) return false
+    if (this.#highest - sequence >= MAX_REORDERED_PACKETS) return false
     // of another codec, whose frames are out
     if (this.#previous >= 0 && serial16.diff(sequence & 0xffff, this.#previous) <= 0) return false
     this.#packets.fit(this.#highest - sequence + 1)
@@ -316,6 +326,7 @@ export class FrameAssembler {
 
   /** Looks at the packets that are in order now. */
   #advance(): void {
+    if (this.#fresh && this.#lacksBeginning()) return
     const { onePacketPerFrame } = this.#depacketizer
     const from = this.#scan
     for (;;) {
@@ -331,6 +342,19 @@ export class FrameAssembler {
     }
     if (this.#scan > this.#highest) this.#waitingSince = NEVER
     else if (this.#scan !== from || this.#waitingSince === NEVER) this.#waitingSince = this.#firstWaiting()
+  }
+
+  /** Looks whether the first packet of all continues a frame: then nothing is looked at before what comes before it, `maxWait` at most. */
+  #lacksBeginning(): boolean {
+    const slot = this.#packets.at(this.#start)
+    const seeks =
+      slot !== undefined && slot.payload.length > 0 && !this.#depacketizer.startsFrame(slot.payload)
+    if (seeks && !this.#seeksBeginning) this.#waitingSince = this.#firstWaiting()
+    this.#seeksBeginning = seeks
+    if (!seeks) return false
+    // where the frame ends, or has ended, it is not the order alone in which packets came
+    if (slot.marker || this.#highest > this.#start) this.#needsKeyframe = true
+    return true
   }
 
   /** Whether there is something of the picture before `#scan`, as in the last packet most often. What is of padding alone has none to wait for. */
@@ -458,7 +482,7 @@ export class FrameAssembler {
 
   #restartAt(sequence: number): void {
     this.#start = this.#scan = sequence
-    this.#fresh = false
+    this.#fresh = this.#seeksBeginning = false
     this.#aligned = false
     this.#contiguous = false
     this.#needsKeyframe = true

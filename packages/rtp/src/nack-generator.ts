@@ -10,6 +10,8 @@ const CONFIRMING_DISTANCE = 100
 /** How far before the first packet to come one may lie that it has overtaken, and how much later, ms, that one may come. */
 const MAX_OVERTAKEN = 100
 const OVERTAKING_TIME = 100
+/** Packets that are asked for where a stream starts in the middle of a frame: as many as one entry of a request names (RFC 4585 section 6.2.1). */
+const MAX_BEGINNING = 17
 const SEQUENCE_CYCLE = 0x1_0000
 /** How often one packet is asked for: at a round trip of 40 ms, all through the second for which a frame is waited for. */
 const MAX_TRIES = 20
@@ -122,11 +124,26 @@ export class NackGenerator {
     const before = this.#lowest
     if (before - sequence > MAX_OVERTAKEN || now - this.#startedAt > OVERTAKING_TIME) return
     this.#lowest = sequence
-    if (before - sequence === 1) return
+    if (before - sequence > 1) this.#missFirst(now, sequence + 1, before)
+  }
+
+  /**
+   * The packet of this number continues a frame: where it is the first of the stream, what was sent just before it is missing. How much that is the sender knows, who does not
+   * send what there never was.
+   */
+  missBefore(now: Instant, sequenceNumber: number): void {
+    const before = this.#lowest
+    if (sequenceNumber !== (before & 0xffff)) return
+    this.#lowest = before - MAX_BEGINNING
+    this.#missFirst(now, this.#lowest, before)
+  }
+
+  /** What lies from `from` up to `to` is missing, which is all before what is already. */
+  #missFirst(now: Instant, from: number, to: number): void {
     const later = [...this.#missing]
     this.#missing.clear()
     const at = now + REORDER_TOLERANCE
-    for (let missing = sequence + 1; missing < before; missing++) this.#missing.set(missing, { tries: 0, at })
+    for (let missing = from; missing < to; missing++) this.#missing.set(missing, { tries: 0, at })
     for (const [missing, state] of later) this.#missing.set(missing, state)
     this.#deadline = Math.min(this.#deadline, at)
   }

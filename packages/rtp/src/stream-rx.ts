@@ -132,6 +132,7 @@ export class StreamRx {
   #assembler: FrameAssembler | undefined
   /** Of the assembler, as the requests for packets know it. */
   #packetsGivenUp = 0
+  #seeksBeginning = false
   #reception: ReceptionStatistics | undefined
   /** Whole frames of the codec before this one, which were not polled yet. */
   readonly #earlier = new OutputQueue<ReceivedFrame>()
@@ -329,7 +330,7 @@ export class StreamRx {
     const assembler = this.#assembler
     if (assembler === undefined) return
     assembler.handleTimeout(this.#now)
-    this.#noteGivenUp(assembler)
+    this.#noteMissing(assembler)
   }
 
   /** The next frame in order. */
@@ -435,7 +436,7 @@ export class StreamRx {
       this.#assembleBlocks(assembler, header, payload, primary.pt, extensions, repeated)
     else if (extensions === undefined) assembler.handlePacket(this.#now, header, payload, repeated)
     else assembler.handlePacket(this.#now, { ...header, extensions }, payload, repeated)
-    this.#noteGivenUp(assembler)
+    this.#noteMissing(assembler)
   }
 
   /** RFC 2198: the frames of before come along. */
@@ -470,12 +471,16 @@ export class StreamRx {
     }
   }
 
-  /** What a frame is no longer waited for with is not asked for again. */
-  #noteGivenUp(assembler: FrameAssembler): void {
-    const { packetsGivenUp } = assembler.statistics
-    if (packetsGivenUp === this.#packetsGivenUp) return
+  /** Has the assembler's missing packets asked for: what comes before the first one too, as long as it is looked for, and what it has given up no more. */
+  #noteMissing(assembler: FrameAssembler): void {
+    const { seeksBeginning, statistics } = assembler
+    const { packetsGivenUp } = statistics
+    if (packetsGivenUp === this.#packetsGivenUp && seeksBeginning === this.#seeksBeginning) return
     this.#packetsGivenUp = packetsGivenUp
-    this.#nacks?.giveUpBefore(this.#now, assembler.nextSequenceNumber)
+    this.#seeksBeginning = seeksBeginning
+    const { nextSequenceNumber } = assembler
+    if (seeksBeginning) this.#nacks?.missBefore(this.#now, nextSequenceNumber)
+    else this.#nacks?.giveUpBefore(this.#now, nextSequenceNumber)
   }
 
   /** Goes over to a codec; false where the packet was sent before the change to the one that is. */
@@ -531,6 +536,7 @@ export class StreamRx {
         ? undefined
         : new FrameAssembler(depacketizer, this.#maxReorderWait ?? wait, this.#lastSequence, codec.clockRate)
     this.#packetsGivenUp = 0
+    this.#seeksBeginning = false
     if (this.#reception === undefined) {
       this.#reception = new ReceptionStatistics(this.ssrc, codec.clockRate, this.#nacks !== undefined)
       const report = this.#lastSenderReport

@@ -128,16 +128,48 @@ describe('order', () => {
 
   it('starts at the earlier one where the first two packets have changed places', () => {
     const video = new Video()
+    // its marker ends a frame that has no beginning yet
     expect(video.put(2, 0, true, following())).toEqual([])
-    const frames = video.put(1, 0, false, first(KEY))
-    expect(frames).toHaveLength(0)
-    // the marker had already ended what looked like a frame without a start: that is gone, and counted
-    expect(video.assembler.statistics).toMatchObject({ framesDropped: 1, packetsLate: 1 })
+    expect(video.assembler.needsKeyframe).toBe(true)
+    expect(video.put(1, 0, false, first(KEY))).toMatchObject([{ keyframe: true, contiguous: true }])
+    expect(video.assembler.needsKeyframe).toBe(false)
+    expect(video.assembler.statistics).toMatchObject({ framesDropped: 0, packetsLate: 0 })
 
     const other = new Video()
     expect(other.put(0, 0, false, following())).toEqual([])
     expect(other.put(0xffff, 0, false, first(KEY))).toEqual([])
     expect(other.put(1, 0, true, following())).toMatchObject([{ keyframe: true }])
+  })
+
+  it('waits for the beginning of the first frame as for any packet, and no longer where a keyframe comes', () => {
+    const video = new Video()
+    expect(video.put(10, 0, true, following())).toEqual([])
+    expect(video.assembler.seeksBeginning).toBe(true)
+    expect(video.put(11, 3000, true, first(DELTA, 11))).toEqual([])
+    expect(video.assembler.deadline).toBe(200)
+    // what is without its beginning is dropped, and what follows it comes out
+    expect(video.timeout(200)).toMatchObject([{ firstSequence: 0x1_000b, contiguous: false }])
+    expect(video.assembler.seeksBeginning).toBe(false)
+    expect(video.assembler.statistics).toMatchObject({ framesDropped: 1, packetsGivenUp: 0 })
+    expect(video.put(9, 0, false, first(KEY))).toEqual([])
+    expect(video.assembler.statistics).toMatchObject({ packetsLate: 1 })
+
+    const other = new Video()
+    expect(other.put(10, 0, true, following())).toEqual([])
+    expect(other.frame(11, KEY)).toMatchObject([{ keyframe: true, contiguous: false }])
+    expect(other.assembler.deadline).toBe(Infinity)
+  })
+
+  it('looks for the beginning before the first packet to come, however many came after that', () => {
+    const video = new Video()
+    for (let i = 1; i < 500; i++) expect(video.put(10 + i, 0, false, following())).toEqual([])
+    expect(video.put(510, 0, true, following())).toEqual([])
+    expect(video.put(10, 0, false, first(KEY))).toMatchObject([{ keyframe: true }])
+
+    const other = new Video()
+    for (let i = 0; i < 500; i++) other.put(1000 + i, 0, false, following())
+    expect(other.put(800, 0, false, first(KEY))).toEqual([])
+    expect(other.assembler.statistics).toMatchObject({ packetsLate: 1 })
   })
 
   it('counts late and duplicated packets', () => {

@@ -86,6 +86,38 @@ describe('a stream whose lost packets are asked for', () => {
     expect(stream.deadline).toBe(Infinity)
   })
 
+  it('asks for what was sent before the first packet, where that one continues a frame', () => {
+    const stream = new StreamRx({ ssrc: 5, nack: true })
+    const put = (now: number, sequence: number): void => {
+      const [header, payload] = packet(sequence, sequence === 1 ? KEYFRAME : CONTINUED, VP8)
+      stream.handlePacket(now, { ...header, timestamp: 0, marker: sequence === 4 }, payload, VP8)
+    }
+    for (const sequence of [3, 4]) put(0, sequence)
+    const asked = stream.takeNacks(stream.deadline, 50)
+    expect(asked.slice(-3)).toEqual([0, 1, 2])
+    expect(asked).toHaveLength(17)
+    put(60, 1)
+    // the others before it are none of its frame
+    expect(stream.takeNacks(stream.deadline, 50)).toEqual([2])
+    put(130, 2)
+    expect(stream.pollFrame()).toMatchObject({ keyframe: true, firstSequence: 65_537, lastSequence: 65_540 })
+    expect(stream.needsKeyframe).toBe(false)
+    expect(stream.takeNacks(1000, 50)).toEqual([])
+  })
+
+  it('does so no longer than a frame is waited for, nor after a change of the codec', () => {
+    const stream = new StreamRx({ ssrc: 5, nack: true })
+    stream.handlePacket(0, ...packet(3, CONTINUED, VP8), VP8)
+    const asked: number[] = []
+    for (let now = 0; now < 20_000; now++) {
+      stream.handleTimeout(now)
+      if (stream.takeNacks(now, 300).length > 0) asked.push(now)
+    }
+    expect(asked).toEqual([10, 320, 630, 940])
+    stream.handlePacket(20_000, ...packet(4, Uint8Array.of(0x00), VP9), VP9)
+    expect(stream.takeNacks(20_100, 300)).toEqual([])
+  })
+
   it('asks for nothing that was sent before a frame that is out', () => {
     const stream = new StreamRx({ ssrc: 5, nack: true })
     for (const sequence of [5, 2]) stream.handlePacket(0, ...packet(sequence, KEYFRAME, VP8), VP8)

@@ -34,35 +34,50 @@ export class TwinAssembler {
   }
 
   get deadline(): number {
-    const waiting = [...this.#packets.values()].filter(({ index }) => index > this.#cursor)
+    const waiting = [...this.#packets.values()].filter(({ index }) => index >= this.#cursor)
     return Math.min(...waiting.map(({ arrival }) => arrival)) + this.#maxWait
   }
 
   packet(packet: TwinPacket): void {
     if (this.#cursor < 0) this.#cursor = packet.index
-    const highest = Math.max(...this.#packets.keys())
-    if (!this.#touched && this.#start > packet.index && highest - packet.index < 100) {
+    if (!this.#touched && this.#start > packet.index && this.#start - packet.index < 100) {
       this.#cursor = packet.index
       this.#current = []
     }
     if (packet.index < this.#start || this.#packets.has(packet.index)) return
+    const seeks = this.#seeksBeginning
     this.#packets.set(packet.index, packet)
-    this.#goOn()
+    if (seeks && this.#seeksBeginning && this.#depacketizer.startsKeyframe(packet.payload)) this.#giveUp()
+    else this.#goOn()
   }
 
   timeout(now: number): void {
-    while (now >= this.deadline) {
-      while (!this.#packets.has(this.#cursor)) this.#cursor++
-      this.#isUnderWay = true
-      const first = this.#current[0]?.payload
-      if (first !== undefined && this.#depacketizer.startsFrame(first))
-        this.#known ??= this.#depacketizer.learnStart?.([first])
-      this.#current = []
-      this.#aligned = false
-      this.#contiguous = false
-      this.#touched = true
-      this.#goOn()
-    }
+    while (now >= this.deadline) this.#giveUp()
+  }
+
+  #giveUp(): void {
+    while (!this.#packets.has(this.#cursor)) this.#cursor++
+    this.#isUnderWay ||= !this.#seeksBeginning
+    const first = this.#current[0]?.payload
+    if (first !== undefined && this.#depacketizer.startsFrame(first))
+      this.#known ??= this.#depacketizer.learnStart?.([first])
+    this.#current = []
+    this.#aligned = false
+    this.#contiguous = false
+    this.#touched = true
+    this.#goOn()
+  }
+
+  /** The first packet of all is not the first of a frame. */
+  get #seeksBeginning(): boolean {
+    const payload = this.#packets.get(this.#cursor)?.payload
+    return (
+      !this.#touched &&
+      this.#current.length === 0 &&
+      payload !== undefined &&
+      payload.length > 0 &&
+      !this.#depacketizer.startsFrame(payload)
+    )
   }
 
   get #start(): number {
@@ -72,7 +87,7 @@ export class TwinAssembler {
   #goOn(): void {
     for (;;) {
       const packet = this.#packets.get(this.#cursor)
-      if (packet === undefined) return
+      if (packet === undefined || this.#seeksBeginning) return
       const before = this.#current.find(({ payload }) => payload.length > 0)
       if (before !== undefined && packet.payload.length > 0 && before.timestamp !== packet.timestamp) {
         if (this.#markersInARow >= 32 && this.#depacketizer.startsKeyframe(packet.payload)) this.#cut()
