@@ -295,8 +295,10 @@ export class IceSession {
       this.#drop('limit')
       return true
     }
-    if (!pair.joins(protocol, destination, source)) {
-      this.#drop('asymmetric')
+    // RFC 8489 sections 6.3.3 and 6.3.4
+    const isUnderstood = response.notUnderstood.length === 0
+    if (!isUnderstood || !pair.joins(protocol, destination, source)) {
+      this.#drop(isUnderstood ? 'asymmetric' : 'unsupported')
       this.#fail(pair)
       return true
     }

@@ -64,7 +64,7 @@ export interface IceReceive extends ReceiveInput {
 export type IceDropReason =
   /** No STUN message, or one with a fault. */
   | 'malformed'
-  /** No Binding request or response. Binding indications are keepalives and no drop. */
+  /** No Binding request or response, or a response with an attribute that has to be understood and is not. Binding indications are keepalives and no drop. */
   | 'unsupported'
   /** A request without USERNAME or message integrity. One without PRIORITY or a role is answered all the same. */
   | 'incomplete'

@@ -24,7 +24,7 @@ import { requestTransaction, type Transaction, Transactions } from './transactio
 export type StunBindingEvent =
   /** The server has told the mapped address. */
   | { readonly type: 'mapped'; readonly candidate: Candidate }
-  /** It has not, or with an error of this code. */
+  /** It has not, or with an error of this code; `undefined` too where the answer has an attribute that has to be understood and is not. */
   | { readonly type: 'failed'; readonly code: number | undefined }
 
 export interface StunBindingOptions {
@@ -99,6 +99,8 @@ export class StunBinding implements Machine<StunBindingEvent, IceTransmit, Timeo
     if (address === undefined || !sameSocketAddress({ address, port: source.port }, this.server)) return
     const response = this.accepts(contents) ? parseStun(contents) : 'not-stun'
     if (typeof response === 'string' || response.method !== BINDING) return
+    // RFC 8489 sections 6.3.3 and 6.3.4
+    if (response.notUnderstood.length > 0) return this.#finish({ type: 'failed', code: undefined })
     if (response.class === 'error') return this.#finish({ type: 'failed', code: response.errorCode?.code })
     const mapped = response.xorMappedAddress ?? response.mappedAddress
     if (response.class !== 'success' || mapped === undefined || mapped.port === 0) return

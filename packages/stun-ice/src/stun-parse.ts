@@ -180,6 +180,10 @@ function readAttribute(message: Fields, type: number, value: Uint8Array): 'known
     case Attribute.alternateServer:
       message.alternateServer ??= readAddress(value)
       return message.alternateServer === undefined ? 'malformed' : 'known'
+    // servers of RFC 3489 say these with each answer, and there are some left
+    case Attribute.sourceAddress:
+    case Attribute.changedAddress:
+      return 'known'
     case Attribute.xorMappedAddress:
       message.xorMappedAddress ??= readAddress(value, message.transactionId)
       return message.xorMappedAddress === undefined ? 'malformed' : 'known'

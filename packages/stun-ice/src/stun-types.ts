@@ -6,9 +6,11 @@ export const BINDING = 0x001
 export const MAGIC_COOKIE = 0x2112_a442
 export const STUN_HEADER_LENGTH = 20
 
-/** Attribute types: RFC 8489 section 18.3, RFC 8445 section 16.1 for ICE's, RFC 8656 section 18 for TURN's. */
+/** Attribute types: RFC 8489 section 18.3, RFC 8445 section 16.1 for ICE's, RFC 8656 section 18 for TURN's, RFC 3489 section 11.2 for two that are reserved since. */
 export const Attribute = {
   mappedAddress: 0x0001,
+  sourceAddress: 0x0004,
+  changedAddress: 0x0005,
   username: 0x0006,
   messageIntegrity: 0x0008,
   errorCode: 0x0009,

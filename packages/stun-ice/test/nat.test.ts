@@ -153,6 +153,23 @@ describe('a STUN binding', () => {
     expect(gather(1, '10.0.0.1:5000', nat())).toEqual({ type: 'failed', code: undefined })
   })
 
+  test.each([
+    [0x7777, { type: 'failed', code: undefined }],
+    // SOURCE-ADDRESS, of servers of RFC 3489
+    [0x0004, { type: 'mapped' }],
+  ] as const)('an answer with an attribute of type %i', (type, event) => {
+    const binding = new StunBinding({ server: SERVER, base: '10.0.0.1:5000', crypto: seededCrypto(1) })
+    binding.handleInput({ kind: 'timeout', now: 0 })
+    const output = binding.pollOutput()
+    if (output.kind !== 'transmit') throw new Error('no request')
+    const transactionId = output.contents.slice(8, 20)
+    const others = [{ type, value: Uint8Array.of(0, 1, 0, 1, 192, 0, 2, 9) }]
+    const fields = { xorMappedAddress: at('203.0.113.1', 1), others }
+    const contents = writeStun({ class: 'success', method: 1, transactionId, ...fields })
+    binding.handleInput(receive(1, { source: SERVER, destination: output.source, contents }))
+    expect(binding.pollOutput()).toMatchObject({ kind: 'event', event })
+  })
+
   test('takes only what answers its request, from the server', () => {
     const unbound = { server: SERVER, base: '10.0.0.1:0' }
     expect(() => new StunBinding(unbound)).toThrow(expect.objectContaining({ code: 'invalid-address' }))

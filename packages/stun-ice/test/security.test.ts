@@ -137,6 +137,30 @@ describe('S15: forged', () => {
     expect(machine.statistics.pairs[0]).toMatchObject({ state: 'failed', valid: false })
   })
 
+  test('nor does one with an attribute that must be understood and is not, of success or error', () => {
+    const address = { type: 0x0004, value: Uint8Array.of(0, 1, 0, 1, 192, 0, 2, 9) }
+    for (const [type, dropped] of [
+      [0x7777, 1],
+      // of RFC 3489, and one that is optional
+      [0x0004, 0],
+      [0x8777, 0],
+    ] as const) {
+      for (const answer of ['success', 'error'] as const) {
+        const machine = agent({ controlling: true })
+        machine.setRemoteCredentials({ ufrag: 'peer', pwd: 'p'.repeat(24) })
+        machine.addRemoteCandidate(Candidate.host(B))
+        machine.handleInput({ kind: 'timeout', now: 0 })
+        const transactionId = sent(machine)[0]!.contents.slice(8, 20)
+        const fields = answer === 'success' ? { xorMappedAddress: A } : { errorCode: { code: 487, reason: '' } }
+        const message = { class: answer, method: 1, transactionId, ...fields, others: [{ ...address, type }] }
+        give(machine, writeStun(message, { integrity: crypto.hmac('sha1', encodeUtf8('p'.repeat(24))) }))
+        expect(machine.statistics.dropped.unsupported, `${answer} ${type}`).toBe(dropped)
+        expect(machine.isValidatedPath(B, A), `${answer} ${type}`).toBe(answer === 'success' && dropped === 0)
+        if (dropped === 1) expect(machine.statistics.pairs[0]!.state).toBe('failed')
+      }
+    }
+  })
+
   test('the agent in the middle of its checks takes any bytes from anywhere', () => {
     fc.assert(
       fc.property(
