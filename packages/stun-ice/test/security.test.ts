@@ -151,7 +151,8 @@ describe('S15: forged', () => {
         machine.addRemoteCandidate(Candidate.host(B))
         machine.handleInput({ kind: 'timeout', now: 0 })
         const transactionId = sent(machine)[0]!.contents.slice(8, 20)
-        const fields = answer === 'success' ? { xorMappedAddress: A } : { errorCode: { code: 487, reason: '' } }
+        const fields =
+          answer === 'success' ? { xorMappedAddress: A } : { errorCode: { code: 487, reason: '' } }
         const message = { class: answer, method: 1, transactionId, ...fields, others: [{ ...address, type }] }
         give(machine, writeStun(message, { integrity: crypto.hmac('sha1', encodeUtf8('p'.repeat(24))) }))
         expect(machine.statistics.dropped.unsupported, `${answer} ${type}`).toBe(dropped)
