@@ -5,7 +5,9 @@ import {
   Forwarder,
   type FullIntraRequest,
   type HeaderExtensions,
+  isKeyframeStart,
   KeyframeResponder,
+  type PayloadPieces,
   type ReportBlock,
   SendCache,
   StreamTx,
@@ -14,7 +16,16 @@ import {
   type WrittenPacket,
   writeRtx,
 } from '@str0m/rtp'
-import { datagramBytes, type Instant, NEVER, type Pt, serial32, type Ssrc, UsageError } from '@str0m/sans-io'
+import {
+  concatBytes,
+  datagramBytes,
+  type Instant,
+  NEVER,
+  type Pt,
+  serial32,
+  type Ssrc,
+  UsageError,
+} from '@str0m/sans-io'
 import { sends } from '@str0m/sdp'
 import { type Codec, isSameEncoding } from './codec.ts'
 import type { Egress } from './egress.ts'
@@ -139,7 +150,7 @@ export class Senders {
     if (payloads === undefined) return false
     sender.codec = codec
     const isVideo = sender.media.kind === 'video'
-    sender.stream.countFrame(keyframe)
+    sender.stream.countFrame(isVideo && (options.keyframe ?? startsKeyframe(codec, payloads)))
     const beginsTalkspurt = !isVideo && sender.talkspurts.begins(codec, timestamp, data)
     for (let i = 0; i < payloads.length; i++) {
       // the marker ends a video frame, RFC 3551 section 5; in audio it starts a talkspurt
@@ -476,6 +487,10 @@ const NO_CSRCS: readonly Ssrc[] = []
 
 function newCache(): SendCache {
   return new SendCache(MAX_CACHE_BYTES, MAX_CACHE_AGE)
+}
+
+function startsKeyframe({ name }: Codec, [first]: readonly PayloadPieces[]): boolean {
+  return first !== undefined && isKeyframeStart(name, concatBytes(first.pieces))
 }
 
 /** A retransmission is two bytes longer than what it repeats, RFC 4588 section 4. */
