@@ -242,7 +242,7 @@ describe('the marker of audio, RFC 3551 section 4.1', () => {
       [62, 'PCMU'],
     ] as const) {
       const frames = [0, 1, 2, 3, 60, 61, 62, 500, 501].map((at) => [at, name, spoken] as const)
-      expect(marked(seed, frames), `${name}`).toEqual([0, 4, 7])
+      expect(marked(seed, frames), `seed ${seed}`).toEqual([0, 4, 7])
     }
   })
 

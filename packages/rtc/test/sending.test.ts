@@ -163,7 +163,7 @@ describe('reports on what is sent', () => {
       writer.write(video(15_000), others[name]!, { keyframe: true })
       pair.runFor(100)
       keyFramesSent += 2
-      expect(a.statistics.outbound[0], `${name}`).toMatchObject({ keyFramesSent })
+      expect(a.statistics.outbound[0], `after ${name}`).toMatchObject({ keyFramesSent })
     }
   })
 
