@@ -118,6 +118,22 @@ describe('what goes beside speech', () => {
     expect(events.filter(({ ended }) => ended).map(({ digit }) => digit)).toEqual(keys)
   })
 
+  it('codecs and keys are known in whatever case their names are offered, as GStreamer offers them', () => {
+    const { a, b, pair } = connectedPair({
+      seed: 39,
+      link: LINK,
+      offered: (sdp) =>
+        sdp.replaceAll(/^(a=rtpmap:\d+ )(\S+?)\//gm, (_, start, name) => `${start}${name.toUpperCase()}/`),
+    })
+    const names = a.media('0')!.codecs.map(({ name }) => name)
+    expect(names).toEqual(expect.arrayContaining(['opus', 'red', 'PCMU', 'CN', 'telephone-event']))
+    expect(b.media('0')!.codecs.map(({ name }) => name)).toEqual(names)
+    a.media('0')!.sendTelephoneEvent(pt(a, 'telephone-event'), '1')
+    pair.runFor(500)
+    expect(eventsOf(pair.b.events, 'telephoneEvent').map(({ digit }) => digit)).toContain('1')
+    expect(eventsOf(pair.b.events, 'mediaData')).toEqual([])
+  })
+
   it('keys follow each other, each as long as it is to be', () => {
     const { a, pair } = connectedPair({ seed: 32, link: LINK })
     const media = a.media('0')!
