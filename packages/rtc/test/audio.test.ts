@@ -296,6 +296,24 @@ describe('the marker of audio, RFC 3551 section 4.1', () => {
     ).toEqual([0, 5])
   })
 
+  it('stands on none of the frames by which an encoder refreshes silence, as Chromium sends them', () => {
+    const refreshed = [0, 1, 2, 22, 23, 43, 44, 64, 70, 71]
+    const silent = [2, 23, 44]
+    expect(
+      marked(
+        67,
+        refreshed.map((at) => [at, 'opus', silent.includes(at) ? dtx : spoken]),
+      ),
+    ).toEqual([0, 8])
+    // and where all that the encoder makes is sent
+    expect(
+      marked(
+        68,
+        Array.from({ length: 50 }, (_, at) => [at, 'opus', at > 2 && at !== 23 && at < 40 ? dtx : spoken]),
+      ),
+    ).toEqual([0, 40])
+  })
+
   it('stands on none where the codec changes within speech', () => {
     expect(
       marked(66, [
