@@ -365,7 +365,7 @@ export class Senders {
         sender.extensions = new OutgoingExtensions(media, local.rid, numbers)
       }
       if (media.nack) sender.cache ??= newCache()
-      if (!sends(media.direction)) this.#stopKeys(sender)
+      if (sender.keys !== undefined && !isSent(media, sender.keys.pt)) this.#stopKeys(sender)
     }
     return gone
   }
@@ -476,6 +476,11 @@ export class Senders {
       else events.start(now, timestampOf(now, sender), next, keys.options)
     }
   }
+}
+
+/** Whether this payload type is sent in the section. */
+function isSent({ direction, codecs }: Media, pt: Pt): boolean {
+  return sends(direction) && codecs.some(({ sendPt }) => sendPt === pt)
 }
 
 /** The timestamp of what is heard now. */

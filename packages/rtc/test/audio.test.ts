@@ -180,6 +180,21 @@ describe('what goes beside speech', () => {
     expect(a.media('0')!.sendTelephoneEvent(pt(a, 'telephone-event'), '4')).toBe(true)
   })
 
+  it('no key is sent any more by a payload type that a later negotiation left out', () => {
+    const { a, b, pair } = connectedPair({ seed: 40, link: LINK })
+    a.media('0')!.sendTelephoneEvent(pt(a, 'telephone-event'), '12', { duration: 500 })
+    pair.runFor(100)
+    const offer = b.createOffer().setDirection('0', 'sendrecv').apply()
+    const answer = a
+      .readOffer(offer)
+      .setCodecs('0', [pt(a, 'opus')])
+      .accept()
+    b.pendingChanges()!.acceptAnswer(answer)
+    const sent = a.statistics.outbound[0]!.packetsSent
+    pair.runFor(1000)
+    expect(a.statistics.outbound[0]!.packetsSent).toBe(sent)
+  })
+
   it('a key changes nothing of the time of the speech beside it', () => {
     const { a, pair } = connectedPair({ seed: 35, link: LINK })
     const media = a.media('0')!
