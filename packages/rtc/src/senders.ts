@@ -448,7 +448,7 @@ export class Senders {
     }
     const events = new TelephoneEventSender(clockRate)
     events.start(now, timestampOf(now, sender), first, options)
-    sender.keys = { pt, events, waiting, options }
+    sender.keys = { pt, events, waiting, options: { ...options } }
     this.#signalling.add(sender)
   }
 
