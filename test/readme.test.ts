@@ -46,7 +46,6 @@ describe('the other examples compile as a careful user compiles them', () => {
       declare function send(buffer: Uint8Array, length: number): void
       declare function askForKeyframe(ssrc: number | undefined): void`,
     'packages/netem/README.md': `
-      import type { Rtc } from '@str0m/rtc'
       declare const [client, server]: [Rtc, Rtc]`,
     'packages/srtp/README.md': `
       import type { ConnectedEvent } from '@str0m/dtls'

@@ -18,7 +18,7 @@ export interface Datagram extends TransmitOutput {
 }
 
 export interface NetworkOptions {
-  /** What all chance in the run comes from: an integer from 0 to 2³² − 1. It stands in the message of each `EmulationError`. */
+  /** What all chance of the network comes from: an integer from 0 to 2³² − 1. It stands in the message of each `EmulationError`. What machines do by chance is their own. */
   readonly seed: number
   /** The link of each host, each way, where the host does not say otherwise. */
   readonly link?: LinkOptions

@@ -4,7 +4,7 @@ import { type ReceiveOf, Runner, type Station, type TransmitOf } from './station
 import { VirtualClock } from './virtual-clock.ts'
 
 export interface PairOptions<A extends Machine<unknown>, B extends Machine<unknown> = A> {
-  /** What all chance in the run comes from: an integer from 0 to 2³² − 1. It stands in the message of each `EmulationError`. */
+  /** What all chance of the network comes from: an integer from 0 to 2³² − 1. It stands in the message of each `EmulationError`. What machines do by chance is their own. */
   readonly seed: number
   /** The link each way. */
   readonly link?: LinkOptions

@@ -49,7 +49,7 @@ export class Channel {
 
   /**
    * Sends a message: a string arrives as text, bytes as binary. Leave the bytes as they are until they are acknowledged: they are not copied.
-   * False where too much waits to be sent already: nothing was taken, wait for `bufferedAmountLow`. Throws a `UsageError`:
+   * False where too much waits to be sent already, 16 MiB on all channels together: nothing was taken, wait for `bufferedAmountLow`. Throws a `UsageError`:
    * `not-open` before `channelOpen`, `channel-closed`, `message-too-large` for more than the peer takes, `invalid-message` for what is neither.
    */
   write(data: string | Uint8Array): boolean {

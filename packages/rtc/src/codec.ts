@@ -1,4 +1,4 @@
-import { parseParameters, type PayloadFormat, redundantPt, retransmittedPt } from '@str0m/sdp'
+import { DEFAULT_CODECS, parseParameters, type PayloadFormat, redundantPt, retransmittedPt } from '@str0m/sdp'
 import type { Pt } from '@str0m/sans-io'
 
 /** A negotiated codec: what a payload type means. */
@@ -8,7 +8,7 @@ export interface Codec {
   /** What it is sent with from here: the same, but where the peer's answer has another (RFC 3264 section 5.1). */
   readonly sendPt: Pt
   readonly kind: 'audio' | 'video'
-  /** The encoding name as the description writes it, such as `VP8` or `opus`. */
+  /** The encoding name as `DEFAULT_CODECS` has it, such as `VP8` or `opus`, in whatever case the description does (RFC 4855 section 3); of others as it is there. */
   readonly name: string
   /** Hertz. */
   readonly clockRate: number
@@ -20,6 +20,9 @@ export interface Codec {
   /** What redundant audio (`red`, RFC 2198) carries. Its frames come out as of that codec. */
   readonly primary?: Codec
 }
+
+/** By their names in lower case. */
+const KNOWN_NAMES = new Map(DEFAULT_CODECS.map(({ name }) => [name.toLowerCase(), name]))
 
 /** The codecs of a section, in its order, without their retransmissions. `sendPts`: those that the peer wants by another payload type. */
 export function codecsOf(
@@ -36,7 +39,7 @@ export function codecsOf(
       pt,
       sendPt: sendPts.get(pt) ?? pt,
       kind,
-      name,
+      name: KNOWN_NAMES.get(name.toLowerCase()) ?? name,
       clockRate,
       ...(channels === undefined ? {} : { channels }),
       parameters: parseParameters(parameters),

@@ -420,12 +420,12 @@ export class MediaPlane implements MediaOwner {
     media: Media,
     rid: Rid | undefined,
     codec: Codec,
-    event: number,
+    events: readonly [number, ...number[]],
     options: TelephoneEventOptions,
   ): boolean {
     const sender = this.#sender(media, rid, codec)
     if (this.#transport.outboundMedia === undefined) return false
-    this.#senders.startTelephoneEvent(this.#now, sender, codec, event, options)
+    this.#senders.startTelephoneEvents(this.#now, sender, codec, events, options)
     this.#reporter.noteActivity(this.#now)
     return true
   }

@@ -164,18 +164,17 @@ export class Media {
   }
 
   /**
-   * Sends the event of a telephone's key (RFC 4733): a digit `0` to `9`, `*`, `#`, `A` to `D`, or an event code. `pt` is that of a `telephone-event` among
-   * `codecs`. False where it was not sent since the peer is not connected, or there is no path to it any more. Throws a `UsageError`: `unknown-payload-type`, `busy` while another is sent,
-   * `invalid-option`, `not-sending`, `closed`, `too-many-streams`.
+   * Sends the events of a telephone's keys (RFC 4733): digits `0` to `9`, `*`, `#`, `A` to `D`, which follow each other, or one event code. Each takes its duration and 100 ms, in which its end is
+   * repeated. `pt` is that of a `telephone-event` among `codecs`, and of the clock rate of the audio beside it. What is left of them is dropped where a negotiation ends the sending. False where
+   * nothing was sent since the peer is not connected, or there is no path to it any more. Throws a `UsageError`: `unknown-payload-type`, `busy` while others are sent, `invalid-option`,
+   * `not-sending`, `closed`, `too-many-streams`.
    */
   sendTelephoneEvent(pt: Pt, event: string | number, options: TelephoneEventOptions = {}): boolean {
     const codec = this.#codecOf(pt)
     if (codec.name.toLowerCase() !== 'telephone-event') {
       throw new UsageError('unknown-payload-type', `Payload type ${pt} is ${codec.name}, not telephone-event`)
     }
-    const code = typeof event === 'string' ? dtmfEvent(event) : event
-    if (code === undefined) throw new UsageError('invalid-option', `"${event}" is no key of a telephone`)
-    return this.#owner.sendTelephoneEvent(this, undefined, codec, code, options)
+    return this.#owner.sendTelephoneEvent(this, undefined, codec, eventCodes(event), options)
   }
 
   /** What packets are sent with as they are given, in RTP mode. Throws a `UsageError`: `unknown-rid`, `wrong-mode`. */
@@ -322,6 +321,20 @@ function agreedStreams(
   return [rtxSsrc === undefined ? { ssrc } : { ssrc, rtxSsrc }]
 }
 
+/** Throws a `UsageError` (`invalid-option`). */
+function eventCodes(event: string | number): readonly [number, ...number[]] {
+  if (typeof event !== 'string') return [event]
+  const codes: number[] = []
+  for (const digit of event) {
+    const code = dtmfEvent(digit)
+    if (code === undefined) throw new UsageError('invalid-option', `"${digit}" is no key of a telephone`)
+    codes.push(code)
+  }
+  const [first, ...others] = codes
+  if (first === undefined) throw new UsageError('invalid-option', 'There is no key to be sent')
+  return [first, ...others]
+}
+
 /** What a section's handles call. Implemented by `MediaPlane`. */
 export interface MediaOwner {
   readonly rtpMode: boolean
@@ -338,7 +351,7 @@ export interface MediaOwner {
     media: Media,
     rid: Rid | undefined,
     codec: Codec,
-    event: number,
+    events: readonly [number, ...number[]],
     options: TelephoneEventOptions,
   ): boolean
   writeRtp(media: Media, rid: Rid | undefined, fields: RtpFields, payload: Uint8Array): boolean

@@ -293,7 +293,10 @@ export class Rtc {
     }
   }
 
-  /** Ends the call: says goodbye to the peer and, once polled, says `closed`. Does nothing where it is closed. */
+  /**
+   * Ends the call: says goodbye to the peer and, once polled, says `closed`. What data channels cannot send at once is lost: where it is to arrive, close them first, and wait for their
+   * `channelClose`. Does nothing where it is closed.
+   */
   close(): void {
     if (this.#closed) return
     this.#media.close()
@@ -345,7 +348,13 @@ export class Rtc {
 
   /** Lets the peer know before the way to it is gone. */
   #endChannels(): void {
+    // what was written before goes out before, whether or not it was polled since
+    this.#drainChannels()
     this.#channels.end()
+    this.#drainChannels()
+  }
+
+  #drainChannels(): void {
     for (let output = this.#channels.poll(); output !== undefined; output = this.#channels.poll()) {
       if (output.kind === 'transmit') this.#transport.sendData(output.contents)
       else this.#outputs.push(output)

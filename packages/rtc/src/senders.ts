@@ -5,7 +5,9 @@ import {
   Forwarder,
   type FullIntraRequest,
   type HeaderExtensions,
+  isKeyframeStart,
   KeyframeResponder,
+  type PayloadPieces,
   type ReportBlock,
   SendCache,
   StreamTx,
@@ -15,6 +17,7 @@ import {
   writeRtx,
 } from '@str0m/rtp'
 import {
+  concatBytes,
   datagramBytes,
   type Instant,
   NEVER,
@@ -25,6 +28,7 @@ import {
   type Ssrc,
   UsageError,
 } from '@str0m/sans-io'
+import { sends } from '@str0m/sdp'
 import { type Codec, isSameEncoding } from './codec.ts'
 import type { Egress } from './egress.ts'
 import { FramePacketizers } from './frame-packetizers.ts'
@@ -34,6 +38,7 @@ import type { PlainPacket, Repetition } from './plain-packet.ts'
 import { type RtpPacket, sharedBytes } from './rtp-packet.ts'
 import type { RtpFields } from './rtp-writer.ts'
 import type { OutboundStreamStatistics } from './statistics.ts'
+import { Talkspurts } from './talkspurts.ts'
 import type { MediaTime, WriteOptions } from './writer.ts'
 
 /** The header without extensions, and the profile and length of those. */
@@ -79,9 +84,18 @@ export interface Sender {
   /** Whose time of capture the reports state: that of frames of ours, or of a source that is forwarded; `undefined` before they state one. */
   timedBy: Ssrc | undefined
   readonly keyframes: KeyframeResponder
-  /** The events of a telephone's keys, once there was one. */
-  telephoneEvents: TelephoneEventSender | undefined
-  telephoneEventPt: Pt
+  readonly talkspurts: Talkspurts
+  /** The keys of a telephone that are being sent. */
+  keys: TelephoneKeys | undefined
+}
+
+/** Keys of a telephone that are sent one after the other. */
+interface TelephoneKeys {
+  readonly pt: Pt
+  /** What sends one at a time. */
+  readonly events: TelephoneEventSender
+  readonly waiting: number[]
+  readonly options: TelephoneEventOptions
 }
 
 /** The streams that go out: makes packets of frames, and takes what the peer says of them. */
@@ -140,11 +154,12 @@ export class Senders {
     const payloads = sender.packetizers.payloads(codec, timestamp, data, maxPayload, keyframe)
     if (payloads === undefined) return false
     sender.codec = codec
-    sender.stream.countFrame(keyframe)
     const isVideo = sender.media.kind === 'video'
+    sender.stream.countFrame(isVideo && (options.keyframe ?? startsKeyframe(codec, payloads)))
+    const beginsTalkspurt = !isVideo && sender.talkspurts.begins(codec, timestamp, data)
     for (let i = 0; i < payloads.length; i++) {
-      // the marker ends a video frame, RFC 3551 section 5; in audio it would start a talkspurt
-      const marker = isVideo && i === payloads.length - 1
+      // the marker ends a video frame, RFC 3551 section 5; in audio it starts a talkspurt
+      const marker = isVideo ? i === payloads.length - 1 : beginsTalkspurt
       const fields = { pt: codec.sendPt, timestamp, marker, extensions, capturedAt }
       const sequenceNumber = sender.stream.sequenceNumber
       const packet = sender.stream.packet(now, fields, payloads[i]!, overhead)
@@ -379,6 +394,7 @@ export class Senders {
         sender.extensions = new OutgoingExtensions(media, local.rid, numbers)
       }
       if (media.nack) sender.cache ??= newCache()
+      if (sender.keys !== undefined && !isSent(media, sender.keys.pt)) this.#stopKeys(sender)
     }
     return gone
   }
@@ -387,7 +403,7 @@ export class Senders {
     const { stream, rtx } = sender
     this.#bySsrc.delete(stream.ssrc)
     this.#egress.forget(stream.ssrc)
-    this.#signalling.delete(sender)
+    this.#stopKeys(sender)
     this.#nextNumbers.set(stream.ssrc, stream.sequenceNumber)
     if (rtx === undefined) return
     this.#egress.forget(rtx.ssrc)
@@ -417,8 +433,8 @@ export class Senders {
       reportedAt: 0,
       timedBy: undefined,
       keyframes: new KeyframeResponder(),
-      telephoneEvents: undefined,
-      telephoneEventPt: 0,
+      talkspurts: new Talkspurts(),
+      keys: undefined,
     }
     this.#bySsrc.set(ssrc, sender)
     return sender
@@ -444,48 +460,71 @@ export class Senders {
   /** The deadline of telephone events, over all streams. */
   get deadline(): Instant {
     let at = NEVER
-    for (const { telephoneEvents } of this.#signalling) {
-      if (telephoneEvents !== undefined) at = Math.min(at, telephoneEvents.deadline)
-    }
+    for (const { keys } of this.#signalling) if (keys !== undefined) at = Math.min(at, keys.events.deadline)
     return at
   }
 
-  /** Starts a telephone event. Throws a `UsageError` (`busy`, `invalid-option`). */
-  startTelephoneEvent(
+  /** Starts telephone events, which follow each other. Throws a `UsageError` (`busy`, `invalid-option`). */
+  startTelephoneEvents(
     now: Instant,
     sender: Sender,
-    codec: Codec,
-    event: number,
+    { clockRate, sendPt: pt }: Codec,
+    [first, ...waiting]: readonly [number, ...number[]],
     options: TelephoneEventOptions,
   ): void {
-    sender.telephoneEvents ??= new TelephoneEventSender(codec.clockRate)
-    const audio = sender.codec.clockRate
-    sender.telephoneEvents.start(now, sender.stream.timestampAt(now, audio), event, options)
-    sender.telephoneEventPt = codec.sendPt
+    if (sender.keys !== undefined) {
+      throw new UsageError('busy', 'Keys are being sent: wait until they are over, or give them all at once')
+    }
+    const events = new TelephoneEventSender(clockRate)
+    events.start(now, timestampOf(now, sender), first, options)
+    sender.keys = { pt, events, waiting, options: { ...options } }
     this.#signalling.add(sender)
+  }
+
+  #stopKeys(sender: Sender): void {
+    sender.keys = undefined
+    this.#signalling.delete(sender)
   }
 
   /** Sends what is due of telephone events. */
   sendTelephoneEvents(now: Instant): void {
     for (const sender of this.#signalling) {
-      const { telephoneEvents, telephoneEventPt: pt, stream, extensions } = sender
-      if (telephoneEvents === undefined) continue
-      for (let packet = telephoneEvents.take(now); packet !== undefined; packet = telephoneEvents.take(now)) {
-        const { timestamp, marker, payload } = packet
-        const fields = { pt, timestamp, marker, extensions: extensions.of(undefined) }
+      const { keys, stream, extensions } = sender
+      if (keys === undefined) continue
+      const { pt, events, waiting } = keys
+      for (let packet = events.take(now); packet !== undefined; packet = events.take(now)) {
+        const { timestamp, startedAt, marker, payload } = packet
+        const fields = { pt, timestamp, marker, extensions: extensions.of(undefined), capturedAt: startedAt }
         const pieces = { pieces: [payload], length: payload.length }
         const written = stream.packet(now, fields, pieces, this.#egress.overhead)
         this.#egress.send(now, written, stream, 'audio', 'never')
       }
-      if (telephoneEvents.deadline === NEVER) this.#signalling.delete(sender)
+      if (events.deadline !== NEVER) continue
+      const next = waiting.shift()
+      if (next === undefined) this.#stopKeys(sender)
+      else events.start(now, timestampOf(now, sender), next, keys.options)
     }
   }
+}
+
+/** Whether this payload type is sent in the section. */
+function isSent({ direction, codecs }: Media, pt: Pt): boolean {
+  return sends(direction) && codecs.some(({ sendPt }) => sendPt === pt)
+}
+
+/** The timestamp of what is heard now. */
+function timestampOf(now: Instant, { stream, codec, timestampOffset }: Sender): number {
+  return stream.packetsSent === 0 ? timestampOffset : stream.timestampAt(now, codec.clockRate)
 }
 
 const NO_CSRCS: readonly Ssrc[] = []
 
 function newCache(): SendCache {
   return new SendCache(MAX_CACHE_BYTES, MAX_CACHE_AGE)
+}
+
+function startsKeyframe({ name }: Codec, [first]: readonly PayloadPieces[]): boolean {
+  return first !== undefined && isKeyframeStart(name, concatBytes(first.pieces))
 }
 
 /** Milliseconds, as the peer's reports last told. */

@@ -11,7 +11,7 @@ export interface MediaTime {
 
 /** What may be said of a frame beside its bytes. */
 export interface WriteOptions {
-  /** Whether decoding can start here. Needed for VP8 alone: the others' frames say it themselves. */
+  /** Whether decoding can start here, for the statistics alone. Default: what the first packet of a video frame says; in H.264 and H.265, by a parameter set. */
   readonly keyframe?: boolean
   /** Loudness in −dBov: 0 (loudest) to 127 (silence), RFC 6464; what is not so is taken to the nearest that is. Sent where the peer takes it. */
   readonly audioLevel?: number

@@ -38,3 +38,15 @@ it('wakes nobody any more, whatever was due', () => {
     }
   }
 })
+
+it('sends what was written just before, though it was not polled in between', () => {
+  const { a, b, pair } = connectedPair({ seed: 3, change: (change) => change.addChannel('channel') })
+  pair.runUntil(() => a.channels[0]?.state === 'open')
+  a.handleInput({ kind: 'timeout', now: pair.now })
+  expect(a.channels[0]!.write('call me at another place')).toBe(true)
+  a.close()
+  pair.runUntil(() => b.closed)
+  const events = pair.b.events.map(({ event }) => event)
+  expect(eventsOf(pair.b.events, 'channelData').map(({ data }) => data)).toEqual(['call me at another place'])
+  expect(events.at(-1)).toEqual({ type: 'closed', reason: 'remote' })
+})

@@ -133,6 +133,40 @@ describe('reports on what is sent', () => {
     expect(b.statistics.inbound[0]!.packetsReceived).toBeGreaterThan(395)
   })
 
+  it('count keyframes by what the frames say, unless told otherwise', () => {
+    const idr = [0, 0, 0, 1, 0x65, ...new Uint8Array(900).fill(5)]
+    const keyframes: Record<string, Uint8Array> = {
+      VP8: vp8(3000, true, 3),
+      VP9: Uint8Array.from([0x80, ...new Uint8Array(3000).fill(4)]),
+      H264: Uint8Array.from([0, 0, 0, 1, 0x09, 0xf0, 0, 0, 0, 1, 0x67, 1, 0, 0, 0, 1, 0x68, 1, ...idr]),
+      AV1: Uint8Array.from([0x0a, 1, 7, 0x32, 0x10, ...new Uint8Array(16).fill(6)]),
+      H265: Uint8Array.from([0, 0, 0, 1, 0x40, 1, 7, 0, 0, 0, 1, 0x26, 1, ...new Uint8Array(900).fill(5)]),
+    }
+    const others: Record<string, Uint8Array> = {
+      VP8: vp8(3000, false, 3),
+      VP9: Uint8Array.from([0x84, ...new Uint8Array(3000).fill(4)]),
+      H264: Uint8Array.from([0, 0, 0, 1, 0x09, 0xf0, 0, 0, 0, 1, 0x41, ...new Uint8Array(900).fill(5)]),
+      AV1: Uint8Array.from([0x32, 0x10, ...new Uint8Array(16).fill(6)]),
+      H265: Uint8Array.from([0, 0, 0, 1, 0x02, 1, ...new Uint8Array(900).fill(5)]),
+    }
+    const { a, pair } = connectedPair(8)
+    const media = a.media('1')!
+    let keyFramesSent = 0
+    for (const { pt, name, parameters } of media.codecs) {
+      // where each NAL unit is a packet, the first one is the delimiter
+      if (name === 'H264' && parameters.get('packetization-mode') !== '1') continue
+      const writer = media.writer(pt)
+      writer.write(video(0), keyframes[name]!)
+      for (let i = 1; i <= 3; i++) writer.write(video(3000 * i), others[name]!)
+      // the encoder's word
+      writer.write(video(12_000), keyframes[name]!, { keyframe: false })
+      writer.write(video(15_000), others[name]!, { keyframe: true })
+      pair.runFor(100)
+      keyFramesSent += 2
+      expect(a.statistics.outbound[0], `after ${name}`).toMatchObject({ keyFramesSent })
+    }
+  })
+
   it('stop with the media, and both sides then wake for keepalives alone', () => {
     const { a, pair } = connectedPair(6)
     const { pt } = a.media('0')!.codecs[0]!

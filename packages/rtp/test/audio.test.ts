@@ -252,7 +252,7 @@ describe('telephone events, RFC 4733', () => {
 
   const play = (
     sender: TelephoneEventSender,
-  ): { at: number; timestamp: number; marker: boolean; payload: Uint8Array }[] => {
+  ): { at: number; timestamp: number; startedAt: number; marker: boolean; payload: Uint8Array }[] => {
     const packets = []
     while (sender.deadline !== Infinity) {
       const at = sender.deadline
@@ -280,6 +280,7 @@ describe('telephone events, RFC 4733', () => {
       [1220, false],
     ])
     expect(packets.every(({ timestamp }) => timestamp === 0xffff_ffff)).toBe(true)
+    expect(packets.every(({ startedAt }) => startedAt === 1000)).toBe(true)
     expect(packets.map(({ payload }) => readTelephoneEvent(payload))).toEqual(
       [400, 800, 960, 960, 960].map((duration, i) => ({ event: 5, end: i >= 2, volume: 8, duration })),
     )
@@ -289,7 +290,10 @@ describe('telephone events, RFC 4733', () => {
     const sender = new TelephoneEventSender(48_000)
     sender.start(0, 7, 1, { duration: 3000 })
     const reader = new TelephoneEventReader()
-    const reports = play(sender).map(({ timestamp, payload }) => reader.handlePacket(timestamp, payload))
+    const packets = play(sender)
+    // each segment has a start of its own
+    for (const { timestamp, startedAt } of packets) expect(startedAt).toBeCloseTo((timestamp - 7) / 48, 6)
+    const reports = packets.map(({ timestamp, payload }) => reader.handlePacket(timestamp, payload))
     expect(reports[0]).toMatchObject({ started: true, timestamp: 7, duration: 2400 })
     const known = reports.filter((report) => report !== undefined)
     expect(known.filter(({ started }) => started)).toHaveLength(1)

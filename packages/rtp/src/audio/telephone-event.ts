@@ -58,6 +58,8 @@ export function dtmfDigit(event: number): string | undefined {
 export interface TelephoneEventPacket {
   /** Of the start of the event or its segment. */
   readonly timestamp: number
+  /** When that was: what the timestamp stands for, though the packet comes later. */
+  readonly startedAt: Instant
   /** On the first packet of an event alone. */
   readonly marker: boolean
   readonly payload: Uint8Array
@@ -102,8 +104,12 @@ export class TelephoneEventSender {
    */
   start(now: Instant, timestamp: number, event: number, options: TelephoneEventOptions = {}): void {
     const { duration = 100, volume = 10 } = options
-    if (this.#deadline !== NEVER)
-      throw new UsageError('busy', 'An event is being sent: wait until deadline is Infinity')
+    if (this.#deadline !== NEVER) {
+      throw new UsageError(
+        'busy',
+        `An event is being sent: wait until it is over, which is ${(END_PACKETS - 1) * INTERVAL} ms after its duration`,
+      )
+    }
     if (!(Number.isInteger(event) && event >= 0 && event <= 255)) {
       throw new UsageError('invalid-option', `An event is 0 to 255, not ${event}`)
     }
@@ -128,6 +134,7 @@ export class TelephoneEventSender {
     const end = duration === this.#left
     const packet: TelephoneEventPacket = {
       timestamp: this.#timestamp,
+      startedAt: this.#startedAt,
       marker: this.#marker,
       payload: writeTelephoneEvent({ event: this.#event, end, volume: this.#volume, duration }),
     }
