@@ -1,6 +1,5 @@
 import type { CryptoProvider } from '@str0m/crypto'
 import {
-  type CachedPacket,
   type Dependency,
   Forwarder,
   type FullIntraRequest,
@@ -9,25 +8,13 @@ import {
   KeyframeResponder,
   type PayloadPieces,
   type ReportBlock,
-  SendCache,
+  type SendCache,
   StreamTx,
   type TelephoneEventOptions,
   TelephoneEventSender,
   type WrittenPacket,
-  writeRtx,
 } from '@str0m/rtp'
-import {
-  concatBytes,
-  datagramBytes,
-  type Instant,
-  NEVER,
-  type Pt,
-  readU16,
-  serial16,
-  serial32,
-  type Ssrc,
-  UsageError,
-} from '@str0m/sans-io'
+import { concatBytes, type Instant, NEVER, type Pt, serial32, type Ssrc, UsageError } from '@str0m/sans-io'
 import { sends } from '@str0m/sdp'
 import { type Codec, isSameEncoding } from './codec.ts'
 import type { Egress } from './egress.ts'
@@ -35,6 +22,7 @@ import { FramePacketizers } from './frame-packetizers.ts'
 import type { LocalStream, Media } from './media.ts'
 import { OutgoingExtensions } from './outgoing-extensions.ts'
 import type { PlainPacket, Repetition } from './plain-packet.ts'
+import { newSendCache, repairEnd, repeatLast, sendAgain } from './retransmission.ts'
 import { type RtpPacket, sharedBytes } from './rtp-packet.ts'
 import type { RtpFields } from './rtp-writer.ts'
 import type { OutboundStreamStatistics } from './statistics.ts'
@@ -45,21 +33,6 @@ import type { MediaTime, WriteOptions } from './writer.ts'
 const RTP_HEADER_LENGTH = 12
 const EXTENSION_HEADER_LENGTH = 4
 
-/** What is kept of a video stream for when packets are asked for again: bytes, as many as a peer of ours waits with, and ms. */
-const MAX_CACHE_BYTES = 8 * 2 ** 20
-const MAX_CACHE_AGE = 2000
-/** Milliseconds within which a packet is not sent again where the round trip is not known. */
-const DEFAULT_RESEND_INTERVAL = 50
-/** Of a round trip: who asks again after a whole one, as it measures it, is to be answered. */
-const RESEND_INTERVAL = 0.7
-/**
- * Where a packet was sent again four times, it is not for so long, ms, and each further time for twice as long. Pion asks ten times a second for what has
- * come as a retransmission, for as long as it remembers: answered each time, that is soon more than the media.
- */
-const LATER_RESEND_INTERVAL = 200
-/** By so much more than a round trip, ms, has a packet to be older than a report that should have it: it may have waited on its way. Where none was measured, one of 300 is assumed. */
-const REPORT_TOLERANCE = 50
-const ASSUMED_ROUND_TRIP = 300
 /** Sources of a session's whole life, those of retransmissions with them: as many as SRTP keeps the numbers of, and one is that of reports. */
 export const MAX_SEND_STREAMS = 65_535
 
@@ -283,34 +256,16 @@ export class Senders {
    */
   retransmit(now: Instant, mediaSsrc: Ssrc, sequenceNumbers: readonly number[]): void {
     const sender = this.#bySsrc.get(mediaSsrc)
-    if (sender?.cache === undefined) return
+    if (sender === undefined) return
     sender.stream.countFeedback('nack')
-    const roundTrip = roundTripOf(sender)
-    const interval = roundTrip === undefined ? DEFAULT_RESEND_INTERVAL : RESEND_INTERVAL * roundTrip
-    for (const sequenceNumber of sequenceNumbers) {
-      const cached = sender.cache.take(now, sequenceNumber, interval, LATER_RESEND_INTERVAL)
-      if (cached !== undefined) this.#sendAgain(now, sender, cached)
-    }
-  }
-
-  #sendAgain(now: Instant, sender: Sender, cached: CachedPacket): void {
-    const { overhead } = this.#egress
-    const apart = repeat(sender, cached, overhead)
-    const repetition: Repetition = apart === undefined ? 'again' : 'never'
-    sender.stream.countRetransmission(cached.packet.length - cached.payloadStart, cached.payloadStart)
-    const packet = apart ?? sameAgain(cached.packet, overhead)
-    this.#egress.send(now, packet, sender.stream, 'retransmission', repetition)
+    sendAgain(now, sender, sequenceNumbers, this.#egress)
   }
 
   /** The last packet of a video once more, as a retransmission: what fills a probe for bandwidth; `undefined` where no stream has such. */
   padding(now: Instant): PlainPacket | undefined {
-    const { overhead } = this.#egress
     for (const sender of this.#bySsrc.values()) {
-      const cached = sender.cache?.latest(now)
-      const repeated = cached === undefined ? undefined : repeat(sender, cached, overhead)
-      if (cached === undefined || repeated === undefined) continue
-      sender.stream.countRetransmission(cached.packet.length - cached.payloadStart, cached.payloadStart)
-      return repeated
+      const repeated = repeatLast(now, sender, this.#egress.overhead)
+      if (repeated !== undefined) return repeated
     }
     return undefined
   }
@@ -332,25 +287,8 @@ export class Senders {
       const sender = this.#bySsrc.get(block.ssrc)
       if (sender === undefined) continue
       sender.stream.handleReport(now, block)
-      this.#repairEnd(now, sender, block.highestSequence)
+      repairEnd(now, sender, block.highestSequence, this.#egress)
     }
-  }
-
-  /**
-   * Sends the last packet again where a report should have it and has not. A loss shows by what comes after it: where nothing does, as after the last frame of a picture that stands
-   * still, nobody asks. What is missing before that packet is asked for once it is there.
-   */
-  #repairEnd(now: Instant, sender: Sender, highestSequence: number): void {
-    const { cache, stream } = sender
-    const last = cache?.latest(now)
-    if (cache === undefined || last === undefined) return
-    const sequenceNumber = readU16(last.packet, 2)
-    if (serial16.diff(sequenceNumber, highestSequence & 0xffff) <= 0) return
-    const roundTrip = roundTripOf(sender) ?? ASSUMED_ROUND_TRIP
-    if (now - last.sentAt < roundTrip + REPORT_TOLERANCE) return
-    if (this.#egress.holds(stream.ssrc, sequenceNumber)) return
-    const cached = cache.take(now, sequenceNumber, roundTrip, LATER_RESEND_INTERVAL)
-    if (cached !== undefined) this.#sendAgain(now, sender, cached)
   }
 
   /** The streams of ours that a full intra request is new for. */
@@ -393,7 +331,7 @@ export class Senders {
       if (!isAsBefore || !sender.extensions.isOf(media, local.rid)) {
         sender.extensions = new OutgoingExtensions(media, local.rid, numbers)
       }
-      if (media.nack) sender.cache ??= newCache()
+      if (media.nack) sender.cache ??= newSendCache()
       if (sender.keys !== undefined && !isSent(media, sender.keys.pt)) this.#stopKeys(sender)
     }
     return gone
@@ -426,7 +364,7 @@ export class Senders {
       packetizers: new FramePacketizers(this.#crypto),
       timestampOffset: ((random[2]! << 24) | (random[3]! << 16) | (random[4]! << 8) | random[5]!) >>> 0,
       extensions: new OutgoingExtensions(media, rid, this.#numbers),
-      cache: media.nack ? newCache() : undefined,
+      cache: media.nack ? newSendCache() : undefined,
       rtx: rtxSsrc === undefined ? undefined : this.#newStream(rtxSsrc, (random[6]! << 8) | random[7]!),
       codec,
       forwarder: undefined,
@@ -519,18 +457,8 @@ function timestampOf(now: Instant, { stream, codec, timestampOffset }: Sender): 
 
 const NO_CSRCS: readonly Ssrc[] = []
 
-function newCache(): SendCache {
-  return new SendCache(MAX_CACHE_BYTES, MAX_CACHE_AGE)
-}
-
 function startsKeyframe({ name }: Codec, [first]: readonly PayloadPieces[]): boolean {
   return first !== undefined && isKeyframeStart(name, concatBytes(first.pieces))
-}
-
-/** Milliseconds, as the peer's reports last told. */
-function roundTripOf({ stream }: Sender): number | undefined {
-  const { roundTripTime } = stream.statistics
-  return roundTripTime === undefined ? undefined : 1000 * roundTripTime
 }
 
 /** A retransmission is two bytes longer than what it repeats, RFC 4588 section 4. */
@@ -545,26 +473,6 @@ function isUint(value: number, max: number): boolean {
 function areSsrcs(values: readonly Ssrc[]): boolean {
   for (const value of values) if (!isUint(value, 0xffff_ffff)) return false
   return true
-}
-
-/** A packet that was sent, under the header of its retransmission (RFC 4588); `undefined` where none was negotiated. */
-function repeat(
-  { media, rtx, extensions }: Sender,
-  { packet, payloadStart }: CachedPacket,
-  overhead: number,
-): PlainPacket | undefined {
-  const pt = media.rtxPt(packet[1]! & 0x7f)
-  if (pt === undefined || rtx === undefined) return undefined
-  const sequenceNumber = rtx.takeSequenceNumber(packet.length - payloadStart)
-  const repeated = writeRtx(packet, payloadStart, { pt, ssrc: rtx.ssrc, sequenceNumber }, overhead)
-  extensions.repairRid(repeated.buffer)
-  return repeated
-}
-
-function sameAgain(packet: Uint8Array, overhead: number): PlainPacket {
-  const buffer = datagramBytes(packet.length + overhead)
-  buffer.set(packet)
-  return { buffer, length: packet.length }
 }
 
 /** What says of a packet which layers it is of, and how it goes out with it. */
