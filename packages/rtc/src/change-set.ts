@@ -77,7 +77,10 @@ export class ChangeSet {
     return channel.id
   }
 
-  /** Changes which way media goes in a section. Throws a `UsageError` (`unknown-mid`, `invalid-option`). */
+  /**
+   * Changes which way media goes in a section. It holds until it is changed again, in offers and in answers, as the direction of an `RTCRtpTransceiver` does: who holds, goes on to, whatever the peer
+   * offers; and a peer that holds is offered this again. Throws a `UsageError` (`unknown-mid`, `invalid-option`).
+   */
   setDirection(mid: Mid, direction: Direction): this {
     this.#checkNotApplied()
     this.#target.checkMid(mid)
