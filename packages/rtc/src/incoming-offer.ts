@@ -9,7 +9,7 @@ import {
 } from '@str0m/sdp'
 import type { Codec } from './codec.ts'
 import type { Answer } from './description.ts'
-import { checkDirection } from './media-options.ts'
+import { checkDirection, checkStreamId } from './media-options.ts'
 import type { OwnDirection } from './own-direction.ts'
 
 /** A section of an offer with media, and how it is answered unless you choose otherwise. */
@@ -33,12 +33,15 @@ export interface AnswerChoices {
   readonly directions: ReadonlyMap<Mid, Direction>
   /** The payload types that are taken, of sections that do not take all. */
   readonly payloadTypes: ReadonlyMap<Mid, ReadonlySet<Pt>>
+  /** Of sections that have not sent before. */
+  readonly streamIds: ReadonlyMap<Mid, string>
 }
 
 export const NO_CHOICES: AnswerChoices = {
   rejected: new Set(),
   directions: new Map(),
   payloadTypes: new Map(),
+  streamIds: new Map(),
 }
 
 /** What is read of an offer. */
@@ -55,6 +58,7 @@ export class IncomingOffer {
   readonly #rejected = new Set<Mid>()
   readonly #directions = new Map<Mid, Direction>()
   readonly #payloadTypes = new Map<Mid, ReadonlySet<Pt>>()
+  readonly #streamIds = new Map<Mid, string>()
 
   constructor(summary: OfferSummary, accept: (choices: AnswerChoices) => Answer) {
     this.#summary = summary
@@ -111,6 +115,17 @@ export class IncomingOffer {
   }
 
   /**
+   * Says which MediaStream belongs to what is sent in a section, as the option `streamId` of `ChangeSet.addMedia` does. Where the section was to send before, it stays as it was (RFC 8829 section 5.3.2).
+   * Throws a `UsageError` (`unknown-mid`, `invalid-option`).
+   */
+  setStreamId(mid: Mid, streamId: string): this {
+    checkStreamId(streamId)
+    this.#find(mid)
+    this.#streamIds.set(mid, streamId)
+    return this
+  }
+
+  /**
    * Answers it. Throws what `Rtc.acceptOffer` throws, and nothing has changed; or a `UsageError` (`tagged-section`) where a section is rejected that the others share the transport
    * of, in an offer that is not the first (RFC 9143 section 7.3.3): browsers would lose the connection. It can be answered as inactive.
    */
@@ -119,6 +134,7 @@ export class IncomingOffer {
       rejected: this.#rejected,
       directions: this.#directions,
       payloadTypes: this.#payloadTypes,
+      streamIds: this.#streamIds,
     })
   }
 

@@ -60,6 +60,8 @@ interface Section {
   streams: readonly LocalStream[]
   /** Made anew when the section is stopped. */
   direction: OwnDirection
+  /** Of the MediaStream that it is to send, as the caller has said. */
+  streamId?: string | undefined
 }
 
 /** What the media of a section is to become. */
@@ -120,6 +122,7 @@ export interface OfferedSection {
   readonly streams: readonly LocalStream[]
   /** The direction that the caller has said for it with this offer. */
   readonly chosen: Direction | undefined
+  readonly streamId: string | undefined
 }
 
 /** The descriptions of both sides, and what they have agreed on: offer and answer of RFC 3264, as RFC 8829 has it. */
@@ -232,7 +235,8 @@ export class Session {
       const known = this.#sectionAt(index, mids[index]!, offered, section)
       if (accepted) {
         fillTransport(section, local, setup, offered === tagged)
-        known.streams = this.#streams.fill(section, known.streams, known.local)
+        known.streamId = choices.streamIds.get(known.mid) ?? known.streamId
+        known.streams = this.#streams.fill(section, known.streams, known.local, known.streamId)
         if (isData(section)) this.#acceptData(known, offered, section, local)
         else updates.push(this.#acceptMedia(known, index, offered, section, choices))
       } else {
@@ -276,6 +280,7 @@ export class Session {
    */
   offer(changes: Changes, local: LocalTransport): { offer: Offer; sections: OfferedSection[] } {
     const added = this.#addedSections(changes, local)
+    const streamIds = new Map(changes.added.map(({ mid, streamId }) => [mid, streamId]))
     const sections = this.#sections.map((known) => offeredAgain(known, changes))
     const free = this.#sections.flatMap((known, index) => (stands(known) ? [] : [index]))
     for (const section of added) sections[free.shift() ?? sections.length] = section
@@ -283,13 +288,14 @@ export class Session {
     const offered = sections.map((section, index): OfferedSection => {
       if (section.port === 0) {
         fillRejected(section, local, 'actpass', section.protocol.includes('RTP'))
-        return { section, streams: [], chosen: undefined }
+        return { section, streams: [], chosen: undefined, streamId: undefined }
       }
       fillTransport(section, local, 'actpass', index === tagged)
       const known = added.includes(section) ? undefined : this.#sections[index]
-      const streams = this.#streams.fill(section, known?.streams ?? [], known?.local)
+      const streamId = known ? known.streamId : streamIds.get(section.mid!)
+      const streams = this.#streams.fill(section, known?.streams ?? [], known?.local, streamId)
       const chosen = known ? changes.directions.get(known.mid) : section.direction
-      return { section, streams, chosen }
+      return { section, streams, chosen, streamId }
     })
     const description = this.#describe()
     description.media.push(...sections)
@@ -344,10 +350,11 @@ export class Session {
         this.#remote = transport ?? this.#remote
         const updates: MediaUpdate[] = []
         answer.media.forEach((section, index) => {
-          const { section: offered, streams, chosen } = sections[index]!
+          const { section: offered, streams, chosen, streamId } = sections[index]!
           const known = this.#sectionAt(index, offered.mid!, offered, offered)
           known.local = offered
           known.streams = streams
+          known.streamId = streamId
           if (!used.includes(section)) {
             this.#stop(known, updates)
             return
