@@ -53,6 +53,9 @@ describe('the other examples compile as a careful user compiles them', () => {
       declare const [frame, randomId, timestamp]: [Uint8Array, number, number]
       declare function send(buffer: Uint8Array, length: number): void
       declare function askForKeyframe(ssrc: number | undefined): void`,
+    'packages/sctp/README.md': `
+      import type { DataEvent, Dtls } from '@str0m/dtls'
+      declare const [dtls, event, now]: [Dtls, DataEvent, number]`,
     'packages/netem/README.md': `
       import type { Rtc } from '@str0m/rtc'
       declare const [client, server]: [Rtc, Rtc]`,
