@@ -8,6 +8,13 @@ const root = join(import.meta.dirname, '..')
 const generated = join(import.meta.dirname, '.generated')
 const packages = readdirSync(join(root, 'packages'))
 
+/** One for each name. */
+function importsOf(code: string): string[] {
+  return [...code.matchAll(/^import \{ (.*) \} from (.*)$/gm)].flatMap(([, names, from]) =>
+    names!.split(', ').map((name) => `import { ${name} } from ${from}`),
+  )
+}
+
 describe('the example of the README runs', () => {
   it.each(packages)('@str0m/%s', async (name) => {
     const code = readmeExample(name)
@@ -43,8 +50,12 @@ describe('the other examples compile as a careful user compiles them', () => {
       declare const [randomSequenceNumber, randomTimestamp, now, srtpOverhead]: [number, number, number, number]
       declare const [highLayer, datagram, header]: [StreamRx, Uint8Array, RtpHeader]
       declare const [values, ids]: [HeaderExtensions, ExtensionIds]
+      declare const [frame, randomId, timestamp]: [Uint8Array, number, number]
       declare function send(buffer: Uint8Array, length: number): void
       declare function askForKeyframe(ssrc: number | undefined): void`,
+    'packages/sctp/README.md': `
+      import type { DataEvent, Dtls } from '@str0m/dtls'
+      declare const [dtls, event, now]: [Dtls, DataEvent, number]`,
     'packages/netem/README.md': `
       declare const [client, server]: [Rtc, Rtc]`,
     'packages/srtp/README.md': `
@@ -62,7 +73,8 @@ describe('the other examples compile as a careful user compiles them', () => {
     // those of a package begin with the one that runs
     const fragments = readme === 'README.md' ? examples : examples.slice(1)
     expect(fragments).not.toEqual([])
-    const imports = fragments.flatMap((code) => code.match(/^import .*$/gm) ?? [])
+    // two may import the same
+    const imports = new Set(fragments.flatMap(importsOf))
     const bodies = fragments.map((code) => `{\n${code.replace(/^import .*$/gm, '')}}\n`)
     writeFileSync(join(folder, 'examples.ts'), [around, ...imports, ...bodies].join(';\n'))
     const config = {

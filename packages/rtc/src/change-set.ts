@@ -6,7 +6,7 @@ import type { ChannelId } from './channel.ts'
 import type { AddedMedia, Changes } from './changes.ts'
 import type { PlannedChannel } from './channels.ts'
 import type { Answer, Offer } from './description.ts'
-import { checkDirection, checkEncodings, checkKind } from './media-options.ts'
+import { checkDirection, checkEncodings, checkKind, checkStreamId } from './media-options.ts'
 import type { OfferedSection } from './session.ts'
 
 /** What a `ChangeSet` does when it is applied. */
@@ -32,6 +32,11 @@ export interface AddMediaOptions {
    * pause them: see `media.receiveEncodings`. Default: one stream.
    */
   readonly receiveEncodings?: readonly Encoding[]
+  /**
+   * The id of the MediaStream that what is sent belongs to (RFC 8830), 1 to 64 characters: the peer has it in `RTCTrackEvent.streams`, and browsers play one audio and one video of
+   * a stream in step. Who forwards several sources gives each its own. `-`: of none. Default: one for all of the session.
+   */
+  readonly streamId?: string
 }
 
 /** Changes to be offered to the peer together. Nothing happens before `apply`; after it, every method throws a `UsageError` (`already-applied`). */
@@ -50,7 +55,7 @@ export class ChangeSet {
 
   /**
    * Adds a media section. Answers its mid. Throws a `UsageError` (`invalid-option`), also where the option `codecs` has none of this kind, and where encodings have no rid,
-   * or the same, also one that is sent and one that is received.
+   * or the same, also one that is sent and one that is received; or `streamId` is none.
    */
   addMedia(kind: 'audio' | 'video', direction: Direction = 'sendrecv', options: AddMediaOptions = {}): Mid {
     this.#checkNotApplied()
@@ -58,10 +63,11 @@ export class ChangeSet {
     this.#target.checkCodecs(kind)
     checkDirection(direction)
     const mid = this.#target.freeMid(new Set(this.#added.map((media) => media.mid)))
-    const { encodings = [], receiveEncodings = [] } = options
+    const { encodings = [], receiveEncodings = [], streamId } = options
     // RFC 8851 section 6.1: of one section, both ways
     checkEncodings([...encodings, ...receiveEncodings])
-    this.#added.push({ mid, kind, direction, encodings, receiveEncodings })
+    if (streamId !== undefined) checkStreamId(streamId)
+    this.#added.push({ mid, kind, direction, encodings, receiveEncodings, streamId })
     return mid
   }
 
@@ -77,7 +83,10 @@ export class ChangeSet {
     return channel.id
   }
 
-  /** Changes which way media goes in a section. Throws a `UsageError` (`unknown-mid`, `invalid-option`). */
+  /**
+   * Changes which way media goes in a section. It holds until it is changed again, in offers and in answers, as the direction of an `RTCRtpTransceiver` does: who holds, goes on to, whatever the peer
+   * offers; and a peer that holds is offered this again. Throws a `UsageError` (`unknown-mid`, `invalid-option`).
+   */
   setDirection(mid: Mid, direction: Direction): this {
     this.#checkNotApplied()
     this.#target.checkMid(mid)

@@ -21,4 +21,6 @@ export interface AddedMedia {
   readonly encodings: readonly Encoding[]
   /** Where several are to be received. */
   readonly receiveEncodings: readonly Encoding[]
+  /** Of its MediaStream; `undefined`: the one that all have. */
+  readonly streamId: string | undefined
 }

@@ -9,7 +9,8 @@ import {
 } from '@str0m/sdp'
 import type { Codec } from './codec.ts'
 import type { Answer } from './description.ts'
-import { checkDirection } from './media-options.ts'
+import { checkDirection, checkStreamId } from './media-options.ts'
+import type { OwnDirection } from './own-direction.ts'
 
 /** A section of an offer with media, and how it is answered unless you choose otherwise. */
 export interface OfferedMedia {
@@ -17,7 +18,7 @@ export interface OfferedMedia {
   readonly kind: 'audio' | 'video'
   /** Whether there was no such section before. */
   readonly isNew: boolean
-  /** As far as both sides allow, seen from here. */
+  /** As far as both sides allow, seen from here: the offer, and what `setDirection` or `addMedia` said here before. */
   readonly direction: Direction
   /** Those that both sides know, in the offerer's order; none: the section is rejected. */
   readonly codecs: readonly Codec[]
@@ -28,15 +29,19 @@ export interface OfferedMedia {
 /** What an answer is to be, where it is not what both sides allow. */
 export interface AnswerChoices {
   readonly rejected: ReadonlySet<Mid>
+  /** Seen from here, whatever the offer allows of it. */
   readonly directions: ReadonlyMap<Mid, Direction>
   /** The payload types that are taken, of sections that do not take all. */
   readonly payloadTypes: ReadonlyMap<Mid, ReadonlySet<Pt>>
+  /** Of sections that have not sent before. */
+  readonly streamIds: ReadonlyMap<Mid, string>
 }
 
 export const NO_CHOICES: AnswerChoices = {
   rejected: new Set(),
   directions: new Map(),
   payloadTypes: new Map(),
+  streamIds: new Map(),
 }
 
 /** What is read of an offer. */
@@ -53,6 +58,7 @@ export class IncomingOffer {
   readonly #rejected = new Set<Mid>()
   readonly #directions = new Map<Mid, Direction>()
   readonly #payloadTypes = new Map<Mid, ReadonlySet<Pt>>()
+  readonly #streamIds = new Map<Mid, string>()
 
   constructor(summary: OfferSummary, accept: (choices: AnswerChoices) => Answer) {
     this.#summary = summary
@@ -83,10 +89,14 @@ export class IncomingOffer {
     return this
   }
 
-  /** Answers a section with this direction, seen from here, as far as the offer allows it. Throws a `UsageError` (`unknown-mid`, `invalid-option`). */
+  /**
+   * Answers a section with this direction, seen from here, as far as the offer allows it, and later offers too, as `ChangeSet.setDirection` does. Throws a
+   * `UsageError` (`unknown-mid`, `invalid-option`).
+   */
   setDirection(mid: Mid, direction: Direction): this {
     checkDirection(direction)
-    this.#directions.set(mid, intersectDirections(this.#find(mid).direction, direction))
+    this.#find(mid)
+    this.#directions.set(mid, direction)
     return this
   }
 
@@ -105,6 +115,17 @@ export class IncomingOffer {
   }
 
   /**
+   * Says which MediaStream belongs to what is sent in a section, as the option `streamId` of `ChangeSet.addMedia` does. Where the section was to send before, it stays as it was (RFC 8829 section 5.3.2).
+   * Throws a `UsageError` (`unknown-mid`, `invalid-option`).
+   */
+  setStreamId(mid: Mid, streamId: string): this {
+    checkStreamId(streamId)
+    this.#find(mid)
+    this.#streamIds.set(mid, streamId)
+    return this
+  }
+
+  /**
    * Answers it. Throws what `Rtc.acceptOffer` throws, and nothing has changed; or a `UsageError` (`tagged-section`) where a section is rejected that the others share the transport
    * of, in an offer that is not the first (RFC 9143 section 7.3.3): browsers would lose the connection. It can be answered as inactive.
    */
@@ -113,6 +134,7 @@ export class IncomingOffer {
       rejected: this.#rejected,
       directions: this.#directions,
       payloadTypes: this.#payloadTypes,
+      streamIds: this.#streamIds,
     })
   }
 
@@ -123,19 +145,22 @@ export class IncomingOffer {
   }
 }
 
-/** An answer as it was chosen to be. */
+/** An answer as it was chosen to be. `own`: the direction that the section has had here; `undefined`: it is new. */
 export function choose(
   offered: MediaSection,
   mid: Mid,
   answer: SectionAnswer,
   choices: AnswerChoices,
+  own: OwnDirection | undefined,
 ): SectionAnswer {
   if (!answer.accepted) return answer
   if (choices.rejected.has(mid)) {
     return { accepted: false, section: rejectedSection(offered), reason: 'rejected-by-offerer' }
   }
   const { section } = answer
-  section.direction = choices.directions.get(mid) ?? section.direction ?? 'sendrecv'
+  const allowed = section.direction ?? 'sendrecv'
+  const chosen = choices.directions.get(mid)
+  section.direction = chosen ? intersectDirections(chosen, allowed) : (own?.answered(allowed) ?? allowed)
   const taken = choices.payloadTypes.get(mid)
   if (taken !== undefined) {
     section.payloads = section.payloads.filter((format) => taken.has(retransmittedPt(format) ?? format.pt))

@@ -15,16 +15,20 @@ export class LocalStreams {
     this.#cname = cname
   }
 
-  /** Writes the streams that a section sends into it. `before`: those that it had, and its description then. Answers those that it has now. */
+  /**
+   * Writes the streams that a section sends into it. `before`: those that it had, and its description then. `streamId`: of the MediaStream of one that had none. Answers those that
+   * it has now.
+   */
   fill(
     section: MediaSection,
     before: readonly LocalStream[],
     described: MediaSection | undefined,
+    streamId: string = this.#cname,
   ): readonly LocalStream[] {
     if (section.kind === 'application') return before
     if (before.length === 0 && !sends(section.direction ?? 'sendrecv')) return before
     const [msid] = described?.msids ?? []
-    section.msids = [msid ?? { stream: this.#cname, track: toHex(this.#crypto.randomBytes(16)) }]
+    section.msids = [msid ?? { stream: streamId, track: toHex(this.#crypto.randomBytes(16)) }]
     const retransmits = section.payloads.some((format) => retransmittedPt(format) !== undefined)
     const rids = section.simulcast?.send.flatMap(([first]) => (first === undefined ? [] : [first.rid])) ?? []
     const wanted = rids.length === 0 ? [undefined] : rids

@@ -7,6 +7,8 @@ const KINDS: ReadonlySet<string> = new Set<'audio' | 'video'>(['audio', 'video']
 const DIRECTIONS: ReadonlySet<string> = new Set<Direction>(['sendrecv', 'sendonly', 'recvonly', 'inactive'])
 /** RFC 8851 section 10, and what fits the header extension in its one-byte form. */
 const RID = /^[A-Za-z0-9_-]{1,16}$/
+/** `msid-id`, RFC 8830 section 2, of token characters (RFC 4566 section 9). */
+const STREAM_ID = /^[!#$%&'*+\-.0-9A-Z^_`a-z{|}~]{1,64}$/
 
 /** Throws a `UsageError` (`invalid-option`). */
 export function checkKind(kind: 'audio' | 'video'): void {
@@ -30,5 +32,14 @@ export function checkEncodings(encodings: readonly Pick<Encoding, 'rid'>[]): voi
   throw new UsageError(
     'invalid-option',
     'Each encoding has a rid of its own: 1 to 16 letters, digits, "-" and "_"',
+  )
+}
+
+/** Throws a `UsageError` (`invalid-option`). */
+export function checkStreamId(streamId: string): void {
+  if (STREAM_ID.test(streamId)) return
+  throw new UsageError(
+    'invalid-option',
+    'The id of a stream has 1 to 64 characters, of which none is a space or one of ( ) < > @ , ; : \\ " / [ ] ? =',
   )
 }

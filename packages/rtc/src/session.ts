@@ -36,6 +36,7 @@ import { type LocalStream, Media, type MediaOwner, type NegotiatedMedia } from '
 import { answeredTypes, formatsOf } from './formats.ts'
 import { fillRejected, fillSession, fillTransport, type LocalTransport } from './local-description.ts'
 import { LocalStreams } from './local-streams.ts'
+import { OwnDirection } from './own-direction.ts'
 import { DEFAULT_SCTP_PORT, type RemoteData, remoteData } from './remote-data.ts'
 import { checkAnsweredSections } from './answered-sections.ts'
 import { invalid, readRemoteTransport } from './remote-transport.ts'
@@ -57,6 +58,10 @@ interface Section {
   local: MediaSection
   /** What we send. They stay the same in all later descriptions. */
   streams: readonly LocalStream[]
+  /** Made anew when the section is stopped. */
+  direction: OwnDirection
+  /** Of the MediaStream that it is to send, as the caller has said. */
+  streamId?: string | undefined
 }
 
 /** What the media of a section is to become. */
@@ -103,6 +108,7 @@ interface ReadOffer {
   readonly offer: SessionDescription
   readonly mids: readonly Mid[]
   readonly answers: readonly SectionAnswer[]
+  readonly choices: AnswerChoices
   /** The offered section whose transport all share (RFC 9143 section 7.3.1), and what it says of that; `undefined`: all are rejected. */
   readonly tagged: MediaSection | undefined
   readonly transport: RemoteTransport | undefined
@@ -114,6 +120,9 @@ interface ReadOffer {
 export interface OfferedSection {
   readonly section: MediaSection
   readonly streams: readonly LocalStream[]
+  /** The direction that the caller has said for it with this offer. */
+  readonly chosen: Direction | undefined
+  readonly streamId: string | undefined
 }
 
 /** The descriptions of both sides, and what they have agreed on: offer and answer of RFC 3264, as RFC 8829 has it. */
@@ -185,7 +194,7 @@ export class Session {
       (index) => choices.rejected.has(mids[index]!),
     )
     const answers = sections.map((answer, index) =>
-      choose(offer.media[index]!, mids[index]!, answer, choices),
+      choose(offer.media[index]!, mids[index]!, answer, choices, this.#directionAt(index, mids[index]!)),
     )
     // RFC 9143 section 7.3.1
     const accepted = shared.filter((section) => answers[offer.media.indexOf(section)]!.accepted)
@@ -208,13 +217,13 @@ export class Session {
         hasDataChannels: offer.media.some(isData),
         iceRestart,
       }),
-      commit: (local) => this.#answer({ offer, mids, answers, tagged, bundled, transport }, local),
+      commit: (local) => this.#answer({ offer, mids, answers, choices, tagged, bundled, transport }, local),
     }
   }
 
   /** Takes an offer that was read, and writes the answer to it. */
   #answer(
-    { offer, mids, answers, tagged, bundled, transport }: ReadOffer,
+    { offer, mids, answers, choices, tagged, bundled, transport }: ReadOffer,
     local: LocalTransport,
   ): { updates: MediaUpdate[]; answer: Answer } {
     this.#remote = transport ?? this.#remote
@@ -226,9 +235,10 @@ export class Session {
       const known = this.#sectionAt(index, mids[index]!, offered, section)
       if (accepted) {
         fillTransport(section, local, setup, offered === tagged)
-        known.streams = this.#streams.fill(section, known.streams, known.local)
+        known.streamId = choices.streamIds.get(known.mid) ?? known.streamId
+        known.streams = this.#streams.fill(section, known.streams, known.local, known.streamId)
         if (isData(section)) this.#acceptData(known, offered, section, local)
-        else updates.push(this.#acceptMedia(known, index, offered, section))
+        else updates.push(this.#acceptMedia(known, index, offered, section, choices))
       } else {
         fillRejected(section, local, setup, offered.rtcpMux)
         this.#stop(known, updates)
@@ -250,8 +260,16 @@ export class Session {
     known.data = true
   }
 
-  #acceptMedia(known: Section, index: number, offered: MediaSection, section: MediaSection): MediaUpdate {
+  #acceptMedia(
+    known: Section,
+    index: number,
+    offered: MediaSection,
+    section: MediaSection,
+    { directions }: AnswerChoices,
+  ): MediaUpdate {
     const { direction = 'sendrecv', extensions } = section
+    const chosen = directions.get(known.mid)
+    if (chosen !== undefined) known.direction.choose(chosen)
     const paired = answeredTypes(section.payloads, offered.payloads)
     return this.#update(known, index, { direction, local: section, remote: offered, paired, extensions })
   }
@@ -262,6 +280,7 @@ export class Session {
    */
   offer(changes: Changes, local: LocalTransport): { offer: Offer; sections: OfferedSection[] } {
     const added = this.#addedSections(changes, local)
+    const streamIds = new Map(changes.added.map(({ mid, streamId }) => [mid, streamId]))
     const sections = this.#sections.map((known) => offeredAgain(known, changes))
     const free = this.#sections.flatMap((known, index) => (stands(known) ? [] : [index]))
     for (const section of added) sections[free.shift() ?? sections.length] = section
@@ -269,11 +288,14 @@ export class Session {
     const offered = sections.map((section, index): OfferedSection => {
       if (section.port === 0) {
         fillRejected(section, local, 'actpass', section.protocol.includes('RTP'))
-        return { section, streams: [] }
+        return { section, streams: [], chosen: undefined, streamId: undefined }
       }
       fillTransport(section, local, 'actpass', index === tagged)
       const known = added.includes(section) ? undefined : this.#sections[index]
-      return { section, streams: this.#streams.fill(section, known?.streams ?? [], known?.local) }
+      const streamId = known ? known.streamId : streamIds.get(section.mid!)
+      const streams = this.#streams.fill(section, known?.streams ?? [], known?.local, streamId)
+      const chosen = known ? changes.directions.get(known.mid) : section.direction
+      return { section, streams, chosen, streamId }
     })
     const description = this.#describe()
     description.media.push(...sections)
@@ -328,10 +350,11 @@ export class Session {
         this.#remote = transport ?? this.#remote
         const updates: MediaUpdate[] = []
         answer.media.forEach((section, index) => {
-          const { section: offered, streams } = sections[index]!
+          const { section: offered, streams, chosen, streamId } = sections[index]!
           const known = this.#sectionAt(index, offered.mid!, offered, offered)
           known.local = offered
           known.streams = streams
+          known.streamId = streamId
           if (!used.includes(section)) {
             this.#stop(known, updates)
             return
@@ -345,6 +368,7 @@ export class Session {
             offered.direction ?? 'sendrecv',
             reverseDirection(directionOf(answer, section)),
           )
+          if (chosen !== undefined) known.direction.choose(chosen)
           // RFC 3264 section 6.1: what the answer lists is what is used
           const paired = payloads[index]!
           const extensions = pairExtensions(offered.extensions, section.extensions)
@@ -403,7 +427,17 @@ export class Session {
     const index = ended >= 0 ? ended : this.#sections.length
     const media = new Media(mid, kind, index, this.#mediaOwner)
     const { local, streams } = negotiated
-    this.#sections[index] = { kind, protocol: local.protocol, mid, data: false, local, streams, media }
+    const direction = new OwnDirection()
+    this.#sections[index] = {
+      kind,
+      protocol: local.protocol,
+      mid,
+      data: false,
+      local,
+      streams,
+      direction,
+      media,
+    }
     media.negotiated(negotiated)
     return media
   }
@@ -418,7 +452,8 @@ export class Session {
     const { kind, protocol } = described
     if (known !== undefined && known.mid === mid && known.kind === kind) return known
     // new, or the place of a stopped section used again (RFC 8829 section 5.2.2)
-    const section: Section = { kind, protocol, mid, data: false, local, streams: [] }
+    const direction = new OwnDirection()
+    const section: Section = { kind, protocol, mid, data: false, local, streams: [], direction }
     this.#sections[index] = section
     return section
   }
@@ -429,7 +464,14 @@ export class Session {
       known.media = new Media(known.mid, known.kind === 'audio' ? 'audio' : 'video', index, this.#mediaOwner)
     }
     known.media.negotiated({ ...negotiated, streams: known.streams })
+    known.direction.agreed(negotiated.direction)
     return { media: known.media, added, direction: negotiated.direction }
+  }
+
+  /** Of a section that stands. */
+  #directionAt(index: number, mid: Mid): OwnDirection | undefined {
+    const known = this.#sections[index]
+    return known?.mid === mid && stands(known) ? known.direction : undefined
   }
 
   /** A section that has no mid is known by its place, and is given one (RFC 8829 section 5.10). */
@@ -462,6 +504,7 @@ export class Session {
   #stop(section: Section, updates: MediaUpdate[]): void {
     this.#dataEnded ||= section.data
     section.data = false
+    section.direction = new OwnDirection()
     const { media } = section
     if (media === undefined || media.stopped) return
     media.stop()
@@ -518,7 +561,7 @@ function offeredAgain(known: Section, { stopped, directions }: Changes): MediaSe
   if (known.data) return section
   // RFC 8829 section 5.1.2: whatever the peer's offer called it
   section.protocol = RTP_PROTOCOL
-  return { ...section, direction: directions.get(mid) ?? section.direction ?? 'sendrecv' }
+  return { ...section, direction: directions.get(mid) ?? known.direction.offered }
 }
 
 /** Whether a section is in use: it was accepted, and not stopped since. */

@@ -5,8 +5,10 @@ import {
   type Direction,
   intersectDirections,
   parseSdp,
+  receives,
   retransmittedPt,
   reverseDirection,
+  sends,
 } from '@str0m/sdp'
 import { describe, expect, it } from 'vitest'
 import { Candidate, type ChangeSet, DtlsCertificate, type Media, Rtc, type RtcOptions } from '../src/index.ts'
@@ -178,8 +180,44 @@ function change(from: Rtc, random: SeededRandom): { set: ChangeSet; wanted: Map<
   return { set, wanted }
 }
 
+/** What one side wants of its sections, as RFC 8829 has the direction of a transceiver. */
+class Wanted {
+  /** What it has said, and it holds. */
+  readonly chosen = new Map<string, Direction>()
+  /** All that was agreed on: what it offers of a section of which it has said nothing. */
+  readonly agreed = new Map<string, Direction>()
+
+  offers(mid: string): Direction {
+    return this.chosen.get(mid) ?? this.agreed.get(mid)!
+  }
+
+  allows(mid: string): Direction {
+    return this.chosen.get(mid) ?? 'sendrecv'
+  }
+
+  /** The directions that both have agreed on, seen from here. */
+  negotiated(rtc: Rtc): void {
+    for (const { mid, direction } of rtc.medias) {
+      const all = [direction, this.agreed.get(mid) ?? 'inactive']
+      const [out, back] = [all.some(sends), all.some(receives)]
+      if (out) this.agreed.set(mid, back ? 'sendrecv' : 'sendonly')
+      else this.agreed.set(mid, back ? 'recvonly' : 'inactive')
+    }
+    for (const kept of [this.chosen, this.agreed]) {
+      for (const mid of kept.keys()) if (rtc.media(mid)?.stopped !== false) kept.delete(mid)
+    }
+  }
+}
+
+/** One of the two, and what it wants. */
+interface Side {
+  readonly rtc: Rtc
+  readonly wanted: Wanted
+}
+
 /** One offer and its answer; both sides then see the same. */
-function negotiate(from: Rtc, to: Rtc, random: SeededRandom, what: string): void {
+function negotiate(offerer: Side, answerer: Side, random: SeededRandom, what: string): void {
+  const [from, to] = [offerer.rtc, answerer.rtc]
   const { set, wanted } = change(from, random)
   let offer
   try {
@@ -196,17 +234,15 @@ function negotiate(from: Rtc, to: Rtc, random: SeededRandom, what: string): void
     return
   }
   let answer
+  const answered = new Map<string, Direction>()
   if (random.chance(0.2)) {
     const incoming = to.readOffer(offer)
-    for (const { mid, direction } of incoming.medias) {
-      if (random.chance(0.1)) {
-        incoming.reject(mid)
-        wanted.delete(mid)
-      } else if (random.chance(0.2)) {
-        const narrower = DIRECTIONS[random.integer(4)]!
-        incoming.setDirection(mid, narrower)
-        const both = reverseDirection(intersectDirections(direction, narrower))
-        if (wanted.has(mid)) wanted.set(mid, both)
+    for (const { mid } of incoming.medias) {
+      if (random.chance(0.1)) incoming.reject(mid)
+      else if (random.chance(0.2)) {
+        const direction = DIRECTIONS[random.integer(4)]!
+        incoming.setDirection(mid, direction)
+        answered.set(mid, direction)
       }
     }
     try {
@@ -224,15 +260,20 @@ function negotiate(from: Rtc, to: Rtc, random: SeededRandom, what: string): void
   from.pendingChanges()!.acceptAnswer(answer)
   expect(from.pendingChanges(), `${what}: pending`).toBeUndefined()
   expect(describeAll(from, false), `${what}: sections`).toEqual(describeAll(to, true))
-  for (const [mid, direction] of wanted) {
-    const media = from.media(mid)
-    if (media !== undefined && !media.stopped) expect(media.direction, `${what}, ${mid}`).toBe(direction)
+  for (const [mid, direction] of wanted) offerer.wanted.chosen.set(mid, direction)
+  for (const [mid, direction] of answered) answerer.wanted.chosen.set(mid, direction)
+  for (const { mid, direction, stopped } of from.medias) {
+    if (stopped) continue
+    const both = intersectDirections(
+      offerer.wanted.offers(mid),
+      reverseDirection(answerer.wanted.allows(mid)),
+    )
+    expect(direction, `${what}, ${mid}`).toBe(both)
   }
-  const [offered, answered] = [parseSdp(offer.sdp), parseSdp(answer.sdp)]
-  expect(
-    answered.media.map(({ kind, mid }) => `${kind} ${mid}`),
-    `${what}: the answer's sections`,
-  ).toEqual(offered.media.map(({ kind, mid }) => `${kind} ${mid}`))
+  for (const side of [offerer, answerer]) side.wanted.negotiated(side.rtc)
+  const sections = ({ sdp }: { sdp: string }): string[] =>
+    parseSdp(sdp).media.map(({ kind, mid }) => `${kind} ${mid}`)
+  expect(sections(answer), `${what}: the answer's sections`).toEqual(sections(offer))
   expect(hasData(from), `${what}: data`).toBe(hasData(to))
   for (const rtc of [from, to]) drain(rtc)
 }
@@ -262,14 +303,16 @@ describe('both ends agree', () => {
         const random = new SeededRandom(
           SHAPES.findIndex((shape) => shape.name === name) + (role === 'offers' ? 0 : 100),
         )
-        const a = peer(RTC_ADDRESS, options)
-        const b = peer(PEER_ADDRESS, other)
-        const [first, second] = role === 'offers' ? [a, b] : [b, a]
+        const a = { rtc: peer(RTC_ADDRESS, options), wanted: new Wanted() }
+        const b = { rtc: peer(PEER_ADDRESS, other), wanted: new Wanted() }
+        const [{ rtc: first, wanted }, { rtc: second }] = role === 'offers' ? [a, b] : [b, a]
         const set = first.createOffer()
         begin(set)
         const offer = set.apply()
         first.pendingChanges()!.acceptAnswer(second.acceptOffer(offer))
         expect(describeAll(first, false), 'at first').toEqual(describeAll(second, true))
+        for (const { mid, direction } of parseSdp(offer.sdp).media) wanted.chosen.set(mid!, direction!)
+        for (const side of [a, b]) side.wanted.negotiated(side.rtc)
         for (let round = 0; round < ROUNDS; round++) {
           const what = `${name} ${role}, round ${round}`
           if (random.chance(0.5)) negotiate(b, a, random, what)

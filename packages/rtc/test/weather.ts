@@ -69,8 +69,11 @@ export class WeatheredCall {
       this.#negotiate(0, (change) => change.iceRestart())
       this.#call(5000)
     }
-    this.#negotiate(0, (change) => {
-      for (const { mid } of standing(this.#sides[0].rtc)) change.setDirection(mid, 'sendrecv')
+    // each ends its own holds
+    this.#sides.forEach(({ rtc }, by) => {
+      this.#negotiate(by, (change) => {
+        for (const { mid } of standing(rtc)) change.setDirection(mid, 'sendrecv')
+      })
     })
     this.#call(3000)
     const before = this.#sides.map(({ frames }) => frames)
