@@ -208,7 +208,7 @@ export class Transport {
 
   handleDtls(input: Receive): void {
     this.#now = Math.max(input.now, this.#now)
-    if (!this.#isValidated(input) && !(this.#connected && this.#isConsented(input))) {
+    if (!this.ice.isValidatedPath(input) && !(this.#connected && this.ice.isConsentedPath(input))) {
       this.#holdBack(this.#earlyFlights, input, 'unvalidatedPath')
     } else if (this.#dtls === undefined) {
       this.#holdBack(this.#earlyFlights, input, 'tooEarly')
@@ -223,8 +223,8 @@ export class Transport {
    */
   unprotect(input: Receive, rtcp: boolean): number {
     const inbound = this.#inbound
-    const isValidated = this.#isValidated(input)
-    if (!isValidated && (inbound === undefined || !this.#isConsented(input))) {
+    const isValidated = this.ice.isValidatedPath(input)
+    if (!isValidated && (inbound === undefined || !this.ice.isConsentedPath(input))) {
       this.dropped.unvalidatedPath++
       return -1
     }
@@ -249,8 +249,8 @@ export class Transport {
     if (pair === undefined) return
     this.packetsSent++
     this.bytesSent += contents.length
-    const { source, destination } = pair
-    this.#outputs.push({ kind: 'transmit', proto: pair.remote.protocol, source, destination, contents })
+    const { proto, source, destination } = pair
+    this.#outputs.push({ kind: 'transmit', proto, source, destination, contents })
   }
 
   /** Sends an SCTP packet, encrypted in its buffer. Dropped where DTLS is not connected. */
@@ -304,7 +304,7 @@ export class Transport {
         if (event.pair !== undefined && this.#remote !== undefined) this.#startDtls()
         break
       case 'candidatePairValidated':
-        this.#releaseValidated(event.pair)
+        this.#releaseValidated()
         break
       case 'resolveMdns':
         this.#outputs.push({ kind: 'resolveMdns', name: event.name })
@@ -402,30 +402,15 @@ export class Transport {
     this.#dtlsAt = Number.NEGATIVE_INFINITY
   }
 
-  #isValidated({ source, destination, proto }: Receive): boolean {
-    return this.ice.isValidatedPath(source, destination, proto)
-  }
-
-  #isConsented({ source, destination, proto }: Receive): boolean {
-    return this.ice.isConsentedPath(source, destination, proto)
-  }
-
   #holdBack(hold: HoldBack<Receive>, input: Receive, reason: 'unvalidatedPath' | 'tooEarly'): void {
     this.dropped[reason] += this.#closed || this.#connected ? 1 : hold.keep(input)
   }
 
   /** A flight that came before its path was validated: the peer's timer would cost a second. */
-  #releaseValidated(pair: IcePair): void {
+  #releaseValidated(): void {
     for (const input of this.#earlyFlights.release()) {
-      const valid =
-        input.proto === pair.remote.protocol &&
-        sameSocketAddress(input.source, pair.destination) &&
-        sameSocketAddress(input.destination, pair.source)
-      if (valid || this.#isValidated(input)) {
-        this.#outputs.push({ kind: 'released', input })
-      } else {
-        this.#holdBack(this.#earlyFlights, input, 'unvalidatedPath')
-      }
+      if (this.ice.isValidatedPath(input)) this.#outputs.push({ kind: 'released', input })
+      else this.#holdBack(this.#earlyFlights, input, 'unvalidatedPath')
     }
   }
 

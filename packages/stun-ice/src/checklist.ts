@@ -2,6 +2,7 @@ import { sameSocketAddress, type SocketAddress } from '@str0m/sans-io'
 import { CandidatePair, pairPriority } from './candidate-pair.ts'
 import { type Candidate, peerReflexive } from './candidate.ts'
 import type { CandidateProtocol } from './candidate-fields.ts'
+import type { IcePath } from './ice-path.ts'
 
 /** Local candidates of a generation, those learned from responses included. */
 export const MAX_LOCAL_CANDIDATES = 64
@@ -102,23 +103,18 @@ export class Checklist {
 
   /**
    * The pair of a request that came: RFC 8445 sections 7.3.1.3 and 7.3.1.4. Learns a peer-reflexive candidate
-   * where the source is unknown. `undefined` where there are too many, or `destination` is no base.
+   * where the source is unknown. `undefined` where there are too many, or the destination is no base.
    */
-  pairOfRequest(
-    protocol: CandidateProtocol,
-    source: SocketAddress,
-    destination: SocketAddress,
-    priority: number,
-    ufrag: string,
-  ): CandidatePair | undefined {
-    const existing = this.find(protocol, destination, source)
+  pairOfRequest(path: IcePath, priority: number, ufrag: string): CandidatePair | undefined {
+    const existing = this.find(path)
     if (existing !== undefined) return existing
-    const local = this.baseAt(protocol, destination)
+    const { proto, source, destination } = path
+    const local = this.baseAt(proto, destination)
     if (local === undefined) return undefined
-    let remote = this.remotes.find((other) => isAt(other, protocol, source))
+    let remote = this.remotes.find((other) => isAt(other, proto, source))
     if (remote === undefined) {
       if (!this.#makeRoom(false)) return undefined
-      remote = peerReflexive(protocol, source, source, priority, ufrag)
+      remote = peerReflexive(proto, source, source, priority, ufrag)
       this.remotes.push(remote)
     }
     return this.#insert(new CandidatePair(local, remote, this.#controlling), true)
@@ -168,22 +164,14 @@ export class Checklist {
     return best
   }
 
-  /** The pair that sends from `source` to `destination`. */
-  find(
-    protocol: CandidateProtocol,
-    source: SocketAddress,
-    destination: SocketAddress,
-  ): CandidatePair | undefined {
-    return this.pairs.find((pair) => pair.joins(protocol, source, destination))
+  /** The pair that what came by `path` came on. */
+  find(path: IcePath): CandidatePair | undefined {
+    return this.pairs.find((pair) => pair.carries(path))
   }
 
   /** The same, if data may come on it. */
-  findReceiving(
-    protocol: CandidateProtocol,
-    source: SocketAddress,
-    destination: SocketAddress,
-  ): CandidatePair | undefined {
-    return this.pairs.find((pair) => pair.receives && pair.joins(protocol, source, destination))
+  findReceiving(path: IcePath): CandidatePair | undefined {
+    return this.pairs.find((pair) => pair.receives && pair.carries(path))
   }
 
   /** Forgets what was learned from requests of another peer than `ufrag`: forking, RFC 8445 section 7.3.1.4. */
@@ -266,7 +254,8 @@ export class Checklist {
   /** Forms a pair, RFC 8445 section 6.1.2.2, unless it is redundant, section 6.1.2.4. */
   #form(local: Candidate, remote: Candidate): void {
     if (!isPairable(local, remote)) return
-    const existing = this.find(remote.protocol, local.base, remote.address)
+    const { protocol: proto, address: source } = remote
+    const existing = this.find({ proto, source, destination: local.base })
     if (existing === undefined) {
       const pair = new CandidatePair(local, remote, this.#controlling)
       pair.state = this.#isBusy(pair.foundation) ? 'frozen' : 'waiting'

@@ -3,10 +3,10 @@ import type { AgentContext } from './agent-context.ts'
 import type { CandidatePair } from './candidate-pair.ts'
 import { consentDelay } from './consent-delay.ts'
 import { type Candidate, peerReflexive, peerReflexivePriority } from './candidate.ts'
-import type { CandidateProtocol } from './candidate-fields.ts'
 import { Checklist, MAX_LOCAL_CANDIDATES } from './checklist.ts'
 import { type IceCheck, MAX_CHECKS } from './ice-check.ts'
 import { IceMessages } from './ice-messages.ts'
+import type { IcePath } from './ice-path.ts'
 import type { IceCredentials, IceDropReason } from './ice-types.ts'
 import { Nomination } from './nomination.ts'
 import { markMaintained, selectPair, type SelectionRules, UNANSWERED_INTERVALS } from './pair-selection.ts'
@@ -25,8 +25,6 @@ const NO_BYTES = new Uint8Array(0)
 const DEFAULT_PRIORITY = 110 * 2 ** 24
 const ROLE_CONFLICT: StunError = { code: 487, reason: 'Role Conflict' }
 const UNKNOWN_ATTRIBUTE: StunError = { code: 420, reason: 'Unknown Attribute' }
-
-type Path = Pick<CandidatePair, 'protocol' | 'source' | 'destination'>
 
 /**
  * One generation of ICE: the time from one pair of credentials to the next restart (RFC 8445 calls it a
@@ -146,22 +144,16 @@ export class IceSession {
 
   // --- the peer's checks, RFC 8445 section 7.3
 
-  handleRequest(
-    now: Instant,
-    request: ReceivedStun,
-    protocol: CandidateProtocol,
-    source: SocketAddress,
-    destination: SocketAddress,
-  ): void {
+  handleRequest(now: Instant, request: ReceivedStun, path: IcePath): void {
     this.#now = now
     const { role, lite } = this.#context
     if (!this.#messages.isRequestGenuine(request)) return this.#drop('integrity')
     if (this.failed) return this.#drop('consent')
-    if (this.checklist.baseAt(protocol, destination) === undefined) return this.#drop('destination')
-    const known = this.checklist.find(protocol, destination, source)
+    if (this.checklist.baseAt(path.proto, path.destination) === undefined) return this.#drop('destination')
+    const known = this.checklist.find(path)
     if (known?.revoked === true && !known.muted) return this.#drop('consent')
-    const respond = (fields: Partial<StunMessage>): void =>
-      this.#respond(request, protocol, source, destination, fields, known)
+    const respond = (fields: Partial<StunMessage>): void => this.#respond(request, path, fields, known)
+    const success: Partial<StunMessage> = { class: 'success', xorMappedAddress: path.source }
     if (request.notUnderstood.length > 0) {
       return respond({
         class: 'error',
@@ -172,7 +164,7 @@ export class IceSession {
     const ufrag = request.username!.slice(this.local.ufrag.length + 1)
     if (this.remote !== undefined && this.remote.ufrag !== ufrag) {
       // of another generation of the peer, or of another peer where the offer has forked: answered, and no more
-      return respond({ class: 'success', xorMappedAddress: source })
+      return respond(success)
     }
     // a lite agent is the controlled one, RFC 8445 section 6.1.1
     const conflict = lite ? (request.iceControlled === undefined ? 'none' : 'reject') : role.conflict(request)
@@ -180,18 +172,12 @@ export class IceSession {
       if (conflict === 'reject') return respond({ class: 'error', errorCode: ROLE_CONFLICT })
       if (conflict === 'switch') this.#context.switchRole()
     }
-    respond({ class: 'success', xorMappedAddress: source })
+    respond(success)
     const pair =
       known ??
       (this.#retired
         ? undefined
-        : this.checklist.pairOfRequest(
-            protocol,
-            source,
-            destination,
-            request.priority ?? DEFAULT_PRIORITY,
-            ufrag,
-          ))
+        : this.checklist.pairOfRequest(path, request.priority ?? DEFAULT_PRIORITY, ufrag))
     if (pair === undefined) return this.#drop('limit')
     if (pair !== known) pair.responsesSent++
     pair.requestsReceived++
@@ -257,30 +243,21 @@ export class IceSession {
 
   #respond(
     request: ReceivedStun,
-    protocol: CandidateProtocol,
-    source: SocketAddress,
-    destination: SocketAddress,
+    path: IcePath,
     fields: Partial<StunMessage>,
     pair: CandidatePair | undefined,
   ): void {
     const contents = this.#messages.writeResponse(request, fields)
     if (pair !== undefined) pair.responsesSent++
     const { given, timing } = this.#context
-    if (fields.class === 'success')
-      given.give(protocol, destination, source, this.#now + timing.consentTimeout)
-    this.#send({ protocol, source: destination, destination: source }, contents)
+    if (fields.class === 'success') given.give(path, this.#now + timing.consentTimeout)
+    this.#send({ proto: path.proto, source: path.destination, destination: path.source }, contents)
   }
 
   // --- the answers to our checks, RFC 8445 section 7.2.5
 
   /** False where the response is to nothing that this generation asked. */
-  handleResponse(
-    now: Instant,
-    response: ReceivedStun,
-    protocol: CandidateProtocol,
-    source: SocketAddress,
-    destination: SocketAddress,
-  ): boolean {
+  handleResponse(now: Instant, response: ReceivedStun, path: IcePath): boolean {
     this.#now = now
     const transaction = this.#transactions.find(response.transactionId)
     if (transaction === undefined) return false
@@ -295,7 +272,7 @@ export class IceSession {
       this.#drop('limit')
       return true
     }
-    if (!pair.joins(protocol, destination, source)) {
+    if (!pair.carries(path)) {
       this.#drop('asymmetric')
       this.#fail(pair)
       return true
@@ -341,7 +318,7 @@ export class IceSession {
       pair.totalRoundTripTime += pair.currentRoundTripTime
     }
     // a connection that was made anew comes from another port
-    if (!pair.valid || pair.protocol === 'tcp')
+    if (!pair.valid || pair.proto === 'tcp')
       pair.mapped = this.#mappedCandidate(transaction, response.xorMappedAddress)
     if (!pair.valid) {
       this.#transactions.cancel((check) => check.pair === pair)
@@ -376,10 +353,10 @@ export class IceSession {
     if (mapped === undefined) return undefined
     const { locals } = this.checklist
     const known = locals.find(
-      ({ protocol, address }) => protocol === pair.protocol && sameSocketAddress(address, mapped),
+      ({ protocol, address }) => protocol === pair.proto && sameSocketAddress(address, mapped),
     )
     if (known !== undefined) return known
-    const learned = peerReflexive(pair.protocol, mapped, pair.source, priority)
+    const learned = peerReflexive(pair.proto, mapped, pair.source, priority)
     if (locals.length < MAX_LOCAL_CANDIDATES) this.checklist.addLocal(learned)
     return learned
   }
@@ -562,7 +539,7 @@ export class IceSession {
     const transactionId = crypto.randomBytes(12)
     // RFC 7675 section 5.1, and RFC 6544 section 7.1. It is not kept then: an idle agent makes few objects
     const isConsent = consentTimeout !== undefined
-    const isSentOnce = isConsent || pair.protocol === 'tcp'
+    const isSentOnce = isConsent || pair.proto === 'tcp'
     const priority = peerReflexivePriority(pair.local)
     const bytes = this.#messages.writeCheck({ transactionId, priority, useCandidate }, role)
     pair.requestsSent++
@@ -590,7 +567,7 @@ export class IceSession {
     return this.wasConnected || this.#retired || this.#now >= this.#patientUntil
   }
 
-  #send({ protocol: proto, source, destination }: Path, contents: Uint8Array): void {
+  #send({ proto, source, destination }: IcePath, contents: Uint8Array): void {
     this.#context.outputs.push({ kind: 'transmit', proto, source, destination, contents })
   }
 
