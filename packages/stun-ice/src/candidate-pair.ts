@@ -115,6 +115,11 @@ export class CandidatePair implements IcePath {
     )
   }
 
+  /** A check of it has failed. What is valid stays so for as long as its consent. */
+  fail(): void {
+    if (!this.valid) this.state = 'failed'
+  }
+
   /** Data may no longer come or go on it. */
   invalidate(): void {
     this.valid = false
