@@ -37,7 +37,7 @@ import { answeredTypes, formatsOf } from './formats.ts'
 import { fillRejected, fillSession, fillTransport, type LocalTransport } from './local-description.ts'
 import { LocalStreams } from './local-streams.ts'
 import { DEFAULT_SCTP_PORT, type RemoteData, remoteData } from './remote-data.ts'
-import { checkAnsweredSections } from './answered-sections.ts'
+import { takeAnsweredSections } from './answered-sections.ts'
 import { invalid, readRemoteTransport } from './remote-transport.ts'
 import type { RemoteTransport } from './transport.ts'
 
@@ -309,7 +309,7 @@ export class Session {
   /** Reads the answer to an offer of ours, whose `sections` are given. Throws a `UsageError` (`invalid-answer`, `invalid-sdp`). */
   negotiateAnswer(sdp: string, sections: readonly OfferedSection[]): Negotiated {
     const answer = parseSdp(sdp)
-    const { used, payloads } = checkAnsweredSections(
+    const { media, used, payloads } = takeAnsweredSections(
       answer,
       sections.map(({ section }) => section),
     )
@@ -327,7 +327,7 @@ export class Session {
       commit: () => {
         this.#remote = transport ?? this.#remote
         const updates: MediaUpdate[] = []
-        answer.media.forEach((section, index) => {
+        media.forEach((section, index) => {
           const { section: offered, streams } = sections[index]!
           const known = this.#sectionAt(index, offered.mid!, offered, offered)
           known.local = offered
