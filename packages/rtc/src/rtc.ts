@@ -311,7 +311,8 @@ export class Rtc {
   }
 
   get statistics(): RtcStatistics {
-    const { ice, dtls, inbound, selectedPair, agreed, pairChanges } = this.#transport
+    const { ice, dtls, inbound, agreed, pairChanges } = this.#transport
+    const selectedCandidatePair = ice.selectedPairStatistics
     const sctp = this.#channels.statistics
     const { roundTripTime, bandwidth } = this.#media
     return {
@@ -320,7 +321,7 @@ export class Rtc {
       dtlsState: this.#transport.dtlsState,
       dtlsRole: dtls?.role ?? 'unknown',
       ...agreedOn(agreed, inbound?.profile),
-      ...(selectedPair === undefined ? {} : { selectedCandidatePair: selectedPair }),
+      ...(selectedCandidatePair === undefined ? {} : { selectedCandidatePair }),
       selectedCandidatePairChanges: pairChanges,
       packetsSent: this.#transport.packetsSent,
       packetsReceived: this.#transport.packetsReceived,

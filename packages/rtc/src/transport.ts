@@ -7,10 +7,10 @@ import {
   type DtlsVersion,
   type SrtpKeys,
 } from '@str0m/dtls'
-import { type Instant, NEVER, OutputQueue, sameSocketAddress } from '@str0m/sans-io'
+import { type Instant, NEVER, OutputQueue } from '@str0m/sans-io'
 import type { Fingerprint } from '@str0m/sdp'
 import { SrtpContext, srtpKeyLengths, type SrtpProfile } from '@str0m/srtp'
-import { IceAgent, type IcePair, type IcePairStatistics, type IceState } from '@str0m/stun-ice'
+import { IceAgent, type IcePair, type IceState } from '@str0m/stun-ice'
 import { type DropReason, noDrops } from './drops.ts'
 import type { CloseReason, Receive, Transmit } from './events.ts'
 import { FLIGHT_LIMITS, HoldBack, MEDIA_LIMITS } from './hold-back.ts'
@@ -135,21 +135,9 @@ export class Transport {
     return this.#pair
   }
 
-  /** The statistics of the path that is used; `undefined` where there is none. */
-  get selectedPair(): IcePairStatistics | undefined {
-    const selected = this.#pair
-    if (selected === undefined) return undefined
-    return this.ice.statistics.pairs.find(
-      ({ pair }) =>
-        pair.remote.protocol === selected.remote.protocol &&
-        sameSocketAddress(pair.source, selected.source) &&
-        sameSocketAddress(pair.destination, selected.destination),
-    )
-  }
-
   /** Of the selected path, in ms; `undefined` where no check has measured it. */
   get roundTripTime(): number | undefined {
-    const seconds = this.selectedPair?.currentRoundTripTime
+    const seconds = this.ice.selectedPairStatistics?.currentRoundTripTime
     return seconds === undefined ? undefined : 1000 * seconds
   }
 

@@ -27,6 +27,7 @@ import type {
   IceDropReason,
   IceEvent,
   IcePair,
+  IcePairStatistics,
   IceReceive,
   IceState,
   IceStatistics,
@@ -163,6 +164,11 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
   /** The pair to send on. None: nothing may be sent. After a restart, the old one until there is a new one. */
   get selectedPair(): IcePair | undefined {
     return this.#selected?.describe()
+  }
+
+  /** Of the pair to send on; `undefined` where there is none. */
+  get selectedPairStatistics(): IcePairStatistics | undefined {
+    return this.#selected?.statistics()
   }
 
   get statistics(): IceStatistics {
