@@ -11,7 +11,7 @@ import {
 import { invalid } from './remote-transport.ts'
 
 /** The sections of an answer, as they are taken. */
-interface AnsweredSections {
+export interface AnsweredSections {
   /** All, in the order of the offer. */
   readonly media: readonly MediaSection[]
   /** Those in use, the one first whose transport all share. */
