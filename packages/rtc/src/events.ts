@@ -24,7 +24,7 @@ export type CloseReason =
   | 'local'
   /** The other side said so (DTLS close_notify). */
   | 'remote'
-  /** The DTLS handshake failed or timed out, or the certificate is not the one that the description names. */
+  /** The DTLS handshake failed or timed out, the certificate is not the one that the description names, or there are no keys for the media that was agreed on. */
   | 'dtls-failed'
 
 /** A whole encoded frame that came in. */

@@ -26,7 +26,7 @@ export class CandidatePair implements IcePath {
   nominateOnSuccess = false
   /** The controlling agent's: the next check, or one under way, has USE-CANDIDATE. */
   nominating = false
-  /** Valid, and to be checked again, since the peer has come back to it after a silence. */
+  /** Valid, and to be checked again: the peer has come back to it after a silence, or it is in doubt. */
   rechecking = false
   /** When the peer gave a reason to think that it is dead: it is checked since, and is not where it has answered later. */
   doubtedAt: Instant = Number.NEGATIVE_INFINITY

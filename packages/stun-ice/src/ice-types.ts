@@ -103,6 +103,7 @@ export interface IcePairStatistics {
 }
 
 export interface IceStatistics {
+  /** Of the present generation. */
   readonly pairs: readonly IcePairStatistics[]
   readonly dropped: Readonly<Record<IceDropReason, number>>
   /** Binding indications received. */
