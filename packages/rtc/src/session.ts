@@ -17,6 +17,7 @@ import {
   rejectedSection,
   type SectionAnswer,
   reverseDirection,
+  RTP_PROTOCOL,
   type SessionDescription,
   sessionDescription,
   type Setup,
@@ -40,9 +41,6 @@ import { DEFAULT_SCTP_PORT, type RemoteData, remoteData } from './remote-data.ts
 import { type AnsweredSections, takeAnsweredSections } from './answered-sections.ts'
 import { invalid, readRemoteTransport } from './remote-transport.ts'
 import type { RemoteTransport } from './transport.ts'
-
-/** RFC 5764 section 8. */
-const RTP_PROTOCOL = 'UDP/TLS/RTP/SAVPF'
 
 /** One `m=` line of the session, in the order of the descriptions. */
 interface Section {

@@ -1,4 +1,4 @@
-import type { Group, MediaSection, SessionDescription } from './model.ts'
+import { type Group, isInUse, type MediaSection, type SessionDescription } from './model.ts'
 
 /** What of a description says which sections go together. */
 interface Sections {
@@ -35,12 +35,12 @@ export function multiplexedSections(sections: readonly MediaSection[]): readonly
 
 /**
  * The sections of an answer that are in use, of one who offered to bundle all. The first is the one whose transport attributes count for all. `undefined`: they do not share one
- * transport (RFC 9143 section 7.4). A section with port 0 is in use where it goes with others by `a=bundle-only` (section 7.4.1).
+ * transport (RFC 9143 section 7.4).
  */
 export function answeredSections(answer: Sections): readonly MediaSection[] | undefined {
   const open = answer.media.filter(({ port }) => port !== 0)
   for (const group of bundleGroups(answer)) {
-    const used = group.filter(({ port, bundleOnly }) => port !== 0 || bundleOnly)
+    const used = group.filter(isInUse)
     const tagged = used.find(({ port }) => port !== 0)
     const isUsed = new Set(used)
     if (tagged === undefined || !open.every((section) => isUsed.has(section))) continue
