@@ -11,7 +11,7 @@ import type { ChangeSet, PendingChanges } from './change-set.ts'
 import { demultiplex } from './demultiplex.ts'
 import type { Answer, Offer } from './description.ts'
 import type { DropReason } from './drops.ts'
-import type { Receive, RtcEvent, RtcInput, RtcOutput } from './events.ts'
+import type { Receive, RtcEvent, RtcInput, RtcOutput, Transmit } from './events.ts'
 import type { DirectApi } from './direct-api.ts'
 import type { IncomingOffer } from './incoming-offer.ts'
 import type { Media } from './media.ts'
@@ -397,11 +397,8 @@ export class Rtc {
     }
   }
 
-  #handleTransport(output: TransportOutput): void {
+  #handleTransport(output: Exclude<TransportOutput, Transmit>): void {
     switch (output.kind) {
-      case 'transmit':
-        this.#outputs.push(output)
-        return
       case 'iceState':
         this.#event({ type: 'iceConnectionStateChange', state: output.state })
         return

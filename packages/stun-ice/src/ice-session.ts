@@ -90,7 +90,7 @@ export class IceSession {
   }
 
   /** Whether a pair was ever valid. */
-  get wasConnected(): boolean {
+  get #wasConnected(): boolean {
     return this.#firstValidAt !== NEVER
   }
 
@@ -409,7 +409,7 @@ export class IceSession {
       at = Math.min(at, this.#later(doubtedAt + DOUBT))
       at = Math.min(at, this.#later(this.#silentAt(this.selected)))
       at = Math.min(at, this.#later(answeredAt + timing.consentInterval * UNANSWERED_INTERVALS))
-    } else if (!this.wasConnected) {
+    } else if (!this.#wasConnected) {
       at = Math.min(at, this.#later(this.#patientUntil))
     }
     if (this.#patienceStarts) at = this.#now
@@ -475,7 +475,7 @@ export class IceSession {
   /** RFC 8445 section 8.1.2, after the patience of RFC 8863. */
   #hasFailed(): boolean {
     if (this.isReceiving || this.isChecking) return false
-    return this.wasConnected || this.#retired || this.#now >= this.#patientUntil
+    return this.#wasConnected || this.#retired || this.#now >= this.#patientUntil
   }
 
   #drop(reason: IceDropReason): void {
