@@ -14,7 +14,7 @@ import {
   type StreamTx,
   type TransportFeedback,
 } from '@str0m/rtp'
-import { type Instant, NEVER, readU16, readU32, serial16, type Ssrc, writeU16 } from '@str0m/sans-io'
+import { type Instant, readU16, readU32, serial16, type Ssrc, writeU16 } from '@str0m/sans-io'
 import type { IcePair } from '@str0m/stun-ice'
 import { GivenNumbers } from './given-numbers.ts'
 import type { NegotiatedFeedback } from './negotiated-feedback.ts'
@@ -63,10 +63,8 @@ export class BandwidthControl {
   readonly #transport: Transport
   readonly #owner: BandwidthOwner
   readonly #options: BandwidthEstimatorOptions
-  /** By when packets came; `undefined` where nobody tells it. */
-  #byArrivals: BandwidthEstimator | undefined
-  /** By reports of loss; `undefined` where there is better. */
-  #byReports: ReportEstimator | undefined
+  /** By when packets came; or by reports of loss, where nobody tells that. */
+  #estimator: BandwidthEstimator | ReportEstimator
   /** When reports on what we send last came. */
   #reportedAt: Instant = Number.NEGATIVE_INFINITY
   #desiredBitrate = DEFAULT_DESIRED_BITRATE
@@ -97,7 +95,8 @@ export class BandwidthControl {
     this.#owner = owner
     this.#options = options
     // also finds out whether the options are right
-    this.#begin(Number.NEGATIVE_INFINITY)
+    this.#estimator = new BandwidthEstimator(options)
+    this.#applyRates(Number.NEGATIVE_INFINITY)
   }
 
   /** Whether packets are paced: once it is known what the peer tells. */
@@ -112,16 +111,15 @@ export class BandwidthControl {
 
   /** When `handleTimeout` is next needed. */
   get deadline(): Instant {
-    return Math.min(this.#pacer.deadline, this.#estimator?.deadline ?? NEVER)
+    return Math.min(this.#pacer.deadline, this.#estimator.deadline)
   }
 
   get statistics(): BandwidthStatistics | undefined {
-    const estimator = this.#estimator
-    if (!this.active || estimator === undefined) return undefined
+    if (!this.active) return undefined
     return {
-      ...estimator.statistics,
+      ...this.#estimator.statistics,
       ...this.#counts(),
-      availableOutgoingBitrate: estimator.bitrate,
+      availableOutgoingBitrate: this.#estimator.bitrate,
       packetsQueued: this.#pacer.queuedPackets,
       bytesQueued: this.#pacer.queuedBytes,
     }
@@ -206,13 +204,13 @@ export class BandwidthControl {
 
   /** The peer says what it takes at most: bits per second. */
   handleReceiverLimit(now: Instant, bitrate: number): void {
-    this.#estimator?.handleReceiverLimit(now, bitrate)
+    this.#estimator.handleReceiverLimit(now, bitrate)
     this.#heedEstimate(now)
   }
 
   handleTimeout(now: Instant): void {
     const estimator = this.#estimator
-    if (estimator !== undefined && now >= estimator.deadline) {
+    if (now >= estimator.deadline) {
       const { bitrate } = estimator
       estimator.handleTimeout(now)
       // it falls for want of feedback
@@ -288,15 +286,18 @@ export class BandwidthControl {
     return at
   }
 
-  get #estimator(): BandwidthEstimator | ReportEstimator | undefined {
-    return this.#byArrivals ?? this.#byReports
+  get #byArrivals(): BandwidthEstimator | undefined {
+    return this.#estimator instanceof BandwidthEstimator ? this.#estimator : undefined
+  }
+
+  get #byReports(): ReportEstimator | undefined {
+    return this.#estimator instanceof ReportEstimator ? this.#estimator : undefined
   }
 
   /** Since the start, of all paths. */
   #counts(): Counts {
     const before = this.#before
-    const now = this.#estimator?.statistics
-    if (now === undefined) return before
+    const now = this.#estimator.statistics
     return {
       packetsAcknowledged: before.packetsAcknowledged + now.packetsAcknowledged,
       packetsLost: before.packetsLost + now.packetsLost,
@@ -309,15 +310,14 @@ export class BandwidthControl {
   /** What was learned of another path, or by other means, does not hold for a new one. */
   #begin(now: Instant, byReports: boolean = this.#feedback?.kind === 'reports'): void {
     this.#before = this.#counts()
-    this.#byArrivals = this.#byReports = undefined
-    if (byReports) {
-      this.#byReports = new ReportEstimator(this.#options)
-      this.#pacer.setBitrate(now, this.#byReports.bitrate)
-    } else {
-      this.#byArrivals = new BandwidthEstimator(this.#options)
-      this.#byArrivals.setDesiredBitrate(now, this.#desiredBitrate)
-      this.#pacer.setBitrate(now, this.#byArrivals.bitrate)
-    }
+    this.#estimator = byReports ? new ReportEstimator(this.#options) : new BandwidthEstimator(this.#options)
+    this.#applyRates(now)
+  }
+
+  /** To an estimator that is new, and the pacer. */
+  #applyRates(now: Instant): void {
+    this.#byArrivals?.setDesiredBitrate(now, this.#desiredBitrate)
+    this.#pacer.setBitrate(now, this.#estimator.bitrate)
   }
 
   #sizeOf(length: number): number {
@@ -326,8 +326,7 @@ export class BandwidthControl {
 
   /** Puts what is now known of the path to work. */
   #heedEstimate(now: Instant): void {
-    const bitrate = this.#estimator?.bitrate
-    if (bitrate === undefined) return
+    const { bitrate } = this.#estimator
     this.#pacer.setBitrate(now, bitrate)
     this.flush(now)
     const left = bitrate - Math.min(this.#retransmitted.at(now), MAX_RETRANSMITTED * bitrate)

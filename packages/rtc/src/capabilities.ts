@@ -4,6 +4,7 @@ import {
   type Capabilities,
   type CodecCapability,
   CONGESTION_CONTROL_FEEDBACK,
+  isInUse,
   type SessionDescription,
 } from '@str0m/sdp'
 
@@ -111,7 +112,7 @@ export class FeedbackCapabilities {
 /** Whether all sections with media offer it: it is of all streams, or none. */
 function offersCongestionControl({ media }: SessionDescription): boolean {
   const sections = media.filter(
-    ({ kind, port, bundleOnly }) => (kind === 'audio' || kind === 'video') && (port !== 0 || bundleOnly),
+    (section) => (section.kind === 'audio' || section.kind === 'video') && isInUse(section),
   )
   return (
     sections.length > 0 &&

@@ -8,6 +8,7 @@ import {
   type MediaSection,
   mediaSection,
   type PayloadFormat,
+  RTP_PROTOCOL,
 } from '@str0m/sdp'
 import type { IceCredentials } from '@str0m/stun-ice'
 import { sameTypes } from './formats.ts'
@@ -233,7 +234,7 @@ function isSsrc(ssrc: Ssrc): boolean {
 }
 
 function sectionOf({ mid, kind, codecs, extensions = [] }: DirectMedia): MediaSection {
-  const section = mediaSection(kind, 'UDP/TLS/RTP/SAVPF')
+  const section = mediaSection(kind, RTP_PROTOCOL)
   section.mid = mid
   const payloads = codecs.flatMap(({ rtxPt, feedback = [], ...codec }): PayloadFormat[] => [
     { ...codec, feedback },

@@ -3,15 +3,16 @@ import type {
   Instant,
   Mid,
   Pt,
+  ReceiveInput,
   Rid,
-  SocketAddress,
   Ssrc,
   TimeoutInput,
   TimeoutOutput,
+  TransmitOutput,
 } from '@str0m/sans-io'
 import type { DependencyDescriptor, FrameLayers, HeaderExtensions } from '@str0m/rtp'
 import type { Direction } from '@str0m/sdp'
-import type { CandidateProtocol, IceState } from '@str0m/stun-ice'
+import type { IcePath, IceState } from '@str0m/stun-ice'
 import type { ChannelId } from './channel.ts'
 import type { Codec } from './codec.ts'
 import type { RtpPacket } from './rtp-packet.ts'
@@ -23,7 +24,7 @@ export type CloseReason =
   | 'local'
   /** The other side said so (DTLS close_notify). */
   | 'remote'
-  /** The DTLS handshake failed or timed out, or the certificate is not the one that the description names. */
+  /** The DTLS handshake failed or timed out, the certificate is not the one that the description names, or there are no keys for the media that was agreed on. */
   | 'dtls-failed'
 
 /** A whole encoded frame that came in. */
@@ -125,29 +126,13 @@ export type RtcEvent =
  * A datagram to be sent from the local address `source`. `tcp` (RFC 6544): framed by `IceTcpFraming.frame`, over the connection between the two; from a candidate that is passive nothing
  * is sent where that is gone, from one that is active it is made where it is not there.
  */
-export interface Transmit {
-  readonly kind: 'transmit'
-  readonly proto: CandidateProtocol
-  readonly source: SocketAddress
-  readonly destination: SocketAddress
-  readonly contents: Uint8Array
-}
+export type Transmit = TransmitOutput & IcePath
 
 /**
  * A datagram that came to the local address `destination`: that of the local candidate, not the wildcard (`0.0.0.0`, `::`) that its socket may be bound to. `source` may be what `node:dgram`
  * reports. `tcp`: one that `IceTcpFraming.read` has answered; `source` is then the other end of the connection.
  */
-export interface Receive {
-  readonly kind: 'receive'
-  readonly now: Instant
-  readonly proto: CandidateProtocol
-  readonly source: SocketAddress
-  readonly destination: SocketAddress
-  readonly contents: Uint8Array
-}
-
-/** The way that a datagram came. Default: by UDP. */
-export type RtcPath = Pick<Receive, 'source' | 'destination'> & Partial<Pick<Receive, 'proto'>>
+export type Receive = ReceiveInput & IcePath
 
 export type RtcInput = TimeoutInput | Receive
 export type RtcOutput = Transmit | EventOutput<RtcEvent> | TimeoutOutput

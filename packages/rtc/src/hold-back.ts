@@ -7,12 +7,12 @@ export interface HoldBackLimits {
 /** For what opens a connection: a flight of DTLS or SCTP. What does not fit is dropped, since the peer sends all of it again. */
 export const FLIGHT_LIMITS: HoldBackLimits = { datagrams: 32, bytes: 48 * 1024 }
 /**
- * For media before the keys are set, on a path that is validated: half a second of 2 Mbit/s, which some peers send at once when their side is done. What is oldest is
- * dropped, so that nothing is missing after the first frame.
+ * For media before the keys are set, on a path that is validated, or before the answer that says of which section it is: half a second of 2 Mbit/s, which some peers send at once when
+ * their side is done. What is oldest is dropped, so that nothing is missing after the first frame.
  */
 export const MEDIA_LIMITS: HoldBackLimits = { datagrams: 128, bytes: 160 * 1024 }
 
-/** Datagrams that came a little too early: a ClientHello before ICE is done, media before the keys are set. */
+/** Datagrams that came a little too early: a ClientHello before ICE is done, media before the keys are set or the answer is taken. */
 export class HoldBack<T extends { readonly contents: Uint8Array }> {
   readonly #limits: HoldBackLimits
   readonly #drops: 'newest' | 'oldest'

@@ -37,6 +37,7 @@ export {
   Candidate,
   type IceCredentials,
   type IcePairStatistics,
+  type IcePath,
   type IceState,
   type IceStatistics,
   IceTcpFraming,
@@ -54,7 +55,6 @@ export type {
   RtcEvent,
   RtcInput,
   RtcOutput,
-  RtcPath,
   TelephoneEvent,
   Transmit,
 } from './events.ts'

@@ -1,10 +1,9 @@
 import { UsageError } from '@str0m/sans-io'
-import type { Direction, Encoding } from '@str0m/sdp'
+import { type Direction, DIRECTIONS, type Encoding } from '@str0m/sdp'
 
 // What is given for a section by a caller whose compiler does not look at it
 
 const KINDS: ReadonlySet<string> = new Set<'audio' | 'video'>(['audio', 'video'])
-const DIRECTIONS: ReadonlySet<string> = new Set<Direction>(['sendrecv', 'sendonly', 'recvonly', 'inactive'])
 /** RFC 8851 section 10, and what fits the header extension in its one-byte form. */
 const RID = /^[A-Za-z0-9_-]{1,16}$/
 /** `msid-id`, RFC 8830 section 2, of token characters (RFC 4566 section 9). */
@@ -18,7 +17,7 @@ export function checkKind(kind: 'audio' | 'video'): void {
 
 /** Throws a `UsageError` (`invalid-option`). */
 export function checkDirection(direction: Direction): void {
-  if (DIRECTIONS.has(direction)) return
+  if (DIRECTIONS.includes(direction)) return
   throw new UsageError(
     'invalid-option',
     `A direction is "sendrecv", "sendonly", "recvonly" or "inactive", not "${direction}"`,

@@ -203,8 +203,7 @@ export class Negotiation implements ChangeTarget, PendingTarget {
     }
     this.#pending = undefined
     if (iceRestart && pending.credentials !== undefined) this.#transport.ice.restart(pending.credentials)
-    const { updates } = negotiated.commit(this.#localTransport())
-    this.#apply(negotiated, updates)
+    this.#apply(negotiated, negotiated.commit())
     this.#media.answered()
     this.#channels.open(pending.channels)
   }

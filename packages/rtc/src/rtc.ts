@@ -3,7 +3,7 @@ import { DtlsCertificate } from '@str0m/dtls'
 import { type Instant, latestInstant, type Mid, OutputQueue, plainBytes, UsageError } from '@str0m/sans-io'
 import { DEFAULT_CODECS } from '@str0m/sdp'
 import type { ChannelOptions } from '@str0m/sctp'
-import type { Candidate, IceState } from '@str0m/stun-ice'
+import type { Candidate, IcePath, IceState } from '@str0m/stun-ice'
 import { checkReceive } from './check-receive.ts'
 import type { Channel, ChannelId } from './channel.ts'
 import { Channels } from './channels.ts'
@@ -11,7 +11,7 @@ import type { ChangeSet, PendingChanges } from './change-set.ts'
 import { demultiplex } from './demultiplex.ts'
 import type { Answer, Offer } from './description.ts'
 import type { DropReason } from './drops.ts'
-import type { Receive, RtcEvent, RtcInput, RtcOutput, RtcPath } from './events.ts'
+import type { Receive, RtcEvent, RtcInput, RtcOutput, Transmit } from './events.ts'
 import type { DirectApi } from './direct-api.ts'
 import type { IncomingOffer } from './incoming-offer.ts'
 import type { Media } from './media.ts'
@@ -309,12 +309,13 @@ export class Rtc {
    * Whether a datagram that came by this path is ours: ICE has validated it. A datagram by another path may be too, if it is a check with our
    * `iceUfrag`, or comes from where such a check was answered.
    */
-  isValidatedPath({ source, destination, proto }: RtcPath): boolean {
-    return this.#transport.ice.isValidatedPath(source, destination, proto)
+  isValidatedPath(path: IcePath): boolean {
+    return this.#transport.ice.isValidatedPath(path)
   }
 
   get statistics(): RtcStatistics {
-    const { ice, dtls, inbound, selectedPair, agreed, pairChanges } = this.#transport
+    const { ice, dtls, inbound, agreed, pairChanges } = this.#transport
+    const selectedCandidatePair = ice.selectedPairStatistics
     const sctp = this.#channels.statistics
     const { roundTripTime, bandwidth } = this.#media
     return {
@@ -323,7 +324,7 @@ export class Rtc {
       dtlsState: this.#transport.dtlsState,
       dtlsRole: dtls?.role ?? 'unknown',
       ...agreedOn(agreed, inbound?.profile),
-      ...(selectedPair === undefined ? {} : { selectedCandidatePair: selectedPair }),
+      ...(selectedCandidatePair === undefined ? {} : { selectedCandidatePair }),
       selectedCandidatePairChanges: pairChanges,
       packetsSent: this.#transport.packetsSent,
       packetsReceived: this.#transport.packetsReceived,
@@ -405,11 +406,8 @@ export class Rtc {
     }
   }
 
-  #handleTransport(output: TransportOutput): void {
+  #handleTransport(output: Exclude<TransportOutput, Transmit>): void {
     switch (output.kind) {
-      case 'transmit':
-        this.#outputs.push(output)
-        return
       case 'iceState':
         this.#event({ type: 'iceConnectionStateChange', state: output.state })
         return

@@ -17,6 +17,7 @@ import {
   rejectedSection,
   type SectionAnswer,
   reverseDirection,
+  RTP_PROTOCOL,
   type SessionDescription,
   sessionDescription,
   type Setup,
@@ -38,12 +39,9 @@ import { fillRejected, fillSession, fillTransport, type LocalTransport } from '.
 import { LocalStreams } from './local-streams.ts'
 import { OwnDirection } from './own-direction.ts'
 import { DEFAULT_SCTP_PORT, type RemoteData, remoteData } from './remote-data.ts'
-import { checkAnsweredSections } from './answered-sections.ts'
+import { type AnsweredSections, takeAnsweredSections } from './answered-sections.ts'
 import { invalid, readRemoteTransport } from './remote-transport.ts'
 import type { RemoteTransport } from './transport.ts'
-
-/** RFC 5764 section 8. */
-const RTP_PROTOCOL = 'UDP/TLS/RTP/SAVPF'
 
 /** One `m=` line of the session, in the order of the descriptions. */
 interface Section {
@@ -83,12 +81,16 @@ export interface Negotiated {
   readonly reducedSize: boolean
   /** `undefined` where the description has no section for data channels, or it is rejected. */
   readonly data: RemoteData | undefined
-  commit(local: LocalTransport): { updates: MediaUpdate[]; answer: Answer }
 }
 
 export interface NegotiatedOffer extends Negotiated {
   /** What there is to be known of it before it is answered. */
   summarize(): OfferSummary
+  commit(local: LocalTransport): { updates: MediaUpdate[]; answer: Answer }
+}
+
+export interface NegotiatedAnswer extends Negotiated {
+  commit(): MediaUpdate[]
 }
 
 export interface SessionOptions {
@@ -123,6 +125,16 @@ export interface OfferedSection {
   /** The direction that the caller has said for it with this offer. */
   readonly chosen: Direction | undefined
   readonly streamId: string | undefined
+}
+
+/** An answer to an offer of ours that was read. */
+interface ReadAnswer {
+  readonly answer: SessionDescription
+  readonly offered: readonly OfferedSection[]
+  readonly taken: AnsweredSections
+  readonly transport: RemoteTransport | undefined
+  /** Whether there is an association for data channels. */
+  readonly hasData: boolean
 }
 
 /** The descriptions of both sides, and what they have agreed on: offer and answer of RFC 3264, as RFC 8829 has it. */
@@ -328,13 +340,14 @@ export class Session {
     return added
   }
 
-  /** Reads the answer to an offer of ours, whose `sections` are given. Throws a `UsageError` (`invalid-answer`, `invalid-sdp`). */
-  negotiateAnswer(sdp: string, sections: readonly OfferedSection[]): Negotiated {
+  /** Reads the answer to an offer of ours, whose sections are given. Throws a `UsageError` (`invalid-answer`, `invalid-sdp`). */
+  negotiateAnswer(sdp: string, offered: readonly OfferedSection[]): NegotiatedAnswer {
     const answer = parseSdp(sdp)
-    const { used, payloads } = checkAnsweredSections(
+    const taken = takeAnsweredSections(
       answer,
-      sections.map(({ section }) => section),
+      offered.map(({ section }) => section),
     )
+    const { used } = taken
     const [tagged] = used
     const transport = tagged && this.#remoteTransport(answer, tagged, 'answer')
     // RFC 8841 section 10.3: by port 0 of SCTP the association is refused, though the section stands
@@ -346,38 +359,38 @@ export class Session {
       iceRestart: this.#isIceRestart(transport),
       reducedSize: used.some(({ rtcpReducedSize }) => rtcpReducedSize),
       data,
-      commit: () => {
-        this.#remote = transport ?? this.#remote
-        const updates: MediaUpdate[] = []
-        answer.media.forEach((section, index) => {
-          const { section: offered, streams, chosen, streamId } = sections[index]!
-          const known = this.#sectionAt(index, offered.mid!, offered, offered)
-          known.local = offered
-          known.streams = streams
-          known.streamId = streamId
-          if (!used.includes(section)) {
-            this.#stop(known, updates)
-            return
-          }
-          if (isData(section)) {
-            this.#dataEnded ||= known.data && data === undefined
-            known.data = data !== undefined
-            return
-          }
-          const direction = intersectDirections(
-            offered.direction ?? 'sendrecv',
-            reverseDirection(directionOf(answer, section)),
-          )
-          if (chosen !== undefined) known.direction.choose(chosen)
-          // RFC 3264 section 6.1: what the answer lists is what is used
-          const paired = payloads[index]!
-          const extensions = pairExtensions(offered.extensions, section.extensions)
-          const agreed = { direction, local: offered, remote: section, paired, extensions }
-          updates.push(this.#update(known, index, agreed))
-        })
-        return { updates, answer: { type: 'answer', sdp } }
-      },
+      commit: () => this.#takeAnswer({ answer, offered, taken, transport, hasData: data !== undefined }),
     }
+  }
+
+  /** Takes an answer that was read. */
+  #takeAnswer({ answer, offered, taken, transport, hasData }: ReadAnswer): MediaUpdate[] {
+    this.#remote = transport ?? this.#remote
+    const updates: MediaUpdate[] = []
+    taken.media.forEach((remote, index) => {
+      const { section: local, streams, chosen, streamId } = offered[index]!
+      const known = this.#sectionAt(index, local.mid!, local, local)
+      known.local = local
+      known.streams = streams
+      known.streamId = streamId
+      if (!taken.used.includes(remote)) {
+        this.#stop(known, updates)
+      } else if (isData(remote)) {
+        this.#dataEnded ||= known.data && !hasData
+        known.data = hasData
+      } else {
+        const direction = intersectDirections(
+          local.direction ?? 'sendrecv',
+          reverseDirection(directionOf(answer, remote)),
+        )
+        if (chosen !== undefined) known.direction.choose(chosen)
+        // RFC 3264 section 6.1: what the answer lists is what is used
+        const paired = taken.payloads[index]!
+        const extensions = pairExtensions(local.extensions, remote.extensions)
+        updates.push(this.#update(known, index, { direction, local, remote, paired, extensions }))
+      }
+    })
+    return updates
   }
 
   /** Whether there is a codec to be offered. */

@@ -63,7 +63,7 @@ export interface RtcStatistics {
   readonly srtpCipher?: string
   /** The path that is used. */
   readonly selectedCandidatePair?: IcePairStatistics
-  /** How often another path was taken: 1 with the first. */
+  /** How often another path was taken, or there was none any more: 1 with the first. */
   readonly selectedCandidatePairChanges: number
   /** Datagrams and bytes through the selected path, STUN without. */
   readonly packetsSent: number

@@ -7,10 +7,10 @@ import {
   type DtlsVersion,
   type SrtpKeys,
 } from '@str0m/dtls'
-import { type Instant, NEVER, OutputQueue, sameSocketAddress } from '@str0m/sans-io'
+import { type Instant, NEVER, OutputQueue } from '@str0m/sans-io'
 import type { Fingerprint } from '@str0m/sdp'
 import { SrtpContext, srtpKeyLengths, type SrtpProfile } from '@str0m/srtp'
-import { IceAgent, type IcePair, type IcePairStatistics, type IceState } from '@str0m/stun-ice'
+import { IceAgent, type IcePair, type IceState } from '@str0m/stun-ice'
 import { type DropReason, noDrops } from './drops.ts'
 import type { CloseReason, Receive, Transmit } from './events.ts'
 import { FLIGHT_LIMITS, HoldBack, MEDIA_LIMITS } from './hold-back.ts'
@@ -50,6 +50,7 @@ export interface RemoteTransport {
   readonly dtlsRole: 'client' | 'server'
 }
 
+/** W3C `RTCDtlsTransportState`. */
 export type DtlsTransportState = 'new' | 'connecting' | 'connected' | 'closed' | 'failed'
 
 export type TransportOutput =
@@ -81,9 +82,7 @@ export class Transport {
   #pair: IcePair | undefined
   #inbound: SrtpContext | undefined
   #outbound: SrtpContext | undefined
-  #connected = false
-  #closed = false
-  #failed = false
+  #state: DtlsTransportState = 'new'
   #now: Instant = Number.NEGATIVE_INFINITY
   /** When the parts next need the time; `-Infinity`: they changed and were not polled since. */
   #iceAt: Instant = Number.NEGATIVE_INFINITY
@@ -106,15 +105,16 @@ export class Transport {
   }
 
   get connected(): boolean {
-    return this.#connected && !this.#closed
+    return this.#state === 'connected'
   }
 
-  /** W3C `RTCDtlsTransportState`. */
   get dtlsState(): DtlsTransportState {
-    if (this.#failed) return 'failed'
-    if (this.#closed) return 'closed'
-    if (this.#connected) return 'connected'
-    return this.#dtls === undefined ? 'new' : 'connecting'
+    return this.#state
+  }
+
+  /** Whether it has ended, by either side or by a failure. */
+  get #ended(): boolean {
+    return this.#state === 'closed' || this.#state === 'failed'
   }
 
   get remote(): RemoteTransport | undefined {
@@ -135,21 +135,9 @@ export class Transport {
     return this.#pair
   }
 
-  /** The statistics of the path that is used; `undefined` where there is none. */
-  get selectedPair(): IcePairStatistics | undefined {
-    const selected = this.#pair
-    if (selected === undefined) return undefined
-    return this.ice.statistics.pairs.find(
-      ({ pair }) =>
-        pair.remote.protocol === selected.remote.protocol &&
-        sameSocketAddress(pair.source, selected.source) &&
-        sameSocketAddress(pair.destination, selected.destination),
-    )
-  }
-
   /** Of the selected path, in ms; `undefined` where no check has measured it. */
   get roundTripTime(): number | undefined {
-    const seconds = this.selectedPair?.currentRoundTripTime
+    const seconds = this.ice.selectedPairStatistics?.currentRoundTripTime
     return seconds === undefined ? undefined : 1000 * seconds
   }
 
@@ -184,8 +172,7 @@ export class Transport {
     this.ice.setRemoteLite(remote.iceLite)
     this.touch()
     // a server listens from now on: the ClientHello may come before a pair is selected
-    if (remote.dtlsRole === 'server') this.#startDtls()
-    else if (this.#pair !== undefined) this.#startDtls()
+    if (remote.dtlsRole === 'server' || this.#pair !== undefined) this.#startDtls()
   }
 
   handleTimeout(now: Instant): void {
@@ -208,7 +195,7 @@ export class Transport {
 
   handleDtls(input: Receive): void {
     this.#now = Math.max(input.now, this.#now)
-    if (!this.#isValidated(input) && !(this.#connected && this.#isConsented(input))) {
+    if (!this.ice.isValidatedPath(input) && !(this.connected && this.ice.isConsentedPath(input))) {
       this.#holdBack(this.#earlyFlights, input, 'unvalidatedPath')
     } else if (this.#dtls === undefined) {
       this.#holdBack(this.#earlyFlights, input, 'tooEarly')
@@ -223,8 +210,8 @@ export class Transport {
    */
   unprotect(input: Receive, rtcp: boolean): number {
     const inbound = this.#inbound
-    const isValidated = this.#isValidated(input)
-    if (!isValidated && (inbound === undefined || !this.#isConsented(input))) {
+    const isValidated = this.ice.isValidatedPath(input)
+    if (!isValidated && (inbound === undefined || !this.ice.isConsentedPath(input))) {
       this.dropped.unvalidatedPath++
       return -1
     }
@@ -249,8 +236,8 @@ export class Transport {
     if (pair === undefined) return
     this.packetsSent++
     this.bytesSent += contents.length
-    const { source, destination } = pair
-    this.#outputs.push({ kind: 'transmit', proto: pair.remote.protocol, source, destination, contents })
+    const { proto, source, destination } = pair
+    this.#outputs.push({ kind: 'transmit', proto, source, destination, contents })
   }
 
   /** Sends an SCTP packet, encrypted in its buffer. Dropped where DTLS is not connected. */
@@ -286,7 +273,7 @@ export class Transport {
     if (this.#iceAt !== Number.NEGATIVE_INFINITY) return false
     const output = this.ice.pollOutput()
     if (output.kind === 'timeout') {
-      this.#iceAt = this.#closed ? NEVER : output.at
+      this.#iceAt = this.#ended ? NEVER : output.at
       return false
     }
     if (output.kind === 'transmit') {
@@ -296,15 +283,15 @@ export class Transport {
     const { event } = output
     switch (event.type) {
       case 'stateChange':
-        if (!this.#closed) this.#outputs.push({ kind: 'iceState', state: event.state })
+        if (!this.#ended) this.#outputs.push({ kind: 'iceState', state: event.state })
         break
       case 'selectedPair':
         this.#pair = event.pair
         this.pairChanges++
-        if (event.pair !== undefined && this.#remote !== undefined) this.#startDtls()
+        if (event.pair !== undefined) this.#startDtls()
         break
       case 'candidatePairValidated':
-        this.#releaseValidated(event.pair)
+        this.#releaseValidated()
         break
       case 'resolveMdns':
         this.#outputs.push({ kind: 'resolveMdns', name: event.name })
@@ -320,7 +307,7 @@ export class Transport {
     if (dtls === undefined || this.#dtlsAt !== Number.NEGATIVE_INFINITY) return false
     const output = dtls.pollOutput()
     if (output.kind === 'timeout') {
-      this.#dtlsAt = this.#closed ? NEVER : output.at
+      this.#dtlsAt = this.#ended ? NEVER : output.at
       return false
     }
     if (output.kind === 'transmit') {
@@ -332,7 +319,7 @@ export class Transport {
       case 'connected':
         this.agreed = { version: event.version, cipherSuite: event.cipherSuite }
         if (event.srtp !== undefined) this.#setKeys(event.srtp)
-        this.#connected = true
+        this.#state = 'connected'
         this.#outputs.push({ kind: 'connected', srtp: event.srtp !== undefined })
         for (const held of [this.#earlyFlights, this.#earlyMedia]) {
           for (const input of held.release()) this.#outputs.push({ kind: 'released', input })
@@ -378,7 +365,7 @@ export class Transport {
   /** Once, as soon as the peer's certificate is announced and there is a path, or a server waits for one. */
   #startDtls(): void {
     const remote = this.#remote
-    if (this.#dtls !== undefined || remote === undefined || this.#closed) return
+    if (this.#state !== 'new' || remote === undefined) return
     const { crypto, certificate, mtu, srtpProfiles, dtlsVersions } = this.#options
     this.#dtls = new Dtls({
       role: remote.dtlsRole,
@@ -391,6 +378,7 @@ export class Transport {
       // the path is proven by ICE: RFC 5763 section 6.7.1
       cookie: 'off',
     })
+    this.#state = 'connecting'
     this.#dtls.handleInput({ kind: 'timeout', now: this.#now })
     this.#dtlsAt = Number.NEGATIVE_INFINITY
   }
@@ -402,39 +390,23 @@ export class Transport {
     this.#dtlsAt = Number.NEGATIVE_INFINITY
   }
 
-  #isValidated({ source, destination, proto }: Receive): boolean {
-    return this.ice.isValidatedPath(source, destination, proto)
-  }
-
-  #isConsented({ source, destination, proto }: Receive): boolean {
-    return this.ice.isConsentedPath(source, destination, proto)
-  }
-
   #holdBack(hold: HoldBack<Receive>, input: Receive, reason: 'unvalidatedPath' | 'tooEarly'): void {
-    this.dropped[reason] += this.#closed || this.#connected ? 1 : hold.keep(input)
+    this.dropped[reason] += this.connected || this.#ended ? 1 : hold.keep(input)
   }
 
   /** A flight that came before its path was validated: the peer's timer would cost a second. */
-  #releaseValidated(pair: IcePair): void {
+  #releaseValidated(): void {
     for (const input of this.#earlyFlights.release()) {
-      const valid =
-        input.proto === pair.remote.protocol &&
-        sameSocketAddress(input.source, pair.destination) &&
-        sameSocketAddress(input.destination, pair.source)
-      if (valid || this.#isValidated(input)) {
-        this.#outputs.push({ kind: 'released', input })
-      } else {
-        this.#holdBack(this.#earlyFlights, input, 'unvalidatedPath')
-      }
+      if (this.ice.isValidatedPath(input)) this.#outputs.push({ kind: 'released', input })
+      else this.#holdBack(this.#earlyFlights, input, 'unvalidatedPath')
     }
   }
 
   #end(reason: CloseReason, detail?: string): void {
-    if (this.#closed) return
+    if (this.#ended) return
     // what DTLS has to say goodbye with goes before the path is given up
     this.#dtls?.close()
-    this.#closed = true
-    this.#failed = reason === 'dtls-failed'
+    this.#state = reason === 'dtls-failed' ? 'failed' : 'closed'
     for (;;) {
       const output = this.#dtls?.pollOutput()
       if (output === undefined || output.kind === 'timeout') break

@@ -57,6 +57,21 @@ describe('two Rtc', () => {
     }
   })
 
+  it('say by which path they go while ICE is restarted', () => {
+    const { pair, a, b } = rtcPair(3, { latency: 200 })
+    pair.runUntil(() => a.connected && b.connected)
+    const before = a.statistics.selectedCandidatePair!
+    expect(before.currentRoundTripTime).toBeCloseTo(0.4, 2)
+    const answer = b.acceptOffer(a.createOffer().iceRestart().apply())
+    a.pendingChanges()!.acceptAnswer(answer)
+    pair.runFor(100)
+    expect(a.statistics.selectedCandidatePairChanges).toBe(1)
+    expect(a.statistics.selectedCandidatePair?.pair).toEqual(before.pair)
+    pair.runFor(5000)
+    expect(a.statistics.selectedCandidatePairChanges).toBeGreaterThan(1)
+    expect(a.statistics.selectedCandidatePair?.currentRoundTripTime).toBeCloseTo(0.4, 2)
+  })
+
   it('may be given the same object for all datagrams, filled anew: what is held back is not changed with it', () => {
     const link = { latency: 20, reorder: 0.3, reorderDelay: 40 }
     /** What comes of packets that are sent as soon as one side is done, some of which overtake the end of the handshake. */

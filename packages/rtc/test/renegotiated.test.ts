@@ -294,4 +294,21 @@ describe('a section that we have stopped', () => {
       expect(eventsOf(pair.b.events, 'mediaData').map((event) => event.mid)).toEqual([again])
     },
   )
+
+  it('stays so where the answer has it in the group with a=bundle-only, by which port 0 is in use', () => {
+    const { a, b, pair } = connectedPair({ seed: 5 })
+    const answered = (sdp: string): string => {
+      const text = asIfItWentOn(sdp).replace(/^(m=video .*\r\n)/m, '$1a=bundle-only\r\n')
+      expect(parseSdp(text).media[1]!.bundleOnly).toBe(true)
+      return text
+    }
+    negotiate(a, b, { change: (change) => change.stopMedia('1'), answered })
+    pair.runFor(100)
+    expect(a.media('1')!.stopped).toBe(true)
+    expect(eventsOf(pair.a.events, 'mediaChanged')).toContainEqual({
+      type: 'mediaChanged',
+      mid: '1',
+      direction: 'inactive',
+    })
+  })
 })

@@ -4,6 +4,7 @@ import { commonExtensions, commonFormats } from './common-formats.ts'
 import {
   directionOf,
   hasSctpMap,
+  isInUse,
   type MediaSection,
   mediaSection,
   type PayloadFormat,
@@ -43,9 +44,11 @@ export type SectionAnswer =
   | { readonly accepted: true; readonly section: MediaSection }
   | { readonly accepted: false; readonly section: MediaSection; readonly reason: Rejection }
 
+/** What is offered, RFC 5764 section 8. */
+export const RTP_PROTOCOL = 'UDP/TLS/RTP/SAVPF'
 /** The profiles that are taken as RTP over DTLS, RFC 8829 section 5.1.2; and one that some peers write for those of RFC 7850. */
 const RTP_PROTOCOLS = new Set([
-  'UDP/TLS/RTP/SAVPF',
+  RTP_PROTOCOL,
   'UDP/TLS/RTP/SAVP',
   'RTP/SAVPF',
   'RTP/SAVP',
@@ -127,7 +130,7 @@ function answerSection(
   capabilities: Capabilities,
 ): SectionAnswer {
   const { kind } = offered
-  if (offered.port === 0 && !offered.bundleOnly) return reject(offered, 'rejected-by-offerer')
+  if (!isInUse(offered)) return reject(offered, 'rejected-by-offerer')
   if (kind === 'application') return answerDataSection(offer, offered, capabilities)
   if (kind !== 'audio' && kind !== 'video') return reject(offered, 'unsupported-media')
   const isPlain = PLAIN_RTP_PROTOCOLS.has(offered.protocol)
@@ -162,9 +165,7 @@ function answerDataSection(
   if (!SCTP_PROTOCOLS.has(offered.protocol)) return reject(offered, 'unsupported-protocol')
   if (offered.sctpPort === 0) return reject(offered, 'rejected-by-offerer')
   // of others of this kind, such as BFCP's, there may be some before it
-  const first = offer.media.find(
-    (section) => describesDataChannels(section) && (section.port !== 0 || section.bundleOnly),
-  )
+  const first = offer.media.find((section) => describesDataChannels(section) && isInUse(section))
   if (first !== offered) return reject(offered, 'second-association')
   const section = dataSection(offered.mid, maxMessageSize)
   section.protocol = offered.protocol

@@ -1,4 +1,10 @@
-import type { MediaSection, SessionDescription } from './model.ts'
+import { type Group, isInUse, type MediaSection, type SessionDescription } from './model.ts'
+
+/** What of a description says which sections go together. */
+interface Sections {
+  readonly groups: readonly Group[]
+  readonly media: readonly MediaSection[]
+}
 
 /** Sections of a description that have one transport together. */
 interface SharedTransport {
@@ -29,12 +35,12 @@ export function multiplexedSections(sections: readonly MediaSection[]): readonly
 
 /**
  * The sections of an answer that are in use, of one who offered to bundle all. The first is the one whose transport attributes count for all. `undefined`: they do not share one
- * transport (RFC 9143 section 7.4). A section with port 0 is in use where it goes with others by `a=bundle-only` (section 7.4.1).
+ * transport (RFC 9143 section 7.4).
  */
-export function answeredSections(answer: SessionDescription): readonly MediaSection[] | undefined {
+export function answeredSections(answer: Sections): readonly MediaSection[] | undefined {
   const open = answer.media.filter(({ port }) => port !== 0)
   for (const group of bundleGroups(answer)) {
-    const used = group.filter(({ port, bundleOnly }) => port !== 0 || bundleOnly)
+    const used = group.filter(isInUse)
     const tagged = used.find(({ port }) => port !== 0)
     const isUsed = new Set(used)
     if (tagged === undefined || !open.every((section) => isUsed.has(section))) continue
@@ -44,7 +50,7 @@ export function answeredSections(answer: SessionDescription): readonly MediaSect
 }
 
 /** The sections of each BUNDLE group, in the group's order; a section is in one alone. */
-function bundleGroups({ groups, media }: SessionDescription): MediaSection[][] {
+function bundleGroups({ groups, media }: Sections): MediaSection[][] {
   const free = new Map<string, MediaSection>()
   for (const section of media) {
     if (section.mid !== undefined && !free.has(section.mid)) free.set(section.mid, section)

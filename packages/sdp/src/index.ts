@@ -5,6 +5,7 @@ export {
   type OfferAnswer,
   type Rejection,
   rejectedSection,
+  RTP_PROTOCOL,
   type SectionAnswer,
 } from './answer.ts'
 export { answeredSections, multiplexedSections } from './bundle.ts'
@@ -23,11 +24,13 @@ export {
 export { MAX_LINE_LENGTH, MAX_MEDIA_SECTIONS, MAX_SDP_LENGTH, MAX_SECTION_LINES } from './lines.ts'
 export {
   type Direction,
+  DIRECTIONS,
   directionOf,
   type ExtensionMap,
   type Fingerprint,
   type Group,
   intersectDirections,
+  isInUse,
   type MediaSection,
   mediaSection,
   type Origin,

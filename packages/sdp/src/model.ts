@@ -204,6 +204,11 @@ export function transportOf(description: SessionDescription, section: MediaSecti
   return transport
 }
 
+/** Whether a section is not rejected: also with port 0, where it goes with others by `a=bundle-only` (RFC 9143 section 6; in an answer, section 7.4.1). */
+export function isInUse({ port, bundleOnly }: MediaSection): boolean {
+  return port !== 0 || bundleOnly
+}
+
 /** A section's direction, where nothing is written `sendrecv`. */
 export function directionOf(description: SessionDescription, section: MediaSection): Direction {
   return section.direction ?? description.direction ?? 'sendrecv'

@@ -1,5 +1,5 @@
 import { onceFor, onceForBoth } from '@str0m/sans-io'
-import type { Capabilities } from './answer.ts'
+import { type Capabilities, RTP_PROTOCOL } from './answer.ts'
 import {
   type CodecCapability,
   CONGESTION_CONTROL_FEEDBACK,
@@ -198,7 +198,7 @@ export function offerSection(
   capabilities: Capabilities,
   numbering: OfferNumbering,
 ): MediaSection {
-  const section = mediaSection(kind, 'UDP/TLS/RTP/SAVPF')
+  const section = mediaSection(kind, RTP_PROTOCOL)
   section.mid = mid
   section.direction = direction
   const { payloads, types, extensions } = numbering.formats(kind, capabilities)

@@ -1,14 +1,15 @@
 import { type Instant, NEVER, sameSocketAddress, type SocketAddress } from '@str0m/sans-io'
 import type { Candidate } from './candidate.ts'
 import type { CandidateProtocol } from './candidate-fields.ts'
+import type { IcePath } from './ice-path.ts'
 import type { IcePair, IcePairStatistics, PairState } from './ice-types.ts'
 
 /**
  * A base of this agent and a peer's candidate. It stands for the pair that is checked and for the valid pair
  * that the check gives (RFC 8445 section 7.2.5.3.2): they differ in the local candidate alone, which is `mapped`
- * in the latter.
+ * in the latter. What is sent on it goes by the path that it is.
  */
-export class CandidatePair {
+export class CandidatePair implements IcePath {
   local: Candidate
   /** The local candidate as the peer sees it, once a check has told. */
   mapped: Candidate | undefined
@@ -25,7 +26,7 @@ export class CandidatePair {
   nominateOnSuccess = false
   /** The controlling agent's: the next check, or one under way, has USE-CANDIDATE. */
   nominating = false
-  /** Valid, and to be checked again, since the peer has come back to it after a silence. */
+  /** Valid, and to be checked again: the peer has come back to it after a silence, or it is in doubt. */
   rechecking = false
   /** When the peer gave a reason to think that it is dead: it is checked since, and is not where it has answered later. */
   doubtedAt: Instant = Number.NEGATIVE_INFINITY
@@ -68,6 +69,10 @@ export class CandidatePair {
     this.priority = pairPriority(local, remote, controlling)
   }
 
+  get proto(): CandidateProtocol {
+    return this.remote.protocol
+  }
+
   get source(): SocketAddress {
     return this.local.base
   }
@@ -101,16 +106,18 @@ export class CandidatePair {
     return this.answeredAt !== Number.NEGATIVE_INFINITY
   }
 
-  get protocol(): CandidateProtocol {
-    return this.remote.protocol
+  /** Whether what came by `path`, which is canonical, came on this pair: from the peer's candidate to the base. */
+  carries(path: IcePath): boolean {
+    return (
+      sameSocketAddress(this.destination, path.source) &&
+      sameSocketAddress(this.source, path.destination) &&
+      this.proto === path.proto
+    )
   }
 
-  joins(protocol: CandidateProtocol, source: SocketAddress, destination: SocketAddress): boolean {
-    return (
-      sameSocketAddress(this.destination, destination) &&
-      sameSocketAddress(this.source, source) &&
-      this.protocol === protocol
-    )
+  /** A check of it has failed. What is valid stays so for as long as its consent. */
+  fail(): void {
+    if (!this.valid) this.state = 'failed'
   }
 
   /** Data may no longer come or go on it. */
@@ -126,8 +133,8 @@ export class CandidatePair {
   }
 
   describe(): IcePair {
-    const { remote, source, destination, nominated } = this
-    return { local: this.mapped ?? this.local, remote, source, destination, nominated }
+    const { remote, proto, source, destination, nominated } = this
+    return { local: this.mapped ?? this.local, remote, proto, source, destination, nominated }
   }
 
   statistics(): IcePairStatistics {

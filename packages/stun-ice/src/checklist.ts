@@ -2,6 +2,7 @@ import { sameSocketAddress, type SocketAddress } from '@str0m/sans-io'
 import { CandidatePair, pairPriority } from './candidate-pair.ts'
 import { type Candidate, peerReflexive } from './candidate.ts'
 import type { CandidateProtocol } from './candidate-fields.ts'
+import type { IcePath } from './ice-path.ts'
 
 /** Local candidates of a generation, those learned from responses included. */
 export const MAX_LOCAL_CANDIDATES = 64
@@ -13,7 +14,7 @@ export const MAX_PAIRS = 100
 /** The candidates of both sides, their pairs, and which one is checked next: RFC 8445 section 6.1. */
 export class Checklist {
   readonly locals: Candidate[] = []
-  readonly remotes: Candidate[] = []
+  readonly #remotes: Candidate[] = []
   /** By priority, the highest first. */
   readonly pairs: CandidatePair[] = []
   /** The triggered-check queue, RFC 8445 section 6.1.4.1. */
@@ -39,7 +40,7 @@ export class Checklist {
       if (this.locals.length >= MAX_LOCAL_CANDIDATES) return false
       this.locals.push(local)
     }
-    for (const remote of this.remotes) if (remote.type !== 'prflx') this.#form(local, remote)
+    for (const remote of this.#remotes) if (remote.type !== 'prflx') this.#form(local, remote)
     return true
   }
 
@@ -78,14 +79,14 @@ export class Checklist {
 
   /** Pairs it with the local candidates. False where there are too many. */
   addRemote(remote: Candidate): boolean {
-    const at = this.remotes.findIndex((other) => isAt(other, remote.protocol, remote.address))
+    const at = this.#remotes.findIndex((other) => isAt(other, remote.protocol, remote.address))
     if (at >= 0) {
       this.#replaceLearned(at, remote)
     } else {
       if (!this.#makeRoom(true)) return false
-      this.remotes.push(remote)
+      this.#remotes.push(remote)
     }
-    if (this.remotes[at < 0 ? this.remotes.length - 1 : at] === remote) {
+    if (this.#remotes[at < 0 ? this.#remotes.length - 1 : at] === remote) {
       for (const local of this.locals) if (local.type !== 'prflx') this.#form(local, remote)
     }
     return true
@@ -93,33 +94,28 @@ export class Checklist {
 
   /** What the peer tells of a candidate counts more than what was learned of it: RFC 8445 section 7.3.1.3. */
   #replaceLearned(at: number, remote: Candidate): void {
-    const learned = this.remotes[at]!
+    const learned = this.#remotes[at]!
     if (learned.type !== 'prflx') return
-    this.remotes[at] = remote
+    this.#remotes[at] = remote
     for (const pair of this.pairs) if (pair.remote === learned) pair.remote = remote
     this.reprioritise(this.#controlling)
   }
 
   /**
    * The pair of a request that came: RFC 8445 sections 7.3.1.3 and 7.3.1.4. Learns a peer-reflexive candidate
-   * where the source is unknown. `undefined` where there are too many, or `destination` is no base.
+   * where the source is unknown. `undefined` where there are too many, or the destination is no base.
    */
-  pairOfRequest(
-    protocol: CandidateProtocol,
-    source: SocketAddress,
-    destination: SocketAddress,
-    priority: number,
-    ufrag: string,
-  ): CandidatePair | undefined {
-    const existing = this.find(protocol, destination, source)
+  pairOfRequest(path: IcePath, priority: number, ufrag: string): CandidatePair | undefined {
+    const existing = this.find(path)
     if (existing !== undefined) return existing
-    const local = this.baseAt(protocol, destination)
+    const { proto, source, destination } = path
+    const local = this.baseAt(proto, destination)
     if (local === undefined) return undefined
-    let remote = this.remotes.find((other) => isAt(other, protocol, source))
+    let remote = this.#remotes.find((other) => isAt(other, proto, source))
     if (remote === undefined) {
       if (!this.#makeRoom(false)) return undefined
-      remote = peerReflexive(protocol, source, source, priority, ufrag)
-      this.remotes.push(remote)
+      remote = peerReflexive(proto, source, source, priority, ufrag)
+      this.#remotes.push(remote)
     }
     return this.#insert(new CandidatePair(local, remote, this.#controlling), true)
   }
@@ -129,10 +125,10 @@ export class Checklist {
    * 10); for one that is learned, only one that had answered before, so that no one can have ever more addresses checked.
    */
   #makeRoom(isTold: boolean): boolean {
-    if (this.remotes.length < MAX_REMOTE_CANDIDATES) return true
-    const at = this.remotes.findIndex((remote) => this.#isLeftBehind(remote, isTold))
+    if (this.#remotes.length < MAX_REMOTE_CANDIDATES) return true
+    const at = this.#remotes.findIndex((remote) => this.#isLeftBehind(remote, isTold))
     if (at < 0) return false
-    const [remote] = this.remotes.splice(at, 1)
+    const [remote] = this.#remotes.splice(at, 1)
     for (let i = this.pairs.length - 1; i >= 0; i--)
       if (this.pairs[i]!.remote === remote) this.pairs.splice(i, 1)
     return true
@@ -154,7 +150,7 @@ export class Checklist {
     const { remote, wasAnswered } = pair!
     const isLeft = remote.type === 'prflx' ? wasAnswered : hasFailed
     if (!isLeft || this.pairs.some((other) => other.remote === remote)) return
-    this.remotes.splice(this.remotes.indexOf(remote), 1)
+    this.#remotes.splice(this.#remotes.indexOf(remote), 1)
   }
 
   /** The local candidate whose base is `address`, the one of the highest priority. */
@@ -168,30 +164,22 @@ export class Checklist {
     return best
   }
 
-  /** The pair that sends from `source` to `destination`. */
-  find(
-    protocol: CandidateProtocol,
-    source: SocketAddress,
-    destination: SocketAddress,
-  ): CandidatePair | undefined {
-    return this.pairs.find((pair) => pair.joins(protocol, source, destination))
+  /** The pair that what came by `path` came on. */
+  find(path: IcePath): CandidatePair | undefined {
+    return this.pairs.find((pair) => pair.carries(path))
   }
 
   /** The same, if data may come on it. */
-  findReceiving(
-    protocol: CandidateProtocol,
-    source: SocketAddress,
-    destination: SocketAddress,
-  ): CandidatePair | undefined {
-    return this.pairs.find((pair) => pair.receives && pair.joins(protocol, source, destination))
+  findReceiving(path: IcePath): CandidatePair | undefined {
+    return this.pairs.find((pair) => pair.receives && pair.carries(path))
   }
 
   /** Forgets what was learned from requests of another peer than `ufrag`: forking, RFC 8445 section 7.3.1.4. */
   keepRemotesOf(ufrag: string): void {
     const keep = (remote: Candidate): boolean => remote.ufrag === undefined || remote.ufrag === ufrag
     this.#retain((pair) => keep(pair.remote))
-    const kept = this.remotes.filter(keep)
-    this.remotes.splice(0, this.remotes.length, ...kept)
+    const kept = this.#remotes.filter(keep)
+    this.#remotes.splice(0, this.#remotes.length, ...kept)
   }
 
   /** Leaves one pair alone, as after a restart. */
@@ -266,7 +254,8 @@ export class Checklist {
   /** Forms a pair, RFC 8445 section 6.1.2.2, unless it is redundant, section 6.1.2.4. */
   #form(local: Candidate, remote: Candidate): void {
     if (!isPairable(local, remote)) return
-    const existing = this.find(remote.protocol, local.base, remote.address)
+    const { protocol: proto, address: source } = remote
+    const existing = this.find({ proto, source, destination: local.base })
     if (existing === undefined) {
       const pair = new CandidatePair(local, remote, this.#controlling)
       pair.state = this.#isBusy(pair.foundation) ? 'frozen' : 'waiting'

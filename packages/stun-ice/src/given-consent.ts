@@ -1,14 +1,10 @@
-import { type Instant, sameSocketAddress, type SocketAddress } from '@str0m/sans-io'
-import type { CandidateProtocol } from './candidate-fields.ts'
+import type { Instant } from '@str0m/sans-io'
+import { type IcePath, isSamePath } from './ice-path.ts'
 
 /** Paths that are remembered. Of more, the one that is asked about the longest ago gives way. */
 const MAX_CONSENTED_PATHS = 8
 
-interface ConsentedPath {
-  readonly protocol: CandidateProtocol
-  /** The local address. */
-  readonly base: SocketAddress
-  readonly peer: SocketAddress
+interface ConsentedPath extends IcePath {
   expiresAt: Instant
 }
 
@@ -20,8 +16,8 @@ interface ConsentedPath {
 export class GivenConsent {
   readonly #paths: ConsentedPath[] = []
 
-  give(protocol: CandidateProtocol, base: SocketAddress, peer: SocketAddress, expiresAt: Instant): void {
-    const known = this.#find(protocol, base, peer)
+  give(path: IcePath, expiresAt: Instant): void {
+    const known = this.#find(path)
     if (known !== undefined) {
       known.expiresAt = expiresAt
       return
@@ -30,24 +26,18 @@ export class GivenConsent {
       this.#paths.sort((a, b) => b.expiresAt - a.expiresAt)
       this.#paths.pop()
     }
-    this.#paths.push({ protocol, base, peer, expiresAt })
+    // not `path` itself, which may be a whole datagram
+    const { proto, source, destination } = path
+    this.#paths.push({ proto, source, destination, expiresAt })
   }
 
-  lasts(protocol: CandidateProtocol, base: SocketAddress, peer: SocketAddress, now: Instant): boolean {
-    const path = this.#find(protocol, base, peer)
-    return path !== undefined && path.expiresAt > now
+  lasts(path: IcePath, now: Instant): boolean {
+    const known = this.#find(path)
+    return known !== undefined && known.expiresAt > now
   }
 
-  #find(protocol: CandidateProtocol, base: SocketAddress, peer: SocketAddress): ConsentedPath | undefined {
-    for (const path of this.#paths) {
-      if (
-        sameSocketAddress(path.peer, peer) &&
-        sameSocketAddress(path.base, base) &&
-        path.protocol === protocol
-      ) {
-        return path
-      }
-    }
+  #find(path: IcePath): ConsentedPath | undefined {
+    for (const known of this.#paths) if (isSamePath(known, path)) return known
     return undefined
   }
 }

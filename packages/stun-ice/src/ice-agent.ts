@@ -9,18 +9,16 @@ import {
   NEVER,
   type Output,
   OutputQueue,
-  type SocketAddress,
   type TimeoutInput,
   UsageError,
 } from '@str0m/sans-io'
 import type { AgentContext } from './agent-context.ts'
 import type { CandidatePair } from './candidate-pair.ts'
 import type { Candidate } from './candidate.ts'
-import type { CandidateProtocol } from './candidate-fields.ts'
-import { checkPath } from './check-path.ts'
 import { MAX_LOCAL_CANDIDATES, MAX_PAIRS, MAX_REMOTE_CANDIDATES } from './checklist.ts'
 import { GivenConsent } from './given-consent.ts'
 import { checkCredentials, checkRemoteCredentials, generateCredentials } from './ice-credentials.ts'
+import { canonicalPath, checkPath, type IcePath } from './ice-path.ts'
 import { IceRole } from './ice-role.ts'
 import { IceSession } from './ice-session.ts'
 import { type IceTiming, iceTiming } from './ice-timing.ts'
@@ -29,6 +27,7 @@ import type {
   IceDropReason,
   IceEvent,
   IcePair,
+  IcePairStatistics,
   IceReceive,
   IceState,
   IceStatistics,
@@ -167,6 +166,11 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
     return this.#selected?.describe()
   }
 
+  /** Of the pair to send on; `undefined` where there is none. */
+  get selectedPairStatistics(): IcePairStatistics | undefined {
+    return this.#selected?.statistics()
+  }
+
   get statistics(): IceStatistics {
     return {
       pairs: this.#session.checklist.pairs.map((pair) => pair.statistics()),
@@ -177,33 +181,27 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
   }
 
   /**
-   * Whether a datagram from `source` that came to the local address `destination` is on a path that a check has
-   * proven and whose consent lasts, or whose peer knows no consent and goes on sending. To be asked of every datagram that is not STUN, before anything is made of it.
+   * Whether a datagram came, from the peer to us, by a path that a check has proven and whose consent lasts, or whose peer knows no consent and goes on sending. To be asked of every datagram that is
+   * not STUN, before anything is made of it.
    */
-  isValidatedPath(
-    source: SocketAddress,
-    destination: SocketAddress,
-    protocol: CandidateProtocol = 'udp',
-  ): boolean {
+  isValidatedPath(path: IcePath): boolean {
     const last = this.#lastPath
-    if (last !== undefined && last.receives && last.joins(protocol, destination, source)) return true
-    if (this.#findPath(protocol, source, destination)) return true
-    // an IPv4-mapped address of a socket for both families
-    if (!source.address.includes(':') && !destination.address.includes(':')) return false
-    return this.#findPath(protocol, canonical(source), canonical(destination))
+    if (last !== undefined && last.receives && last.carries(path)) return true
+    const known = canonicalPath(path)
+    const pair =
+      this.#session.checklist.findReceiving(known) ?? this.#previous?.checklist.findReceiving(known)
+    if (pair === undefined) return false
+    this.#lastPath = pair
+    return true
   }
 
   /**
    * Whether the peer may send by this path all the same: an authentic check of its was answered there, 30 s ago at most, which is consent (RFC 7675 section 5.1), and so it
    * need not wait for a check of ours. No proof that the peer is there: to be asked of a datagram that carries its own, as those of SRTP and of a connected DTLS do.
    */
-  isConsentedPath(
-    source: SocketAddress,
-    destination: SocketAddress,
-    protocol: CandidateProtocol = 'udp',
-  ): boolean {
+  isConsentedPath(path: IcePath): boolean {
     if (this.#state === 'closed' || this.#state === 'failed') return false
-    return this.#context.given.lasts(protocol, canonical(destination), canonical(source), this.#now)
+    return this.#context.given.lasts(canonicalPath(path), this.#now)
   }
 
   /**
@@ -221,15 +219,6 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
       this.#session.checklist.trigger(path)
     }
     this.#changed()
-  }
-
-  #findPath(protocol: CandidateProtocol, source: SocketAddress, destination: SocketAddress): boolean {
-    const pair =
-      this.#session.checklist.findReceiving(protocol, destination, source) ??
-      this.#previous?.checklist.findReceiving(protocol, destination, source)
-    if (pair === undefined) return false
-    this.#lastPath = pair
-    return true
   }
 
   /**
@@ -428,20 +417,18 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
     return this.#outputs.shift() ?? { kind: 'timeout', at: this.#isDue ? this.#now : this.#nextAt }
   }
 
-  #receive({ proto, contents, source, destination }: IceReceive): void {
+  #receive(input: IceReceive): void {
     if (this.#state === 'closed') return this.#drop('consent')
-    const message = parseStun(contents)
+    const message = parseStun(input.contents)
     if (typeof message === 'string') return this.#drop('malformed')
     if (message.method !== BINDING) return this.#drop('unsupported')
-    const from = canonical(source)
-    const to = canonical(destination)
-    const protocol = proto === 'tcp' ? 'tcp' : 'udp'
-    if (message.class === 'request') return this.#receiveRequest(message, protocol, from, to)
+    const path = canonicalPath(input)
+    if (message.class === 'request') return this.#receiveRequest(message, path)
     // a keepalive, RFC 8445 section 11: not authenticated, so nothing comes of it
     if (message.class === 'indication') this.#indications++
     else if (
-      !this.#session.handleResponse(this.#now, message, protocol, from, to) &&
-      this.#previous?.handleResponse(this.#now, message, protocol, from, to) !== true
+      !this.#session.handleResponse(this.#now, message, path) &&
+      this.#previous?.handleResponse(this.#now, message, path) !== true
     ) {
       this.#drop('transaction')
     }
@@ -451,19 +438,14 @@ export class IceAgent implements Machine<IceEvent, IceTransmit, TimeoutInput | I
    * A request that is not authenticated gets no answer: RFC 8489 section 9.1.3 has a 400 or 401, which tells a
    * peer nothing that it can act on, and would send to any address that is put in.
    */
-  #receiveRequest(
-    request: ReceivedStun,
-    protocol: CandidateProtocol,
-    source: SocketAddress,
-    destination: SocketAddress,
-  ): void {
+  #receiveRequest(request: ReceivedStun, path: IcePath): void {
     const { username } = request
     const isSigned = request.integrityAt >= 0 || request.integritySha256At >= 0
     if (username === undefined || !isSigned) return this.#drop('incomplete')
     const ufrag = username.slice(0, Math.max(0, username.indexOf(':')))
     const session = this.#session.local.ufrag === ufrag ? this.#session : this.#previous
     if (session?.local.ufrag !== ufrag) return this.#drop('username')
-    session.handleRequest(this.#now, request, protocol, source, destination)
+    session.handleRequest(this.#now, request, path)
   }
 
   /** Does what is due, and says what has come of it. */
@@ -549,12 +531,4 @@ function isSendable({ protocol, tcpType }: Candidate): boolean {
 /** Not unspecified, multicast or broadcast: those a peer must not make an agent send to. */
 function isUnicast(address: string): boolean {
   return !/^(0\.|::$|22[4-9]\.|23\d\.|255\.255\.255\.255$|ff)/i.test(address) || address.endsWith('.local')
-}
-
-/** As parsers and sockets give it, in the form that all addresses are compared in. */
-function canonical(from: SocketAddress): SocketAddress {
-  // an IPv4 address has one form
-  if (!from.address.includes(':')) return from
-  const address = canonicalIpAddress(from.address)
-  return address === undefined || address === from.address ? from : { address, port: from.port }
 }

@@ -9,6 +9,7 @@ const UFRAG_LENGTH = 8
 /** 144 random bits; RFC 8445 section 5.3 asks for 128. */
 const PWD_LENGTH = 24
 
+/** Random ones: a username fragment of 8 characters and a password of 24. */
 export function generateCredentials(crypto: CryptoProvider): IceCredentials {
   return { ufrag: iceChars(crypto, UFRAG_LENGTH), pwd: iceChars(crypto, PWD_LENGTH) }
 }

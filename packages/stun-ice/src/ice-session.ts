@@ -2,16 +2,15 @@ import { type Instant, NEVER, sameSocketAddress, type SocketAddress } from '@str
 import type { AgentContext } from './agent-context.ts'
 import type { CandidatePair } from './candidate-pair.ts'
 import { consentDelay } from './consent-delay.ts'
-import { type Candidate, peerReflexive, peerReflexivePriority } from './candidate.ts'
-import type { CandidateProtocol } from './candidate-fields.ts'
+import { type Candidate, peerReflexive } from './candidate.ts'
 import { Checklist, MAX_LOCAL_CANDIDATES } from './checklist.ts'
-import { type IceCheck, MAX_CHECKS } from './ice-check.ts'
+import { type IceCheck, IceChecks } from './ice-checks.ts'
 import { IceMessages } from './ice-messages.ts'
+import type { IcePath } from './ice-path.ts'
 import type { IceCredentials, IceDropReason } from './ice-types.ts'
 import { Nomination } from './nomination.ts'
 import { markMaintained, selectPair, type SelectionRules, UNANSWERED_INTERVALS } from './pair-selection.ts'
 import type { ReceivedStun, StunError, StunMessage } from './stun-types.ts'
-import { RELIABLE_WAIT, Transactions, TRANSMISSIONS } from './transactions.ts'
 
 /** What is heard of the selected pair within this, ms, leaves no doubt in it; and so long is its answer waited for where there is one: three requests. */
 const DOUBT = 2000
@@ -19,21 +18,18 @@ const DOUBT = 2000
 const NOMINATION_SETTLES = 2000
 /** Checks of a pair that a 487 has repeated, since its last success. A conflict takes two; a peer that has one for each role is no peer. */
 const MAX_ROLE_CONFLICTS = 8
-const NO_BYTES = new Uint8Array(0)
 
 /** The priority of a peer-reflexive candidate whose check had none: the least of its type. */
 const DEFAULT_PRIORITY = 110 * 2 ** 24
 const ROLE_CONFLICT: StunError = { code: 487, reason: 'Role Conflict' }
 const UNKNOWN_ATTRIBUTE: StunError = { code: 420, reason: 'Unknown Attribute' }
 
-type Path = Pick<CandidatePair, 'protocol' | 'source' | 'destination'>
-
 /**
  * One generation of ICE: the time from one pair of credentials to the next restart (RFC 8445 calls it a
  * session). In the order of the protocol:
  *
  * 1. Candidates of both sides are paired (`Checklist`), RFC 8445 section 6.1.2.
- * 2. Checks go out, triggered ones first, and are retransmitted: sections 6.1.4.2 and 7.2.
+ * 2. Checks go out, triggered ones first, and are retransmitted (`IceChecks`): sections 6.1.4.2 and 7.2.
  * 3. The peer's checks are answered, and trigger checks: section 7.3.
  * 4. A success makes the pair valid: section 7.2.5.3. The best valid pair is the selected one.
  * 5. The controlling side nominates: section 8.1.1.
@@ -49,11 +45,10 @@ export class IceSession {
   #wasSelected = false
   readonly #context: AgentContext
   readonly #messages: IceMessages
-  readonly #transactions = new Transactions<IceCheck>(MAX_CHECKS)
+  readonly #checks: IceChecks
   /** A newer generation has begun: this one keeps its selected pair up, and nothing else. */
   #retired = false
   #now: Instant = Number.NEGATIVE_INFINITY
-  #lastCheckAt: Instant = Number.NEGATIVE_INFINITY
   #firstValidAt: Instant = NEVER
   readonly #nomination = new Nomination()
   /** The PAC timer, RFC 8863: no failure before it, where nothing has connected. */
@@ -64,6 +59,7 @@ export class IceSession {
     this.#context = context
     this.#messages = new IceMessages(context.crypto, local)
     this.checklist = new Checklist(context.role.controlling, context.maxPairs)
+    this.#checks = new IceChecks(context, this.#messages, this.checklist)
   }
 
   get local(): IceCredentials {
@@ -89,12 +85,12 @@ export class IceSession {
   /** False where it is not there. */
   removeLocalCandidate(candidate: Candidate): boolean {
     const removed = this.checklist.removeLocal(candidate)
-    if (removed) this.#transactions.retain(({ pair }) => this.checklist.pairs.includes(pair))
+    if (removed) this.#checks.retain(({ pair }) => this.checklist.pairs.includes(pair))
     return removed
   }
 
   /** Whether a pair was ever valid. */
-  get wasConnected(): boolean {
+  get #wasConnected(): boolean {
     return this.#firstValidAt !== NEVER
   }
 
@@ -123,13 +119,13 @@ export class IceSession {
     this.#retired = true
     this.#nomination.stop()
     this.checklist.keepOnly(this.selected)
-    this.#transactions.retain(({ pair }) => pair === this.selected)
+    this.#checks.retain(({ pair }) => pair === this.selected)
   }
 
   /** Ends it: no path of it is valid any more. */
   dispose(): void {
     for (const pair of this.checklist.pairs) pair.invalidate()
-    this.#transactions.clear()
+    this.#checks.clear()
     this.selected = undefined
     this.failed = true
   }
@@ -146,22 +142,16 @@ export class IceSession {
 
   // --- the peer's checks, RFC 8445 section 7.3
 
-  handleRequest(
-    now: Instant,
-    request: ReceivedStun,
-    protocol: CandidateProtocol,
-    source: SocketAddress,
-    destination: SocketAddress,
-  ): void {
+  handleRequest(now: Instant, request: ReceivedStun, path: IcePath): void {
     this.#now = now
     const { role, lite } = this.#context
     if (!this.#messages.isRequestGenuine(request)) return this.#drop('integrity')
     if (this.failed) return this.#drop('consent')
-    if (this.checklist.baseAt(protocol, destination) === undefined) return this.#drop('destination')
-    const known = this.checklist.find(protocol, destination, source)
+    if (this.checklist.baseAt(path.proto, path.destination) === undefined) return this.#drop('destination')
+    const known = this.checklist.find(path)
     if (known?.revoked === true && !known.muted) return this.#drop('consent')
-    const respond = (fields: Partial<StunMessage>): void =>
-      this.#respond(request, protocol, source, destination, fields, known)
+    const respond = (fields: Partial<StunMessage>): void => this.#respond(request, path, fields, known)
+    const success: Partial<StunMessage> = { class: 'success', xorMappedAddress: path.source }
     if (request.notUnderstood.length > 0) {
       return respond({
         class: 'error',
@@ -172,7 +162,7 @@ export class IceSession {
     const ufrag = request.username!.slice(this.local.ufrag.length + 1)
     if (this.remote !== undefined && this.remote.ufrag !== ufrag) {
       // of another generation of the peer, or of another peer where the offer has forked: answered, and no more
-      return respond({ class: 'success', xorMappedAddress: source })
+      return respond(success)
     }
     // a lite agent is the controlled one, RFC 8445 section 6.1.1
     const conflict = lite ? (request.iceControlled === undefined ? 'none' : 'reject') : role.conflict(request)
@@ -180,18 +170,12 @@ export class IceSession {
       if (conflict === 'reject') return respond({ class: 'error', errorCode: ROLE_CONFLICT })
       if (conflict === 'switch') this.#context.switchRole()
     }
-    respond({ class: 'success', xorMappedAddress: source })
+    respond(success)
     const pair =
       known ??
       (this.#retired
         ? undefined
-        : this.checklist.pairOfRequest(
-            protocol,
-            source,
-            destination,
-            request.priority ?? DEFAULT_PRIORITY,
-            ufrag,
-          ))
+        : this.checklist.pairOfRequest(path, request.priority ?? DEFAULT_PRIORITY, ufrag))
     if (pair === undefined) return this.#drop('limit')
     if (pair !== known) pair.responsesSent++
     pair.requestsReceived++
@@ -224,7 +208,7 @@ export class IceSession {
     else if (isNominated) pair.nominateOnSuccess = true
     if (!pair.valid || pair.answeredAt <= this.#rules().answeredAfter) {
       if (pair.valid) pair.rechecking = true
-      else this.#transactions.cancel((check) => check.pair === pair)
+      else this.#checks.cancel((check) => check.pair === pair)
       this.checklist.trigger(pair)
     }
     if (isNominated || this.#context.role.controlling) this.#doubtSelected(pair)
@@ -257,39 +241,31 @@ export class IceSession {
 
   #respond(
     request: ReceivedStun,
-    protocol: CandidateProtocol,
-    source: SocketAddress,
-    destination: SocketAddress,
+    path: IcePath,
     fields: Partial<StunMessage>,
     pair: CandidatePair | undefined,
   ): void {
     const contents = this.#messages.writeResponse(request, fields)
     if (pair !== undefined) pair.responsesSent++
-    const { given, timing } = this.#context
-    if (fields.class === 'success')
-      given.give(protocol, destination, source, this.#now + timing.consentTimeout)
-    this.#send({ protocol, source: destination, destination: source }, contents)
+    const { given, outputs, timing } = this.#context
+    if (fields.class === 'success') given.give(path, this.#now + timing.consentTimeout)
+    const { proto, source, destination } = path
+    outputs.push({ kind: 'transmit', proto, source: destination, destination: source, contents })
   }
 
   // --- the answers to our checks, RFC 8445 section 7.2.5
 
   /** False where the response is to nothing that this generation asked. */
-  handleResponse(
-    now: Instant,
-    response: ReceivedStun,
-    protocol: CandidateProtocol,
-    source: SocketAddress,
-    destination: SocketAddress,
-  ): boolean {
+  handleResponse(now: Instant, response: ReceivedStun, path: IcePath): boolean {
     this.#now = now
-    const transaction = this.#transactions.find(response.transactionId)
-    if (transaction === undefined) return false
-    const { pair } = transaction
+    const check = this.#checks.find(response.transactionId)
+    if (check === undefined) return false
+    const { pair } = check
     if (!this.#messages.isResponseGenuine(response)) {
       this.#drop('integrity')
       return true
     }
-    this.#transactions.remove(transaction)
+    this.#checks.remove(check)
     // a pair that has made room for a better one is no longer anything
     if (!this.checklist.pairs.includes(pair)) {
       this.#drop('limit')
@@ -297,15 +273,15 @@ export class IceSession {
     }
     // RFC 8489 sections 6.3.3 and 6.3.4
     const isUnderstood = response.notUnderstood.length === 0
-    if (!isUnderstood || !pair.joins(protocol, destination, source)) {
+    if (!isUnderstood || !pair.carries(path)) {
       this.#drop(isUnderstood ? 'asymmetric' : 'unsupported')
-      this.#fail(pair)
+      pair.fail()
       return true
     }
     pair.responsesReceived++
     pair.heardAt = now
-    if (response.class === 'success') this.#succeed(transaction, response)
-    else this.#handleError(transaction, response.errorCode?.code)
+    if (response.class === 'success') this.#succeed(check, response)
+    else this.#handleError(check, response.errorCode?.code)
     return true
   }
 
@@ -326,32 +302,32 @@ export class IceSession {
       // the nomination is refused: RFC 8445 section 7.2.5.3.4
       pair.invalidate()
     } else {
-      this.#fail(pair)
+      pair.fail()
     }
   }
 
-  #succeed(transaction: IceCheck, response: ReceivedStun): void {
-    const { pair } = transaction
+  #succeed(check: IceCheck, response: ReceivedStun): void {
+    const { pair } = check
     const { role, timing } = this.#context
     pair.roleConflicts = 0
     pair.answeredAt = this.#now
     pair.consentExpiresAt = this.#now + timing.consentTimeout
-    if (transaction.isConsent) pair.answersConsent = true
+    if (check.isConsent) pair.answersConsent = true
     // Karn: the answer to a request sent twice does not say to which
-    if (transaction.transmissions === 1) {
-      pair.currentRoundTripTime = this.#now - transaction.sentAt
+    if (check.transmissions === 1) {
+      pair.currentRoundTripTime = this.#now - check.sentAt
       pair.totalRoundTripTime += pair.currentRoundTripTime
     }
     // a connection that was made anew comes from another port
-    if (!pair.valid || pair.protocol === 'tcp')
-      pair.mapped = this.#mappedCandidate(transaction, response.xorMappedAddress)
+    if (!pair.valid || pair.proto === 'tcp')
+      pair.mapped = this.#mappedCandidate(check, response.xorMappedAddress)
     if (!pair.valid) {
-      this.#transactions.cancel((check) => check.pair === pair)
+      this.#checks.cancel((other) => other.pair === pair)
       this.#validate(pair)
       this.checklist.thaw(pair.foundation)
     }
     if (role.controlling) {
-      if (transaction.useCandidate && transaction.controlling) {
+      if (check.useCandidate && check.controlling) {
         pair.nominated = true
         pair.nominating = false
       }
@@ -378,24 +354,19 @@ export class IceSession {
     if (mapped === undefined) return undefined
     const { locals } = this.checklist
     const known = locals.find(
-      ({ protocol, address }) => protocol === pair.protocol && sameSocketAddress(address, mapped),
+      ({ protocol, address }) => protocol === pair.proto && sameSocketAddress(address, mapped),
     )
     if (known !== undefined) return known
-    const learned = peerReflexive(pair.protocol, mapped, pair.source, priority)
+    const learned = peerReflexive(pair.proto, mapped, pair.source, priority)
     if (locals.length < MAX_LOCAL_CANDIDATES) this.checklist.addLocal(learned)
     return learned
-  }
-
-  #fail(pair: CandidatePair): void {
-    // what is valid stays so for as long as its consent
-    if (!pair.valid) pair.state = 'failed'
   }
 
   /** Consent is gone: RFC 7675 section 5.1. */
   #revoke(pair: CandidatePair): void {
     pair.revoked = true
     pair.invalidate()
-    this.#transactions.retain((check) => check.pair !== pair)
+    this.#checks.retain((check) => check.pair !== pair)
   }
 
   // --- what time does
@@ -409,14 +380,14 @@ export class IceSession {
       this.#patientUntil = now + this.#context.timing.patience
     }
     this.#expireConsent()
-    this.#retransmit()
+    this.#checks.retransmit(now)
     this.#select()
     if (!this.#context.lite && this.remote !== undefined) {
       if (!this.#retired) {
         this.#nominate()
-        this.#check()
+        this.#checks.sendDue(now)
       }
-      this.#checkConsent()
+      this.#checks.sendConsent(now, this.#retired ? undefined : this.selected)
     }
     if (this.#hasFailed()) this.dispose()
   }
@@ -425,10 +396,9 @@ export class IceSession {
   nextAt(): Instant {
     if (this.failed) return NEVER
     const { lite, timing } = this.#context
-    let at = Math.min(this.#transactions.nextAt(), this.#nomination.at)
+    let at = Math.min(this.#checks.nextAt(), this.#nomination.at)
     if (!lite && !this.#retired && this.remote !== undefined) {
-      if (this.checklist.hasTriggered) at = Math.min(at, this.#lastCheckAt + timing.triggeredCheckInterval)
-      else if (this.checklist.hasWaiting) at = Math.min(at, this.#lastCheckAt + timing.checkInterval)
+      at = Math.min(at, this.#checks.nextCheckAt())
     }
     for (const pair of this.checklist.pairs) {
       if (pair.muted) at = Math.min(at, this.#silentAt(pair))
@@ -441,7 +411,7 @@ export class IceSession {
       at = Math.min(at, this.#later(doubtedAt + DOUBT))
       at = Math.min(at, this.#later(this.#silentAt(this.selected)))
       at = Math.min(at, this.#later(answeredAt + timing.consentInterval * UNANSWERED_INTERVALS))
-    } else if (!this.wasConnected) {
+    } else if (!this.#wasConnected) {
       at = Math.min(at, this.#later(this.#patientUntil))
     }
     if (this.#patienceStarts) at = this.#now
@@ -478,20 +448,6 @@ export class IceSession {
     return pair.lastHeardAt + this.#context.timing.disconnectedTimeout
   }
 
-  #retransmit(): void {
-    const { again, failed } = this.#transactions.due(this.#now)
-    for (const { pair, bytes } of again) {
-      pair.retransmissionsSent++
-      // a copy: what was sent belongs to the caller
-      this.#send(pair, bytes.slice())
-    }
-    for (const { pair, useCandidate } of failed) {
-      // a nomination without an answer is repeated for as long as there is consent
-      if (useCandidate) pair.nominating = false
-      this.#fail(pair)
-    }
-  }
-
   #rules(): SelectionRules {
     const { timing, lite } = this.#context
     const answeredAfter = this.#now - timing.consentInterval * UNANSWERED_INTERVALS
@@ -513,87 +469,15 @@ export class IceSession {
     const pair = this.#nomination.decide(this.#now, this.checklist, this.#rules(), waitUntil)
     if (pair === undefined) return
     // where one is under way it is begun anew: an answer to the old request still counts
-    this.#transactions.cancel((check) => check.pair === pair)
+    this.#checks.cancel((check) => check.pair === pair)
     pair.nominating = true
     this.checklist.trigger(pair)
-  }
-
-  /** Sends one check, if one is due: RFC 8445 section 6.1.4.2. */
-  #check(): void {
-    const { timing } = this.#context
-    if (this.#now < this.#lastCheckAt + timing.triggeredCheckInterval) return
-    for (
-      let pair = this.checklist.nextTriggered();
-      pair !== undefined;
-      pair = this.checklist.nextTriggered()
-    ) {
-      // it may have become valid in the meantime, or lost its consent
-      if (!pair.revoked && (!pair.valid || pair.nominating || pair.rechecking)) return this.#sendCheck(pair)
-    }
-    if (this.#now < this.#lastCheckAt + timing.checkInterval) return
-    const pair = this.checklist.nextOrdinary()
-    if (pair !== undefined) this.#sendCheck(pair)
-  }
-
-  #sendCheck(pair: CandidatePair): void {
-    const { role, timing } = this.#context
-    this.#lastCheckAt = this.#now
-    pair.rechecking = false
-    if (!pair.valid) pair.state = 'in-progress'
-    // RFC 8445 section 14.3, for the one checklist that there is
-    const open = this.checklist.pairs.filter(({ state }) => state === 'waiting' || state === 'in-progress')
-    const rto = Math.max(timing.retransmissionTimeout, timing.checkInterval * open.length)
-    this.#request(pair, role.controlling && pair.nominating, rto)
-  }
-
-  /** RFC 7675 section 5.1. */
-  #checkConsent(): void {
-    const { role, timing } = this.#context
-    for (const pair of this.checklist.pairs) {
-      if (!pair.maintained || pair.nextConsentAt > this.#now) continue
-      pair.nextConsentAt = this.#now + consentDelay(this.#context, this.#now)
-      pair.consentRequestsSent++
-      // so that a peer that has missed or lost the nomination hears of it
-      const renominate = role.controlling && pair.nominated && pair === this.selected && !this.#retired
-      this.#request(pair, renominate, timing.consentInterval, timing.consentTimeout)
-    }
-  }
-
-  #request(pair: CandidatePair, useCandidate: boolean, rto: number, consentTimeout?: number): void {
-    const { crypto, role } = this.#context
-    const transactionId = crypto.randomBytes(12)
-    // RFC 7675 section 5.1, and RFC 6544 section 7.1. It is not kept then: an idle agent makes few objects
-    const isConsent = consentTimeout !== undefined
-    const isSentOnce = isConsent || pair.protocol === 'tcp'
-    const priority = peerReflexivePriority(pair.local)
-    const bytes = this.#messages.writeCheck({ transactionId, priority, useCandidate }, role)
-    pair.requestsSent++
-    this.#transactions.add({
-      id: transactionId,
-      bytes: isSentOnce ? NO_BYTES : bytes,
-      sentAt: this.#now,
-      maxTransmissions: isSentOnce ? 1 : TRANSMISSIONS,
-      rto,
-      transmissions: 1,
-      cancelled: isConsent,
-      at: this.#now + (consentTimeout ?? (isSentOnce ? RELIABLE_WAIT : rto)),
-      pair,
-      controlling: role.controlling,
-      useCandidate,
-      priority,
-      isConsent,
-    })
-    this.#send(pair, isSentOnce ? bytes : bytes.slice())
   }
 
   /** RFC 8445 section 8.1.2, after the patience of RFC 8863. */
   #hasFailed(): boolean {
     if (this.isReceiving || this.isChecking) return false
-    return this.wasConnected || this.#retired || this.#now >= this.#patientUntil
-  }
-
-  #send({ protocol: proto, source, destination }: Path, contents: Uint8Array): void {
-    this.#context.outputs.push({ kind: 'transmit', proto, source, destination, contents })
+    return this.#wasConnected || this.#retired || this.#now >= this.#patientUntil
   }
 
   #drop(reason: IceDropReason): void {

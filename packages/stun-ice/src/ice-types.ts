@@ -1,6 +1,7 @@
 import type { Instant, ReceiveInput, SocketAddress, TransmitOutput } from '@str0m/sans-io'
 import type { Candidate } from './candidate.ts'
 import type { CandidateProtocol } from './candidate-fields.ts'
+import type { IcePath } from './ice-path.ts'
 
 /** RFC 8445 section 5.3. */
 export interface IceCredentials {
@@ -21,13 +22,12 @@ export type IceState = 'new' | 'checking' | 'connected' | 'completed' | 'disconn
 export type PairState = 'frozen' | 'waiting' | 'in-progress' | 'succeeded' | 'failed'
 
 /** A pair to send on, RFC 8445 section 12. */
-export interface IcePair {
+export interface IcePair extends IcePath {
   /** As the peer sees it: may be peer-reflexive. */
   readonly local: Candidate
   readonly remote: Candidate
   /** The local address to send from: the base. */
   readonly source: SocketAddress
-  readonly destination: SocketAddress
   readonly nominated: boolean
 }
 
@@ -42,7 +42,7 @@ export type IceEvent =
   /** A peer's candidate is a name of multicast DNS: look it up and call `resolveMdns`. */
   | { readonly type: 'resolveMdns'; readonly name: string }
 
-export interface IceTransmit extends TransmitOutput {
+export interface IceTransmit extends TransmitOutput, IcePath {
   /**
    * `tcp`: framed (`IceTcpFraming`), over the connection between the two. From a base that is passive it is one that the peer has opened, and nothing is sent where that is gone; from
    * one that is active it is opened where it is not there. RFC 6544 sections 7.1 and 11.1.
@@ -50,12 +50,9 @@ export interface IceTransmit extends TransmitOutput {
   readonly proto: CandidateProtocol
   /** The base to send from. */
   readonly source: SocketAddress
-  readonly destination: SocketAddress
 }
 
-export interface IceReceive extends ReceiveInput {
-  readonly proto: CandidateProtocol
-  readonly source: SocketAddress
+export interface IceReceive extends ReceiveInput, IcePath {
   /** The local candidate's base that it came to, not the wildcard that a socket may be bound to; of TCP the one that accepts the connections, or that they are made from. */
   readonly destination: SocketAddress
 }
@@ -106,6 +103,7 @@ export interface IcePairStatistics {
 }
 
 export interface IceStatistics {
+  /** Of the present generation. */
   readonly pairs: readonly IcePairStatistics[]
   readonly dropped: Readonly<Record<IceDropReason, number>>
   /** Binding indications received. */

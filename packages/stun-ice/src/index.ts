@@ -2,6 +2,7 @@ export { Candidate, type CandidateOptions } from './candidate.ts'
 export type { CandidateProtocol, CandidateType, TcpType } from './candidate-fields.ts'
 export { IceAgent, type IceAgentOptions } from './ice-agent.ts'
 export { generateCredentials } from './ice-credentials.ts'
+export type { IcePath } from './ice-path.ts'
 export { IceTcpFraming } from './ice-tcp-framing.ts'
 export type { IceTiming } from './ice-timing.ts'
 export type {

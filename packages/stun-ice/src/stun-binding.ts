@@ -14,7 +14,7 @@ import {
   type TimeoutInput,
 } from '@str0m/sans-io'
 import { Candidate, localAddress } from './candidate.ts'
-import { checkPath } from './check-path.ts'
+import { checkPath } from './ice-path.ts'
 import type { IceReceive, IceTransmit } from './ice-types.ts'
 import { isStun, parseStun } from './stun-parse.ts'
 import { BINDING } from './stun-types.ts'

@@ -3,8 +3,7 @@ import { Candidate } from './candidate.ts'
 import type { CandidateProtocol } from './candidate-fields.ts'
 import type { LongTermCredentials } from './long-term-credentials.ts'
 import type { ReceivedStun } from './stun-types.ts'
-import { RETRY_DELAY } from './turn-permissions.ts'
-import type { TurnAnswer, TurnQuestion } from './turn-requests.ts'
+import { RETRY_DELAY, type TurnAnswer, type TurnQuestion } from './turn-requests.ts'
 import type { TurnAllocated, TurnEnded, TurnEndReason, TurnState } from './turn-types.ts'
 import { allocationAttributes, lifetimeAttribute, Method, type TurnAttributes } from './turn-wire.ts'
 
@@ -76,7 +75,7 @@ export class TurnAllocation {
       return this.#allocate()
     }
     if (this.state !== 'allocated') return undefined
-    if (now >= this.expiresAt) return this.end('expired', this.#failedWith)
+    if (now >= this.expiresAt) return this.#end('expired', this.#failedWith)
     if (now < this.#refreshAt) return undefined
     this.#refreshAt = NEVER
     return this.#refresh('refresh', this.#settings.lifetime)
@@ -86,7 +85,7 @@ export class TurnAllocation {
   close(): AllocationStep {
     const { credentials } = this.#settings
     if (this.state === 'releasing' || this.state === 'ended') return undefined
-    return credentials.authentication === undefined ? this.end('released') : this.#release()
+    return credentials.authentication === undefined ? this.#end('released') : this.#release()
   }
 
   #release(): AllocationQuestion {
@@ -94,14 +93,14 @@ export class TurnAllocation {
     return this.#refresh('release', 0)
   }
 
-  end(reason: TurnEndReason, code?: number, alternateServer?: SocketAddress): TurnEnded {
+  #end(reason: TurnEndReason, code?: number, alternateServer?: SocketAddress): TurnEnded {
     this.state = 'ended'
     this.expiresAt = NEVER
     return { type: 'ended', reason, code, alternateServer }
   }
 
   answer(now: Instant, { kind }: AllocationPurpose, sentAt: Instant, answer: TurnAnswer): AllocationStep {
-    if (kind === 'release') return this.end(this.#lastReason)
+    if (kind === 'release') return this.#end(this.#lastReason)
     if (answer.type === 'success') {
       return kind === 'allocate'
         ? this.#allocated(sentAt, answer.message, answer.attributes)
@@ -116,8 +115,8 @@ export class TurnAllocation {
 
   /** An error that is about the allocation, whatever was asked: RFC 8656 section 5. */
   refuse(code: number): TurnEnded | undefined {
-    if (code === 437) return this.end('mismatch', code)
-    return code === 441 ? this.end('credentials', code) : undefined
+    if (code === 437) return this.#end('mismatch', code)
+    return code === 441 ? this.#end('credentials', code) : undefined
   }
 
   /** A refresh that fails is tried again until the allocation expires. */
@@ -127,7 +126,7 @@ export class TurnAllocation {
     reason: TurnEndReason,
     code?: number,
   ): TurnEnded | undefined {
-    if (kind === 'allocate') return this.end(reason, code)
+    if (kind === 'allocate') return this.#end(reason, code)
     this.#refreshAt = now + RETRY_DELAY
     this.#failedWith = code
     return undefined
@@ -171,7 +170,7 @@ export class TurnAllocation {
 
   #refreshed(sentAt: Instant, { lifetime }: TurnAttributes): TurnEnded | undefined {
     // RFC 8656 section 8.3: what the server tells is what counts
-    if (lifetime === 0) return this.end('expired')
+    if (lifetime === 0) return this.#end('expired')
     this.#keep(sentAt, lifetime ?? this.#settings.lifetime / 1000)
     return undefined
   }
@@ -195,7 +194,7 @@ export class TurnAllocation {
       familyOf(alternateServer) === familyOf(base) &&
       this.#asked.length <= MAX_REDIRECTIONS &&
       !this.#asked.some((asked) => sameSocketAddress(asked, alternateServer))
-    if (!isFollowed) return this.end('redirected', 300, alternateServer)
+    if (!isFollowed) return this.#end('redirected', 300, alternateServer)
     this.#asked.push(alternateServer)
     this.server = alternateServer
     credentials.reset()

@@ -1,8 +1,7 @@
 import { assert, type Instant, NEVER } from '@str0m/sans-io'
 import { FIRST_CHANNEL, LAST_CHANNEL } from './channel-data.ts'
 import type { Channel, TurnPeer } from './turn-peers.ts'
-import { RETRY_DELAY } from './turn-permissions.ts'
-import type { TurnAnswer } from './turn-requests.ts'
+import { RETRY_DELAY, type TurnAnswer } from './turn-requests.ts'
 
 /** RFC 8656 section 12. */
 const CHANNEL_LIFETIME = 600_000

@@ -20,7 +20,7 @@ import {
 import { localAddress } from './candidate.ts'
 import type { CandidateProtocol } from './candidate-fields.ts'
 import { isChannelData, readChannelData, writeChannelData } from './channel-data.ts'
-import { checkAddress } from './check-path.ts'
+import { checkAddress } from './ice-path.ts'
 import { LongTermCredentials } from './long-term-credentials.ts'
 import { isStun, parseStun } from './stun-parse.ts'
 import { type AllocationPurpose, type AllocationStep, TurnAllocation } from './turn-allocation.ts'

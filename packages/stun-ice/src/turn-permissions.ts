@@ -1,13 +1,11 @@
 import { type Instant, NEVER } from '@str0m/sans-io'
 import type { PeerHost, TurnPeers } from './turn-peers.ts'
-import type { TurnAnswer } from './turn-requests.ts'
+import { RETRY_DELAY, type TurnAnswer } from './turn-requests.ts'
 
 /** Permission Lifetime, RFC 8656 section 9. */
 const PERMISSION_LIFETIME = 300_000
 /** While in use, asked for again this long after the last time. */
 const PERMISSION_REFRESH = 240_000
-/** Where the server has not said anything that can be verified, it is asked again at the earliest after this. */
-export const RETRY_DELAY = 5000
 /** Errors from here on are the server's own, and may pass: RFC 8489 section 6.3.4. */
 const SERVER_ERROR = 500
 /** After such a one a permission that lasts is asked for again: four times in the minute that is left of it, as that section has it. */

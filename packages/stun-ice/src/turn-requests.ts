@@ -13,6 +13,8 @@ import { readTurnAttributes, type TurnAttributes } from './turn-wire.ts'
 
 /** How often a request is made anew because the server wants other credentials or another nonce. */
 const MAX_CHALLENGES = 3
+/** Where the server has not said anything that can be verified, it is asked again at the earliest after this, ms. */
+export const RETRY_DELAY = 5000
 const SOFTWARE = '@str0m/stun-ice'
 
 /** A request of which `P` says what it is for. */

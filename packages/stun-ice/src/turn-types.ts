@@ -2,7 +2,8 @@ import type { CryptoProvider } from '@str0m/crypto'
 import type { Instant, ReceiveInput, SocketAddress, TransmitOutput } from '@str0m/sans-io'
 import type { Candidate } from './candidate.ts'
 import type { CandidateProtocol } from './candidate-fields.ts'
-import type { IceReceive } from './ice-types.ts'
+import type { IcePath } from './ice-path.ts'
+import type { IceReceive, IceTransmit } from './ice-types.ts'
 
 export interface TurnClientOptions {
   /** The server's address. Its name is yours to look up. */
@@ -78,11 +79,7 @@ export interface TurnEnded {
 export type TurnEvent = TurnAllocated | TurnDatagram | TurnEnded
 
 /** To the server. Over TCP, `contents` is the next part of the stream. */
-export interface TurnTransmit extends TransmitOutput {
-  readonly proto: CandidateProtocol
-  readonly source: SocketAddress
-  readonly destination: SocketAddress
-}
+export type TurnTransmit = TransmitOutput & IcePath
 
 /** From the server. Over TCP, `contents` is one message of `TurnFraming`. */
 export interface TurnReceive extends ReceiveInput {
@@ -90,11 +87,7 @@ export interface TurnReceive extends ReceiveInput {
 }
 
 /** What is to be sent from the relayed address: an agent's or an `Rtc`'s output. */
-export interface RelayedTransmit {
-  readonly source: SocketAddress
-  readonly destination: SocketAddress
-  readonly contents: Uint8Array
-}
+export type RelayedTransmit = Pick<IceTransmit, 'source' | 'destination' | 'contents'>
 
 /** Why something was dropped: of what came, and of what was to go out. */
 export type TurnDropReason =

@@ -8,8 +8,9 @@ import {
   B,
   joined,
   nextAt,
-  sent,
+  path,
   seededCrypto,
+  sent,
   signal,
   signalBoth,
 } from './support.ts'
@@ -30,15 +31,15 @@ describe('restart', () => {
       // 8 s until the answer: consent goes on
       pair.runFor(8000)
       expect(a.selectedPair, `seed ${seed}`).toBeDefined()
-      expect(a.isValidatedPath(B, A)).toBe(true)
+      expect(a.isValidatedPath(path(B, A))).toBe(true)
       b.restart()
       signal(b, a)
       // the new generation has the same pair, not yet checked: the old one still counts
-      expect(a.isValidatedPath(B, A)).toBe(true)
+      expect(a.isValidatedPath(path(B, A))).toBe(true)
       signal(a, b)
       pair.runUntil(() => a.state === 'completed' && b.state === 'completed' && areJoined(a, b), 60_000)
       expect(a.acceptsUsername(old.ufrag)).toBe(false)
-      expect(a.isValidatedPath(B, A)).toBe(true)
+      expect(a.isValidatedPath(path(B, A))).toBe(true)
       expect(
         pair.a.events.filter(({ event }) => event.type === 'selectedPair' && event.pair === undefined),
       ).toEqual([])
@@ -66,7 +67,7 @@ describe('restart', () => {
     a.restart()
     pair.runFor(31_000)
     expect(a.selectedPair).toBeUndefined()
-    expect(a.isValidatedPath(B, A)).toBe(false)
+    expect(a.isValidatedPath(path(B, A))).toBe(false)
     const before = pair.aToB.statistics.sent
     pair.runFor(100_000)
     expect(pair.aToB.statistics.sent).toBe(before)

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { Candidate } from '../src/index.ts'
-import { A, agents, areJoined, at, B, joined, seededCrypto, signal, signalBoth } from './support.ts'
+import { A, agents, areJoined, at, B, joined, path, seededCrypto, signal, signalBoth } from './support.ts'
 
 describe('two agents on a good network', () => {
   test('connect in one round trip, are nominated in two, and complete', () => {
@@ -50,8 +50,7 @@ describe('loss, reorder, duplicate', () => {
       times.push(pair.now)
       expect(
         pair.a.machine.isValidatedPath(
-          pair.a.machine.selectedPair!.destination,
-          pair.a.machine.selectedPair!.source,
+          path(pair.a.machine.selectedPair!.destination, pair.a.machine.selectedPair!.source),
         ),
       ).toBe(true)
     }
@@ -82,9 +81,10 @@ describe('several pairs on a bad network', () => {
       for (const link of [pair.aToB, pair.bToA]) link.configure(pair.now, { loss: 0 })
       pair.runFor(15_000)
       expect(areJoined(a, b), `seed ${seed}`).toBe(true)
-      expect(a.isValidatedPath(a.selectedPair!.destination, a.selectedPair!.source), `seed ${seed}`).toBe(
-        true,
-      )
+      expect(
+        a.isValidatedPath(path(a.selectedPair!.destination, a.selectedPair!.source)),
+        `seed ${seed}`,
+      ).toBe(true)
     }
   })
 })

@@ -9,9 +9,10 @@ import {
   B,
   joined,
   nextAt,
+  path,
   receive,
-  sent,
   seededCrypto,
+  sent,
   signalBoth,
 } from './support.ts'
 
@@ -27,7 +28,7 @@ describe('S16: consent', () => {
       const before = pair.aToB.statistics.sent
       expect(machine.state).toBe('failed')
       expect(machine.selectedPair).toBeUndefined()
-      expect(machine.isValidatedPath(B, A)).toBe(false)
+      expect(machine.isValidatedPath(path(B, A))).toBe(false)
       // the peer goes on for a while, and is not answered
       pair.bToA.configure(pair.now, {})
       pair.runFor(120_000)
@@ -99,7 +100,7 @@ describe('S16: consent', () => {
       const [before] = machine.statistics.pairs
       expect([machine.state, before!.valid], `seed ${seed}`).toEqual(['disconnected', true])
       for (let i = 0; i < 3; i++) {
-        expect(machine.isValidatedPath(B, A)).toBe(true)
+        expect(machine.isValidatedPath(path(B, A))).toBe(true)
         machine.pathAuthenticated(pair.now)
         pair.runFor(1)
         expect(machine.state, `seed ${seed}`).toBe('completed')
@@ -131,9 +132,9 @@ describe('S16: consent', () => {
       machine.handleInput(receive(pair.now + 6100, { source: B, destination: A, contents }))
     }
     respond('not the password of the peer')
-    expect(machine.isValidatedPath(B, A)).toBe(true)
+    expect(machine.isValidatedPath(path(B, A))).toBe(true)
     respond(pair.b.machine.localCredentials.pwd)
-    expect(machine.isValidatedPath(B, A)).toBe(false)
+    expect(machine.isValidatedPath(path(B, A))).toBe(false)
     expect(machine.state).toBe('failed')
   })
 
@@ -144,7 +145,7 @@ describe('S16: consent', () => {
     pair.aToB.addOutage(pair.now, Number.POSITIVE_INFINITY)
     pair.runFor(30_001)
     expect(lite.selectedPair).toBeUndefined()
-    expect(lite.isValidatedPath(A, B)).toBe(false)
+    expect(lite.isValidatedPath(path(A, B))).toBe(false)
     expect(lite.state).toBe('failed')
   })
 })
@@ -178,13 +179,13 @@ describe('a peer that knows no consent', () => {
       pair.runFor(300_000)
       expect(responses).toBeGreaterThanOrEqual(50)
       expect(machine.state).toBe('disconnected')
-      expect(machine.isValidatedPath(B, A)).toBe(true)
+      expect(machine.isValidatedPath(path(B, A))).toBe(true)
       expect(pair.b.machine.state).toBe('completed')
       // it falls silent
       pair.bToA.addOutage(pair.now, Number.POSITIVE_INFINITY)
       pair.runFor(10_100)
       expect(machine.state).toBe('failed')
-      expect(machine.isValidatedPath(B, A)).toBe(false)
+      expect(machine.isValidatedPath(path(B, A))).toBe(false)
       expect(nextAt(machine)).toBe(Infinity)
     }
   })
@@ -196,7 +197,7 @@ describe('a peer that knows no consent', () => {
     let latest = 0
     for (let i = 0; i < 600; i++) {
       pair.runFor(100)
-      expect(machine.isValidatedPath(B, A)).toBe(true)
+      expect(machine.isValidatedPath(path(B, A))).toBe(true)
       machine.pathAuthenticated(pair.now)
       if (pair.aToB.statistics.sent > latest) {
         latest = pair.aToB.statistics.sent
@@ -207,7 +208,7 @@ describe('a peer that knows no consent', () => {
     const from = pair.now
     pair.runUntil(() => machine.state === 'failed')
     expect(pair.now - from).toBeLessThanOrEqual(10_000)
-    expect(machine.isValidatedPath(B, A)).toBe(false)
+    expect(machine.isValidatedPath(path(B, A))).toBe(false)
   })
 
   test('is given up at once where it withdraws it', () => {
@@ -231,7 +232,7 @@ describe('a peer that knows no consent', () => {
     )
     machine.handleInput(receive(pair.now, { source: B, destination: A, contents }))
     expect(machine.state).toBe('failed')
-    expect(machine.isValidatedPath(B, A)).toBe(false)
+    expect(machine.isValidatedPath(path(B, A))).toBe(false)
   })
 })
 
@@ -256,7 +257,7 @@ describe('falling back', () => {
     }
     pair.runUntil(() => a.machine.selectedPair!.source.port !== first.port, 20_000)
     pair.runUntil(() => areJoined(a.machine, b.machine), 10_000)
-    expect(a.machine.isValidatedPath(B, a.machine.selectedPair!.source)).toBe(true)
+    expect(a.machine.isValidatedPath(path(B, a.machine.selectedPair!.source))).toBe(true)
     // consent of the first still lasted when it came back, and it is the better one
     pair.runUntil(() => a.machine.selectedPair!.source.port === first.port, 20_000)
     pair.runUntil(() => areJoined(a.machine, b.machine), 20_000)
@@ -300,21 +301,24 @@ describe('S13: the consent that we give', () => {
       machine.handleInput(receive(pair.now, { source: other, destination: A, contents }))
     }
     ask('x'.repeat(24))
-    expect([machine.isConsentedPath(other, A), sent(machine)]).toEqual([false, []])
+    expect([machine.isConsentedPath(path(other, A)), sent(machine)]).toEqual([false, []])
     ask(pwd)
     expect(sent(machine)).toHaveLength(1)
-    expect([machine.isConsentedPath(other, A), machine.isValidatedPath(other, A)]).toEqual([true, false])
-    expect(machine.isConsentedPath(other, A, 'tcp')).toBe(false)
-    expect(machine.isConsentedPath(other, at(A.address, 1))).toBe(false)
+    expect([machine.isConsentedPath(path(other, A)), machine.isValidatedPath(path(other, A))]).toEqual([
+      true,
+      false,
+    ])
+    expect(machine.isConsentedPath(path(other, A, 'tcp'))).toBe(false)
+    expect(machine.isConsentedPath(path(other, at(A.address, 1)))).toBe(false)
     const end = pair.now + 30_000
     pair.runFor(29_999)
     machine.handleInput({ kind: 'timeout', now: end - 1 })
-    expect(machine.isConsentedPath(other, A)).toBe(true)
+    expect(machine.isConsentedPath(path(other, A))).toBe(true)
     machine.handleInput({ kind: 'timeout', now: end })
-    expect(machine.isConsentedPath(other, A)).toBe(false)
-    expect(machine.isConsentedPath(B, A)).toBe(true)
+    expect(machine.isConsentedPath(path(other, A))).toBe(false)
+    expect(machine.isConsentedPath(path(B, A))).toBe(true)
     machine.close()
-    expect(machine.isConsentedPath(B, A)).toBe(false)
+    expect(machine.isConsentedPath(path(B, A))).toBe(false)
   })
 
   test('is remembered for the last eight paths', () => {
@@ -325,6 +329,8 @@ describe('S13: the consent that we give', () => {
       const contents = asked(ufrag, pwd, 'other')
       machine.handleInput(receive(1000 + i, { source: at(B.address, port), destination: A, contents }))
     }
-    expect(ports.filter((port) => machine.isConsentedPath(at(B.address, port), A))).toEqual(ports.slice(-8))
+    expect(ports.filter((port) => machine.isConsentedPath(path(at(B.address, port), A)))).toEqual(
+      ports.slice(-8),
+    )
   })
 })

@@ -1,7 +1,7 @@
 import { concatBytes, SeededRandom } from '@str0m/sans-io'
 import { describe, expect, it } from 'vitest'
 import { Candidate, IceAgent, type IceAgentOptions, IceTcpFraming } from '../src/index.ts'
-import { A, areJoined, B, seededCrypto, signalBoth } from './support.ts'
+import { A, areJoined, B, path, seededCrypto, signalBoth } from './support.ts'
 import { DISCARD, TcpHosts } from './tcp-hosts.ts'
 
 const ACTIVE = { address: A.address, port: DISCARD }
@@ -160,7 +160,7 @@ describe('where there is no UDP', () => {
       ).toBe(true)
       network.runFor(20_000)
       expect(areJoined(a.agent, b.agent), `seed ${seed}`).toBe(true)
-      expect(b.agent.isValidatedPath({ ...A, port: 40_001 }, B, 'tcp')).toBe(true)
+      expect(b.agent.isValidatedPath(path({ ...A, port: 40_001 }, B, 'tcp'))).toBe(true)
     }
   })
 })
@@ -174,11 +174,11 @@ describe('where there is UDP too', () => {
       network.runFor(5000)
       const { a, b } = network
       for (const { agent } of [a, b]) expect(agent.selectedPair?.remote.protocol).toBe('udp')
-      expect(b.agent.isValidatedPath(A, B)).toBe(true)
-      expect(b.agent.isValidatedPath(A, B, 'tcp')).toBe(false)
+      expect(b.agent.isValidatedPath(path(A, B))).toBe(true)
+      expect(b.agent.isValidatedPath(path(A, B, 'tcp'))).toBe(false)
       const { from } = network.connections[0]!
-      expect(b.agent.isValidatedPath(from, B, 'tcp')).toBe(true)
-      expect(b.agent.isValidatedPath(from, B)).toBe(false)
+      expect(b.agent.isValidatedPath(path(from, B, 'tcp'))).toBe(true)
+      expect(b.agent.isValidatedPath(path(from, B))).toBe(false)
     }
   })
 

@@ -17,6 +17,7 @@ import {
   B,
   joined,
   nextAt,
+  path,
   receive,
   seededCrypto,
   sent,
@@ -57,13 +58,13 @@ describe('S13: only from a validated path', () => {
     const pair = agents({ link: { latency: 10 } })
     const { machine } = pair.a
     signalBoth(machine, pair.b.machine)
-    expect(machine.isValidatedPath(B, A)).toBe(false)
+    expect(machine.isValidatedPath(path(B, A))).toBe(false)
     pair.runFor(10)
     // the peer's check has come, the answer to ours has not
-    expect(machine.isValidatedPath(B, A)).toBe(false)
+    expect(machine.isValidatedPath(path(B, A))).toBe(false)
     pair.runUntil(() => areJoined(machine, pair.b.machine))
-    expect(machine.isValidatedPath(B, A)).toBe(true)
-    expect(machine.isValidatedPath({ ...B }, { ...A })).toBe(true)
+    expect(machine.isValidatedPath(path(B, A))).toBe(true)
+    expect(machine.isValidatedPath(path({ ...B }, { ...A }))).toBe(true)
     for (const [source, destination] of [
       [at(B.address, 6001), A],
       [at('198.51.100.3', 6000), A],
@@ -71,17 +72,17 @@ describe('S13: only from a validated path', () => {
       [B, at('192.0.2.3', 5000)],
       [A, B],
     ] as const) {
-      expect(machine.isValidatedPath(source, destination)).toBe(false)
+      expect(machine.isValidatedPath(path(source, destination))).toBe(false)
     }
-    expect(machine.isValidatedPath(B, A)).toBe(true)
+    expect(machine.isValidatedPath(path(B, A))).toBe(true)
     machine.close()
-    expect(machine.isValidatedPath(B, A)).toBe(false)
+    expect(machine.isValidatedPath(path(B, A))).toBe(false)
   })
 
   test('a request alone does not make it valid', () => {
     const machine = agent()
     expect(give(machine, check(machine)).length).toBe(1)
-    expect(machine.isValidatedPath(B, A)).toBe(false)
+    expect(machine.isValidatedPath(path(B, A))).toBe(false)
     expect(machine.selectedPair).toBeUndefined()
   })
 })
@@ -131,7 +132,7 @@ describe('S15: forged', () => {
     give(machine, writeStun(response))
     give(machine, writeStun(response, key('q'.repeat(24))))
     expect(machine.statistics.dropped.integrity).toBe(2)
-    expect(machine.isValidatedPath(B, A)).toBe(false)
+    expect(machine.isValidatedPath(path(B, A))).toBe(false)
     give(machine, writeStun(response, key('p'.repeat(24))), at(B.address, 9))
     expect(machine.statistics.dropped.asymmetric).toBe(1)
     expect(machine.statistics.pairs[0]).toMatchObject({ state: 'failed', valid: false })
@@ -156,7 +157,9 @@ describe('S15: forged', () => {
         const message = { class: answer, method: 1, transactionId, ...fields, others: [{ ...address, type }] }
         give(machine, writeStun(message, { integrity: crypto.hmac('sha1', encodeUtf8('p'.repeat(24))) }))
         expect(machine.statistics.dropped.unsupported, `${answer} ${type}`).toBe(dropped)
-        expect(machine.isValidatedPath(B, A), `${answer} ${type}`).toBe(answer === 'success' && dropped === 0)
+        expect(machine.isValidatedPath(path(B, A)), `${answer} ${type}`).toBe(
+          answer === 'success' && dropped === 0,
+        )
         if (dropped === 1) expect(machine.statistics.pairs[0]!.state).toBe('failed')
       }
     }
@@ -298,8 +301,8 @@ describe('S17: IPv4-mapped addresses', () => {
     const pair = joined()
     const { machine } = pair.a
     const [source, destination] = [at('::ffff:198.51.100.2', 6000), at('::ffff:c000:201', 5000)]
-    expect(machine.isValidatedPath(source, destination)).toBe(true)
-    expect(machine.isValidatedPath(at('::ffff:198.51.100.3', 6000), destination)).toBe(false)
+    expect(machine.isValidatedPath(path(source, destination))).toBe(true)
+    expect(machine.isValidatedPath(path(at('::ffff:198.51.100.3', 6000), destination))).toBe(false)
     give(machine, check(machine, { username: `${machine.localCredentials.ufrag}:x` }), source, destination)
     expect(machine.statistics.pairs.length).toBe(1)
   })
@@ -333,7 +336,8 @@ describe('S22: timers advance', () => {
             const here = Candidate.host(at(A.address, 5002 + random.integer(3)))
             a.machine.addLocalCandidate(here)
             b.machine.addRemoteCandidate(here)
-          } else if (step === 8 && a.machine.isValidatedPath(B, A)) a.machine.pathAuthenticated(pair.now)
+          } else if (step === 8 && a.machine.isValidatedPath(path(B, A)))
+            a.machine.pathAuthenticated(pair.now)
         }
         pair.runFor(60_000)
         expect(pair.now).toBeGreaterThanOrEqual(60_000)

@@ -1,7 +1,14 @@
 import { type CryptoProvider, nativeCrypto } from '@str0m/crypto'
 import { type Datagram, type Host, type HostOptions, type LinkOptions, Network, Pair } from '@str0m/netem'
 import { type Instant, SeededRandom, type SocketAddress } from '@str0m/sans-io'
-import { Candidate, IceAgent, type IceAgentOptions, type IceReceive, type IceTransmit } from '../src/index.ts'
+import {
+  Candidate,
+  IceAgent,
+  type IceAgentOptions,
+  type IcePath,
+  type IceReceive,
+  type IceTransmit,
+} from '../src/index.ts'
 
 export function seededCrypto(seed: number): CryptoProvider {
   return nativeCrypto({ random: new SeededRandom(seed).fill })
@@ -9,6 +16,14 @@ export function seededCrypto(seed: number): CryptoProvider {
 
 export function receive(now: Instant, { source, destination, contents }: Omit<Datagram, 'kind'>): IceReceive {
   return { kind: 'receive', now, proto: 'udp', source, destination, contents }
+}
+
+export function path(
+  source: SocketAddress,
+  destination: SocketAddress,
+  proto: IcePath['proto'] = 'udp',
+): IcePath {
+  return { proto, source, destination }
 }
 
 export const A = { address: '192.0.2.1', port: 5000 }

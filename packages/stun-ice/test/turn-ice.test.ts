@@ -46,7 +46,7 @@ class RelayedAgent implements Machine<never, Datagram, TimeoutInput | IceReceive
   /** What is not STUN goes past the agent. */
   #toAgent(input: IceReceive): void {
     if (input.contents[0]! < 4) this.ice.handleInput(input)
-    else if (this.ice.isValidatedPath(input.source, input.destination)) this.received.push(input.contents)
+    else if (this.ice.isValidatedPath(input)) this.received.push(input.contents)
   }
 
   #transmit(datagram: Datagram): void {

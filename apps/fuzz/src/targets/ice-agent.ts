@@ -149,7 +149,11 @@ class World {
         for (const [i, sent] of this.#sent.slice(-8).entries()) if (i % 2 === 0) this.#answer(sent, 0)
         break
       default:
-        this.agent.isValidatedPath(input.pick(REMOTE), input.pick(LOCAL), input.pick(['udp', 'tcp']))
+        this.agent.isValidatedPath({
+          source: input.pick(REMOTE),
+          destination: input.pick(LOCAL),
+          proto: input.pick(['udp', 'tcp']),
+        })
     }
   }
 
