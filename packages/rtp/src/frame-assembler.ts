@@ -352,8 +352,9 @@ export class FrameAssembler {
     if (seeks && !this.#seeksBeginning) this.#waitingSince = this.#firstWaiting()
     this.#seeksBeginning = seeks
     if (!seeks) return false
-    // where the frame ends, or has ended, it is not the order alone in which packets came
-    if (slot.marker || this.#highest > this.#start) this.#needsKeyframe = true
+    // once its frame has ended, it is not the order alone in which packets came
+    const newest = this.#packets.at(this.#highest)!
+    if (newest.marker || newest.timestamp !== slot.timestamp) this.#needsKeyframe = true
     return true
   }
 
